@@ -1,0 +1,111 @@
+"""What every test gets: a quiet environment, a tier, seeded chance; unit tests get no network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Read by the packages when they are imported, so it comes before any of them.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "DVC_STUDIO_OFFLINE": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "MPLBACKEND": "Agg",
+}
+# Two threads: what the smallest machine has; the same number everywhere gives the same sums.
+THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+HOME = tempfile.TemporaryDirectory(prefix="lethe-tests-", ignore_cleanup_errors=True)
+os.environ.update(QUIET | THREADS | {"PREFECT_HOME": HOME.name})
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+TESTS = Path(__file__).parent
+SECONDS = {"unit": 60, "integration": 300, "end_to_end": 900}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with the tier whose folder it lies in, and limit its time accordingly."""
+    for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(tier)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS[tier]))
+
+
+def pytest_unconfigure() -> None:
+    HOME.cleanup()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Chance that is the same in every run."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the checkout."""
+    folder = TESTS.parents[1] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside the checkout")
+    return folder
+
+
+class NetworkUsed(Exception):
+    """A unit test tried to leave this machine."""
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a unit test fail that looks up or connects to another machine, even if it hides that."""
+    if request.node.get_closest_marker("unit") is None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        attempts = _guard_sockets(patch)
+        yield
+    if attempts:
+        pytest.fail(f"a unit test works without a network, this one asked for {attempts}")
+
+
+def _guard_sockets(patch: pytest.MonkeyPatch) -> list[str]:
+    attempts: list[str] = []
+
+    def refuse(host: object) -> None:
+        name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+        if not (name in {"localhost", "::1"} or name.startswith("127.")):
+            attempts.append(name)
+            raise NetworkUsed(f"a unit test works without a network, this one asked for {name}")
+
+    def guarded(name: str) -> Callable[[socket.socket, Any], Any]:
+        real = getattr(socket.socket, name)
+
+        def call(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                refuse(address[0])
+            return real(self, address)
+
+        return call
+
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+        refuse(host)
+        return look_up(host, *rest, **named)
+
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, guarded(name))
+    patch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return attempts

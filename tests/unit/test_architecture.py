@@ -1,0 +1,197 @@
+"""Imports go one way, and each layer stays away from what it must not know."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Who may import whom of ours. A module that is named has a wider door than its package.
+MAY_IMPORT = {
+    "unlearning": {"unlearning"},
+    "ledger": {"ledger"},
+    "tasks": {"unlearning", "ledger", "tasks"},
+    "flows": {"tasks", "flows"},
+    "flows.cli": {"tasks", "flows", "ledger", "unlearning"},
+    "flows.demo": {"tasks", "flows", "ledger", "unlearning"},
+    "flows.stages": {"tasks", "flows", "ledger", "unlearning"},
+    "benchmarks": {"unlearning", "ledger", "tasks", "flows", "benchmarks"},
+}
+OURS = {"unlearning", "ledger", "tasks", "flows", "benchmarks"}
+
+# What the two inner layers may have besides the standard library; nobody else is held to a list.
+SCIENCE = {"torch", "timm", "numpy", "scipy", "sklearn", "safetensors", "PIL", "pyarrow"}
+LAW = {"sqlalchemy", "cryptography"}
+OUTSIDE = {"unlearning": SCIENCE, "ledger": LAW}
+
+NETWORK = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "socketserver", "xmlrpc"}
+PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+RUNS_WHAT_IT_READS = {"torch.load", "torch.save", "torch.jit.load", "pandas.read_pickle"}
+CLOCK = {
+    *(
+        f"time.{name}{unit}"
+        for name in ("time", "monotonic", "perf_counter")
+        for unit in ("", "_ns")
+    ),
+    *("time.process_time", "time.localtime", "time.gmtime", "time.ctime"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"),
+    "datetime.date.today",
+}
+
+
+def names_in(tree: ast.Module, module: str, *, is_package: bool) -> tuple[set[str], set[str]]:
+    """All dotted names that a module imports, and all that it refers to, aliases resolved."""
+    imported: set[str] = set()
+    aliases: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for item in node.names:
+                imported.add(item.name)
+                aliases[item.asname or item.name.split(".")[0]] = (
+                    item.name if item.asname else item.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            source = absolute(node, module, is_package=is_package)
+            for item in node.names:
+                imported.add(f"{source}.{item.name}")
+                aliases[item.asname or item.name] = f"{source}.{item.name}"
+    dotted = (dotted_name(node) for node in ast.walk(tree))
+    heads = (name.partition(".") for name in dotted if name)
+    used = {aliases[head] + dot + rest for head, dot, rest in heads if head in aliases}
+    return imported | named_in_calls(tree), used
+
+
+def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
+    """The full name of what an import statement takes from, dots resolved."""
+    if node.level == 0:
+        return node.module or ""
+    parts = module.split(".")
+    kept = parts[: len(parts) - node.level + is_package]
+    return ".".join([*kept, node.module] if node.module else kept)
+
+
+def dotted_name(node: ast.AST) -> str | None:
+    """`a.b.c` for the attribute of an attribute of a name, None for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (front := dotted_name(node.value)):
+        return f"{front}.{node.attr}"
+    return None
+
+
+def named_in_calls(tree: ast.Module) -> set[str]:
+    """Modules imported by a string: import_module("x") and __import__("x")."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
+    return {
+        call.args[0].value
+        for call in calls
+        if (dotted_name(call.func) or "").split(".")[-1] in {"import_module", "__import__"}
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def violations(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Say what a module's source does that its layer may not."""
+    layer = module.split(".")[0]
+    imported, used = names_in(ast.parse(source), module, is_package=is_package)
+    tops = {name.split(".")[0] for name in imported}
+    foreign = tops - OURS - set(sys.stdlib_module_names)
+    wrong = (tops & OURS) - MAY_IMPORT.get(module, MAY_IMPORT[layer])
+    wrong |= tops & PICKLES | (imported | used) & RUNS_WHAT_IT_READS
+    if layer in OUTSIDE:
+        wrong |= foreign - OUTSIDE[layer] | tops & NETWORK | (imported | used) & CLOCK
+    return sorted(wrong)
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Every module of ours with its dotted name."""
+    for package in sorted(OURS):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(part for part in parts if part != "__init__"), file
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_a_layer_keeps_to_what_it_may_know(package: str) -> None:
+    of_package = [(name, file) for name, file in modules() if name.split(".")[0] == package]
+    found = {
+        name: wrong
+        for name, file in of_package
+        if (wrong := violations(name, file.read_text(), is_package=file.name == "__init__.py"))
+    }
+    assert of_package, f"no module found in {package}: this test would pass on nothing"
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "wrong"),
+    [
+        ("unlearning.gates.utility", "import ledger.log", ["ledger"]),
+        ("unlearning.gates.utility", "from ...tasks import models", ["tasks"]),
+        ("unlearning.training", "def f():\n    import mlflow.pytorch", ["mlflow"]),
+        ("unlearning.training", "import importlib\nimportlib.import_module('dvc.repo')", ["dvc"]),
+        ("unlearning.training", "import urllib.request", ["urllib"]),
+        ("unlearning.training", "import time as t\nt.perf_counter()", ["time.perf_counter"]),
+        ("unlearning.training", "from time import time\nnow = time", ["time.time"]),
+        (
+            "ledger.log",
+            "from datetime import datetime as d, UTC\nd.now(UTC)",
+            ["datetime.datetime.now"],
+        ),
+        ("ledger.log", "import datetime\ndatetime.date.today()", ["datetime.date.today"]),
+        ("ledger.log", "import torch", ["torch"]),
+        ("ledger.log", "from unlearning.errors import UsageError", ["unlearning"]),
+        ("tasks.models", "from flows import forget", ["flows"]),
+        ("tasks.models", "import pickle", ["pickle"]),
+        ("flows.forget", "from ledger.log import Log", ["ledger"]),
+        ("flows.cli", "import benchmarks.cost", ["benchmarks"]),
+        ("benchmarks.cost", "import torch as t\nt.load('x')", ["torch.load"]),
+        ("benchmarks.cost", "from torch import load", ["torch.load"]),
+    ],
+)
+def test_a_planted_violation_is_found(module: str, source: str, wrong: list[str]) -> None:
+    assert set(wrong) <= set(violations(module, source))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("unlearning.gates.utility", "import torch, numpy as np\nfrom ..domain import Split"),
+        ("unlearning.gates", "from . import utility\nfrom .. import registry"),
+        (
+            "ledger.deadlines",
+            "from datetime import datetime, UTC\ndatetime(2024, 2, 29, tzinfo=UTC)",
+        ),
+        ("ledger.log", "from .canonical import sha256_hex\nimport sqlalchemy"),
+        ("tasks.computing", "import time, ledger.log, unlearning.training\ntime.time()"),
+        ("flows.cli", "from ledger import evidence\nfrom unlearning import registry"),
+        ("benchmarks.cost", "from flows import forget\nfrom benchmarks import setup"),
+    ],
+)
+def test_what_is_allowed_is_not_flagged(module: str, source: str) -> None:
+    package = module == "unlearning.gates"
+    assert violations(module, source, is_package=package) == []
+
+
+def test_help_is_light() -> None:
+    """`lethe --help` must answer at once, so nothing heavy may be imported on the way to it."""
+    script = (
+        "import sys\n"
+        "sys.argv = ['lethe', '--help']\n"
+        "from flows.cli import main\n"
+        "try:\n    code = main()\nexcept SystemExit as left:\n    code = left.code\n"
+        "heavy = {'torch', 'timm', 'mlflow', 'dvc', 'prefect', 'great_expectations', 'pandas'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)), code or 0)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "HEAVY [] 0"

@@ -1,0 +1,128 @@
+"""Networks: built, saved as safetensors, loaded, and refused in any other shape."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unit import toys
+from unlearning import networks
+from unlearning.errors import IntegrityError, NotSafetensors, UnknownName, UsageError
+from unlearning.networks import Recipe
+
+
+def pixels(recipe: Recipe, n: int = 2) -> torch.Tensor:
+    shape = (n, recipe.channels, recipe.size, recipe.size)
+    return torch.randint(256, shape, generator=toys.generator()).to(torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "channels"),
+    [("conv-small", 8, 1), ("resnet20", 32, 3), ("vit-digits", 8, 1), ("resnet18", 32, 3)],
+)
+def test_networks_answer_with_one_logit_a_class(name: str, size: int, channels: int) -> None:
+    recipe = replace(
+        toys.RECIPE,
+        network=name,
+        size=size,
+        channels=channels,
+        mean=(0.5,) * channels,
+        std=(0.25,) * channels,
+    )
+    assert networks.build(recipe).eval()(pixels(recipe)).shape == (2, 3)
+
+
+def test_the_sizes_of_the_cifar_resnets_are_the_published_ones() -> None:
+    """269,722 and 853,018 parameters with ten classes (shortcut A has none)."""
+    recipe = replace(toys.RECIPE, classes=10, channels=3, size=32, mean=(0.5,) * 3, std=(0.25,) * 3)
+    for name, expected in (("resnet20", 269_722), ("resnet56", 853_018)):
+        network = networks.build(replace(recipe, network=name))
+        assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_normalisation_is_inside_and_bytes_equal_fractions() -> None:
+    network = networks.build(toys.RECIPE, toys.generator()).eval()
+    raw = pixels(toys.RECIPE)
+    torch.testing.assert_close(network(raw), network(raw.float() / 255))
+
+
+def test_fresh_weights_follow_from_the_generator_alone() -> None:
+    states = [networks.build(toys.RECIPE, toys.generator(s)).state_dict() for s in (1, 1, 2)]
+    key = "body.0.weight"
+    assert torch.equal(states[0][key], states[1][key])
+    assert not torch.equal(states[0][key], states[2][key])
+
+
+def test_a_saved_network_comes_back_with_its_recipe_and_the_same_bytes(tmp_path: Path) -> None:
+    network = toys.trained()
+    digests = [networks.save(network, tmp_path / f"{i}.safetensors") for i in range(2)]
+    loaded = networks.load(tmp_path / "0.safetensors")
+    assert digests[0] == digests[1]
+    assert loaded.recipe == network.recipe
+    raw = pixels(toys.RECIPE)
+    torch.testing.assert_close(loaded(raw), network(raw))  # the memory layout may differ
+
+
+def test_a_pickle_is_refused_unopened(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "exploded",))  # type: ignore[return-value]
+
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(NotSafetensors, match="pickle"):
+        networks.load(path, toys.RECIPE)
+    torch.save({"weight": torch.zeros(1)}, path)
+    with pytest.raises(NotSafetensors, match="expected safetensors"):
+        networks.load(path, toys.RECIPE)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_truncated_weights_are_an_integrity_alarm(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    networks.save(toys.trained(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="damaged"):
+        networks.load(path)
+
+
+def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    network = networks.build(toys.RECIPE)
+    networks.save_file({"fc.weight": torch.zeros(2, 2)}, path)
+    with pytest.raises(UsageError, match=r"tensor .* is missing"):
+        networks.load(path, network.recipe)
+    with pytest.raises(UsageError, match="no recipe"):
+        networks.load(path)
+
+
+def test_unknown_networks_are_named() -> None:
+    with pytest.raises(UnknownName, match="known are conv-small"):
+        networks.build(replace(toys.RECIPE, network="perceptron-9000"))
+
+
+@pytest.mark.parametrize(("name", "right"), [("resnet20", 9173), ("resnet56", 9339)])
+def test_published_weights_reach_their_published_accuracy(
+    shared_data: Path, name: str, right: int
+) -> None:
+    """8.27 % and 6.61 % error on the 10,000 test images of CIFAR-10, to the image."""
+    from benchmarks.judging import _decoded
+    from unlearning.outputs import logits_of
+
+    test = _decoded(shared_data / "cifar10" / "test.parquet", np.arange(10_000))
+    recipe = Recipe(
+        network=name,
+        classes=10,
+        channels=3,
+        size=32,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+    weights = shared_data.parent / "models" / f"{name}-cifar10.safetensors"
+    logits = logits_of(networks.load(weights, recipe), test)
+    assert int((logits.argmax(1) == test.labels).sum()) == right

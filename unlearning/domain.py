@@ -1,0 +1,144 @@
+"""The values that travel through Lethe; DESIGN's terms, one class each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+BoolArray = NDArray[np.bool_]
+ByteArray = NDArray[np.uint8]
+TextArray = NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Examples in memory, decoded.
+
+    images: (n, channels, height, width) uint8. labels: (n,) int64 class indices.
+    ids, subjects: (n,) strings; every example belongs to exactly one subject.
+    """
+
+    images: ByteArray
+    labels: IntArray
+    ids: TextArray
+    subjects: TextArray
+
+    def __len__(self) -> int:
+        """Count the examples."""
+        return len(self.labels)
+
+    def take(self, where: IntArray | BoolArray) -> Examples:
+        """Select examples by index or by mask, in that order."""
+        return Examples(
+            self.images[where], self.labels[where], self.ids[where], self.subjects[where]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What a method may see: forget and retain; and what judges it: holdout and test."""
+
+    forget: Examples
+    retain: Examples
+    holdout: Examples
+    test: Examples
+    classes: int
+
+
+class Group(IntEnum):
+    """Where an example of `Outputs` comes from."""
+
+    FORGET = 0
+    RETAIN = 1
+    HOLDOUT = 2
+    TEST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """One network's answers.
+
+    logits: (n, classes) float32. labels, groups, subjects: (n,) integers; subjects are codes
+    that say which examples belong together, not identities.
+    """
+
+    logits: FloatArray
+    labels: IntArray
+    groups: IntArray
+    subjects: IntArray
+
+    def of(self, group: Group) -> BoolArray:
+        """Mask of the examples of one group, (n,)."""
+        return np.asarray(self.groups == group)
+
+
+@dataclass(frozen=True, eq=False)
+class ShadowOutputs:
+    """The shadow bank's answers on the examples of an `Outputs`, in the same order.
+
+    logits: (shadows, n, classes) float32. seen: (shadows, n), True where that shadow counts as
+    having seen the example: trained on it, or, for holdout examples that no shadow trains on,
+    drawn by the same rule, so that every example is calibrated by equally many shadows.
+    """
+
+    logits: FloatArray
+    seen: BoolArray
+
+    def __len__(self) -> int:
+        """Count the shadows."""
+        return len(self.logits)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A named number with its 95 % interval and the number of examples behind it."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Outcome(StrEnum):
+    """What one gate says."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One gate's outcome with its reason in words."""
+
+    gate: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True)
+class Control:
+    """A model whose right verdict is known beforehand, judged beside the candidate."""
+
+    name: str
+    expected: str
+    outcome: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether the gate said of the control what it had to say."""
+        return self.expected == self.outcome
+
+
+class Decision(StrEnum):
+    """All verdicts together."""
+
+    RELEASED = "released"
+    REFUSED = "refused"
+    INCONCLUSIVE = "inconclusive"

@@ -1,0 +1,62 @@
+"""Everything that can go wrong in the science, as one small tree.
+
+- LetheError                 base; `exit_code` is what the command line returns
+  - UsageError          2    a setting, a file or an argument of the wrong kind
+    - UnknownName       2    a method, attack, gate or network that is not registered
+    - NotSafetensors    2    weights in any other format, pickles above all
+    - PolicyError       2    a policy or a parameter file that cannot be used
+  - RequestDenied      12    the request cannot be carried out as it stands
+  - InfrastructureError 20   something outside is missing or busy; trying again may help
+  - IntegrityError     30    bytes are not what they were
+  - Diverged           20    training left the finite numbers; the ladder's next rung follows
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LetheError(Exception):
+    """Base of every error that Lethe raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(LetheError):
+    """An argument, a setting or a file is of the wrong kind."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that no registry knows."""
+
+
+class NotSafetensors(UsageError):
+    """Weights were offered in another format than safetensors."""
+
+
+class PolicyError(UsageError):
+    """A policy or parameter file that cannot be used."""
+
+
+class RequestDenied(LetheError):
+    """A deletion request cannot be carried out as it stands."""
+
+    exit_code = 12
+
+
+class InfrastructureError(LetheError):
+    """Something outside is missing, busy or full."""
+
+    exit_code = 20
+
+
+class Diverged(InfrastructureError):
+    """Training or unlearning produced a number that is not finite."""
+
+
+class IntegrityError(LetheError):
+    """Stored bytes are not the ones that were stored."""
+
+    exit_code = 30

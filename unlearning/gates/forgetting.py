@@ -1,0 +1,158 @@
+"""The forget set looks like examples that were never seen: neither remembered nor avoided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from unlearning.domain import Measurement, Outcome, Verdict
+from unlearning.errors import PolicyError
+from unlearning.gates import GATES
+from unlearning.measuring import FPRS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What is allowed with so many examples.
+
+    examples, holdout: at least so many forget and comparable holdout examples. auc: the AUC must
+    lie in [1 - auc, auc]. tail: the true-positive rate of each tail at false-positive rate fpr.
+    """
+
+    examples: int
+    holdout: int
+    auc: float
+    tail: float
+    fpr: float
+
+    def __post_init__(self) -> None:
+        """Refuse limits that mean nothing."""
+        if not (0.5 < self.auc < 1 and self.fpr < self.tail < 1 and self.fpr in FPRS):
+            raise PolicyError(
+                f"gates.forgetting.limits: got auc {self.auc}, tail {self.tail}, fpr {self.fpr}; "
+                f"expected 0.5 < auc < 1, fpr < tail < 1 and fpr one of {FPRS}"
+            )
+
+
+@GATES.register
+@dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """Two-sided, per-example calibrated, decided on intervals, and only while the controls hold.
+
+    limits: from the strictest, for many examples, to the loosest; with fewer examples than the
+    loosest asks for, nothing passes. smallest_bank: shadows without which nothing is decided.
+    """
+
+    name: ClassVar[str] = "forgetting"
+    needs: ClassVar[frozenset[str]] = frozenset(
+        {"forget_auc", "champion_auc", "null_auc", "holdout_examples", "forget_subjects"}
+        | {f"forget_tail_{side}@{fpr}" for side in ("high", "low") for fpr in FPRS}
+    )
+
+    limits_by_size: Sequence[Mapping[str, Any]]
+    smallest_bank: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse a gate without limits."""
+        if not self.limits_by_size:
+            raise PolicyError("gates.forgetting.limits_by_size: got none, expected at least one")
+        self._rows()
+
+    def _rows(self) -> list[Limit]:
+        known = {field.name for field in fields(Limit)}
+        for row in self.limits_by_size:
+            if set(row) != known:
+                raise PolicyError(
+                    f"gates.forgetting.limits_by_size: got {sorted(row)}, expected {sorted(known)}"
+                )
+        return sorted((Limit(**row) for row in self.limits_by_size), key=lambda row: row.auc)
+
+    def limit_for(self, examples: int, holdout: int) -> tuple[Limit, bool]:
+        """Give the strictest limit that so many examples can be held to, and whether any can."""
+        rows = self._rows()
+        for row in rows:
+            if examples >= row.examples and holdout >= row.holdout:
+                return row, True
+        return rows[-1], False
+
+    def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
+        """Compare the AUC and both tails with their limits, then ask whether the test had power."""
+        limit, decidable = self._limit(measured)
+        outside, doubtful = self._checks(measured)
+        auc = _words(measured["forget_auc"])
+        doubt = self._broken_null(measured, limit)
+        if doubt:
+            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
+        if outside:
+            return Verdict(self.name, Outcome.FAILED, outside[0])
+        if not decidable:
+            doubt = (
+                f"{measured['forget_auc'].n} examples of "
+                f"{measured['forget_subjects'].value:.0f} subjects against "
+                f"{measured['holdout_examples'].value:.0f} holdout examples decide nothing: {auc}"
+            )
+            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
+        if doubtful:
+            return Verdict(self.name, Outcome.INCONCLUSIVE, doubtful[0])
+        doubt = self._powerless(measured, limit)
+        if doubt:
+            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
+        reason = f"{auc}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; both tails within limits"
+        return Verdict(self.name, Outcome.PASSED, reason)
+
+    def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
+        """Bound the AUC on both sides and each tail above."""
+        limit, _ = self._limit(measured)
+        tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
+        return {"forget_auc": (1 - limit.auc, limit.auc), **tails}
+
+    def _limit(self, measured: Mapping[str, Measurement]) -> tuple[Limit, bool]:
+        holdout = int(measured["holdout_examples"].value)
+        return self.limit_for(measured["forget_auc"].n, holdout)
+
+    def _checks(self, measured: Mapping[str, Measurement]) -> tuple[list[str], list[str]]:
+        """Give the reasons to fail and the reasons to doubt."""
+        outside, doubtful = [], []
+        for name, (low, high) in self.limits(measured).items():
+            m = measured[name]
+            text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
+            if m.low > high or m.high < low:
+                outside.append(text)
+            elif m.high > high or m.low < low:
+                doubtful.append(text)
+        return outside, doubtful
+
+    def _broken_null(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
+        null = measured["null_auc"]
+        if null.n < self.smallest_bank:
+            return f"{null.n} shadows could be scored, at least {self.smallest_bank} are needed"
+        if null.low < 1 - limit.auc and null.high > limit.auc:
+            return f"models that never saw the forget set are not told apart: {_words(null)}"
+        if not 1 - limit.auc < null.value < limit.auc:
+            return f"models that never saw the forget set fail the test themselves: {_words(null)}"
+        return None
+
+    def _powerless(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
+        """The untouched champion must be refused by this very test, outside null band and limits.
+
+        Without that, passing says nothing. It also means that the champion itself never passes.
+        """
+        champion, null = measured["champion_auc"], measured["null_auc"]
+        above = champion.low > max(limit.auc, null.high)
+        below = champion.high < min(1 - limit.auc, null.low)
+        if above or below:
+            return None
+        return (
+            f"the test has no power here: the untouched champion is not refused, {_words(champion)}"
+        )
+
+
+def _words(m: Measurement) -> str:
+    names = {
+        "forget_auc": "attack AUC",
+        "champion_auc": "champion's attack AUC",
+        "null_auc": "null band of the attack AUC",
+    }
+    name = names.get(m.name, m.name.replace("_", " "))
+    return f"{name} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}] (n={m.n})"

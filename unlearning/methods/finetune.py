@@ -1,0 +1,64 @@
+"""Fine-tuning on the retain set, the simplest baseline."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from unlearning.domain import Split
+from unlearning.methods import METHODS
+from unlearning.training import Progress, Training, train
+
+
+@METHODS.register
+@dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """Go on training on the retain set and hope that the rest fades.
+
+    The defaults are those of SFR-on's baseline for CIFAR-10 (METHODS: SGD .01, momentum .9, weight
+    decay 5e-4, cosine over 10 epochs, batches of 128).
+    """
+
+    name: ClassVar[str] = "finetune"
+    paper: ClassVar[str] = "baseline FT of Huang et al., SFR-on (2024)"
+    needs: ClassVar[frozenset[str]] = frozenset({"retain"})
+    exact: ClassVar[bool] = False
+
+    epochs: int = 10
+    learning_rate: float = 0.01
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augmentation: str = "none"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that the training loop refuses."""
+        self._training()
+
+    def _training(self) -> Training:
+        return Training(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            augmentation=self.augmentation,
+            precision=self.precision,
+            schedule="cosine",
+        )
+
+    def unlearn(
+        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+    ) -> nn.Module:
+        """Train a copy of the original on the retain set."""
+        candidate = train(deepcopy(original), split.retain, self._training(), rng, progress)
+        return candidate.train(original.training)
+
+    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+        """Report nothing of its own."""
+        return {}

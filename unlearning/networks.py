@@ -1,0 +1,271 @@
+"""The networks: how one is described, built, saved and loaded.
+
+Weights travel as safetensors only. The recipe (what to build) rides in the file's metadata, so
+that a file is complete; a file from elsewhere has none and is read with the workspace's recipe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlearning.digests import sha256_file
+from unlearning.errors import IntegrityError, NotSafetensors, UnknownName, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is needed to build a network.
+
+    network: a name of NETWORKS or of timm. size: image height and width in pixels.
+    mean, std: per channel, in units of pixel value / 255; they are applied inside the network.
+    """
+
+    network: str
+    classes: int
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Recipe:
+        """Read the form that `dataclasses.asdict` writes, JSON's lists included."""
+        listed = {"mean": tuple(values["mean"]), "std": tuple(values["std"])}
+        return Recipe(**{**values, **listed})
+
+
+class Classifier(nn.Module):
+    """A network on raw pixels: normalisation is its first layer, so attacks act in pixel space."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, recipe: Recipe) -> None:
+        """Wrap `body`, whose input is normalised by the recipe's mean and deviation."""
+        super().__init__()
+        self.body = body
+        self.recipe = recipe
+        shape = (1, recipe.channels, 1, 1)
+        self.register_buffer("mean", torch.tensor(recipe.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(recipe.std).reshape(shape), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Give logits (n, classes) for pixels (n, channels, size, size), uint8 or 0..1."""
+        values = pixels / 255 if pixels.dtype == torch.uint8 else pixels
+        logits: Tensor = self.body((values - self.mean) / self.std)
+        return logits
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a parameter-free shortcut (He et al. 2015, option A)."""
+
+    def __init__(self, before: int, width: int, stride: int) -> None:
+        """Make a block from `before` to `width` channels."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.grows = before != width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        out = functional.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.grows:
+            missing = out.shape[1] - x.shape[1]
+            x = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, missing // 2, missing // 2))
+        return functional.relu(out + x)
+
+
+class CifarResNet(nn.Module):
+    """The CIFAR ResNet of depth 6n+2 (He et al. 2015, arXiv 1512.03385, section 4.2)."""
+
+    def __init__(self, blocks: int, recipe: Recipe) -> None:
+        """Make three stages of `blocks` blocks, 16, 32 and 64 channels wide."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(recipe.channels, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = self._stage(16, 16, blocks, 1)
+        self.layer2 = self._stage(16, 32, blocks, 2)
+        self.layer3 = self._stage(32, 64, blocks, 2)
+        self.linear = nn.Linear(64, recipe.classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+
+    @staticmethod
+    def _stage(before: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+        first = BasicBlock(before, width, stride)
+        return nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(blocks - 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give logits for normalised images."""
+        out = functional.relu(self.bn1(self.conv1(x)))
+        out = self.layer3(self.layer2(self.layer1(out)))
+        logits: Tensor = self.linear(out.mean((2, 3)))
+        return logits
+
+
+def _conv_small(recipe: Recipe) -> nn.Module:
+    """Three convolutions for images of 8 to 16 pixels."""
+
+    def stage(before: int, width: int) -> list[nn.Module]:
+        conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
+        return [conv, nn.BatchNorm2d(width), nn.ReLU()]
+
+    return nn.Sequential(
+        *stage(recipe.channels, 32),
+        *stage(32, 64),
+        nn.MaxPool2d(2),
+        *stage(64, 64),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(256, 128),
+        nn.ReLU(),
+        nn.Linear(128, recipe.classes),
+    )
+
+
+def _vit_digits(recipe: Recipe) -> nn.Module:
+    """A four-layer vision transformer for images of a few pixels (patches of 2)."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        img_size=recipe.size,
+        patch_size=2,
+        in_chans=recipe.channels,
+        num_classes=recipe.classes,
+        embed_dim=64,
+        depth=4,
+        num_heads=4,
+    )
+
+
+NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
+    "conv-small": _conv_small,
+    "resnet20": lambda recipe: CifarResNet(3, recipe),
+    "resnet56": lambda recipe: CifarResNet(9, recipe),
+    "vit-digits": _vit_digits,
+}
+
+
+def _timm_body(recipe: Recipe) -> nn.Module:
+    import timm
+
+    if recipe.network not in timm.list_models():
+        raise UnknownName(
+            f"network {recipe.network!r} is unknown; known are {', '.join(sorted(NETWORKS))} "
+            "and the model names of timm"
+        )
+    shape: dict[str, Any] = {"num_classes": recipe.classes, "in_chans": recipe.channels}
+    try:
+        return timm.create_model(recipe.network, img_size=recipe.size, **shape)
+    except TypeError:  # convolutional networks take any size and have no such argument
+        return timm.create_model(recipe.network, **shape)
+
+
+def build(recipe: Recipe, rng: torch.Generator | None = None) -> Classifier:
+    """Build a network with fresh weights.
+
+    Torch's layers draw their first weights from the global generator, so it is seeded from `rng`
+    inside a fork and put back: the caller's global state stays as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        seed = 0 if rng is None else int(torch.randint(2**62, (), generator=rng))
+        torch.manual_seed(seed)
+        make = NETWORKS.get(recipe.network, _timm_body)
+        return Classifier(make(recipe), recipe)
+
+
+def save(network: Classifier, path: Path) -> str:
+    """Write weights and recipe as safetensors and give the file's SHA-256; same in, same bytes."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in _state(network).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    recipe = json.dumps(dataclasses.asdict(network.recipe), sort_keys=True)
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata={"recipe": recipe})
+    part.replace(path)
+    return sha256_file(path)
+
+
+def _state(network: Classifier) -> dict[str, Tensor]:
+    return network.body.state_dict()
+
+
+def load_weights(path: Path) -> tuple[Recipe | None, dict[str, Tensor]]:
+    """Read a safetensors file: the recipe that it carries, if any, and its tensors.
+
+    Raises NotSafetensors for any other format, before a byte of it is interpreted, and
+    IntegrityError for a file that begins as safetensors and is cut short.
+    """
+    if not path.is_file():
+        raise UsageError(f"weights {path.name}: no such file; expected a .safetensors file")
+    _refuse_other_formats(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = (file.metadata() or {}).get("recipe")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as problem:
+        raise IntegrityError(
+            f"weights {path.name}: damaged safetensors file ({problem}); "
+            "expected a complete one; fetch it again"
+        ) from problem
+    return (Recipe.from_dict(json.loads(described)) if described else None), tensors
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """A safetensors file is eight bytes of header length, then JSON; nothing else passes."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    if len(head) < 9 or head[8:9] != b"{":
+        pickled = head[:1] == b"\x80" or head[:2] == b"PK"
+        kind = "a pickle or a PyTorch archive" if pickled else "a file of another format"
+        raise NotSafetensors(
+            f"weights {path.name}: got {kind}, expected safetensors; "
+            "it was not opened, since such files can run code; convert it first"
+        )
+
+
+def load(path: Path, recipe: Recipe | None = None) -> Classifier:
+    """Read a network; `recipe` is for files that carry none. Shapes must fit exactly."""
+    carried, tensors = load_weights(path)
+    chosen = carried or recipe
+    if chosen is None:
+        raise UsageError(f"weights {path.name}: no recipe inside; name the network with --network")
+    network = build(chosen)
+    problems = _misfits(_state(network), {**_counters(network), **tensors})
+    if problems:
+        raise UsageError(
+            f"weights {path.name}: {problems[0]} ({len(problems)} such); "
+            f"expected the tensors of {chosen.network} with {chosen.classes} classes"
+        )
+    network.body.load_state_dict({**_counters(network), **tensors})
+    return network.eval()
+
+
+def _counters(network: Classifier) -> dict[str, Tensor]:
+    """Batch-norm's step counters: older files lack them and inference does not read them."""
+    return {k: v for k, v in _state(network).items() if k.endswith("num_batches_tracked")}
+
+
+def _misfits(expected: dict[str, Tensor], got: dict[str, Tensor]) -> list[str]:
+    missing = [f"tensor {key} is missing" for key in expected.keys() - got.keys()]
+    extra = [f"tensor {key} is not expected" for key in got.keys() - expected.keys()]
+    shapes = [
+        f"tensor {key} has shape {tuple(got[key].shape)}, not {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in got and got[key].shape != value.shape
+    ]
+    return sorted(missing) + sorted(extra) + shapes

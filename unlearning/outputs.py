@@ -1,0 +1,54 @@
+"""One inference pass for everything that is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning.domain import Examples, FloatArray, Group, Outputs, Split
+from unlearning.training import pick_device
+
+
+def logits_of(network: nn.Module, examples: Examples, *, batch_size: int = 1000) -> FloatArray:
+    """Give the logits (n, classes) float32, in evaluation mode and full precision."""
+    device = pick_device()
+    home = next(network.parameters()).device
+    was_training = network.training
+    network.to(device).eval()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(examples), batch_size):
+            images = torch.from_numpy(examples.images[start : start + batch_size]).to(device)
+            parts.append(network(images.contiguous(memory_format=torch.channels_last)).cpu())
+    network.to(home).train(was_training)
+    return torch.cat(parts).numpy().astype(np.float32)
+
+
+def groups_of(split: Split) -> Mapping[Group, Examples]:
+    """Give the examples of a split by group, in the order in which `outputs_of` lays them."""
+    return {
+        Group.FORGET: split.forget,
+        Group.RETAIN: split.retain,
+        Group.HOLDOUT: split.holdout,
+        Group.TEST: split.test,
+    }
+
+
+def outputs_of(network: nn.Module, split: Split) -> Outputs:
+    """Run a network over forget, retain, holdout and test examples, one group after another."""
+    groups = {group: part for group, part in groups_of(split).items() if len(part)}
+    subjects = np.concatenate([part.subjects for part in groups.values()])
+    return Outputs(
+        logits=np.concatenate([logits_of(network, part) for part in groups.values()]),
+        labels=np.concatenate([part.labels for part in groups.values()]),
+        groups=np.concatenate([np.full(len(part), group) for group, part in groups.items()]),
+        subjects=np.unique(subjects, return_inverse=True)[1],
+    )
+
+
+def accuracy(logits: FloatArray, labels: np.ndarray) -> float:
+    """Give the share of examples whose highest logit is their label's."""
+    return float(np.mean(logits.argmax(1) == labels))
