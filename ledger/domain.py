@@ -1,0 +1,116 @@
+"""A deletion request as a value: what it asks for, where it stands, where it may go next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, get_args
+
+from ledger.deadlines import Jurisdiction
+from ledger.errors import RequestDenied, UsageError
+
+SelectorKind = Literal["subject", "example", "class", "where"]
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    DENIED = "denied"
+    HELD = "held"
+    EXTRACTING = "extracting"
+    UNLEARNING = "unlearning"
+    JUDGING = "judging"
+    AWAITING_APPROVAL = "awaiting_approval"
+    PROMOTING = "promoting"
+    PURGING = "purging"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+    @property
+    def terminal(self) -> bool:
+        """True if the request's deadline no longer runs."""
+        return not NEXT[self]
+
+
+# A refused run, a lost race for the champion and a retry all lead back to `accepted`. A request
+# that touches no training data goes from `extracting` straight to `purging`.
+NEXT: dict[State, frozenset[State]] = {
+    State.RECEIVED: frozenset({State.ACCEPTED, State.DENIED, State.HELD}),
+    State.ACCEPTED: frozenset({State.EXTRACTING, State.DENIED, State.HELD}),
+    State.DENIED: frozenset(),
+    State.HELD: frozenset({State.ACCEPTED, State.DENIED}),
+    State.EXTRACTING: frozenset({State.UNLEARNING, State.PURGING, State.ACCEPTED, State.FAILED}),
+    State.UNLEARNING: frozenset({State.JUDGING, State.ACCEPTED, State.FAILED}),
+    State.JUDGING: frozenset(
+        {
+            State.UNLEARNING,
+            State.AWAITING_APPROVAL,
+            State.PROMOTING,
+            State.ACCEPTED,
+            State.FAILED,
+        }
+    ),
+    State.AWAITING_APPROVAL: frozenset(
+        {State.PROMOTING, State.ACCEPTED, State.DENIED, State.FAILED}
+    ),
+    State.PROMOTING: frozenset({State.PURGING, State.UNLEARNING, State.ACCEPTED, State.FAILED}),
+    State.PURGING: frozenset({State.COMPLETE}),
+    State.COMPLETE: frozenset(),
+    State.FAILED: frozenset({State.ACCEPTED, State.DENIED}),
+}
+
+
+@dataclass(frozen=True)
+class Selector:
+    """What a request wants forgotten: personal data, so it lives in the sealed store only.
+
+    values: subject ids, example ids, class names, or the one value of `column` for "where".
+    """
+
+    kind: SelectorKind
+    values: tuple[str, ...]
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a selector that selects nothing or in no known way."""
+        kinds = get_args(SelectorKind)
+        if self.kind not in kinds:
+            raise UsageError(f"selector kind '{self.kind}': expected one of {', '.join(kinds)}")
+        if not self.values or not all(self.values):
+            raise UsageError(f"a selector by {self.kind} has an empty value: expected at least one")
+        if (self.column is not None) != (self.kind == "where"):
+            raise UsageError(
+                f"a selector by {self.kind}: expected a column for 'where' and no other"
+            )
+
+
+@dataclass(frozen=True)
+class DeletionRequest:
+    """A request as the ledger knows it; nothing in it identifies a person.
+
+    examples: how many it selected when it was submitted. reason: why it is in its state.
+    key_digest: keyed digest of its idempotency key. run: the last run that worked on it.
+    """
+
+    ref: str
+    state: State
+    received_at: datetime
+    due_at: datetime
+    jurisdiction: Jurisdiction
+    examples: int
+    reason: str | None = None
+    key_digest: str | None = None
+    run: str | None = None
+
+
+def check_move(current: DeletionRequest, state: State) -> None:
+    """Raise RequestDenied if a request may not go to this state from its own."""
+    legal = NEXT[current.state]
+    if state not in legal:
+        expected = ", ".join(sorted(legal)) or "nothing, it is closed"
+        raise RequestDenied(
+            f"request {current.ref}: is {current.state}, cannot become {state}: expected {expected}"
+        )

@@ -1,0 +1,126 @@
+"""Writing so that a crash leaves the old bytes or the new ones, and nothing between."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ledger.errors import StorageUnavailable
+
+_UNFINISHED = ".part"
+
+
+def short_name(path: Path) -> str:
+    """A file's name with its folder's, for messages."""
+    return f"{path.parent.name}/{path.name}"
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"{short_name(path)}: cannot be written ({error.strerror or error}): "
+            "free space or make the workspace writable, then try again"
+        ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to read `path` into StorageUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(
+            f"{short_name(path)}: cannot be read ({error.strerror or error}): "
+            "restore the file or its permissions, then try again"
+        ) from error
+
+
+def read(path: Path) -> bytes:
+    """Read a whole file."""
+    with reading(path):
+        return path.read_bytes()
+
+
+def make_folder(path: Path, *, mode: int = 0o755) -> None:
+    """Create a folder and its parents with these permissions, if it is not there."""
+    with storing(path):
+        if not path.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
+
+
+def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file by these bytes at once, and return when they are on the disk."""
+    with storing(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what `write` left in a folder when it was killed; nobody else may be writing."""
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        remove(path)
+
+
+def append(path: Path, content: bytes, *, at: int) -> None:
+    """Write bytes at position `at`, dropping what follows it, and wait for the disk.
+
+    A write that fails half way is taken back, so that the file ends at `at` again.
+    """
+    with storing(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(descriptor, at)
+            _write_all(descriptor, content, at)
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, at)
+            raise
+        finally:
+            os.close(descriptor)
+        if at == 0:
+            sync(path.parent)
+
+
+def remove(path: Path) -> bool:
+    """Delete a file; say whether it was there."""
+    with storing(path):
+        there = path.exists()
+        path.unlink(missing_ok=True)
+        if there:
+            sync(path.parent)
+        return there
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's list of names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes, at: int) -> None:
+    while content:
+        written = os.pwrite(descriptor, content, at)
+        content, at = content[written:], at + written

@@ -1,0 +1,173 @@
+"""The workspace's keys: created once, kept at mode 0600, outside everything that is copied.
+
+keys/shards.key       names the shard of a subject      keys/signing.pem  signs log and evidence
+keys/suppression.key  recognises erased examples        keys/requests/    one key per request
+records/public.pem    checks the signatures; the only one to hand out
+"""
+
+from __future__ import annotations
+
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from ledger import durable
+from ledger.errors import IntegrityAlarm, KeyMissing, KeyUnusable, LedgerError
+
+SIGNING = "signing.pem"
+SHARDS = "shards.key"
+SUPPRESSION = "suppression.key"
+PUBLIC = "public.pem"
+REQUESTS = "requests"
+
+_BYTES = 32  # 256 bits: AES-256 and HMAC-SHA256 take as much and no more
+# What would be unreadable, or silently lose its meaning, under a new key of that name.
+_DEPENDENTS = {SIGNING: PUBLIC, SUPPRESSION: "suppression.jsonl"}
+
+
+def create_keys(keys: Path, records: Path) -> None:
+    """Create the keys that are missing and the public key; leave the others as they are.
+
+    Raises KeyMissing where records prove that a key existed: a new one would not fit them.
+    """
+    for folder, mode in ((keys, 0o700), (keys / REQUESTS, 0o700), (records, 0o755)):
+        durable.make_folder(folder, mode=mode)
+        durable.clear_unfinished(folder)
+    for name, dependent in _DEPENDENTS.items():
+        if (records / dependent).exists():
+            _require(keys / name)
+    for name in (SHARDS, SUPPRESSION):
+        if not (keys / name).exists():
+            write_secret(keys / name)
+    if not (keys / SIGNING).exists():
+        _write_signing_key(keys / SIGNING)
+    if not (records / PUBLIC).exists():
+        durable.write(records / PUBLIC, public_pem(load_signing_key(keys).public_key()))
+
+
+def load_signing_key(keys: Path) -> Ed25519PrivateKey:
+    """Read the key that signs the log and the evidence."""
+    path = keys / SIGNING
+    try:
+        key = load_pem_private_key(_require(path), password=None)
+    except (ValueError, TypeError) as error:
+        raise KeyUnusable(f"{durable.short_name(path)}: got no private key: {_EXPECTED}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnusable(f"{durable.short_name(path)}: got {type(key).__name__}: {_EXPECTED}")
+    return key
+
+
+def load_public_key(path: Path) -> Ed25519PublicKey:
+    """Read the key that checks signatures, an Ed25519 key in PEM."""
+    try:
+        key = load_pem_public_key(_require(path))
+    except ValueError as error:
+        raise KeyUnusable(f"{durable.short_name(path)}: got no public key: {_EXPECTED}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise KeyUnusable(f"{durable.short_name(path)}: got {type(key).__name__}: {_EXPECTED}")
+    return key
+
+
+def matching_key(keys: Path, records: Path) -> Ed25519PrivateKey:
+    """The signing key, once it is sure that the records' public key belongs to it."""
+    private = load_signing_key(keys)
+    if public_pem(private.public_key()) != public_pem(load_public_key(records / PUBLIC)):
+        raise IntegrityAlarm(
+            f"{keys.name}/{SIGNING} does not belong to {records.name}/{PUBLIC}: "
+            "restore the pair that wrote this log from your backup"
+        )
+    return private
+
+
+def public_pem(key: Ed25519PublicKey) -> bytes:
+    """A public key as the PEM text that is handed out."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def shard_key(keys: Path) -> bytes:
+    """The 32 bytes that decide which shard a subject lies in."""
+    return read_secret(keys / SHARDS)
+
+
+def suppression_key(keys: Path) -> bytes:
+    """The 32 bytes under which erased examples are recognised."""
+    return read_secret(keys / SUPPRESSION)
+
+
+def write_secret(path: Path) -> bytes:
+    """Draw 32 bytes and store them in hexadecimal, readable by the owner only."""
+    secret = secrets.token_bytes(_BYTES)
+    durable.write(path, secret.hex().encode() + b"\n", mode=0o600)
+    return secret
+
+
+def read_secret(path: Path) -> bytes:
+    """Read 32 bytes that `write_secret` stored."""
+    text = _require(path)
+    try:
+        secret = bytes.fromhex(text.decode())
+    except ValueError:
+        secret = b""
+    if len(secret) != _BYTES:
+        raise KeyUnusable(
+            f"{durable.short_name(path)}: got {len(text)} bytes that are no key: "
+            f"expected {2 * _BYTES} hexadecimal characters; restore it from your backup"
+        )
+    return secret
+
+
+def check_keys(keys: Path) -> list[str]:
+    """List what is wrong with the keys, one line each; an empty list is good news."""
+    problems = [f"{keys.name}: {problem}" for problem in _exposed(keys, 0o700)]
+    for name in (SHARDS, SUPPRESSION):
+        problems += _complaints(keys / name)
+    problems += _complaints(keys / SIGNING)
+    for path in sorted((keys / REQUESTS).glob("*.key")):
+        problems += _complaints(path)
+    return problems
+
+
+_EXPECTED = "expected an Ed25519 key in PEM; restore it from your backup"
+
+
+def _require(path: Path) -> bytes:
+    if not path.exists():
+        raise KeyMissing(
+            f"{durable.short_name(path)}: not there, expected a key: restore it from your backup, "
+            "or run `lethe init` in a new workspace"
+        )
+    return durable.read(path)
+
+
+def _write_signing_key(path: Path) -> None:
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    durable.write(path, pem, mode=0o600)
+
+
+def _complaints(path: Path) -> Iterator[str]:
+    try:
+        load_signing_key(path.parent) if path.name == SIGNING else read_secret(path)
+    except LedgerError as error:
+        yield str(error)
+        return
+    for problem in _exposed(path, 0o600):
+        yield f"{durable.short_name(path)}: {problem}"
+
+
+def _exposed(path: Path, expected: int) -> Iterator[str]:
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else expected
+    if mode & ~expected:
+        yield f"mode is {mode:04o}, expected {expected:04o}: run `chmod {expected:o}` on it"

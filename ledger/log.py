@@ -1,0 +1,156 @@
+"""The append-only log: one chain of signed entries in one file, the truth of the workspace.
+
+An entry holds opaque references, digests, numbers and states. It is kept for years and handed to
+auditors, so nothing in it may identify a person: no subject or example ids, no names, no free
+text that a subject wrote. `append` refuses what plainly is none of these; the rest is the
+caller's duty.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ledger import durable
+from ledger.canonical import canonical_json, timestamp
+from ledger.chain import Chain, Entry, read_chain, sign_entry
+from ledger.errors import KeyConflict, LogAltered, UnfitForLog, UsageError, WorkspaceBusy
+
+_LONGEST_TEXT = 1000  # characters; digests, references, states and reasons are far shorter
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
+
+
+class Log:
+    """The log of one workspace. Open it under the workspace lock to append."""
+
+    def __init__(
+        self, path: Path, chain: Chain, *, size: int, signing_key: Ed25519PrivateKey | None
+    ) -> None:
+        """Take over a chain that was read from `path`, `size` bytes long; use `open` instead."""
+        self._path = path
+        self._entries = list(chain.entries)
+        self._by_key = {entry.key: entry for entry in chain.entries}
+        self._head = chain.head
+        self._length = chain.length
+        self._size = size
+        self._signing_key = signing_key
+        self._lock = RLock()  # tasks may run in threads of the one process that writes
+
+    @classmethod
+    def open(cls, path: Path, key: Ed25519PrivateKey | Ed25519PublicKey) -> Log:
+        """Read and check the whole log; LogAltered names the first line that is not genuine.
+
+        With a private key the log can be appended to, with a public one only read. A line
+        without an end, left by a crash, is passed over here and cut off by the next append.
+        """
+        private = key if isinstance(key, Ed25519PrivateKey) else None
+        public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+        content = durable.read(path) if path.exists() else b""
+        chain = read_chain(content, public)
+        if chain.problem:
+            raise LogAltered(
+                f"{durable.short_name(path)}: {chain.problem}: nothing was changed; "
+                "compare with a copy of the log and restore it"
+            )
+        return cls(path, chain, size=len(content), signing_key=private)
+
+    @property
+    def head(self) -> str:
+        """Hash of the last entry; 64 zeros while there is none."""
+        return self._head
+
+    def entries(self, *, after: int = 0) -> tuple[Entry, ...]:
+        """The entries with a seq above `after`, in order."""
+        return tuple(self._entries[after:])
+
+    def find(self, key: str) -> Entry | None:
+        """The entry that was appended under this key."""
+        return self._by_key.get(key)
+
+    def append(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
+        """Add one entry and return when it is on the disk.
+
+        A key that is there already gives its entry back and adds nothing; with another event or
+        body it raises KeyConflict. Raises UnfitForLog for a body that the log must not hold,
+        StorageUnavailable if the disk refuses; the log then is as it was.
+        """
+        with self._lock:
+            for text in _texts({"key": key, "event": event, "body": body}):
+                _check_text(text)
+            there = self._by_key.get(key)
+            if there is not None:
+                return _same(there, event, body)
+            return self._write(self._next(event, body, key, now))
+
+    def _next(self, event: str, body: Mapping[str, Any], key: str, now: datetime) -> Entry:
+        if self._signing_key is None:
+            raise UsageError(f"{self._path.name}: was opened for reading, not for writing")
+        header = {
+            "seq": len(self._entries) + 1,
+            "previous": self._head,
+            "at": timestamp(now),
+            "event": event,
+            "key": key,
+            "body": body,
+        }
+        return sign_entry(header, self._signing_key)
+
+    def _write(self, entry: Entry) -> Entry:
+        line = entry.line()
+        self._check_alone()
+        durable.append(self._path, line, at=self._length)
+        # What is kept is what a later reader gets: lists for tuples, text for numeric keys.
+        stored = _reread(line)
+        self._entries.append(stored)
+        self._by_key[stored.key] = stored
+        self._head = stored.hash
+        self._length = self._size = self._length + len(line)
+        return stored
+
+    def _check_alone(self) -> None:
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size not in {self._size, self._length}:
+            raise WorkspaceBusy(
+                f"{self._path.name}: is {size} bytes long, expected {self._size}: "
+                "another process writes to this workspace; wait until it has ended, then try again"
+            )
+
+
+def _reread(line: bytes) -> Entry:
+    return Entry(**json.loads(line))
+
+
+def _same(there: Entry, event: str, body: Mapping[str, Any]) -> Entry:
+    if there.event != event or canonical_json(there.body) != canonical_json(body):
+        raise KeyConflict(
+            f"log key {there.key}: holds event '{there.event}' with another content than the "
+            f"'{event}' offered now: expected the same content, or a new key"
+        )
+    return there
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > _LONGEST_TEXT or not text.isprintable() or _EMAIL.search(text):
+        raise UnfitForLog(
+            f"a text of {len(text)} characters: expected a reference, digest, state or reason "
+            f"of one line, at most {_LONGEST_TEXT} characters, and no address of a person"
+        )

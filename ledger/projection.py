@@ -1,0 +1,167 @@
+"""The request table: what the log says, as rows of SQLite that can be asked questions.
+
+It holds nothing of its own. Deleting it costs a replay; editing it is found by `differences`.
+Importing this module loads SQLAlchemy, half a second that `requests` puts off until it opens.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Engine, NullPool, Row, StaticPool, create_engine, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from ledger import tables
+from ledger.chain import GENESIS, Entry
+from ledger.deadlines import Jurisdiction
+from ledger.domain import DeletionRequest, State
+from ledger.errors import ProjectionBroken, StorageUnavailable
+from ledger.log import Log
+
+Snapshot = dict[str, dict[str, dict[str, Any]]]
+
+
+class Projection:
+    """The tables of one workspace, on disk or in memory."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        """Create the tables that are missing; `name` stands in messages."""
+        self._engine = engine
+        self._name = name
+        with self._guarded():
+            tables.metadata.create_all(engine)
+
+    @classmethod
+    def on_disk(cls, path: Path) -> Projection:
+        """Open the tables in a file for reading and writing."""
+        # No connection outlives its transaction, so there is nothing to close.
+        return cls(create_engine(f"sqlite:///{path}", poolclass=NullPool), path.name)
+
+    @classmethod
+    def in_memory(cls, copy_of: Path | None = None) -> Projection:
+        """Tables that vanish with the process: empty, or a copy of a file that is only read."""
+        memory = _memory(copy_of)
+        engine = create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
+        return cls(engine, copy_of.name if copy_of else "replay")
+
+    def position(self) -> tuple[int, str]:
+        """Seq and hash of the last entry that was applied."""
+        rows = self._rows(select(tables.meta.c.last_seq, tables.meta.c.last_hash))
+        return (rows[0].last_seq, rows[0].last_hash) if rows else (0, GENESIS)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Bring the tables up to the last of these entries, all or none of them."""
+        if entries:
+            with self._guarded(), self._engine.begin() as connection:
+                for entry in entries:
+                    tables.apply(connection, entry)
+
+    def requests(
+        self, *, ref: str | None = None, key_digest: str | None = None
+    ) -> list[DeletionRequest]:
+        """The requests, the earliest deadline first; narrowed by what is given."""
+        query = select(tables.requests).order_by(tables.requests.c.due_at, tables.requests.c.ref)
+        if ref is not None:
+            query = query.where(tables.requests.c.ref == ref)
+        if key_digest is not None:
+            query = query.where(tables.requests.c.key_digest == key_digest)
+        return [_request(row) for row in self._rows(query)]
+
+    def unfinished_runs(self) -> dict[str, tuple[str, ...]]:
+        """The runs that were started and not finished, each with its requests."""
+        query = (
+            select(tables.runs)
+            .where(tables.runs.c.finished_at.is_(None))
+            .order_by(tables.runs.c.ref)
+        )
+        return {row.ref: tuple(json.loads(row.requests)) for row in self._rows(query)}
+
+    def run_requests(self, run: str) -> tuple[str, ...] | None:
+        """The requests of one run, sorted; None for a run that was never started."""
+        rows = self._rows(select(tables.runs.c.requests).where(tables.runs.c.ref == run))
+        return tuple(json.loads(rows[0].requests)) if rows else None
+
+    def snapshot(self) -> Snapshot:
+        """Every row of the request and run tables: table -> reference -> column -> value."""
+        return {
+            table.name: {row.ref: dict(row._mapping) for row in self._rows(select(table))}
+            for table in (tables.requests, tables.runs)
+        }
+
+    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+        with self._guarded(), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise StorageUnavailable(
+                f"{self._name}: cannot be used ({error.orig}): "
+                "free space or make the workspace writable, then try again"
+            ) from error
+        except (DBAPIError, ValueError) as error:
+            raise _broken(self._name, getattr(error, "orig", error)) from error
+
+
+def replay(path: Path, key: Ed25519PublicKey) -> Snapshot:
+    """What the tables must hold, computed from the log file alone."""
+    projection = Projection.in_memory()
+    projection.apply(Log.open(path, key).entries())
+    return projection.snapshot()
+
+
+def differences(got: Snapshot, expected: Snapshot) -> list[str]:
+    """Where two snapshots disagree, one line per row, without the values."""
+    return [
+        f"{table} row {ref}: differs from what the log says"
+        for table in sorted(got | expected)
+        for ref in sorted(got.get(table, {}) | expected.get(table, {}))
+        if got.get(table, {}).get(ref) != expected.get(table, {}).get(ref)
+    ]
+
+
+def _memory(copy_of: Path | None) -> sqlite3.Connection:
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    if copy_of is None or not copy_of.exists():
+        return memory
+    try:
+        uri = f"{copy_of.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as source:
+            source.backup(memory)
+    except sqlite3.OperationalError:
+        # SQLite cannot open the file without writing (a crash left a journal, the disk is
+        # read-only): begin empty, the replay from the log gives the same rows.
+        return _memory(None)
+    except sqlite3.DatabaseError as error:
+        raise _broken(copy_of.name, error) from error
+    return memory
+
+
+def _broken(name: str, error: object) -> ProjectionBroken:
+    return ProjectionBroken(
+        f"{name}: does not hold the tables of a ledger ({error}): run `lethe verify --log`, "
+        "then delete the file; it is made again from the log"
+    )
+
+
+def _request(row: Row[Any]) -> DeletionRequest:
+    return DeletionRequest(
+        ref=row.ref,
+        state=State(row.state),
+        received_at=datetime.fromisoformat(row.received_at),
+        due_at=datetime.fromisoformat(row.due_at),
+        jurisdiction=Jurisdiction(row.jurisdiction),
+        examples=row.examples,
+        reason=row.reason,
+        key_digest=row.key_digest,
+        run=row.run,
+    )

@@ -1,0 +1,80 @@
+"""Sealed files: what a request names, readable only with that request's own key.
+
+A sealed file is AES-256-GCM: 12 random bytes of nonce, then the ciphertext, bound to the
+request's reference. Destroying the key is enough to make every copy of the file unreadable.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ledger import durable
+from ledger.canonical import canonical_json
+from ledger.errors import SealAltered, UnknownReference
+from ledger.keys import REQUESTS, read_secret, write_secret
+
+_NONCE = 12  # bytes, as NIST SP 800-38D recommends for GCM
+_REFERENCE = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def seal(path: Path, keys: Path, ref: str, value: dict[str, Any]) -> None:
+    """Encrypt a value into `path` under the request's key, which is drawn if there is none."""
+    key_path = _key_path(keys, ref)
+    key = read_secret(key_path) if key_path.exists() else write_secret(key_path)
+    nonce = secrets.token_bytes(_NONCE)
+    ciphertext = AESGCM(key).encrypt(nonce, canonical_json(value), ref.encode())
+    durable.write(path, nonce + ciphertext, mode=0o600)
+
+
+def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:
+    """Decrypt a sealed file; SealAltered if a byte of it, its key or its reference is another.
+
+    A request whose key was shredded raises KeyMissing.
+    """
+    key = request_key(keys, ref)
+    content = durable.read(path)
+    try:
+        plain = AESGCM(key).decrypt(content[:_NONCE], content[_NONCE:], ref.encode())
+    except (InvalidTag, ValueError) as error:
+        raise SealAltered(
+            f"{durable.short_name(path)}: {len(content)} bytes do not open with the key of {ref}: "
+            "the file was altered or swapped; restore it from your backup"
+        ) from error
+    value: dict[str, Any] = json.loads(plain)
+    return value
+
+
+def request_key(keys: Path, ref: str) -> bytes:
+    """The 32 bytes of one request's own key."""
+    return read_secret(_key_path(keys, ref))
+
+
+def shred(keys: Path, ref: str) -> None:
+    """Destroy a request's key, and with it the content of its sealed file; twice is harmless.
+
+    The file is unlinked: copies that a file system's snapshots keep are beyond its reach.
+    """
+    durable.remove(_key_path(keys, ref))
+
+
+def sweep(folder: Path, keys: Path, known: Collection[str]) -> None:
+    """Remove sealed files and keys of requests that a crash kept from being recorded."""
+    for path in [*folder.glob("*.bin"), *(keys / REQUESTS).glob("*.key")]:
+        if path.stem not in known:
+            durable.remove(path)
+    for place in (folder, keys / REQUESTS):
+        durable.clear_unfinished(place)
+
+
+def _key_path(keys: Path, ref: str) -> Path:
+    if not _REFERENCE.fullmatch(ref):
+        raise UnknownReference("a reference has 1 to 64 letters, digits and hyphens, got another")
+    return keys / REQUESTS / f"{ref}.key"

@@ -1,0 +1,67 @@
+"""What the requests named, each in its sealed file, bound to the log by a commitment."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ledger import durable, sealed
+from ledger.canonical import canonical_json
+from ledger.domain import Selector
+from ledger.errors import KeyMissing, SealAltered
+from ledger.keys import suppression_key
+
+
+@dataclass(frozen=True)
+class SelectorStore:
+    """The sealed selectors of one workspace: records/sealed/<ref>.bin."""
+
+    folder: Path
+    keys: Path
+
+    def put(self, ref: str, selector: Selector) -> str:
+        """Seal a selector and return the commitment that the log keeps in its place."""
+        sealed.seal(self._path(ref), self.keys, ref, asdict(selector))
+        return self._commitment(ref, selector)
+
+    def get(self, ref: str, commitment: str) -> Selector:
+        """Open a selector; SealAltered if it is not the one that was committed to."""
+        value = sealed.unseal(self._path(ref), self.keys, ref)
+        selector = Selector(value["kind"], tuple(value["values"]), value["column"])
+        if not hmac.compare_digest(commitment, self._commitment(ref, selector)):
+            raise SealAltered(
+                f"sealed/{ref}.bin: holds another selector than the log committed to: "
+                "restore it from your backup"
+            )
+        return selector
+
+    def agrees(self, ref: str, selector: Selector, commitment: str) -> bool:
+        """Whether a selector is the one that was sealed; True once its key was shredded."""
+        try:
+            return hmac.compare_digest(commitment, self._commitment(ref, selector))
+        except KeyMissing:
+            return True
+
+    def key_digest(self, idempotency_key: str) -> str:
+        """What the ledger keeps of an idempotency key.
+
+        Keyed, because a caller may well have built it from a name or an account number.
+        """
+        content = f"idempotency\0{idempotency_key}".encode()
+        return hmac.new(suppression_key(self.keys), content, hashlib.sha256).hexdigest()
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Prepare the folder, and remove what a crash left there unrecorded."""
+        durable.make_folder(self.folder, mode=0o700)
+        sealed.sweep(self.folder, self.keys, known)
+
+    def _commitment(self, ref: str, selector: Selector) -> str:
+        # Under the request's own key: once that is shredded, nobody can test a guess against it.
+        content = canonical_json(asdict(selector))
+        return hmac.new(sealed.request_key(self.keys, ref), content, hashlib.sha256).hexdigest()
+
+    def _path(self, ref: str) -> Path:
+        return self.folder / f"{ref}.bin"

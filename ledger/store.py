@@ -1,0 +1,85 @@
+"""The log and its projection, kept in step: the log is written first, the tables follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from ledger.chain import GENESIS, Entry, Report
+from ledger.errors import LogAltered, LogTruncated
+from ledger.keys import PUBLIC, load_public_key, matching_key
+from ledger.log import Log
+
+if TYPE_CHECKING:
+    from ledger.projection import Projection
+
+LOG = "log.jsonl"
+DATABASE = "ledger.db"
+
+
+class Store:
+    """One workspace's log and tables."""
+
+    def __init__(self, log: Log, tables: Projection) -> None:
+        """Bring the tables up to the log; use `open` unless both are at hand."""
+        _check_position(log, *tables.position())
+        self.log = log
+        self.tables = tables
+        self._lock = RLock()
+        self._catch_up()
+
+    @classmethod
+    def open(cls, records: Path, keys: Path, *, read_only: bool) -> Store:
+        """Open both; LogAltered, LogTruncated or ProjectionBroken if they are not what they were.
+
+        read_only: needs no private key and writes nothing; entries that the file of the tables
+        lacks are replayed in memory.
+        """
+        from ledger.projection import Projection  # SQLAlchemy takes half a second to import
+
+        key = load_public_key(records / PUBLIC) if read_only else matching_key(keys, records)
+        # The tables first: a writer at work meanwhile only makes the log longer, and tables
+        # behind the log are no alarm.
+        open_tables = Projection.in_memory if read_only else Projection.on_disk
+        tables = open_tables(records / DATABASE)
+        return cls(Log.open(records / LOG, key), tables)
+
+    def record(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
+        """Append to the log, then carry the entry, and any that a failure held up, into tables."""
+        with self._lock:
+            entry = self.log.append(event, body, key=key, now=now)
+            self._catch_up()
+            return entry
+
+    def check(self) -> Report:
+        """Compare the tables with a replay of the whole log."""
+        from ledger.projection import Projection, differences
+
+        fresh = Projection.in_memory()
+        fresh.apply(self.log.entries())
+        got = self.tables.snapshot()
+        problems = [f"{DATABASE}: {line}" for line in differences(got, fresh.snapshot())]
+        count = sum(len(rows) for rows in got.values())
+        return Report((f"{DATABASE}: {count} rows against the log",), tuple(problems))
+
+    def _catch_up(self) -> None:
+        with self._lock:
+            self.tables.apply(self.log.entries(after=self.tables.position()[0]))
+
+
+def _check_position(log: Log, seq: int, digest: str) -> None:
+    entries = log.entries()
+    if seq > len(entries):
+        raise LogTruncated(
+            f"{LOG}: has {len(entries)} entries, {DATABASE} has seen {seq}: the log was cut; "
+            "restore it from a copy"
+        )
+    got = entries[seq - 1].hash if seq else GENESIS
+    if got != digest:
+        raise LogAltered(
+            f"{LOG}: entry {seq} has hash {got[:12]}, {DATABASE} has seen {digest[:12]}: "
+            "the log was rewritten; restore it from a copy"
+        )
