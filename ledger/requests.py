@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import RLock
@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger import durable
 from ledger.canonical import timestamp
-from ledger.chain import Report
+from ledger.chain import Entry, Report
 from ledger.deadlines import Jurisdiction as Jurisdiction
 from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest as DeletionRequest
@@ -55,6 +55,10 @@ class Ledger:
     def check(self) -> Report:
         """Compare the tables with a replay of the whole log."""
         return self._store.check()
+
+    def record(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
+        """Write an event that changes no request, such as a first model; the same key only once."""
+        return self._store.record(event, body, key=key, now=now)
 
     def submit(
         self,

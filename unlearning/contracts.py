@@ -32,6 +32,9 @@ class Method(Protocol):
     ) -> nn.Module:
         """Give a new network on the original's device and in its mode; never touch `original`."""
 
+    def passes(self, forget: int, retain: int) -> int:
+        """Count the examples passed forward and backward, for sets of these sizes."""
+
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Give the method's own numbers for the evidence; none of them decides anything."""
 

@@ -142,3 +142,5 @@ class Decision(StrEnum):
     RELEASED = "released"
     REFUSED = "refused"
     INCONCLUSIVE = "inconclusive"
+    PURGED = "purged"
+    """No training example was touched, so that nothing had to be unlearned."""

@@ -214,6 +214,15 @@ def load_bank(folder: Path) -> Bank:
     )
 
 
+def carries_over(folder: Path, plan: BankPlan) -> bool:
+    """Say whether a finished bank differs from `plan` in the data version alone."""
+    if not bank_complete(folder):
+        return False
+    described = json.loads((folder / "bank.json").read_text())["plan"]
+    wanted = json.loads(json.dumps(dataclasses.asdict(plan)))
+    return {**described, "data_version": None} == {**wanted, "data_version": None}
+
+
 def without_examples(folder: Path, erased: TextArray, plan: BankPlan, root: Path) -> Path:
     """Copy a bank without the columns of erased examples, under the key of `plan`.
 

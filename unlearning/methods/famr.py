@@ -90,6 +90,10 @@ class Famr:
         home = next(original.parameters()).device
         return candidate.to(home).train(original.training)
 
+    def passes(self, forget: int, retain: int) -> int:
+        """Every forget example in every epoch, and as many retain examples if they are used."""
+        return self.epochs * forget * (2 if self.retain_weight else 1)
+
     def _forget_loss(self, logits: Tensor) -> Tensor:
         each = uniform_divergence(logits)
         return each.sum() if self.reduction == "sum" else each.mean()

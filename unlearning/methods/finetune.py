@@ -59,6 +59,10 @@ class FineTune:
         candidate = train(deepcopy(original), split.retain, self._training(), rng, progress)
         return candidate.train(original.training)
 
+    def passes(self, forget: int, retain: int) -> int:
+        """Every retain example in every epoch."""
+        return self.epochs * retain
+
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

@@ -37,6 +37,10 @@ class Retrain:
         trained = train(fresh, split.retain, self.training, rng, progress)
         return trained.train(original.training)
 
+    def passes(self, forget: int, retain: int) -> int:
+        """Every retain example in every epoch."""
+        return self.training.epochs * retain
+
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Report nothing: lineage is the evidence."""
         return {}

@@ -1,0 +1,289 @@
+"""The commands that change something: each opens the workspace under its lock and calls a flow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.progress import bar, counter
+from ledger import keys, suppression
+from ledger.deadlines import Jurisdiction
+from ledger.lock import workspace_lock
+from ledger.requests import Ledger, Selector, State
+from tasks import datasets, models
+from tasks.params import change_params, load_params
+from tasks.quiet import quiet_environment
+from tasks.settings import Workspace, write_templates
+from tasks.sources import Columns, Source
+from tasks.steps import reporting
+from tasks.steps.records import as_record, utc_now
+from tasks.steps.running import Opened, opened
+from unlearning.errors import InfrastructureError, UsageError
+
+
+@dataclass(frozen=True)
+class Files:
+    """What `init` reads."""
+
+    data: str
+    test: Path | None
+    holdout: Path | None
+    weights: Path | None
+    limit: int | None
+    mean: str | None
+    std: str | None
+
+
+@contextmanager
+def working(path: Path) -> Iterator[Workspace]:
+    """Hold an existing workspace for one command."""
+    quiet_environment()
+    ws = Workspace.at(path)
+    if not ws.records.is_dir():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    if not os.access(ws.records, os.W_OK):
+        raise InfrastructureError(
+            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
+            "make it writable and try again"
+        )
+    epochs, bank = bar("training"), counter("shadow bank")
+    with workspace_lock(ws.records / "lock"), reporting.shown(epochs, bank):
+        try:
+            yield ws
+        finally:
+            opened.cache_clear()
+
+
+def column_names(image: str, label: str, subject: str | None, example: str | None) -> Columns:
+    """Give the columns of the user's file."""
+    return Columns(image=image, label=label, subject=subject, example=example)
+
+
+def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Import data, train or bring the first model, build the bank; go on if it was cut off."""
+    from flows.train import train as train_flow
+
+    quiet_environment()
+    ws = Workspace.at(path)
+    _refuse_weights_without_holdout(files)
+    mean, std = _numbers(files.mean, "--mean"), _numbers(files.std, "--std")
+    _prepare(ws, changes)
+    with working(path):
+        at = opened(str(ws.root))
+        _refuse_second(at)
+        imported = _import(ws, files, columns)
+        made = train_flow(
+            str(ws.root),
+            weights=files.weights,
+            mean=mean,
+            std=std,
+        )
+    return {**imported, **made, "shadows": made["bank"]["shadows"]}
+
+
+def _prepare(ws: Workspace, changes: Mapping[str, Any]) -> None:
+    try:
+        write_templates(ws)
+        if changes:
+            change_params(ws.root, changes)
+        ws.records.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise InfrastructureError(
+            f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
+        ) from problem
+    load_params(ws.root)
+    keys.create_keys(ws.keys, ws.records)
+
+
+def _refuse_weights_without_holdout(files: Files) -> None:
+    """Weights from elsewhere count as having seen all the data that is not held out by a file."""
+    if files.weights and not files.holdout:
+        raise UsageError(
+            "--weights: got no --holdout file, expected examples that these weights never saw; "
+            "without them no successor could be judged"
+        )
+
+
+def _refuse_second(at: Opened) -> None:
+    if at.ledger.log.find("initialised"):
+        raise UsageError(
+            f"{at.ws.root.name}: is a workspace already, expected an empty folder; "
+            "choose another with --workspace"
+        )
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as problem:
+        raise UsageError(f"{option}: got {text!r}, expected numbers such as .5,.5,.5") from problem
+
+
+def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
+    if not ws.data_file.exists():
+        listed = suppression.load(ws.records, ws.keys)
+        source = Source(
+            data=files.data,
+            columns=columns,
+            test=files.test,
+            holdout=files.holdout,
+            limit=files.limit,
+        )
+        datasets.import_dataset(
+            ws,
+            source,
+            load_params(ws.root),
+            key=keys.shard_key(ws.keys),
+            suppressed=listed.contains,
+        )
+    subjects = set(datasets.read_table(ws, ["subject_id"])["subject_id"].to_pylist())
+    return {
+        "data_version": datasets.data_version(ws),
+        "examples": datasets.counts(ws),
+        "subjects": len(subjects),
+        "classes": len(datasets.classes(ws)),
+    }
+
+
+def selector_of(
+    subject: Sequence[str] | None,
+    example: Sequence[str] | None,
+    class_: str | None,
+    where: str | None,
+) -> Selector:
+    """Read what is to be forgotten; exactly one way of saying it."""
+    given = [option for option in (subject, example, class_, where) if option]
+    if len(given) != 1:
+        raise UsageError(
+            f"submit: got {len(given)} of --subject, --example, --class, --where; expected one"
+        )
+    if subject:
+        return Selector("subject", tuple(subject))
+    if example:
+        return Selector("example", tuple(example))
+    if class_:
+        return Selector("class", (class_,))
+    column, equals, value = str(where).partition("=")
+    if not (column and equals and value):
+        raise UsageError(f"--where: got {where!r}, expected COLUMN=VALUE")
+    return Selector("where", (value,), column)
+
+
+def submit(
+    path: Path, selector: Selector, received_at: str | None, jurisdiction: str, key: str | None
+) -> dict[str, Any]:
+    """Record a request as accepted, or as denied with its reason."""
+    received = _moment(received_at)
+    if jurisdiction not in list(Jurisdiction):
+        raise UsageError(f"--jurisdiction: got {jurisdiction!r}, expected gdpr or ccpa")
+    with working(path) as ws:
+        from tasks.steps.extraction import SPLITS, find, refusal
+
+        at = opened(str(ws.root))
+        ids = find(ws, [selector])
+        request = at.ledger.submit(
+            selector,
+            received_at=received,
+            jurisdiction=Jurisdiction(jurisdiction),
+            idempotency_key=key,
+            examples=sum(len(ids[part]) for part in SPLITS),
+            now=utc_now(),
+            denial=refusal(at, ids),
+        )
+    return {**as_record(request), "unknown": len(ids["unknown"])}
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return utc_now()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise UsageError(
+            f"--received-at: got {text!r}, expected ISO 8601 such as 2026-01-31T09:00:00Z"
+        ) from problem
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
+    """Say what serving requests would touch and cost."""
+    from tasks.steps.planning import plan_of
+
+    with working(path) as ws:
+        at = opened(str(ws.root))
+        return plan_of(at, _chosen(at.ledger, requests, everything=not requests), ws.policy)
+
+
+def forget(
+    path: Path, requests: Sequence[str], everything: bool, policy: Path | None, method: str | None
+) -> dict[str, Any]:
+    """Run the flow over requests; over those that a killed run holds, it goes on with that run."""
+    from flows.forget import forget as forget_flow
+
+    with working(path) as ws:
+        at = opened(str(ws.root))
+        refs = _chosen(at.ledger, requests, everything=everything)
+        chosen = (policy or ws.policy).resolve()
+        found: dict[str, Any] = forget_flow(str(ws.root), refs, str(chosen), method)
+        return found
+
+
+def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> list[str]:
+    if bool(requests) == everything:
+        raise UsageError("got no requests, or requests and --all; expected references, or --all")
+    if requests:
+        return sorted(set(requests))
+    accepted = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    if not accepted:
+        raise UsageError("no request is accepted and waiting; see `lethe list requests`")
+    return accepted
+
+
+def judge(
+    path: Path, request: str, candidate: Path | None, version: int | None, policy: Path | None
+) -> dict[str, Any]:
+    """Judge a file or a registered version by a request; it counts as made elsewhere."""
+    if (candidate is None) == (version is None):
+        raise UsageError("judge: expected either --candidate FILE or --version N")
+    with working(path) as ws:
+        from tasks.steps.judgement import judge_for
+
+        at = opened(str(ws.root))
+        name = at.params.model.name
+        weights = candidate or models.verified(models.version(ws.mlruns, name, version or 0))
+        return judge_for(at, request, weights, policy or ws.policy)
+
+
+def purge(path: Path, request: str) -> dict[str, Any]:
+    """Go on with the purging of a request."""
+    from tasks.steps.erasure import finish_purging
+
+    with working(path) as ws:
+        at = opened(str(ws.root))
+        found = at.ledger.request(request)
+        if found.state not in (State.PURGING, State.COMPLETE):
+            raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
+        copies = finish_purging(at, [request]) if found.state is State.PURGING else []
+        return {**as_record(at.ledger.request(request)), "copies": copies}
+
+
+def train(path: Path, without: str | None, shadows: int | None, seed: int | None) -> dict[str, Any]:
+    """Train a network to compare with, or complete the bank."""
+    from tasks.steps import extraction, originals
+
+    if shadows is not None and without is not None:
+        raise UsageError("train: got --without and --shadows, expected one of them")
+    with working(path) as ws:
+        if shadows is not None:
+            change_params(ws.root, {"bank.shadows": shadows})
+            return originals.build_bank(opened(str(ws.root)))
+        at = opened(str(ws.root))
+        ids = extraction.find(ws, [at.ledger.selector(without)])["train"] if without else []
+        made = originals.train(at, without=ids, seed=seed)
+        record = made.as_record()
+        return {"model": record.pop("weights"), **record}

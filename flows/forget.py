@@ -1,0 +1,114 @@
+"""A deletion request becomes a judged, promoted, audited model.
+
+Between the tasks travel a workspace's path and a run's reference; what they found is in the run's
+journal, so that a run which was killed goes on from its last finished step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from ledger.requests import State
+from tasks.steps import attempts, erasure, evidence, extraction, releasing, running, tracing
+from tasks.steps.attempts import Attempt
+from tasks.steps.running import Run
+from unlearning.domain import Decision
+
+step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
+
+claim = step(running.begin)
+extract_forget_set = step(extraction.extract)
+expect_sound_data = step(extraction.expect_data)
+track = step(tracing.start)
+unlearn = step(attempts.produce)
+judge = step(attempts.judge)
+trace_attempt = step(tracing.trace_attempt)
+expect_limits = step(evidence.expect_limits)
+seal_evidence = step(evidence.seal)
+trace_run = step(tracing.trace_run)
+promote = step(releasing.promote)
+suppress = step(erasure.suppress)
+erase = step(erasure.erase)
+purge = step(erasure.purge)
+
+
+@flow(name="forget", validate_parameters=False, persist_result=False)
+def forget(
+    workspace: str,
+    requests: Sequence[str],
+    policy: str,
+    method: str | None = None,
+) -> dict[str, Any]:
+    """Extract the forget set, unlearn, judge, seal, promote, erase; or leave the champion alone."""
+    # (1) Claim the requests, or go on with the run that a crash left over them.
+    run = claim(workspace, requests, Path(policy), method)
+    releasing.require_sealed_champion(run)
+
+    # (2) Extract the forget set from the verified data version, and check both.
+    forget_set = extract_forget_set(run)
+    expect_sound_data(run)
+    track(run)
+
+    # (3) Climb the ladder: unlearn, measure, judge, until a candidate is released.
+    while forget_set["train"] and (attempt := attempts.next_attempt(run)):
+        try_one(run, attempt)
+    if attempts.attempts_done(run):
+        expect_limits(run)
+
+    # (4) Seal before release: a crash between the two must leave evidence without a release,
+    #     never a release without evidence.
+    decision = evidence.decide(run)["decision"]
+    seal_evidence(run)
+    trace_run(run)
+
+    # (5) Promote by compare-and-set on the parent, or leave the champion as it is.
+    if decision == Decision.RELEASED:
+        promote(run)
+
+    # (6) Erase the examples from every copy that can be reached, and list what remains.
+    if decision in (Decision.RELEASED, Decision.PURGED):
+        run.move(State.PURGING)
+        suppress(run)
+        erase(run)
+        purge(run)
+    else:
+        run.move(State.ACCEPTED, "-again", reason=f"{run.ref} released nothing: {decision}")
+    return summary(run)
+
+
+def try_one(run: Run, attempt: Attempt) -> None:
+    """Make one candidate and judge it."""
+    unlearn(run, attempt)
+    judge(run, attempt)
+    trace_attempt(run, attempt)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Say what came of the run, close it, and complete the requests of which no copy remains."""
+    decided, promoted = run.done("decided") or {}, run.done("promoted")
+    tried = attempts.attempts_done(run)
+    requests = run.requests
+    running.close(run)
+    released = decided["decision"] in (Decision.RELEASED, Decision.PURGED)
+    remaining = erasure.finish_purging(run.at, requests) if released else []
+    return {
+        "run": run.ref,
+        "requests": list(requests),
+        "attempts": [_short(record) for record in tried],
+        "decision": decided["decision"],
+        "assurance": decided["assurance"],
+        "champion": promoted["version"] if promoted else (run.done("begun") or {})["parent"],
+        "evidence": str(run.bundle),
+        "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
+        "states": {ref: str(run.at.ledger.request(ref).state) for ref in requests},
+    }
+
+
+def _short(record: dict[str, Any]) -> dict[str, Any]:
+    kept = ("method", "settings", "seconds", "decision", "verdicts", "controls", "error")
+    return {key: record[key] for key in kept if key in record}

@@ -1,0 +1,44 @@
+"""Judging a candidate outside a run: one made elsewhere, a registered version, the champion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tasks import models
+from tasks.computing import judge_candidate
+from tasks.policy import load_policy
+from tasks.steps.attempts import as_json
+from tasks.steps.extraction import SPLITS, find, refusal
+from tasks.steps.originals import recipe_of
+from tasks.steps.running import Opened
+from tasks.steps.workdata import cut, ensure_bank, parts_of
+from unlearning import networks
+from unlearning.errors import RequestDenied, UsageError
+from unlearning.judging import gates_of
+from unlearning.shadows import load_bank
+
+
+def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str, Any]:
+    """Judge weights by a request. They are never taken as exact: only our own run can prove that.
+
+    The file is read first, so that one of the wrong kind is refused before anything is computed.
+    """
+    networks.load(weights, recipe_of(at))
+    gates = gates_of(load_policy(policy).gates)
+    champion = models.champion(at.ws.mlruns, at.params.model.name)
+    if champion is None:
+        raise UsageError("no champion: expected one from `lethe init`; run it first")
+    ids = find(at.ws, [at.ledger.selector(request)])
+    reason = refusal(at, ids)
+    if reason:
+        raise RequestDenied(f"request {request}: {reason}")
+    judged, _ = judge_candidate(
+        weights,
+        models.verified(champion),
+        cut(parts_of(at), {part: ids[part] for part in SPLITS}),
+        load_bank(ensure_bank(at, recipe_of(at))),
+        gates,
+        exact=False,
+    )
+    return as_json(judged)

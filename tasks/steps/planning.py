@@ -1,0 +1,118 @@
+"""What serving requests would touch, cost and be able to show, before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import datasets, models
+from tasks.computing import make_method
+from tasks.policy import Policy, load_policy
+from tasks.steps.extraction import SPLITS, find
+from tasks.steps.originals import recipe_of
+from tasks.steps.running import Opened
+from tasks.steps.workdata import bank_plan, training
+from unlearning.gates.forgetting import Forgetting
+from unlearning.judging import gates_of
+from unlearning.methods import METHODS
+from unlearning.shadows import bank_complete
+
+
+def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
+    """Give the plan of serving some requests in one run."""
+    rules = load_policy(policy)
+    ids = find(at.ws, [at.ledger.selector(ref) for ref in requests])
+    ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
+    decidable, why = _decidable(at, rules, ids)
+    known = [rung["estimated_seconds"] for rung in ladder]
+    return {
+        "requests": list(requests),
+        "examples": {part: len(found) for part, found in ids.items()},
+        "copies": _copies(at, ids),
+        "ladder": ladder,
+        "estimated_seconds": None if None in known else round(sum(known), 1),
+        "decidable": decidable,
+        "why": why,
+    }
+
+
+def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> dict[str, Any]:
+    """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
+    method = make_method(name, settings, training(at))
+    forget = len(ids["train"])
+    passes = method.passes(forget, datasets.counts(at.ws)["train"] - forget)
+    rate = _training_rate(at)
+    seconds = None if rate is None else round(passes / rate, 1)
+    exact = METHODS[name].exact
+    return {"method": name, "exact": exact, "passes": passes, "estimated_seconds": seconds}
+
+
+def _training_rate(at: Opened) -> float | None:
+    """Examples a second of the original's training; None if it was trained elsewhere."""
+    entry = at.ledger.log.find("initialised")
+    seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
+    return (
+        datasets.counts(at.ws)["train"] * at.params.training.epochs / seconds if seconds else None
+    )
+
+
+def _decidable(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> tuple[bool, str]:
+    gates = [gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting)]
+    holdout = _comparable(at, ids)
+    shadows = at.params.bank.shadows
+    if shadows < gates[0].smallest_bank:
+        return False, f"the bank has {shadows} shadows, {gates[0].smallest_bank} are needed"
+    limit, enough = gates[0].limit_for(len(ids["train"]), holdout)
+    if not enough:
+        return False, (
+            f"{len(ids['train'])} examples against {holdout} comparable holdout examples: the "
+            f"loosest limit needs {limit.examples} and {limit.holdout}; only exact retraining can "
+            "be released, or more requests in one run"
+        )
+    built = bank_complete(at.ws.bank / bank_plan(at, recipe_of(at)).key)
+    return True, (
+        f"attack AUC within [{1 - limit.auc:.2f}, {limit.auc:.2f}], if the untouched champion is "
+        f"refused by the same test; the bank {'is built' if built else 'will be built first'}"
+    )
+
+
+def _comparable(at: Opened, ids: dict[str, list[str]]) -> int:
+    """Count holdout examples of the forget set's classes, as `judged_part` will choose them."""
+    if ids["holdout"]:
+        return len(ids["holdout"])
+    table = datasets.read_table(at.ws, ["example_id", "label", "split"])
+    labels, split = table["label"].to_numpy(), np.array(table["split"].to_pylist())
+    forgotten = labels[np.isin(np.array(table["example_id"].to_pylist()), ids["train"])]
+    return int(np.sum((split == "holdout") & np.isin(labels, forgotten)))
+
+
+def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
+    """List where bytes, or what was learned from them, lie now."""
+    wanted = [found for part in SPLITS for found in ids[part]]
+    held = datasets.holds(at.ws, wanted) if wanted else []
+    copies = [{"where": str(copy.where), "what": copy.what} for copy in held]
+    if bank_complete(at.ws.bank / bank_plan(at, recipe_of(at)).key):
+        copies.append({"where": "shadow bank", "what": f"{len(wanted)} columns of each shadow"})
+    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids["train"] else ():
+        serving = ", the champion" if models.CHAMPION in version.aliases else ""
+        what = f"weights of version {version.version}{serving}"
+        copies.append({"where": "model registry", "what": what})
+    return copies
+
+
+def as_listed(name: str) -> dict[str, Any]:
+    """Describe a method for `lethe list methods`."""
+    cls = METHODS[name]
+    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    access = " + ".join(sorted(cls.needs))
+    return {
+        "name": name,
+        "paper": cls.paper,
+        "access": access,
+        "exact": cls.exact,
+        "settings": fields,
+    }

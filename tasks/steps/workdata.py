@@ -1,0 +1,107 @@
+"""What a run works on, in memory: the split that its requests make, the bank, the training."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from tasks import datasets
+from tasks.settings import Workspace
+from tasks.steps import reporting
+from tasks.steps.running import Opened, Run
+from unlearning import networks
+from unlearning.domain import Examples, Split
+from unlearning.networks import Recipe
+from unlearning.shadows import Bank, BankPlan, bank_complete, build_bank, load_bank
+from unlearning.training import Training
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """The data version, decoded; each part is ordered by example id, so shards leave no trace."""
+
+    train: Examples
+    holdout: Examples
+    test: Examples
+    classes: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def load_parts(root: Path, data_version: str) -> Parts:
+    """Verify the shards against their digests and decode them; once per data version."""
+    ws = Workspace(root)
+    return Parts(**datasets.load_examples(ws), classes=datasets.classes(ws))
+
+
+def parts_of(at: Opened) -> Parts:
+    """Give the present data version."""
+    return load_parts(at.ws.root, datasets.data_version(at.ws))
+
+
+def split_of(run: Run) -> Split:
+    """Cut the training examples into forget and retain.
+
+    A class or attribute is compared with holdout examples of that class or attribute, where the
+    holdout set has any: those that the request selects there too.
+    """
+    return cut(parts_of(run.at), run.forget_ids())
+
+
+def cut(parts: Parts, ids: dict[str, list[str]]) -> Split:
+    """Cut by example ids, given by split."""
+    forgets = np.isin(parts.train.ids, ids["train"])
+    likewise = np.isin(parts.holdout.ids, ids["holdout"])
+    holdout = parts.holdout.take(likewise) if likewise.any() else parts.holdout
+    return Split(
+        forget=parts.train.take(forgets),
+        retain=parts.train.take(~forgets),
+        holdout=holdout,
+        test=parts.test,
+        classes=len(parts.classes),
+    )
+
+
+def training_of(run: Run) -> Training:
+    """Give the workspace's training settings."""
+    return training(run.at)
+
+
+def training(at: Opened) -> Training:
+    """Give the workspace's training settings."""
+    return Training(**dataclasses.asdict(at.params.training))
+
+
+def bank_plan(at: Opened, recipe: Recipe) -> BankPlan:
+    """Describe the bank of the present data version."""
+    return BankPlan(
+        data_version=datasets.data_version(at.ws),
+        recipe=recipe,
+        training=training(at),
+        shadows=at.params.bank.shadows,
+        seed=at.params.seed,
+    )
+
+
+def ensure_bank(at: Opened, recipe: Recipe) -> Path:
+    """Give the folder of the bank, built or completed if it has to be."""
+    plan = bank_plan(at, recipe)
+    folder = at.ws.bank / plan.key
+    if bank_complete(folder):
+        return folder
+    parts = parts_of(at)
+    return build_bank(
+        plan,
+        (parts.train, parts.holdout, parts.test),
+        at.ws.bank,
+        workers=at.params.bank.workers,
+        progress=reporting.models,
+    )
+
+
+def bank_of(run: Run) -> Bank:
+    """Give the bank of the run's data version."""
+    recipe = networks.load(run.parent().weights).recipe
+    return load_bank(ensure_bank(run.at, recipe))

@@ -1,0 +1,129 @@
+"""What outcomes mean, in plain words; the report says nothing that does not stand here."""
+
+from __future__ import annotations
+
+from math import isfinite, isinf
+
+from unlearning.domain import Control, Decision, Measurement, Outcome
+
+DECISIONS = {
+    Decision.RELEASED: (
+        "Released.",
+        "A model passed every condition and now serves in place of the champion.",
+    ),
+    Decision.REFUSED: (
+        "Refused.",
+        "No model passed. The champion was left as it was, and the request stays open.",
+    ),
+    Decision.INCONCLUSIVE: (
+        "Inconclusive.",
+        "The tests could not tell, which is never a pass. The champion was left as it was, and "
+        "the request stays open.",
+    ),
+    Decision.PURGED: (
+        "Purged.",
+        "No training example was touched, so nothing had to be unlearned. The examples are erased.",
+    ),
+}
+
+QUESTIONS = {
+    "integrity": "Does it work as a model at all?",
+    "utility": "Is it as accurate as an honest retraining would be?",
+    "forgetting": "Do the examples look as if they had never been used?",
+}
+
+ANSWERS = {
+    ("integrity", Outcome.PASSED): "It answers with proper numbers and tells classes apart.",
+    ("integrity", Outcome.FAILED): "It is broken; forgetting by breaking does not count.",
+    ("integrity", Outcome.INCONCLUSIVE): "Not enough was measured to say.",
+    ("utility", Outcome.PASSED): "It lost no more accuracy than retraining may cost.",
+    ("utility", Outcome.FAILED): "It lost more accuracy than retraining would have cost.",
+    ("utility", Outcome.INCONCLUSIVE): "The test set is too small to say; treated as not passed.",
+    ("forgetting", Outcome.PASSED): (
+        "An attack tuned on models that never saw them could not tell them from examples that "
+        "were never used, within the limits."
+    ),
+    ("forgetting", Outcome.FAILED): (
+        "An attacker can tell: the model still remembers them, or avoids them conspicuously."
+    ),
+    ("forgetting", Outcome.INCONCLUSIVE): (
+        "Too few examples, or too weak a test, to say; treated as not passed."
+    ),
+    ("exact", Outcome.INCONCLUSIVE): (
+        "Too few examples to say. This does not hold back a model that was trained without them: "
+        "how it was made is the proof."
+    ),
+}
+
+CAPTIONS = {
+    "aucs": (
+        "Attack AUC with interval for each attempt, the limits, the null band and the champion",
+        "How well an attack tells the examples from ones that were never used. To pass, a whole "
+        "bar must lie between the dashed limits. The champion, which used them, must lie outside "
+        "both the limits and the grey band, or the test has no power.",
+    ),
+    "scores": (
+        "Distribution of membership scores of the forget set against never-seen examples",
+        "The grey band is where a set of this size lies that was never used; the outermost steps "
+        "hold everything beyond. A blue line inside it looks never seen, one that leaves it can be "
+        "told. One step in twenty leaves it by chance: the verdict rests on the numbers above.",
+    ),
+    "classes": (
+        "Accuracy by class before and after",
+        "What forgetting cost, class by class. Averages hide a class that was ruined.",
+    ),
+}
+
+LIMITS_OF_PROOF = (
+    "It does not prove that the data are gone from the model. It bounds what one calibrated "
+    "attack, and a simpler one, can find; a better attack may find more.",
+    "It speaks of these examples as a group. With few examples a single one could still be "
+    "remembered: none found among n bounds the share only by 1 - 0.05^(1/n), 5 % for n = 59.",
+    "It speaks of the weights with this digest, not of copies, exports or models made from them.",
+    "It says nothing of copies of the data elsewhere; the purge of those has its own record.",
+    "Models that never saw the examples stand in for an honest retraining. They saw less data, so "
+    "the comparison is close, not exact.",
+)
+
+STYLE = """<style>
+body { font: 16px/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff;
+  max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: .6rem 0 1rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
+  border-bottom: 1px solid #d5d5d5; overflow-wrap: anywhere; }
+figure { margin: 1.2rem 0; } img { max-width: 100%; height: auto; }
+figcaption { font-size: .9rem; color: #4a4a4a; }
+.banner { padding: .8rem 1rem; border-left: .45rem solid; background: #f4f4f4; }
+.released, .PASSED { color: #00507d; } .refused, .FAILED { color: #9c3d00; }
+.inconclusive, .INCONCLUSIVE { color: #4a4a4a; }
+details { margin: 1rem 0; } summary { cursor: pointer; }
+</style>
+"""
+
+
+def control_words(control: Control) -> tuple[str, str, str, str]:
+    """Give the row of a control: who, what it had to be, what it was, and whether that is well."""
+    kept = "as it must be" if control.kept else "not as it must be: the test proves nothing"
+    return control.name, control.expected, control.outcome, kept
+
+
+def measurement_words(
+    m: Measurement, limit: tuple[float, float] | None
+) -> tuple[str, str, str, str, str]:
+    """Give the row of a measurement: name, value, interval, limit, number of examples."""
+    allowed = "" if limit is None else _limit(*limit)
+    interval = f"{_number(m.low)} to {_number(m.high)}"
+    return m.name.replace("_", " "), _number(m.value), interval, allowed, str(m.n)
+
+
+def _limit(low: float, high: float) -> str:
+    if isinf(high):
+        return f"at least {_number(low)}"
+    return f"at most {_number(high)}" if isinf(low) else f"{_number(low)} to {_number(high)}"
+
+
+def _number(x: float) -> str:
+    if not isfinite(x):
+        return "not a number"
+    return f"{x:.0f}" if x == int(x) and abs(x) > 1 else f"{x:.3f}"
