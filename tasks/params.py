@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -94,21 +93,18 @@ def change_params(root: Path, changes: Mapping[str, Any]) -> Params:
 
     Nothing is written if the result cannot be used.
     """
-    from ruamel.yaml import YAML
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
     path = root / "params.yaml"
-    read_yaml(path)
-    editor = YAML()
-    editor.width = 100
-    tree = editor.load(path.read_text(encoding="utf-8"))
+    content, _ = read_yaml(path)
+    tree = parse_yaml_for_update(content.decode(), path.name)
     for name, value in changes.items():
         *parents, last = name.split(".")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
         node[last] = value
-    changed = BytesIO()
-    editor.dump(tree, changed)
-    params = build(Params, yaml.safe_load(changed.getvalue()), path.name)
-    durable.write(path, changed.getvalue())
+    changed: str = dumps_yaml(tree)
+    params = build(Params, yaml.safe_load(changed), path.name)
+    durable.write(path, changed.encode())
     return params

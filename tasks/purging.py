@@ -192,9 +192,18 @@ def _holders(
             if key.endswith(versions.DIRECTORY):
                 continue
             if key not in verdicts:
-                verdicts[key] = _contains(place.read(key), wanted)
+                verdicts[key] = _suspect(place, key, wanted)
             if verdicts[key]:
                 yield place.where, key
+
+
+def _suspect(place: ObjectStore, key: str, wanted: frozenset[str]) -> bool:
+    """Whether an object has the examples; one that is listed and has no bytes yet may have them."""
+    try:
+        content = place.read(key)
+    except FileNotFoundError:  # an upload that was never finished
+        return True
+    return _contains(content, wanted)
 
 
 def _listing(places: Sequence[ObjectStore], wanted: Set[str]) -> Iterator[str]:

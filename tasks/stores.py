@@ -97,10 +97,10 @@ class S3Store:
         name = self._name(key)
         for version in self._versions(name):
             if version["Key"] == name and not version["marker"]:
-                answer = self.s3.call_s3(
-                    "get_object", Bucket=self.bucket, Key=name, VersionId=version["VersionId"]
-                )
-                return bytes(_body(self.s3, answer))
+                path, named = f"{self.bucket}/{name}", version["VersionId"]
+                # One part: for several it would first ask for the size of the newest version,
+                # which a delete marker hides.
+                return bytes(self.s3.cat_file(path, version_id=named, max_concurrency=1))
         return self.plain.read(key)
 
     def remove(self, key: str) -> None:
@@ -153,11 +153,3 @@ class S3Store:
             if not page.get("IsTruncated"):
                 return
             after = {marker: page[f"Next{marker}"] for marker in markers if f"Next{marker}" in page}
-
-
-def _body(s3: Any, answer: dict[str, Any]) -> bytes:
-    """Read the answer's stream on the loop of the connection that it belongs to."""
-    from fsspec.asyn import sync  # type: ignore[import-untyped]  # it ships no types
-
-    content: bytes = sync(s3.loop, answer["Body"].read)
-    return content

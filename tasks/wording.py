@@ -92,6 +92,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; } h3 { fo
 table { border-collapse: collapse; width: 100%; font-size: .92rem; margin: .6rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
   border-bottom: 1px solid #d5d5d5; overflow-wrap: anywhere; }
+td strong { white-space: nowrap; }
 figure { margin: 1.2rem 0; } img { max-width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #4a4a4a; }
 .banner { padding: .8rem 1rem; border-left: .45rem solid; background: #f4f4f4; }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
 import io
@@ -70,8 +69,8 @@ def offer(folder: Path, table: dict[str, Any], name: str = "train") -> str:
     return str(path)
 
 
-def with_data(params: Params, **changed: Any) -> Params:
-    return dataclasses.replace(params, data=dataclasses.replace(params.data, **changed))
+def given(train: str, split: str, path: Path) -> Source:
+    return Source(train, test=path) if split == "test" else Source(train, holdout=path)
 
 
 def test_a_parquet_file_comes_in_whole(folder: Path, params: Params) -> None:
@@ -194,12 +193,11 @@ def test_who_is_trained_on_may_not_be_in_another_set(
     folder: Path, params: Params, split: str
 ) -> None:
     train = offer(folder, columns())
-    ids = {"example_id": [f"t{i}" for i in range(40)]}
-    other = Path(offer(folder, columns(**ids), "other"))
+    other = Path(offer(folder, columns(example_id=[f"t{i}" for i in range(40)]), "other"))
     with pytest.raises(UsageError, match="row 0: its subject is also in offered"):
-        gather(Source(train, **{split: other}), params)
+        gather(given(train, split, other), params)
     with pytest.raises(UsageError, match="row 0: its example id is also in"):
-        gather(Source(train, **{split: Path(train)}), params)
+        gather(given(train, split, Path(train)), params)
 
 
 def test_a_folder_with_a_manifest_comes_in(folder: Path, params: Params) -> None:

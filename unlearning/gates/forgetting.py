@@ -82,17 +82,16 @@ class Forgetting:
         outside, doubtful = self._checks(measured)
         auc = _words(measured["forget_auc"])
         doubt = self._broken_null(measured, limit)
+        if not decidable and (doubt or not outside):
+            doubt = (
+                f"too few to decide: {measured['forget_auc'].n} examples of "
+                f"{measured['forget_subjects'].value:.0f} subject(s) against "
+                f"{measured['holdout_examples'].value:.0f} holdout examples; {auc}"
+            )
         if doubt:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
         if outside:
             return Verdict(self.name, Outcome.FAILED, outside[0])
-        if not decidable:
-            doubt = (
-                f"{measured['forget_auc'].n} examples of "
-                f"{measured['forget_subjects'].value:.0f} subjects against "
-                f"{measured['holdout_examples'].value:.0f} holdout examples decide nothing: {auc}"
-            )
-            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
         if doubtful:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubtful[0])
         doubt = self._powerless(measured, limit)
