@@ -13,11 +13,9 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from ledger.requests import State
 from tasks.steps import attempts, erasure, evidence, extraction, releasing, running, tracing
 from tasks.steps.attempts import Attempt
 from tasks.steps.running import Run
-from unlearning.domain import Decision
 
 step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
 
@@ -67,17 +65,16 @@ def forget(
     trace_run(run)
 
     # (5) Promote by compare-and-set on the parent, or leave the champion as it is.
-    if decision == Decision.RELEASED:
+    if decision == evidence.RELEASED:
         promote(run)
 
     # (6) Erase the examples from every copy that can be reached, and list what remains.
-    if decision in (Decision.RELEASED, Decision.PURGED):
-        run.move(State.PURGING)
+    if decision in evidence.ERASING:
         suppress(run)
         erase(run)
         purge(run)
     else:
-        run.move(State.ACCEPTED, "-again", reason=f"{run.ref} released nothing: {decision}")
+        running.give_back(run, decision)
     return summary(run)
 
 
@@ -94,8 +91,8 @@ def summary(run: Run) -> dict[str, Any]:
     tried = attempts.attempts_done(run)
     requests = run.requests
     running.close(run)
-    released = decided["decision"] in (Decision.RELEASED, Decision.PURGED)
-    remaining = erasure.finish_purging(run.at, requests) if released else []
+    erases = decided["decision"] in evidence.ERASING
+    remaining = erasure.finish_purging(run.at, requests) if erases else []
     return {
         "run": run.ref,
         "requests": list(requests),

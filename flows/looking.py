@@ -12,7 +12,6 @@ from typing import Any
 
 from ledger import keys
 from ledger.chain import Report, verify_log
-from ledger.evidence import verify_bundle
 from ledger.requests import Ledger
 from tasks.params import load_params
 from tasks.policy import load_policy
@@ -133,7 +132,9 @@ def verify(path: Path, bundle: Path | None, log: bool, key: Path | None) -> dict
         raise UsageError("verify: expected either the path of a bundle or --log")
     public = keys.load_public_key(key or ws.public_key)
     if bundle is not None:
-        return _reported(verify_bundle(bundle, public))
+        from flows.auditing import audit
+
+        return _reported(audit(bundle, public))
     checked = verify_log(ws.log, public)
     if checked.ok and (ws.records / "ledger.db").is_file():
         tables = Ledger.open(ws.records, ws.keys, read_only=True).check()

@@ -1,1 +1,1 @@
-"""Thin steps, one module per outside system: values and references in, values and references out."""
+"""Thin calls, one module per outside system: values and references in and out."""

@@ -17,6 +17,7 @@ from unlearning.contracts import Attack
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outputs, ShadowOutputs
 from unlearning.shadows import shadow_targets
 from unlearning.statistics import (
+    FPRS,
     LEVEL,
     Interval,
     auc,
@@ -26,9 +27,6 @@ from unlearning.statistics import (
     paired_difference,
     tail_interval,
 )
-
-FPRS = (0.01, 0.02, 0.05)
-"""The false-positive rates at which the tails are measured; a policy picks one by its limits."""
 
 
 @dataclass(frozen=True, eq=False)

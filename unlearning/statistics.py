@@ -11,6 +11,9 @@ from unlearning.domain import FloatArray, IntArray
 
 LEVEL = 0.95
 
+FPRS = (0.01, 0.02, 0.05)
+"""The false-positive rates at which tails are measured; a policy picks one by its limits."""
+
 
 @dataclass(frozen=True)
 class Interval:

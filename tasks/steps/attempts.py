@@ -17,7 +17,7 @@ from tasks.steps import reporting
 from tasks.steps.running import Run, ladder, read_json, seed_of, write_json
 from tasks.steps.workdata import bank_of, split_of, training_of
 from unlearning.digests import digest_of
-from unlearning.domain import Decision, Measurement, Outcome
+from unlearning.domain import Decision, Outcome
 from unlearning.errors import Diverged
 from unlearning.judging import gates_of
 from unlearning.methods import METHODS
@@ -171,13 +171,3 @@ def _plain(value: Any) -> dict[str, Any]:
     return {
         k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in fields.items()
     }
-
-
-def measurements_of(record: Mapping[str, Any]) -> dict[str, Measurement]:
-    """Read an attempt's measurements back."""
-    nan = float("nan")
-    found = {}
-    for row in record["measurements"]:
-        value, low, high = (nan if row[k] is None else row[k] for k in ("value", "low", "high"))
-        found[row["name"]] = Measurement(row["name"], value, low, high, row["n"])
-    return found

@@ -34,6 +34,7 @@ def all_ids(run: Run) -> list[str]:
 
 def suppress(run: Run) -> dict[str, Any]:
     """List the examples so that they are never taken in again, before they are gone (I7)."""
+    run.move(State.PURGING)
     return run.once("suppressed", lambda: _suppress(run))
 
 

@@ -16,14 +16,19 @@ from ledger import durable, evidence
 from ledger.canonical import sha256_file
 from ledger.keys import load_signing_key
 from tasks.expectations import check_measurements
-from tasks.steps.attempts import attempts_done, measurements_of, record_path, weights_path
+from tasks.steps.attempts import attempts_done, record_path, weights_path
 from tasks.steps.pictures import write_pages
+from tasks.steps.records import measurements_of
 from tasks.steps.running import Run, write_json
 from unlearning import networks
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
 from unlearning.judging import gates_of
 from unlearning.methods import METHODS
+
+RELEASED = str(Decision.RELEASED)
+ERASING = (RELEASED, str(Decision.PURGED))
+"""Decisions after which the examples are erased."""
 
 PACKAGES = ("torch", "numpy", "scipy", "timm", "prefect", "mlflow", "dvc", "great-expectations")
 

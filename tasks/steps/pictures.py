@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 
 from tasks import datasets
 from tasks.reports import AttemptPicture, write_report
-from tasks.steps.attempts import attempts_done, measurements_of, scores_path
+from tasks.steps.attempts import attempts_done, scores_path
+from tasks.steps.records import measurements_of
 from tasks.steps.running import Run
 from unlearning.domain import Control, Decision, Outcome, Verdict
 from unlearning.judging import gates_of

@@ -1,11 +1,13 @@
-"""How a request is shown, and the one place where the clock is read; light imports only."""
+"""How records are shown and read back, and where the clock is read; light imports only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ledger.requests import DeletionRequest
+from unlearning.domain import Measurement
 
 
 def utc_now() -> datetime:
@@ -25,3 +27,16 @@ def as_record(request: DeletionRequest) -> dict[str, Any]:
         "reason": request.reason,
         "run": request.run,
     }
+
+
+def measurements_of(attempt: Mapping[str, Any]) -> dict[str, Measurement]:
+    """Read an attempt's measurements; null stands for what was no number."""
+    found = {}
+    for row in attempt["measurements"]:
+        value, low, high = (_number(row[key]) for key in ("value", "low", "high"))
+        found[row["name"]] = Measurement(row["name"], value, low, high, row["n"])
+    return found
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

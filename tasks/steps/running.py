@@ -175,6 +175,11 @@ def write_json(path: Path, value: Any) -> None:
     durable.write(path, canonical_json(value))
 
 
+def give_back(run: Run, decision: str) -> None:
+    """Let the requests of a run that released nothing wait again; their deadlines run on."""
+    run.move(State.ACCEPTED, "-again", reason=f"{run.ref} released nothing: {decision}")
+
+
 def close(run: Run) -> None:
     """End the run and remove its folder: refused candidates are traces of the forgotten."""
     run.at.ledger.finish_run(run.ref, now=utc_now())

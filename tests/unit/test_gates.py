@@ -19,7 +19,7 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
 from unlearning.judging import controls_of, decide, gates_of, judge
-from unlearning.measuring import FPRS
+from unlearning.statistics import FPRS
 
 LARGE = {"examples": 500, "holdout": 2000, "auc": 0.55, "tail": 0.05, "fpr": 0.01}
 SMALL = {"examples": 100, "holdout": 250, "auc": 0.60, "tail": 0.15, "fpr": 0.05}

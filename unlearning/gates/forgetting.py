@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
-from unlearning.measuring import FPRS
+from unlearning.statistics import FPRS
 
 
 @dataclass(frozen=True, kw_only=True)
