@@ -238,6 +238,8 @@ def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> lis
         raise UsageError("got no requests, or requests and --all; expected references, or --all")
     if requests:
         return sorted(set(requests))
+    for held in ledger.unfinished_runs().values():
+        return sorted(held)  # first things first: go on with the run that was cut off
     accepted = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
     if not accepted:
         raise UsageError("no request is accepted and waiting; see `lethe list requests`")

@@ -96,7 +96,8 @@ def ten_people() -> dict[str, Any]:
     _, found = lethe("forget", request["request"])
     attempts(found)
     removed = sum(copy["status"] == "removed" for copy in found["copies"])
-    print(f"    champion is now version {found['champion']}; {removed} copies removed; remaining:")
+    now = found["champion"]["version"]
+    print(f"    champion is now version {now}; {removed} copies removed; remaining:")
     for copy in found["copies"]:
         if copy["status"] != "removed":
             print(f"      {copy['where']}: {copy['what']}, {copy['status']}")

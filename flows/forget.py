@@ -45,7 +45,6 @@ def forget(
     """Extract the forget set, unlearn, judge, seal, promote, erase; or leave the champion alone."""
     # (1) Claim the requests, or go on with the run that a crash left over them.
     run = claim(workspace, requests, Path(policy), method)
-    releasing.require_sealed_champion(run)
 
     # (2) Extract the forget set from the verified data version, and check both.
     forget_set = extract_forget_set(run)
@@ -87,7 +86,7 @@ def try_one(run: Run, attempt: Attempt) -> None:
 
 def summary(run: Run) -> dict[str, Any]:
     """Say what came of the run, close it, and complete the requests of which no copy remains."""
-    decided, promoted = run.done("decided") or {}, run.done("promoted")
+    decided = run.done("decided") or {}
     tried = attempts.attempts_done(run)
     requests = run.requests
     running.close(run)
@@ -99,7 +98,7 @@ def summary(run: Run) -> dict[str, Any]:
         "attempts": [_short(record) for record in tried],
         "decision": decided["decision"],
         "assurance": decided["assurance"],
-        "champion": promoted["version"] if promoted else (run.done("begun") or {})["parent"],
+        "champion": running.as_champion(run.at),
         "evidence": str(run.bundle),
         "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in requests},

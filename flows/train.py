@@ -31,16 +31,11 @@ def train(
     # (1) The original: trained here on all training examples, or brought from elsewhere.
     original = bring_original(at, weights, mean, std) if weights else train_original(at)
     # (2) It is the champion until a deletion request replaces it.
-    champion = register_first(at, original)
+    register_first(at, original)
     # (3) The bank that calibrates every later judgement.
     bank = build_bank(at)
     return {
-        "champion": {
-            "name": champion.name,
-            "version": champion.version,
-            "sha256": champion.sha256,
-            "weights": str(champion.weights),
-        },
+        "champion": running.as_champion(at),
         "test_accuracy": original.test_accuracy,
         "seconds": original.seconds,
         "bank": bank,

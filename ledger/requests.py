@@ -169,6 +169,10 @@ class Ledger:
         runs = self._store.tables.unfinished_runs()
         return next((run for run, requests in runs.items() if requests == wanted), None)
 
+    def unfinished_runs(self) -> dict[str, tuple[str, ...]]:
+        """All runs that a crash or an error left unfinished, each with its requests."""
+        return self._store.tables.unfinished_runs()
+
     def run_requests(self, run: str) -> tuple[str, ...]:
         """The requests of a run, sorted; UnknownReference if it was never started."""
         refs = self._store.tables.run_requests(run)

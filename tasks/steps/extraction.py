@@ -23,6 +23,15 @@ def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
     return {**{part: sorted(ids) for part, ids in parts.items()}, "unknown": sorted(unknown)}
 
 
+def likewise(selectors: Sequence[Selector]) -> bool:
+    """Say whether the selected holdout examples are the ones to compare with.
+
+    So it is for classes and attributes: other examples would measure the class or attribute, not
+    the membership. A person's or a single example in the holdout set is no such comparison.
+    """
+    return all(selector.kind in ("class", "where") for selector in selectors)
+
+
 def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
     """Say why no unlearning can serve a selection: nothing found, or nothing would be left."""
     if not any(ids[part] for part in SPLITS):
@@ -44,7 +53,8 @@ def extract(run: Run) -> dict[str, Any]:
 def _extract(run: Run) -> dict[str, Any]:
     ws = run.at.ws
     datasets.verify(ws)
-    ids = find(ws, [run.at.ledger.selector(ref) for ref in run.requests])
+    selectors = [run.at.ledger.selector(ref) for ref in run.requests]
+    ids = find(ws, selectors)
     reason = refusal(run.at, ids)
     if reason:
         raise RequestDenied(f"request: {reason}")
@@ -52,6 +62,7 @@ def _extract(run: Run) -> dict[str, Any]:
     return {
         "data_version": datasets.data_version(ws),
         "commitment": commitment,
+        "likewise": likewise(selectors),
         **{part: len(ids[part]) for part in SPLITS},
     }
 

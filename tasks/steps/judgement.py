@@ -9,7 +9,7 @@ from tasks import models
 from tasks.computing import judge_candidate
 from tasks.policy import load_policy
 from tasks.steps.attempts import as_json
-from tasks.steps.extraction import SPLITS, find, refusal
+from tasks.steps.extraction import find, likewise, refusal
 from tasks.steps.originals import recipe_of
 from tasks.steps.running import Opened
 from tasks.steps.workdata import cut, ensure_bank, parts_of
@@ -29,14 +29,15 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     champion = models.champion(at.ws.mlruns, at.params.model.name)
     if champion is None:
         raise UsageError("no champion: expected one from `lethe init`; run it first")
-    ids = find(at.ws, [at.ledger.selector(request)])
+    selectors = [at.ledger.selector(request)]
+    ids = find(at.ws, selectors)
     reason = refusal(at, ids)
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
     judged, _ = judge_candidate(
         weights,
         models.verified(champion),
-        cut(parts_of(at), {part: ids[part] for part in SPLITS}),
+        cut(parts_of(at), ids, likewise=likewise(selectors)),
         load_bank(ensure_bank(at, recipe_of(at))),
         gates,
         exact=False,

@@ -17,7 +17,7 @@ import numpy as np
 from tasks import computing, datasets, models
 from tasks.steps import reporting
 from tasks.steps.records import utc_now
-from tasks.steps.running import Opened, read_json, write_json
+from tasks.steps.running import FIRST, Opened, read_json, write_json
 from tasks.steps.workdata import ensure_bank, load_parts, parts_of, training
 from unlearning import networks
 from unlearning.digests import digest_of, sha256_file
@@ -115,14 +115,14 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
     tags = {"lethe.run": "init", "lethe.data_version": version, "lethe.verdict": "first"}
     first = models.register(mlruns, name, original.weights, recipe, tags)
     at.ledger.record(
-        "initialised",
+        FIRST,
         {
             "sha256": first.sha256,
             "version": first.version,
             "data_version": version,
             "seconds": round(original.seconds, 3),
         },
-        key="initialised",
+        key=FIRST,
         now=utc_now(),
     )
     return models.promote(mlruns, name, first.version, expected_parent=None)

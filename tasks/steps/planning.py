@@ -12,7 +12,7 @@ import numpy as np
 from tasks import datasets, models
 from tasks.computing import make_method
 from tasks.policy import Policy, load_policy
-from tasks.steps.extraction import SPLITS, find
+from tasks.steps.extraction import SPLITS, find, likewise
 from tasks.steps.originals import recipe_of
 from tasks.steps.running import Opened
 from tasks.steps.workdata import bank_plan, training
@@ -25,9 +25,10 @@ from unlearning.shadows import bank_complete
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
     """Give the plan of serving some requests in one run."""
     rules = load_policy(policy)
-    ids = find(at.ws, [at.ledger.selector(ref) for ref in requests])
+    selectors = [at.ledger.selector(ref) for ref in requests]
+    ids = find(at.ws, selectors)
     ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
-    decidable, why = _decidable(at, rules, ids)
+    decidable, why = _decidable(at, rules, ids, alike=likewise(selectors))
     known = [rung["estimated_seconds"] for rung in ladder]
     return {
         "requests": list(requests),
@@ -60,9 +61,11 @@ def _training_rate(at: Opened) -> float | None:
     )
 
 
-def _decidable(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> tuple[bool, str]:
+def _decidable(
+    at: Opened, rules: Policy, ids: dict[str, list[str]], *, alike: bool
+) -> tuple[bool, str]:
     gates = [gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting)]
-    holdout = _comparable(at, ids)
+    holdout = _comparable(at, ids, alike=alike)
     shadows = at.params.bank.shadows
     if shadows < gates[0].smallest_bank:
         return False, f"the bank has {shadows} shadows, {gates[0].smallest_bank} are needed"
@@ -80,9 +83,9 @@ def _decidable(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> tuple[bo
     )
 
 
-def _comparable(at: Opened, ids: dict[str, list[str]]) -> int:
+def _comparable(at: Opened, ids: dict[str, list[str]], *, alike: bool) -> int:
     """Count holdout examples of the forget set's classes, as `judged_part` will choose them."""
-    if ids["holdout"]:
+    if alike and ids["holdout"]:
         return len(ids["holdout"])
     table = datasets.read_table(at.ws, ["example_id", "label", "split"])
     labels, split = table["label"].to_numpy(), np.array(table["split"].to_pylist())

@@ -6,15 +6,24 @@ from typing import Any
 
 from ledger.requests import State
 from tasks import models
+from tasks.models import StaleChampion
 from tasks.steps.evidence import candidate_of
-from tasks.steps.running import Run
-from unlearning.errors import IntegrityError
+from tasks.steps.running import Run, close, give_back
 
 
 def promote(run: Run) -> dict[str, Any]:
-    """Register the released candidate and let it serve, by compare-and-set on its parent."""
+    """Register the released candidate and let it serve, by compare-and-set on its parent.
+
+    If another version serves by now, the run ends without a release and the requests wait again:
+    the next run begins from the present champion.
+    """
     run.move(State.PROMOTING)
-    return run.once("promoted", lambda: _promote(run))
+    try:
+        return run.once("promoted", lambda: _promote(run))
+    except StaleChampion:
+        give_back(run, "the champion changed meanwhile")
+        close(run)
+        raise
 
 
 def _promote(run: Run) -> dict[str, Any]:
@@ -38,18 +47,3 @@ def _promote(run: Run) -> dict[str, Any]:
 def _tracked(run: Run) -> str | None:
     body = run.done("tracked")
     return None if body is None else str(body["mlflow_run"])
-
-
-def require_sealed_champion(run: Run) -> None:
-    """Refuse to build on a champion that no sealed decision and no first entry vouches for (I1)."""
-    begun = run.done("begun") or {}
-    vouched = {
-        entry.body.get("sha256")
-        for entry in run.at.ledger.log.entries()
-        if entry.key.endswith("/promoted") or entry.event == "initialised"
-    }
-    if begun["parent_sha256"] not in vouched:
-        raise IntegrityError(
-            f"champion, version {begun['parent']}: the log knows no release of its bytes; "
-            "expected a version that Lethe promoted; see `lethe list versions`"
-        )

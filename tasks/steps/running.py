@@ -24,9 +24,11 @@ from tasks.policy import Policy, Rung, load_policy
 from tasks.settings import Workspace
 from tasks.steps.records import utc_now
 from unlearning.digests import digest_of
-from unlearning.errors import InfrastructureError, UsageError
+from unlearning.errors import IntegrityError, UsageError
 
 FORGET_SET = "forget.sealed"
+FIRST = "initialised"
+"""Key and event of the log's entry on the first champion."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,8 @@ def begin(root: str, refs: Sequence[str], policy: Path, method: str | None) -> R
     sweep(at)
     ref = at.ledger.unfinished_run(refs)
     if ref is None:
-        load_policy(policy)
-        champion = models.champion(at.ws.mlruns, at.params.model.name)
-        if champion is None:
-            raise UsageError("no champion: expected one from `lethe init`; run it first")
+        check_policy(policy, method)
+        sealed_champion(at)
         ref = at.ledger.start_run(refs, now=utc_now())
     run = Run(at, ref)
     run.once("begun", lambda: _begin(run, policy, method))
@@ -127,13 +127,39 @@ def begin(root: str, refs: Sequence[str], policy: Path, method: str | None) -> R
     return run
 
 
+def check_policy(policy: Path, method: str | None) -> None:
+    """Build every gate and method of a policy, so that a mistake is found before the run."""
+    from unlearning.judging import gates_of
+    from unlearning.methods import METHODS
+
+    rules = load_policy(policy)
+    gates_of(rules.gates)
+    for rung in rules.ladder:
+        METHODS.create(rung.method, rung.settings)
+    if method is not None:
+        METHODS[method]
+
+
+def sealed_champion(at: Opened) -> ModelVersion:
+    """Give the champion; IntegrityError unless the signed log vouches for its bytes (I1)."""
+    champion = models.champion(at.ws.mlruns, at.params.model.name)
+    if champion is None:
+        raise UsageError("no champion: expected one from `lethe init`; run it first")
+    entries = at.ledger.log.entries()
+    vouched = {e.body.get("sha256") for e in entries if e.key.endswith(("/promoted", FIRST))}
+    if champion.sha256 not in vouched:
+        raise IntegrityError(
+            f"champion, version {champion.version}: the log knows no release of its bytes; "
+            "expected a version that Lethe promoted; see `lethe list versions`"
+        )
+    models.verified(champion)
+    return champion
+
+
 def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
     durable.make_folder(run.folder)
     shutil.copyfile(policy, run.folder / "policy.yaml")
-    champion = models.champion(run.at.ws.mlruns, run.at.params.model.name)
-    if champion is None:
-        raise InfrastructureError("the champion is gone: expected one; see `lethe list versions`")
-    models.verified(champion)
+    champion = sealed_champion(run.at)
     return {
         "policy": load_policy(policy).digest,
         "params": sha256_hex((run.at.ws.root / "params.yaml").read_bytes()),
@@ -173,6 +199,17 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
     durable.write(path, canonical_json(value))
+
+
+def as_champion(at: Opened) -> dict[str, Any]:
+    """Show the version that is served, as the command line prints it."""
+    found = sealed_champion(at)
+    return {
+        "name": found.name,
+        "version": found.version,
+        "sha256": found.sha256,
+        "weights": str(found.weights),
+    }
 
 
 def give_back(run: Run, decision: str) -> None:

@@ -42,19 +42,20 @@ def parts_of(at: Opened) -> Parts:
 
 
 def split_of(run: Run) -> Split:
-    """Cut the training examples into forget and retain.
+    """Cut the training examples of a run into forget and retain."""
+    extracted = run.done("extracted") or {}
+    return cut(parts_of(run.at), run.forget_ids(), likewise=bool(extracted["likewise"]))
 
-    A class or attribute is compared with holdout examples of that class or attribute, where the
-    holdout set has any: those that the request selects there too.
+
+def cut(parts: Parts, ids: dict[str, list[str]], *, likewise: bool) -> Split:
+    """Cut by example ids, given by split.
+
+    likewise: compare with the holdout examples that are selected too, if there are any.
     """
-    return cut(parts_of(run.at), run.forget_ids())
-
-
-def cut(parts: Parts, ids: dict[str, list[str]]) -> Split:
-    """Cut by example ids, given by split."""
     forgets = np.isin(parts.train.ids, ids["train"])
-    likewise = np.isin(parts.holdout.ids, ids["holdout"])
-    holdout = parts.holdout.take(likewise) if likewise.any() else parts.holdout
+    selected = np.isin(parts.holdout.ids, ids["holdout"])
+    alike = likewise and bool(selected.any())
+    holdout = parts.holdout.take(selected) if alike else parts.holdout
     return Split(
         forget=parts.train.take(forgets),
         retain=parts.train.take(~forgets),

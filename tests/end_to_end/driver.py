@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 HEAVY = (
-    "flows.commands flows.forget flows.looking mlflow.pyfunc torch._dynamo torchvision timm "
-    "great_expectations dvc.repo dvc.repo.add dvc_data dvc_render scmrepo.git alembic.command "
-    "networkx graphviz matplotlib.pyplot pyarrow.parquet PIL.Image pytest tests.end_to_end.driver"
-).split()
+    *("flows.commands", "flows.forget", "flows.looking", "mlflow.pyfunc", "torch._dynamo"),
+    *("torchvision", "timm", "great_expectations", "dvc.repo", "dvc.repo.add", "dvc_data"),
+    *("dvc_render", "scmrepo.git", "alembic.command", "networkx", "graphviz", "matplotlib.pyplot"),
+    *("pyarrow.parquet", "PIL.Image", "pytest", "tests.end_to_end.driver"),
+)
 """What one `lethe forget` imports, none of which starts a thread or looks at the workspace."""
 
 _REFERENCES = re.compile(r"(run|req)-[0-9a-f]{12}/")

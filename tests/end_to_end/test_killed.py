@@ -1,0 +1,145 @@
+"""kill -9 anywhere in `lethe forget`, and again: one decision, one promotion, one log (I1-I8)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.end_to_end.conftest import Answer, Lethe
+from tests.end_to_end.driver import AtEntry, AtWrite, mark
+from tests.end_to_end.traces import Canary, canary_of, files_below, holding, naming, people_of
+
+KILLED = -9
+MOST = 400  # changes to the file system in one step, far more than any makes
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody disturbed. marks: of its log entries, in order; steps: the journal's."""
+
+    answer: Answer
+    marks: tuple[str, ...]
+    steps: frozenset[str]
+
+
+def person_in(lethe: Lethe) -> tuple[str, Canary]:
+    """Submit the request of one person."""
+    (person,) = people_of(lethe.root, "train", 1)
+    canary = canary_of(lethe.root, [person])
+    return lethe.submit("--subject", person), canary
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make_lethe: Callable[[str], Lethe]) -> Undisturbed:
+    lethe = make_lethe("undisturbed")
+    request, canary = person_in(lethe)
+    answer = lethe.forget(request)
+    entries = lethe.entries()
+    started = [mark(entry["key"]) for entry in entries].index("started")
+    found = Undisturbed(
+        answer,
+        tuple(mark(entry["key"]) for entry in entries[started:]),
+        frozenset(mark(entry["key"]) for entry in entries if entry["event"] == "step"),
+    )
+    assert_done(lethe, request, canary, answer, found)
+    return found
+
+
+def assert_done(
+    lethe: Lethe, request: str, canary: Canary, answer: Answer, expected: Undisturbed
+) -> None:
+    """Assert that a run ended as one that nobody disturbed, and that nothing was done twice."""
+    found, wanted = answer.json, expected.answer.json
+    for key in ("decision", "assurance", "champion", "states", "copies"):
+        assert_alike(key, found[key], wanted[key], request, wanted["requests"][0])
+    tried = [(attempt["method"], attempt["decision"]) for attempt in found["attempts"]]
+    assert tried == [(attempt["method"], attempt["decision"]) for attempt in wanted["attempts"]]
+    assert_one_log(lethe, expected)
+    assert_one_release(lethe, found)
+    assert_erased(lethe, canary)
+
+
+def assert_alike(key: str, found: object, wanted: object, request: str, other: str) -> None:
+    """Compare two answers, but for the names of requests and of what DVC and banks call theirs."""
+    if key == "copies":
+        assert Counter(c["status"] for c in found) == Counter(c["status"] for c in wanted)  # type: ignore[attr-defined]
+    else:
+        assert json.dumps(found).replace(request, other) == json.dumps(wanted)
+
+
+def assert_one_log(lethe: Lethe, expected: Undisturbed) -> None:
+    """Assert that the log verifies and tells of the same steps, in the same order, once each."""
+    assert lethe("verify", "--log").json["ok"]
+    marks = [mark(entry["key"]) for entry in lethe.entries()]
+    assert tuple(marks[marks.index("started") :]) == expected.marks
+
+
+def assert_one_release(lethe: Lethe, found: dict[str, object]) -> None:
+    """Assert I1, and that no version, run, bundle or copy of weights was made twice."""
+    (promoted,) = (e["body"] for e in lethe.entries() if mark(e["key"]) == "promoted")
+    versions = lethe("list", "versions").json["versions"]
+    assert [version["version"] for version in versions] == [1, 2]
+    (champion,) = (v for v in versions if "champion" in v["aliases"])
+    (bundle,) = (lethe.root / "evidence").iterdir()
+    statement = json.loads((bundle / "statement.json").read_text())
+    assert statement["decision"] == "released"
+    assert statement["candidate"]["sha256"] == champion["sha256"] == promoted["sha256"]
+    assert champion["version"] == promoted["version"] == found["champion"]
+    assert [v["aliases"] for v in versions] == [[], ["champion"]]
+    assert lethe("verify", str(bundle)).json["ok"]
+    weights = [p for p in files_below(lethe.root / "mlruns") if p.suffix == ".safetensors"]
+    assert len(weights) == 2
+
+
+def assert_erased(lethe: Lethe, canary: Canary) -> None:
+    """Assert that nothing of the person, and nothing half done, lies about."""
+    assert holding(canary, lethe.root, lethe.temporary) == []
+    places = ("artifacts", "mlruns", "evidence", ".dvc", "remote")
+    assert naming(canary, *(lethe.root / place for place in places), lethe.temporary) == []
+    assert list((lethe.root / "artifacts" / "candidates").iterdir()) == []
+    left = ("artifacts/erasing", "artifacts/owed.json", "artifacts/trained", "mlruns/staging")
+    assert [place for place in left if (lethe.root / place).exists()] == []
+    halfway = [p for p in files_below(lethe.root) if p.suffix == ".part"]
+    assert halfway == []
+
+
+def test_one_run_killed_at_every_entry_of_its_log(lethe: Lethe, undisturbed: Undisturbed) -> None:
+    """Killed after each step's work and after each entry, the run still ends as if it never was.
+
+    Each kill meets the state that all the kills before it have left.
+    """
+    request, canary = person_in(lethe)
+    *before, last = undisturbed.marks
+    assert last == "finished"
+    for step in before:
+        if step in undisturbed.steps:
+            lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=False))
+        lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=True))
+    lethe.forget(request, code=KILLED, killer=AtEntry(last, logged=False))
+    assert_done(lethe, request, canary, lethe.forget(request), undisturbed)
+
+
+@pytest.mark.parametrize("step", ["sealed", "promoted", "erased", "purged"])
+def test_killed_in_the_middle_of_a_step(
+    lethe: Lethe, undisturbed: Undisturbed, step: str
+) -> None:
+    """Killed before its 1st, 3rd, 9th... change to a file, a step is still done once and whole."""
+    request, canary = person_in(lethe)
+    n, codes = 1, []
+    while not codes or codes[-1] == KILLED:
+        killer = AtWrite(step, n, lethe.root)
+        running = lethe.start(*_forget(lethe, request), killer=killer)
+        codes.append((answer := running.end()).code)
+        n *= 3
+        assert n < MOST
+    assert codes[-1] == 0, answer.err
+    assert len(codes) > 1, "the step changed no file: it was never killed"
+    assert_done(lethe, request, canary, answer, undisturbed)
+
+
+def _forget(lethe: Lethe, request: str) -> list[str]:
+    return ["forget", request]
