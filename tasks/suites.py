@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,9 @@ def run_suite(name: str, frame: Any, rules: Sequence[Rule], docs_folder: Path | 
     """Ask Great Expectations and match what it says to the rules by their words, not by order."""
     quiet_environment()
     import great_expectations as gx
+
+    # It reports temporary folders, which it removes, on the level that Prefect prints.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -54,21 +55,16 @@ def assert_done(
 ) -> None:
     """Assert that a run ended as one that nobody disturbed, and that nothing was done twice."""
     found, wanted = answer.json, expected.answer.json
-    for key in ("decision", "assurance", "champion", "states", "copies"):
-        assert_alike(key, found[key], wanted[key], request, wanted["requests"][0])
+    for key in ("decision", "assurance"):
+        assert found[key] == wanted[key]
+    assert list(found["states"].values()) == list(wanted["states"].values()) == ["purging"]
+    statuses = [Counter(copy["status"] for copy in one["copies"]) for one in (found, wanted)]
+    assert statuses[0] == statuses[1]
     tried = [(attempt["method"], attempt["decision"]) for attempt in found["attempts"]]
     assert tried == [(attempt["method"], attempt["decision"]) for attempt in wanted["attempts"]]
     assert_one_log(lethe, expected)
     assert_one_release(lethe, found)
     assert_erased(lethe, canary)
-
-
-def assert_alike(key: str, found: object, wanted: object, request: str, other: str) -> None:
-    """Compare two answers, but for the names of requests and of what DVC and banks call theirs."""
-    if key == "copies":
-        assert Counter(c["status"] for c in found) == Counter(c["status"] for c in wanted)  # type: ignore[attr-defined]
-    else:
-        assert json.dumps(found).replace(request, other) == json.dumps(wanted)
 
 
 def assert_one_log(lethe: Lethe, expected: Undisturbed) -> None:
@@ -78,7 +74,7 @@ def assert_one_log(lethe: Lethe, expected: Undisturbed) -> None:
     assert tuple(marks[marks.index("started") :]) == expected.marks
 
 
-def assert_one_release(lethe: Lethe, found: dict[str, object]) -> None:
+def assert_one_release(lethe: Lethe, found: dict[str, Any]) -> None:
     """Assert I1, and that no version, run, bundle or copy of weights was made twice."""
     (promoted,) = (e["body"] for e in lethe.entries() if mark(e["key"]) == "promoted")
     versions = lethe("list", "versions").json["versions"]
@@ -88,7 +84,8 @@ def assert_one_release(lethe: Lethe, found: dict[str, object]) -> None:
     statement = json.loads((bundle / "statement.json").read_text())
     assert statement["decision"] == "released"
     assert statement["candidate"]["sha256"] == champion["sha256"] == promoted["sha256"]
-    assert champion["version"] == promoted["version"] == found["champion"]
+    assert champion["sha256"] == found["champion"]["sha256"]
+    assert champion["version"] == found["champion"]["version"] == promoted["version"]
     assert [v["aliases"] for v in versions] == [[], ["champion"]]
     assert lethe("verify", str(bundle)).json["ok"]
     weights = [p for p in files_below(lethe.root / "mlruns") if p.suffix == ".safetensors"]
