@@ -81,7 +81,8 @@ def digits() -> Setting:
     )
 
 
-def _decoded(path: Path, rows: np.ndarray) -> Examples:
+def decoded(path: Path, rows: np.ndarray) -> Examples:
+    """Read and decode some rows of one of the shared CIFAR-10 files."""
     import pyarrow.parquet as pq
     from PIL import Image
 
@@ -105,9 +106,9 @@ def cifar10() -> Setting:
     )
     return Setting(
         "cifar10",
-        _decoded(SHARED / "cifar10/train.parquet", order[:10_000]),
-        _decoded(SHARED / "cifar10/train.parquet", order[10_000:15_000]),
-        _decoded(
+        decoded(SHARED / "cifar10/train.parquet", order[:10_000]),
+        decoded(SHARED / "cifar10/train.parquet", order[10_000:15_000]),
+        decoded(
             SHARED / "cifar10/test.parquet", np.random.default_rng(1).permutation(10_000)[:5_000]
         ),
         recipe,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 CODES = {"released": 0, "purged": 0, "refused": 10, "inconclusive": 11}
@@ -31,13 +31,25 @@ def explain(problem: Exception) -> tuple[int, str]:
     return 1, str(problem)
 
 
+def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each attempt what was decided, and what the gates that did not pass it said."""
+    lines = []
+    for attempt in attempts:
+        lines.append(f"{attempt['method']:<9} {attempt['decision']}")
+        failed = [v for v in attempt["verdicts"] if v["outcome"] != "PASSED"]
+        lines += [f"  {v['gate']}: {v['outcome']}: {v['reason']}" for v in failed]
+    return lines
+
+
 def show(found: Mapping[str, Any]) -> None:
     """Print an answer for people: tables for lists of records, lines for the rest."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
     for key, value in found.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if key == "attempts":
+            console.print("\n".join(attempt_lines(value)), markup=False)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             console.print(_table(key, value))
         else:
             console.print(f"{key.replace('_', ' ')}: {_text(value)}", markup=False)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import cli
+from flows.answers import attempt_lines
 
 FOLDER = Path("demo")
 PEOPLE = 10
@@ -48,11 +49,8 @@ def tell(*lines: str) -> None:
 
 def attempts(found: Mapping[str, Any]) -> None:
     """Print what each method was told, with the reasons of the gates that did not pass it."""
-    for attempt in found["attempts"]:
-        print(f"    {attempt['method']:<9} {attempt['decision']}")
-        for verdict in attempt["verdicts"]:
-            if verdict["outcome"] != "PASSED":
-                print(f"      {verdict['gate']}: {verdict['outcome']}: {verdict['reason']}")
+    for line in attempt_lines(found["attempts"]):
+        print(f"    {line}")
     print(f"    => {found['decision']}, assurance {found['assurance']}", flush=True)
 
 

@@ -1,0 +1,31 @@
+"""What Lethe costs: seconds of each step, orchestration, throughput, memory, start-up.
+
+    python -m benchmarks.cost
+
+Writes benchmarks/results/cost.json; benchmarks/README.md says what each number means. Run it on a
+machine that does nothing else: only the ratios are taken turn by turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import commands, record
+
+
+def main() -> None:
+    """Run the benchmark."""
+    whole = commands.main_run()  # first, while this process is small
+    from benchmarks import throughput
+
+    rows: dict[str, Any] = {**whole, **throughput.everything()}
+    settings = {
+        "people": commands.PEOPLE,
+        "pairs": throughput.PAIRS,
+        "memory_sampled_every_seconds": commands.SAMPLED_EVERY,
+    }
+    print(record.write("cost", settings, rows))
+
+
+if __name__ == "__main__":
+    main()
