@@ -22,7 +22,7 @@ from tasks.settings import Workspace, write_templates
 from tasks.sources import Columns, Source
 from tasks.steps import reporting
 from tasks.steps.records import as_record, utc_now
-from tasks.steps.running import Opened, opened
+from tasks.steps.running import Opened, closed, opened
 from unlearning.errors import InfrastructureError, UsageError
 
 
@@ -56,7 +56,7 @@ def working(path: Path) -> Iterator[Workspace]:
         try:
             yield ws
         finally:
-            opened.cache_clear()
+            closed()
 
 
 def column_names(image: str, label: str, subject: str | None, example: str | None) -> Columns:

@@ -33,20 +33,49 @@ FIRST = "initialised"
 
 @dataclass(frozen=True)
 class Opened:
-    """A workspace with its ledger and settings read."""
+    """A workspace that is open, by its path alone: a small value to pass between tasks."""
 
-    ws: Workspace
-    ledger: Ledger
-    params: Params
+    root: str
+
+    @property
+    def ws(self) -> Workspace:
+        """Its places."""
+        return Workspace(Path(self.root))
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger, opened once per command."""
+        return _ledger(self.root)
+
+    @property
+    def params(self) -> Params:
+        """Its settings, read once per command."""
+        return _params(self.root)
 
 
 @lru_cache(maxsize=1)
+def _ledger(root: str) -> Ledger:
+    ws = Workspace(Path(root))
+    return Ledger.open(ws.records, ws.keys)
+
+
+@lru_cache(maxsize=1)
+def _params(root: str) -> Params:
+    return load_params(Path(root))
+
+
 def opened(root: str) -> Opened:
-    """Open a workspace once per command, under its lock; `opened.cache_clear` ends that."""
+    """Open a workspace; the caller holds its lock, and ends with `closed`."""
     ws = Workspace.at(root)
     if not ws.records.is_dir():
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
-    return Opened(ws, Ledger.open(ws.records, ws.keys), load_params(ws.root))
+    return Opened(str(ws.root))
+
+
+def closed() -> None:
+    """Forget what was opened: the next command reads it again."""
+    _ledger.cache_clear()
+    _params.cache_clear()
 
 
 @dataclass(frozen=True)
