@@ -200,6 +200,7 @@ def judge_seed(setting: Setting, seed: int, cache: Path, folder: Path) -> list[d
         measured = measure(trial, LiraOffline())
         verdicts = judge(measured, gates)
         rows.append(_row(name, seed, verdicts, measured, accuracies(trial.candidate)))
+        print(seed, name, rows[-1]["decision"], rows[-1]["verdicts"], flush=True)
     return rows
 
 

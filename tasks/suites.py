@@ -52,8 +52,8 @@ def run_suite(name: str, frame: Any, rules: Sequence[Rule], docs_folder: Path | 
     quiet_environment()
     import great_expectations as gx
 
-    # It reports temporary folders, which it removes, on the level that Prefect prints.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    # This one is set to INFO by the package, and reports temporary folders, which it removes.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
