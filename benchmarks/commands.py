@@ -158,15 +158,9 @@ def main_run() -> dict[str, Any]:
         init = watched(folder, "init", "--data", "digits")
         submit = ("submit", "--key", "cost", *_people(folder / "workspace"))
         reference = json.loads(ran(folder, *submit).stdout)["request"]
-        looks = [
-            ("list", "requests"),
-            ("show", reference),
-            ("verify", "--log"),
-            ("plan", reference),
-        ]
-        small = {
-            command[0]: costs_of(folder, *command) for command in [*light, ("plan", reference)]
-        }
+        looks = (("list", "requests"), ("show", reference), ("verify", "--log"))
+        light = (submit, *looks, ("plan", reference))
+        small = {command[0]: costs_of(folder, *command) for command in light}
         forget = watched(folder, "forget", reference)
         answer = json.loads((folder / "answer.json").read_text())
         log = (folder / "workspace" / "records" / "log.jsonl").read_text().splitlines()

@@ -90,7 +90,7 @@ def bare_training(network: nn.Module, examples: Examples, training: Training) ->
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    float(loss)  # waits for a GPU
+    float(loss.detach())  # waits for a GPU
 
 
 def bare_crop_flip(images: Tensor) -> Tensor:

@@ -85,14 +85,13 @@ def try_one(run: Run, attempt: Attempt) -> None:
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """Say what came of the run, close it, and complete the requests of which no copy remains."""
+    """Complete the requests of which no copy remains, say what came of the run, and close it."""
     decided = run.done("decided") or {}
     tried = attempts.attempts_done(run)
     requests = run.requests
-    running.close(run)
     erases = decided["decision"] in evidence.ERASING
     remaining = erasure.finish_purging(run.at, requests) if erases else []
-    return {
+    found = {
         "run": run.ref,
         "requests": list(requests),
         "attempts": [_short(record) for record in tried],
@@ -103,6 +102,8 @@ def summary(run: Run) -> dict[str, Any]:
         "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in requests},
     }
+    running.close(run)  # last: what a crash leaves undone before, the same command does again
+    return found
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:

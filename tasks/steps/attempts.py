@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from ledger.requests import State
 from tasks import models
 from tasks.computing import Judged, Pictures, judge_candidate, make_method, unlearn
+from tasks.policy import Rung
 from tasks.steps import reporting
 from tasks.steps.running import Run, ladder, read_json, seed_of, write_json
 from tasks.steps.workdata import bank_of, split_of, training_of
@@ -56,21 +57,22 @@ def scores_path(run: Run, number: int) -> Path:
 def next_attempt(run: Run) -> Attempt | None:
     """Give what to try next, None when a candidate is released or nothing is left to try.
 
-    A refused exact retraining is tried once more with another seed.
+    A refused exact retraining is tried once more with another seed. An attempt that a crash left
+    judged but not traced is given again: the journal has all of it but the trace.
     """
-    judged = attempts_done(run)
-    rungs = ladder(run)
+    judged, rungs = attempts_done(run), ladder(run)
     number = len(judged)
+    if number and run.done(f"traced-{number - 1}") is None:
+        return _attempt(rungs, number - 1)
     if judged and judged[-1]["decision"] == Decision.RELEASED:
         return None
-    if number >= run.policy().attempts:
-        return None
-    if number < len(rungs):
-        return Attempt(number, rungs[number].method, rungs[number].settings)
-    last = rungs[-1]
-    if number == len(rungs) and METHODS[last.method].exact:
-        return Attempt(number, last.method, last.settings)
-    return None
+    tries = len(rungs) + METHODS[rungs[-1].method].exact
+    return _attempt(rungs, number) if number < min(tries, run.policy().attempts) else None
+
+
+def _attempt(rungs: Sequence[Rung], number: int) -> Attempt:
+    rung = rungs[min(number, len(rungs) - 1)]
+    return Attempt(number, rung.method, rung.settings)
 
 
 def attempts_done(run: Run) -> list[dict[str, Any]]:

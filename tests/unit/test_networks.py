@@ -22,7 +22,13 @@ def pixels(recipe: Recipe, n: int = 2) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("name", "size", "channels"),
-    [("conv-small", 8, 1), ("resnet20", 32, 3), ("vit-digits", 8, 1), ("resnet18", 32, 3)],
+    [
+        ("conv-small", 8, 1),
+        ("resnet20", 32, 3),
+        ("vit-digits", 8, 1),
+        ("resnet18", 32, 3),
+        ("vit_tiny_patch16_224", 32, 3),
+    ],
 )
 def test_networks_answer_with_one_logit_a_class(name: str, size: int, channels: int) -> None:
     recipe = replace(

@@ -17,6 +17,7 @@ from unlearning.shadows import (
     BankPlan,
     bank_complete,
     build_bank,
+    carries_over,
     draw_halves,
     load_bank,
     shadow_path,
@@ -85,6 +86,14 @@ def test_erased_people_leave_no_column(tmp_path: Path) -> None:
     assert not np.isin(erased, after.ids).any()
     np.testing.assert_array_equal(after.logits, before.logits[:, 7:])
     np.testing.assert_array_equal(after.seen, before.seen[:, 7:])
+
+
+def test_only_the_data_version_may_differ_when_a_bank_is_carried_over(tmp_path: Path) -> None:
+    folder, _ = build(tmp_path)
+    assert carries_over(folder, replace(PLAN, data_version="v2"))
+    assert not carries_over(folder, replace(PLAN, data_version="v2", seed=4))
+    (folder / "bank.json").unlink()
+    assert not carries_over(folder, PLAN)
 
 
 def test_the_null_band_is_about_a_half_when_nobody_remembers() -> None:
