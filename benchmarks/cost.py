@@ -8,6 +8,7 @@ machine that does nothing else: only the ratios are taken turn by turn.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from benchmarks import commands, record
@@ -15,11 +16,13 @@ from benchmarks import commands, record
 
 def main() -> None:
     """Run the benchmark."""
+    load = os.getloadavg()[0]
     whole = commands.main_run()  # first, while this process is small
     from benchmarks import throughput
 
     rows: dict[str, Any] = {**whole, **throughput.everything()}
     settings = {
+        "load_before": round(load, 2),
         "people": commands.PEOPLE,
         "pairs": throughput.PAIRS,
         "memory_sampled_every_seconds": commands.SAMPLED_EVERY,

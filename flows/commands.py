@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from ledger.deadlines import Jurisdiction
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger, Selector, State
 from tasks import datasets, models
-from tasks.params import change_params, load_params
+from tasks.gathering import source_name
+from tasks.params import Params, change_params, load_params
 from tasks.quiet import quiet_environment
 from tasks.settings import Workspace, write_templates
 from tasks.sources import Columns, Source
@@ -89,6 +90,7 @@ def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any])
 def _prepare(ws: Workspace, changes: Mapping[str, Any]) -> None:
     try:
         write_templates(ws)
+        before = ws.params.read_bytes()
         if changes:
             change_params(ws.root, changes)
         ws.records.mkdir(exist_ok=True)
@@ -96,8 +98,26 @@ def _prepare(ws: Workspace, changes: Mapping[str, Any]) -> None:
         raise InfrastructureError(
             f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
         ) from problem
-    load_params(ws.root)
+    try:
+        _check_words(load_params(ws.root))
+    except UsageError:
+        ws.params.write_bytes(before)
+        raise
     keys.create_keys(ws.keys, ws.records)
+
+
+def _check_words(params: Params) -> None:
+    """Refuse what training would refuse, before any data is read."""
+    from unlearning.networks import check_name
+    from unlearning.training import Training
+
+    check_name(params.network)
+    Training(**asdict(params.training))
+    if params.bank.shadows % 2:
+        raise UsageError(
+            f"bank.shadows: got {params.bank.shadows}, expected an even number: shadows come in "
+            "pairs of complementary halves"
+        )
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:
@@ -125,7 +145,9 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 
 
 def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
-    if not ws.data_file.exists():
+    if ws.data_file.exists():
+        _refuse_other_data(ws, files.data)
+    else:
         listed = suppression.load(ws.records, ws.keys)
         source = Source(
             data=files.data,
@@ -148,6 +170,16 @@ def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
         "subjects": len(subjects),
         "classes": len(datasets.classes(ws)),
     }
+
+
+def _refuse_other_data(ws: Workspace, data: str) -> None:
+    """A first `init` that was cut off goes on only with the data that it began with."""
+    there = datasets.load_dataset(ws).name
+    if there != source_name(data):
+        raise UsageError(
+            f"{ws.root.name}: holds the data of {there}, got {source_name(data)}; "
+            "expected the same, or an empty folder: choose another with --workspace"
+        )
 
 
 def selector_of(

@@ -70,6 +70,11 @@ def _given_rows(path: Path, source: Source, split: str, classes: Classes) -> Row
     return encode_labels(rows, classes)
 
 
+def source_name(data: str) -> str:
+    """Give the name by which a data set is recorded: digits, or that of its file."""
+    return DIGITS if data == DIGITS else _name(Path(data))
+
+
 def _name(path: Path) -> str:
     """A file's name with its folder's: `cifar10/train.parquet`, never a path of this machine."""
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
@@ -121,7 +126,7 @@ def _describe(
 ) -> Dataset:
     digits = source.data == DIGITS
     return Dataset(
-        name=DIGITS if digits else _name(Path(source.data)),
+        name=source_name(source.data),
         classes=classes.names,
         size=params.data.size or shapes[0].size,
         channels=max(shape.channels for shape in shapes),

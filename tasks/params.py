@@ -50,7 +50,7 @@ class TrainingParams:
 class BankParams:
     """The shadow bank: how many shadows, trained by how many processes."""
 
-    shadows: int = field(metadata=between(0, 10_000))
+    shadows: int = field(metadata=between(4, 10_000))
     workers: int = field(metadata=between(1, 1_024))
 
 

@@ -161,14 +161,23 @@ NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
 }
 
 
+def check_name(network: str) -> None:
+    """Raise UnknownName for a network that nobody can build."""
+    if network in NETWORKS:
+        return
+    import timm
+
+    if network not in timm.list_models():
+        raise UnknownName(
+            f"network {network!r} is unknown; known are {', '.join(sorted(NETWORKS))} "
+            "and the model names of timm"
+        )
+
+
 def _timm_body(recipe: Recipe) -> nn.Module:
     import timm
 
-    if recipe.network not in timm.list_models():
-        raise UnknownName(
-            f"network {recipe.network!r} is unknown; known are {', '.join(sorted(NETWORKS))} "
-            "and the model names of timm"
-        )
+    check_name(recipe.network)
     shape: dict[str, Any] = {"num_classes": recipe.classes, "in_chans": recipe.channels}
     try:
         return timm.create_model(recipe.network, img_size=recipe.size, **shape)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import forkserver
@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tasks.settings import Workspace, write_templates
 from tests.end_to_end import driver
 
 SECONDS = 240  # for one command; the longest takes ten on an idle machine
@@ -212,20 +213,14 @@ def context(environment: dict[str, str]) -> ForkServerContext:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
-    """Make a workspace with the installed command: digits, a few epochs, the smallest bank."""
-    root = tmp_path_factory.mktemp("template") / "workspace"
-    made = subprocess.run(
-        [str(COMMAND), "--workspace", str(root), "init", "--shadows", "8", "--epochs", "8"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        start_new_session=True,
-    )
-    assert made.returncode == 0, made.stderr
-    return root
+def template(tmp_path_factory: pytest.TempPathFactory, context: ForkServerContext) -> Path:
+    """Make a workspace: digits, a few epochs, the smallest bank, trained by one process."""
+    folder = tmp_path_factory.mktemp("template")
+    made = Lethe(folder / "workspace", folder / "tmp", context)
+    write_templates(Workspace(made.root))
+    made.change("bank", "workers", 1)
+    made("init", "--shadows", "8", "--epochs", "8")
+    return made.root
 
 
 @pytest.fixture(scope="session")
