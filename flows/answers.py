@@ -28,6 +28,11 @@ def explain(problem: Exception) -> tuple[int, str]:
         name = problem.filename or "a file"
         short = str(name).rsplit("/", maxsplit=1)[-1]
         return 20, f"{short}: {problem.strerror or problem}; free or repair it and try again"
+    if "ephemeral Prefect API server" in str(problem):
+        return 20, (
+            "prefect: its temporary server did not answer in time, expected it to start; "
+            "try again, or set PREFECT_API_URL to a server that runs"
+        )
     return 1, str(problem)
 
 

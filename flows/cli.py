@@ -28,6 +28,15 @@ GLOBAL = {"--json": 0, "--debug": 0, "--workspace": 1}
 """Options that may stand anywhere on the line, and how many values each takes."""
 
 
+PREFECT = {
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    # Its own 20 seconds are not enough on a busy machine: the first start makes a database.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+}
+"""What Prefect is told unless the environment says otherwise."""
+
+
 @dataclass
 class Call:
     """How this call was made. exit_code: what the command ends with if nothing goes wrong."""
@@ -283,8 +292,8 @@ def reordered(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")
+    for name, value in PREFECT.items():
+        os.environ.setdefault(name, value)
     app(reordered(sys.argv[1:] if arguments is None else arguments), prog_name="lethe")
 
 
