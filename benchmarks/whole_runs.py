@@ -31,15 +31,15 @@ SHARED = ROOT.parent / "shared" / "data"
 INIT = {
     "omniglot": (
         "--label alphabet_label --subject subject_id --example sample_id --size 32 "
-        "--network resnet20 --epochs 20 --batch-size 64 --learning-rate 0.1 --shadows 16"
+        "--network resnet20 --epochs 15 --batch-size 128 --learning-rate 0.2 --shadows 16"
     ),
     "cifar10": (
         "--example sample_id --limit 10000 --network resnet20 --epochs 12 --batch-size 128 "
-        "--learning-rate 0.2 --shadows 16"
+        "--learning-rate 0.2 --shadows 8"
     ),
 }
 FINETUNE = {
-    "omniglot": {"epochs": 8, "learning_rate": 0.1, "weight_decay": 0.005, "batch_size": 64},
+    "omniglot": {"epochs": 7, "learning_rate": 0.2, "weight_decay": 0.005, "batch_size": 128},
     "cifar10": {"epochs": 5, "learning_rate": 0.2, "weight_decay": 0.005, "batch_size": 128},
 }
 
