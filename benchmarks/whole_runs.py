@@ -31,7 +31,7 @@ SHARED = ROOT.parent / "shared" / "data"
 INIT = {
     "omniglot": (
         "--label alphabet_label --subject subject_id --example sample_id --size 32 "
-        "--network resnet20 --epochs 15 --batch-size 128 --learning-rate 0.2 --shadows 16"
+        "--network resnet20 --epochs 15 --batch-size 128 --learning-rate 0.2 --shadows 8"
     ),
     "cifar10": (
         "--example sample_id --limit 10000 --network resnet20 --epochs 12 --batch-size 128 "

@@ -22,6 +22,8 @@ def denied(found: Mapping[str, Any]) -> int:
 def explain(problem: Exception) -> tuple[int, str]:
     """Give a problem's exit code and its one line; 1 for what nobody foresaw."""
     code = getattr(problem, "exit_code", None)
+    if hasattr(problem, "format_message"):  # Typer's: only this names the option
+        return int(code or 2), f"{problem.format_message().rstrip('.')}; see `lethe --help`"
     if isinstance(code, int):
         return code, " ".join(str(problem).split())
     if isinstance(problem, OSError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from flows import answers
 
@@ -33,6 +34,8 @@ PREFECT = {
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
     # Its own 20 seconds are not enough on a busy machine: the first start makes a database.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # It would print the traceback of every failure that `complain` puts in a line.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
 """What Prefect is told unless the environment says otherwise."""
 
@@ -72,9 +75,7 @@ def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
         code, line = answers.explain(problem)
         if call.debug or code == 1:
             raise
-        if call.as_json:
-            print(json.dumps({"error": line, "exit_code": code}))
-        typer.echo(f"lethe: {line}", err=True)
+        complain(line, code, as_json=call.as_json)
         raise typer.Exit(code) from problem
     if call.as_json:
         print(json.dumps(found, default=str))
@@ -82,6 +83,13 @@ def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
         answers.show(found)
     if call.exit_code:
         raise typer.Exit(call.exit_code)
+
+
+def complain(line: str, code: int, *, as_json: bool) -> None:
+    """Say in one line what is wrong, and to a program in one object."""
+    if as_json:
+        print(json.dumps({"error": line, "exit_code": code}))
+    typer.echo(f"lethe: {line}", err=True)
 
 
 Text = Annotated[str | None, typer.Option()]
@@ -294,7 +302,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     for name, value in PREFECT.items():
         os.environ.setdefault(name, value)
-    app(reordered(sys.argv[1:] if arguments is None else arguments), prog_name="lethe")
+    words = reordered(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
+    except TyperException as problem:  # words that are no command of ours
+        code, line = answers.explain(problem)
+        complain(line, code, as_json="--json" in words)
+    except typer.Abort:
+        code = 20
+        complain("interrupted; the same command goes on with it", code, as_json="--json" in words)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

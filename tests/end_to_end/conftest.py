@@ -14,22 +14,23 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import yaml
 
+from flows.cli import PREFECT
 from tasks.settings import Workspace, write_templates
 from tests.end_to_end import driver
 
 SECONDS = 240  # for one command; the longest takes ten on an idle machine
-COMMAND = Path(sys.executable).with_name("lethe")
+COMMAND = str(Path(sys.executable).with_name("lethe"))
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # The cheap rung cannot be released with the few examples of one person, retraining can. Margins
@@ -128,9 +129,14 @@ class Lethe:
         self, *arguments: str, policy: dict[str, Any] = CHEAP, code: int | None = 0, **rest: Any
     ) -> Answer:
         """Run `lethe forget` under a policy."""
+        path = self.write_policy(policy)
+        return self("forget", *arguments, "--policy", path, code=code, **rest)
+
+    def write_policy(self, policy: dict[str, Any]) -> str:
+        """Write a policy to a file; give its path."""
         path = self.temporary / "policy.yaml"
         path.write_text(yaml.safe_dump(policy))
-        return self("forget", *arguments, "--policy", str(path), code=code, **rest)
+        return str(path)
 
     def entries(self) -> list[dict[str, Any]]:
         """Read the log."""
@@ -148,6 +154,26 @@ class Lethe:
         tree = yaml.safe_load(path.read_text())
         tree[section][key] = value
         path.write_text(yaml.safe_dump(tree))
+
+
+def installed(environment: Mapping[str, str], *words: str, cwd: Path | None = None) -> Answer:
+    """Run a command line that holds the installed command, and end all that it started."""
+    running = subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = running.communicate(timeout=SECONDS)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    return Answer(running.returncode, out, err)
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +219,7 @@ def environment(prefect_home: Path, prefect_api: str) -> dict[str, str]:
     One thread: networks of this size gain nothing from two, and lose much on a busy machine.
     """
     return {
+        **PREFECT,
         **os.environ,
         **ONE_THREAD,
         "PREFECT_HOME": str(prefect_home),
@@ -223,18 +250,23 @@ def template(tmp_path_factory: pytest.TempPathFactory, context: ForkServerContex
     return made.root
 
 
+class MakeLethe(Protocol):
+    """Copies a workspace, the template unless another is given."""
+
+    def __call__(self, name: str, source: Path | None = None) -> Lethe: ...
+
+
 @pytest.fixture(scope="session")
 def make_lethe(
     template: Path, context: ForkServerContext, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
-    """Copy the workspace."""
+) -> MakeLethe:
+    """Give workspaces that tests may change."""
 
-    def make(name: str) -> Lethe:
-        folder = tmp_path_factory.mktemp(name)
+    def make(name: str, source: Path | None = None) -> Lethe:
+        folder, source = tmp_path_factory.mktemp(name), source or template
         root = folder / "workspace"
-        shutil.copytree(template, root)
-        _relocate(root / "mlruns" / "mlflow.db", str(template), str(root))
-        (folder / "tmp").mkdir()
+        shutil.copytree(source, root)
+        _relocate(root / "mlruns" / "mlflow.db", str(source), str(root))
         return Lethe(root, folder / "tmp", context)
 
     return make
@@ -254,7 +286,7 @@ def _relocate(database: Path, old: str, new: str) -> None:
 
 
 @pytest.fixture
-def lethe(make_lethe: Any) -> Iterator[Lethe]:
+def lethe(make_lethe: MakeLethe) -> Iterator[Lethe]:
     """Give a fresh copy of the workspace."""
     made = make_lethe("lethe")
     yield made

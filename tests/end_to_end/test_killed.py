@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Answer, Lethe
+from tests.end_to_end.conftest import CHEAP, Answer, Lethe, MakeLethe
 from tests.end_to_end.driver import AtEntry, AtWrite, mark
 from tests.end_to_end.traces import Canary, canary_of, files_below, holding, naming, people_of
 
-KILLED = -9
+KILLED, INCONCLUSIVE, DENIED = -9, 11, 12
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def person_in(lethe: Lethe) -> tuple[str, Canary]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(make_lethe: Callable[[str], Lethe]) -> Undisturbed:
+def undisturbed(make_lethe: MakeLethe) -> Undisturbed:
     lethe = make_lethe("undisturbed")
     request, canary = person_in(lethe)
     answer = lethe.forget(request)
@@ -61,7 +60,9 @@ def assert_done(
     tried = [(attempt["method"], attempt["decision"]) for attempt in found["attempts"]]
     assert tried == [(attempt["method"], attempt["decision"]) for attempt in wanted["attempts"]]
     assert_one_log(lethe, expected)
-    assert_one_release(lethe, found)
+    champion = assert_one_release(lethe)
+    assert champion["version"] == found["champion"]["version"]
+    assert champion["sha256"] == found["champion"]["sha256"]
     assert_erased(lethe, canary)
 
 
@@ -78,8 +79,8 @@ def assert_one_log(lethe: Lethe, expected: Undisturbed) -> None:
     assert tuple(marks[marks.index("started") :]) == expected.marks
 
 
-def assert_one_release(lethe: Lethe, found: dict[str, Any]) -> None:
-    """Assert I1, and that no version, run, bundle or copy of weights was made twice."""
+def assert_one_release(lethe: Lethe) -> dict[str, Any]:
+    """Assert I1, and that no version, bundle or copy of weights was made twice."""
     (promoted,) = (e["body"] for e in lethe.entries() if mark(e["key"]) == "promoted")
     versions = lethe("list", "versions").json["versions"]
     assert [version["version"] for version in versions] == [1, 2]
@@ -88,12 +89,12 @@ def assert_one_release(lethe: Lethe, found: dict[str, Any]) -> None:
     statement = json.loads((bundle / "statement.json").read_text())
     assert statement["decision"] == "released"
     assert statement["candidate"]["sha256"] == champion["sha256"] == promoted["sha256"]
-    assert champion["sha256"] == found["champion"]["sha256"]
-    assert champion["version"] == found["champion"]["version"] == promoted["version"]
+    assert champion["version"] == promoted["version"]
     assert [v["aliases"] for v in versions] == [[], ["champion"]]
     assert lethe("verify", str(bundle)).json["ok"]
     weights = [p for p in files_below(lethe.root / "mlruns") if p.suffix == ".safetensors"]
     assert len(weights) == 2
+    return dict(champion)
 
 
 def assert_erased(lethe: Lethe, canary: Canary) -> None:
@@ -124,9 +125,15 @@ def test_one_run_killed_at_every_entry_of_its_log(lethe: Lethe, undisturbed: Und
     assert_done(lethe, request, canary, lethe.forget(request), undisturbed)
 
 
-@pytest.mark.parametrize("step", ["sealed", "promoted", "erased", "purged"])
+STEPS = ["expected-data", "sealed", "promoted", "erased", "purged"]
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_killed_in_the_middle_of_a_step(lethe: Lethe, undisturbed: Undisturbed, step: str) -> None:
-    """Killed before its 1st, 4th, 16th... change to a file, a step is still done once and whole."""
+    """Killed before its 1st, 4th, 16th... change to a file, a step is still done once and whole.
+
+    Temporary files count, so that what they hold of people is looked for too.
+    """
     request, canary = person_in(lethe)
     kills = 0
     while (answer := lethe.forget(request, code=None, killer=_at(lethe, step, kills))).code:
@@ -137,4 +144,54 @@ def test_killed_in_the_middle_of_a_step(lethe: Lethe, undisturbed: Undisturbed, 
 
 
 def _at(lethe: Lethe, step: str, kills: int) -> AtWrite:
-    return AtWrite(step, 4**kills, lethe.root)
+    return AtWrite(step, 4**kills, lethe.root.parent)
+
+
+@pytest.mark.parametrize(("step", "logged"), [("sealed", True), ("promoted", False)])
+def test_killed_once(lethe: Lethe, undisturbed: Undisturbed, step: str, logged: bool) -> None:
+    """Evidence without a release is released; a release that nobody noted is not made twice."""
+    request, canary = person_in(lethe)
+    lethe.forget(request, code=KILLED, killer=AtEntry(step, logged))
+    (bundle,) = (lethe.root / "evidence").iterdir()
+    assert lethe("verify", str(bundle)).json["ok"]
+    assert lethe.champion()["version"] == (1 if step == "sealed" else 2)
+    assert_done(lethe, request, canary, lethe.forget(request), undisturbed)
+
+
+def test_killed_when_all_is_said(lethe: Lethe, undisturbed: Undisturbed) -> None:
+    """After its last entry a run is over: what it came to is on record, and it is not done again."""
+    request, canary = person_in(lethe)
+    lethe.forget(request, code=KILLED, killer=AtEntry("finished", logged=True))
+    again = lethe.forget(request, code=DENIED)
+    assert f"{request}: is purging" in again.err
+    (run,) = lethe("show", request).json["runs"]
+    assert run["decision"] == "released"
+    assert_one_log(lethe, undisturbed)
+    assert_one_release(lethe)
+    assert_erased(lethe, canary)
+
+
+def test_killed_on_completion(lethe: Lethe) -> None:
+    """Without days of grace: the request is complete, and its key is shredded all the same."""
+    lethe.change("model", "grace_days", 0)
+    request, canary = person_in(lethe)
+    lethe.forget(request, code=KILLED, killer=AtEntry("complete", logged=False))
+    lethe.forget(request, code=KILLED, killer=AtEntry("complete", logged=True))
+    assert lethe.forget(request).json["states"] == {request: "complete"}
+    assert list((lethe.root / "keys" / "requests").iterdir()) == []
+    assert [v["version"] for v in lethe("list", "versions").json["versions"]] == [2]
+    assert lethe("verify", "--log").json["ok"]
+    assert_erased(lethe, canary)
+
+
+def test_killed_when_nothing_is_released(lethe: Lethe) -> None:
+    """I8: the champion stays, and the request waits again, once."""
+    request, _ = person_in(lethe)
+    only = {**CHEAP, "ladder": CHEAP["ladder"][:1]}
+    for step in ("sealed", "accepted-again"):
+        lethe.forget(request, policy=only, code=KILLED, killer=AtEntry(step, logged=True))
+    found = lethe.forget(request, policy=only, code=INCONCLUSIVE).json
+    assert found["states"] == {request: "accepted"}
+    assert [mark(entry["key"]) for entry in lethe.entries()].count("accepted-again") == 1
+    assert [v["version"] for v in lethe("list", "versions").json["versions"]] == [1]
+    assert lethe.champion()["version"] == found["champion"]["version"] == 1
