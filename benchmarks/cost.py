@@ -23,6 +23,7 @@ def main() -> None:
     rows: dict[str, Any] = {**whole, **throughput.everything()}
     settings = {
         "load_before": round(load, 2),
+        "niceness": os.nice(0),
         "people": commands.PEOPLE,
         "pairs": throughput.PAIRS,
         "memory_sampled_every_seconds": commands.SAMPLED_EVERY,

@@ -21,7 +21,7 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.domain import Examples, Group, Outputs, ShadowOutputs
 from unlearning.measuring import Trial, measure
 from unlearning.networks import Recipe
-from unlearning.outputs import logits_of
+from unlearning.outputs import BATCH, logits_of
 from unlearning.shadows import draw_halves
 from unlearning.training import Training, pick_device, train, uses_bf16
 
@@ -108,13 +108,13 @@ def bare_crop_flip(images: Tensor) -> Tensor:
     return padded[of, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def bare_inference(network: nn.Module, examples: Examples, batch_size: int = 1000) -> Tensor:
+def bare_inference(network: nn.Module, examples: Examples) -> Tensor:
     """Give the logits as a script would."""
     device = pick_device()
     network.to(device).eval()
     images = torch.from_numpy(examples.images).to(device, memory_format=torch.channels_last)
     with torch.inference_mode():
-        return torch.cat([network(part) for part in torch.split(images, batch_size)]).cpu()
+        return torch.cat([network(part) for part in torch.split(images, BATCH[device.type])]).cpu()
 
 
 def turn_by_turn(

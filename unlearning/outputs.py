@@ -11,7 +11,6 @@ from torch import nn
 from unlearning.domain import Examples, FloatArray, Group, Outputs, Split
 from unlearning.training import pick_device
 
-
 BATCH = {"cpu": 200, "cuda": 2000}
 """Examples in a batch. On a CPU a larger one makes temporaries above 32 MiB, which the C library
 hands back to the system after each layer: half of the time went into that at 1,000."""

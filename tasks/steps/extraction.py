@@ -9,7 +9,7 @@ from ledger.requests import Selector
 from tasks import datasets
 from tasks.expectations import check_forget_set, check_manifest
 from tasks.settings import Workspace
-from tasks.steps.running import Opened, Run
+from tasks.steps.running import Opened, Run, close, give_back
 from unlearning.errors import IntegrityError, RequestDenied
 
 SPLITS = ("train", "holdout", "test")
@@ -46,8 +46,17 @@ def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
 
 
 def extract(run: Run) -> dict[str, Any]:
-    """Verify the data version, find the forget set in it and seal its ids."""
-    return run.once("extracted", lambda: _extract(run))
+    """Verify the data version, find the forget set in it and seal its ids.
+
+    If nothing can serve the requests any more, as when another run has erased the examples since,
+    the run ends and they wait again, so that they hold up nobody else.
+    """
+    try:
+        return run.once("extracted", lambda: _extract(run))
+    except RequestDenied as problem:
+        give_back(run, str(problem))
+        close(run)
+        raise
 
 
 def _extract(run: Run) -> dict[str, Any]:

@@ -341,6 +341,28 @@ def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> N
     assert len(lethe("list", "versions").json["versions"]) == 2
 
 
+def test_what_nothing_can_serve_any_more_holds_up_nobody(lethe: Lethe) -> None:
+    """Asked for twice, and erased by the first: the second waits, and goes with the next run."""
+    person, other = people_of(lethe.root, "train", 2)
+    first, second = (lethe.submit("--subject", person) for _ in range(2))
+    assert lethe.forget(first).json["decision"] == "released"
+    answer = lethe.forget(second, code=DENIED)
+    assert "matches no example" in answer.err
+    assert lethe("show", second).json["state"] == "accepted"
+    third = lethe.submit("--subject", other)
+    assert lethe.forget("--all").json["states"] == dict.fromkeys((second, third), "purging")
+
+
+def test_requests_that_together_are_all_of_the_data(lethe: Lethe) -> None:
+    people = people_of(lethe.root, "train", 1000)
+    half = len(people) // 2
+    requests = [lethe.submit(*subjects(part)) for part in (people[:half], people[half:])]
+    assert "expected some to be left" in lethe.forget(*requests, code=DENIED).err
+    states = {r["request"]: r["state"] for r in lethe("list", "requests").json["requests"]}
+    assert states == dict.fromkeys(requests, "accepted")
+    assert list((lethe.root / "artifacts" / "candidates").iterdir()) == []
+
+
 def test_examples_that_were_never_trained_on_are_purged_without_unlearning(lethe: Lethe) -> None:
     person = people_of(lethe.root, "holdout", 1)
     canary = canary_of(lethe.root, person)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +62,7 @@ def assert_done(
     tried = [(attempt["method"], attempt["decision"]) for attempt in found["attempts"]]
     assert tried == [(attempt["method"], attempt["decision"]) for attempt in wanted["attempts"]]
     assert_one_log(lethe, expected)
+    assert runs_in_mlflow(lethe) == 1 + len(tried)
     champion = assert_one_release(lethe)
     assert champion["version"] == found["champion"]["version"]
     assert champion["sha256"] == found["champion"]["sha256"]
@@ -70,6 +73,13 @@ def copies_in(found: dict[str, Any]) -> Counter[tuple[str, str]]:
     """Count copies by place and status; a bank that was gone before a kill is not told of again."""
     kept = [copy for copy in found["copies"] if not copy["where"].startswith("shadow bank")]
     return Counter((copy["where"], copy["status"]) for copy in kept)
+
+
+def runs_in_mlflow(lethe: Lethe) -> int:
+    """Count the runs that MLflow shows."""
+    with contextlib.closing(sqlite3.connect(lethe.root / "mlruns" / "mlflow.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM runs").fetchone()
+    return int(count)
 
 
 def assert_one_log(lethe: Lethe, expected: Undisturbed) -> None:
@@ -159,7 +169,7 @@ def test_killed_once(lethe: Lethe, undisturbed: Undisturbed, step: str, logged: 
 
 
 def test_killed_when_all_is_said(lethe: Lethe, undisturbed: Undisturbed) -> None:
-    """After its last entry a run is over: what it came to is on record, and it is not done again."""
+    """After its last entry a run is over: it is on record, and not done again."""
     request, canary = person_in(lethe)
     lethe.forget(request, code=KILLED, killer=AtEntry("finished", logged=True))
     again = lethe.forget(request, code=DENIED)
