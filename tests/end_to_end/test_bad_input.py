@@ -185,6 +185,13 @@ class TestPolicy:
         assert_one_line(answer)
 
 
+def test_a_class_that_is_empty_by_now(lethe: Lethe) -> None:
+    assert lethe.forget(lethe.submit("--class", "3")).json["decision"] == "released"
+    answer = lethe("submit", "--class", "3", code=DENIED)
+    assert "matches no example" in answer.err
+    assert (answer.json["state"], answer.json["examples"]) == ("denied", 0)
+
+
 def test_a_method_that_diverges_is_refused_and_the_next_rung_follows(lethe: Lethe) -> None:
     request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
     wild = [
