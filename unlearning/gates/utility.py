@@ -64,7 +64,8 @@ class Utility:
 
 def _reason(drop: Measurement, limit: float) -> str:
     where = "test accuracy" if drop.name == "accuracy_drop" else f"class {drop.name[11:]}"
+    low, high = -drop.high, -drop.low
     return (
-        f"{where} fell by {drop.value:.1%} [{drop.low:.1%}, {drop.high:.1%}] (n={drop.n}); "
+        f"{where} changed by {-drop.value:+.1%} [{low:+.1%}, {high:+.1%}] (n={drop.n}); "
         f"an honest retrain may lose up to {limit:.1%}"
     )
