@@ -1,4 +1,4 @@
-"""One small workspace, made once by `lethe init` and copied; `lethe` as processes of their own."""
+"""One small workspace, made once by `lethe init` and copied; one Prefect server; one run."""
 
 from __future__ import annotations
 
@@ -14,166 +14,23 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import yaml
 
 from flows.cli import PREFECT
 from tasks.settings import Workspace, write_templates
 from tests.end_to_end import driver
+from tests.end_to_end.commandline import COMMAND, SECONDS, Answer, Lethe, installed, subjects
+from tests.end_to_end.policies import POLICY
+from tests.end_to_end.traces import Canary, canary_of, people_of
 
-SECONDS = 240  # for one command; the longest takes ten on an idle machine
-COMMAND = str(Path(sys.executable).with_name("lethe"))
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-# The cheap rung cannot be released with the few examples of one person, retraining can. Margins
-# are wide: these networks are trained for seconds and differ by several per cent.
-CHEAP: dict[str, Any] = {
-    "attempts": 3,
-    "ladder": [{"method": "finetune", "settings": {"epochs": 1}}, {"method": "retrain"}],
-    "gates": {
-        "integrity": {"classes": 2},
-        "utility": {"margin": 0.25, "class_margin": 0.5, "class_examples": 200},
-        "forgetting": {
-            "smallest_bank": 8,
-            "limits_by_size": [
-                {"examples": 100, "holdout": 250, "auc": 0.60, "tail": 0.15, "fpr": 0.05}
-            ],
-        },
-    },
-}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command ended with. code: negative for the signal that killed it."""
-
-    code: int
-    out: str
-    err: str
-
-    @cached_property
-    def json(self) -> dict[str, Any]:
-        """Read the one JSON object on standard output."""
-        found = json.loads(self.out)
-        assert isinstance(found, dict)
-        return found
-
-
-@dataclass(frozen=True)
-class Running:
-    """A command under way."""
-
-    process: ForkServerProcess
-    output: Path
-
-    def end(self, seconds: float = SECONDS) -> Answer:
-        """Wait for it, end all that it started, and give its answer."""
-        self.process.join(seconds)
-        late = self.process.exitcode is None
-        self.kill()
-        self.process.join()
-        assert not late, f"still running after {seconds} s"
-        code = self.process.exitcode
-        assert code is not None
-        return Answer(code, *((self.output / name).read_text() for name in ("out", "err")))
-
-    def kill(self) -> None:
-        """Send SIGKILL to its whole group."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
-
-
-@dataclass(frozen=True)
-class Lethe:
-    """A workspace, and the command line over it. temporary: where its processes put their own."""
-
-    root: Path
-    temporary: Path
-    context: ForkServerContext
-    started: list[Running] = field(default_factory=list)
-
-    def start(self, *arguments: str, killer: driver.Killer | None = None) -> Running:
-        """Begin a command; standard output and error go to files."""
-        output = self.temporary / f"call-{len(self.started)}"
-        output.mkdir(parents=True)
-        words = ["--workspace", str(self.root), "--json", *arguments]
-        process = self.context.Process(
-            target=driver.run,
-            args=(words, output, {"TMPDIR": str(self.temporary)}, killer),
-        )
-        process.start()
-        self.started.append(Running(process, output))
-        return self.started[-1]
-
-    def __call__(
-        self, *arguments: str, code: int | None = 0, killer: driver.Killer | None = None
-    ) -> Answer:
-        """Run a command to its end, which must be this exit code (None: any)."""
-        answer = self.start(*arguments, killer=killer).end()
-        assert code in (None, answer.code), answer.err[-3000:] or answer.out[-3000:]
-        return answer
-
-    def submit(self, *arguments: str) -> str:
-        """Submit a request that is accepted; give its reference."""
-        return str(self("submit", *arguments).json["request"])
-
-    def forget(
-        self, *arguments: str, policy: dict[str, Any] = CHEAP, code: int | None = 0, **rest: Any
-    ) -> Answer:
-        """Run `lethe forget` under a policy."""
-        path = self.write_policy(policy)
-        return self("forget", *arguments, "--policy", path, code=code, **rest)
-
-    def write_policy(self, policy: dict[str, Any]) -> str:
-        """Write a policy to a file; give its path."""
-        path = self.temporary / "policy.yaml"
-        path.write_text(yaml.safe_dump(policy))
-        return str(path)
-
-    def entries(self) -> list[dict[str, Any]]:
-        """Read the log."""
-        lines = (self.root / "records" / "log.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def champion(self) -> dict[str, Any]:
-        """Give the served version, as `lethe list versions` shows it."""
-        versions = self("list", "versions").json["versions"]
-        return next(v for v in versions if "champion" in v["aliases"])
-
-    def change(self, section: str, key: str, value: Any) -> None:
-        """Change one of the workspace's settings."""
-        path = self.root / "params.yaml"
-        tree = yaml.safe_load(path.read_text())
-        tree[section][key] = value
-        path.write_text(yaml.safe_dump(tree))
-
-
-def installed(environment: Mapping[str, str], *words: str, cwd: Path | None = None) -> Answer:
-    """Run a command line that holds the installed command, and end all that it started."""
-    running = subprocess.Popen(
-        words,
-        cwd=cwd,
-        env=dict(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = running.communicate(timeout=SECONDS)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
-    return Answer(running.returncode, out, err)
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +88,7 @@ def environment(prefect_home: Path, prefect_api: str) -> dict[str, str]:
 def context(environment: dict[str, str]) -> ForkServerContext:
     """Give processes that begin with the heavy packages loaded."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(driver.HEAVY)
+    context.set_forkserver_preload(list(driver.HEAVY))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -292,3 +149,47 @@ def lethe(make_lethe: MakeLethe) -> Iterator[Lethe]:
     yield made
     for running in made.started:
         running.kill()
+
+
+PEOPLE = 10  # with about a dozen images each, enough for the loosest limits
+
+
+@dataclass(frozen=True)
+class Told:
+    """A workspace in which ten people were forgotten. home: Prefect's own folder for that."""
+
+    lethe: Lethe
+    request: str
+    canary: Canary
+    answer: Answer
+    home: Path
+
+    @property
+    def bundle(self) -> Path:
+        """The sealed evidence."""
+        return Path(self.answer.json["evidence"])
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """What was sealed."""
+        found: dict[str, Any] = json.loads((self.bundle / "statement.json").read_text())
+        return found
+
+
+@pytest.fixture(scope="session")
+def told(
+    make_lethe: MakeLethe, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Told:
+    """Forget with the installed command, and the server that Prefect starts for it."""
+    lethe = make_lethe("told")
+    people = people_of(lethe.root, "train", PEOPLE)
+    canary = canary_of(lethe.root, people)
+    request = lethe.submit(*subjects(people))
+    home = tmp_path_factory.mktemp("home")
+    own = {**environment, "PREFECT_HOME": str(home), "TMPDIR": str(lethe.temporary)}
+    del own["PREFECT_API_URL"]
+    policy = lethe.write_policy(POLICY)
+    words = ["--json", "--workspace", str(lethe.root), "forget", request, "--policy", policy]
+    answer = installed(own, COMMAND, *words)
+    assert answer.code == 0, answer.err
+    return Told(lethe, request, canary, answer, home)

@@ -88,7 +88,7 @@ class AtEntry:
                 die()
             return entry
 
-        Log.append = killing  # type: ignore[method-assign]
+        Log.append = killing  # type: ignore[assignment, method-assign]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class AtWrite:
                 return once(ledger, run, step, work, **rest)
             return once(ledger, run, step, count.during(work), **rest)
 
-        Ledger.once = counted  # type: ignore[method-assign]
+        Ledger.once = counted  # type: ignore[assignment, method-assign]
         sys.addaudithook(count.see)
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.end_to_end.conftest import CHEAP, COMMAND, SECONDS, Answer, Lethe, MakeLethe, installed
+from tests.end_to_end.commandline import COMMAND, SECONDS, Answer, Lethe, installed, subjects
+from tests.end_to_end.conftest import MakeLethe
+from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import files_below, people_of
 
 USAGE, REFUSED, DENIED, AGAIN, ALARM = 2, 10, 12, 20, 30
@@ -96,8 +98,7 @@ class TestDenied:
 
     def test_all_of_the_data(self, shared: Lethe) -> None:
         people = people_of(shared.root, "train", 1000)
-        selection = [word for person in people for word in ("--subject", person)]
-        assert "expected some to be left" in self.submit(shared, *selection).err
+        assert "expected some to be left" in self.submit(shared, *subjects(people)).err
 
 
 class TestData:

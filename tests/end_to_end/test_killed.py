@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import CHEAP, Answer, Lethe, MakeLethe
+from tests.end_to_end.commandline import Answer, Lethe
+from tests.end_to_end.conftest import MakeLethe
 from tests.end_to_end.driver import AtEntry, AtWrite, mark
+from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import Canary, canary_of, files_below, holding, naming, people_of
 
 KILLED, INCONCLUSIVE, DENIED = -9, 11, 12

@@ -88,3 +88,8 @@ def _has_rows(content: bytes, canary: Canary) -> bool:
     return any(
         row["image"] in images or row["example_id"] in canary.images for row in table.to_pylist()
     )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files_below(folder)}

@@ -1,0 +1,87 @@
+"""What an auditor needs is the bundle, the public key and the command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.end_to_end.commandline import COMMAND, installed
+from tests.end_to_end.conftest import MakeLethe, Told
+from tests.end_to_end.traces import files_below
+
+ALARM = 30
+
+
+def test_it_verifies_offline_away_from_the_workspace(
+    told: Told, environment: dict[str, str], tmp_path: Path
+) -> None:
+    bundle, key = tmp_path / "bundle", tmp_path / "public.pem"
+    shutil.copytree(told.bundle, bundle)
+    shutil.copy(told.lethe.root / "records" / "public.pem", key)
+    words = [COMMAND, "--json", "verify", str(bundle), "--key", str(key)]
+    answer = installed(environment, *without_network(), *words, cwd=tmp_path)
+    assert (answer.code, answer.json["problems"]) == (0, [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "public.pem"]
+
+
+def test_another_key_does_not_fit(told: Told, tmp_path: Path) -> None:
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    key = tmp_path / "other.pem"
+    key.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes(*form))
+    answer = told.lethe("verify", str(told.bundle), "--key", str(key), code=ALARM)
+    assert any("statement" in problem for problem in answer.json["problems"])
+
+
+def test_a_changed_byte_is_named_in_whichever_file(told: Told, tmp_path: Path) -> None:
+    names = [str(path.relative_to(told.bundle)) for path in files_below(told.bundle)]
+    assert {"statement.json", "statement.sig", "log.jsonl", "policy.yaml"} < set(names)
+    for number, name in enumerate(names):
+        bundle = tmp_path / str(number)
+        shutil.copytree(told.bundle, bundle)
+        flip(bundle / name, (bundle / name).stat().st_size // 2)
+        answer = told.lethe("verify", str(bundle), code=ALARM)
+        assert any(name in problem for problem in answer.json["problems"]), (name, answer.out)
+
+
+def test_a_missing_and_an_added_file_are_named(told: Told, tmp_path: Path) -> None:
+    shutil.copytree(told.bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "report.html").unlink()
+    (tmp_path / "bundle" / "better-report.html").write_text("all is well")
+    found = told.lethe("verify", str(tmp_path / "bundle"), code=ALARM).json["problems"]
+    for name in (" report.html", "better-report.html"):
+        assert any(name in f" {problem}" for problem in found)
+
+
+def test_a_changed_byte_of_the_log_is_named_by_its_entry(told: Told, make_lethe: MakeLethe) -> None:
+    lethe = make_lethe("log", told.lethe.root)
+    log = lethe.root / "records" / "log.jsonl"
+    good = log.read_bytes()
+    lines = good.splitlines(keepends=True)
+    for seq in (1, len(lines) // 2, len(lines)):
+        flip(log, len(b"".join(lines[: seq - 1])) + len(lines[seq - 1]) // 2)
+        (problem,) = lethe("verify", "--log", code=ALARM).json["problems"]
+        assert f"{seq}" in problem.split()
+        log.write_bytes(good)
+    log.write_bytes(b"".join(lines[:-1]))
+    assert "cut" in lethe("verify", "--log", code=ALARM).err
+    assert "cut" in lethe("forget", "--all", code=ALARM).err
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of one byte, and leave text text."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def without_network() -> list[str]:
+    """Give a prefix under which there is no network, where that can be had."""
+    prefix = ["unshare", "--net"]
+    can = not os.geteuid() and shutil.which(prefix[0])
+    works = can and not subprocess.run([*prefix, "true"], check=False).returncode
+    return prefix if works else []
