@@ -181,15 +181,17 @@ def _dvc_errors(what: str) -> Iterator[None]:
 @contextmanager
 def _quietly(ws: Workspace) -> Iterator[None]:
     """Keep DVC's state inside the workspace and its messages off standard output."""
-    logger = logging.getLogger("dvc")
-    level = logger.level
+    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+    levels = [logger.level for logger in loggers]
     site = os.environ.get("DVC_SITE_CACHE_DIR")
     os.environ["DVC_SITE_CACHE_DIR"] = str(ws.dvc / "tmp" / "site")
-    logger.setLevel(logging.CRITICAL)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if site is None:
             del os.environ["DVC_SITE_CACHE_DIR"]
         else:

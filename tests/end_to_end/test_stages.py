@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.end_to_end.conftest import Lethe
+from tests.end_to_end.commandline import Lethe
 
 
 def repro(lethe: Lethe) -> str:
