@@ -67,6 +67,10 @@ def whole(name: str) -> str:
     )
     rows = []
     for request in requests:
+        if "error" in request:
+            name = f"{request['request']} ({request['examples']})"
+            rows.append([name, "whole run", "**error**", "", request["error"]])
+            continue
         for attempt in request["attempts"]:
             reasons = [v["reason"] for v in attempt["verdicts"] if v["outcome"] != "PASSED"]
             auc = next((v["reason"] for v in attempt["verdicts"] if v["gate"] == "forgetting"), "-")

@@ -163,10 +163,11 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
     """
     aucs, widths = [], []
     for target, others in shadow_targets(part, shadows):
+        if not (target.of(Group.FORGET).any() and target.of(Group.HOLDOUT).any()):
+            continue  # this shadow saw all of one side: few subjects are compared
         scores = score(target, others, attack)
-        if len(scores.forget) and len(scores.holdout):
-            aucs.append(auc(scores.forget, scores.holdout))
-            widths.append(chance_variance(len(scores.forget), len(scores.holdout)))
+        aucs.append(auc(scores.forget, scores.holdout))
+        widths.append(chance_variance(len(scores.forget), len(scores.holdout)))
     n = len(aucs)
     if n < 2:
         return Measurement("null_auc", float("nan"), 0.0, 1.0, n)

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from flows.cli import PREFECT
+from flows.cli import ENVIRONMENT
 from tasks.settings import Workspace, write_templates
 from tests.end_to_end import driver
 from tests.end_to_end.commandline import COMMAND, SECONDS, Answer, Lethe, installed, subjects
@@ -76,7 +76,7 @@ def environment(prefect_home: Path, prefect_api: str) -> dict[str, str]:
     One thread: networks of this size gain nothing from two, and lose much on a busy machine.
     """
     return {
-        **PREFECT,
+        **ENVIRONMENT,
         **os.environ,
         **ONE_THREAD,
         "PREFECT_HOME": str(prefect_home),

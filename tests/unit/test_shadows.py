@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit import toys
 from unlearning.attacks.lira import LiraOffline
+from unlearning.attacks.loss import Loss
 from unlearning.domain import Group, Outputs, ShadowOutputs
 from unlearning.errors import IntegrityError, UsageError
 from unlearning.measuring import null_band
@@ -94,6 +95,14 @@ def test_only_the_data_version_may_differ_when_a_bank_is_carried_over(tmp_path: 
     assert not carries_over(folder, replace(PLAN, data_version="v2", seed=4))
     (folder / "bank.json").unlink()
     assert not carries_over(folder, PLAN)
+
+
+def test_a_shadow_that_saw_all_that_is_compared_is_passed_over() -> None:
+    """One subject to forget, one to compare with: a shadow that saw either has nothing to show."""
+    seen = np.array([[True, True], [False, False], [True, False], [False, True]])
+    shadows = ShadowOutputs(np.zeros((4, 2, 3)), seen)
+    part = Outputs(np.zeros((2, 3)), np.zeros(2, int), np.array([0, 2]), np.arange(2))
+    assert null_band(part, shadows, Loss()).n == 1
 
 
 def test_the_null_band_is_about_a_half_when_nobody_remembers() -> None:
