@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.requests import State
 from tasks import models
+from tasks.model_erasure import erase_version
 from tasks.models import StaleChampion
 from tasks.steps.evidence import candidate_of
 from tasks.steps.running import Run, close, give_back
@@ -21,9 +22,18 @@ def promote(run: Run) -> dict[str, Any]:
     try:
         return run.once("promoted", lambda: _promote(run))
     except StaleChampion:
+        _discard(run)
         give_back(run, "the champion changed meanwhile")
         close(run)
         raise
+
+
+def _discard(run: Run) -> None:
+    """Erase the candidate that lost the race: a copy that nobody would look after."""
+    mlruns, name = run.at.ws.mlruns, run.at.params.model.name
+    for found in models.versions(mlruns, name):
+        if found.tags.get("lethe.run") == run.ref:
+            erase_version(mlruns, name, found.version)
 
 
 def _promote(run: Run) -> dict[str, Any]:
