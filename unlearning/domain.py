@@ -39,6 +39,17 @@ class Examples:
         )
 
 
+def joined(first: Examples, *others: Examples) -> Examples:
+    """Give several sets of examples as one, in order."""
+    parts = (first, *others)
+    return Examples(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.subjects for part in parts]),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """What a method may see: forget and retain; and what judges it: holdout and test."""

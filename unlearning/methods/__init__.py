@@ -5,4 +5,17 @@ from unlearning.registry import Registry
 
 METHODS: Registry[Method] = Registry("method")
 
-from unlearning.methods import famr, finetune, retrain  # noqa: E402, F401
+from unlearning.methods import (  # noqa: E402, F401
+    bad_teacher,
+    famr,
+    finetune,
+    gradient_ascent,
+    l1_sparse,
+    neg_grad_plus,
+    random_label,
+    retrain,
+    salun,
+    scrub,
+    sfr_on,
+    ssd,
+)

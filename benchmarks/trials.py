@@ -1,0 +1,132 @@
+"""The trials that unlearning methods are compared on: forget sets, originals, retrained models.
+
+    python -m benchmarks.trials --seeds 3
+
+trains what is missing on CIFAR-10 (10,000 examples, ResNet-20) under artifacts/benchmarks/cifar10,
+so that the comparison itself only loads. A trial is a task and a seed; a task's tuning trial has
+another original and a forget set that shares no example with those that are evaluated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from benchmarks import judging
+from unlearning import networks
+from unlearning.domain import BoolArray, Split
+from unlearning.training import train
+
+TASKS = ("random", "class", "subclass")
+TUNING = 1000
+"""The seed of a task's tuning trial; those that are evaluated are 0, 1, 2..."""
+
+CLASS = {False: 3, True: 7}
+"""Which class is forgotten: cats when evaluating, horses when tuning."""
+
+SUBCLASS = {False: "coupe", True: "pekingese"}
+
+
+@dataclass(frozen=True)
+class TrialName:
+    """One trial: what is forgotten, with which seed."""
+
+    task: str
+    seed: int
+
+    @property
+    def tuning(self) -> bool:
+        """Whether settings may be chosen on it; results are never reported from it."""
+        return self.seed >= TUNING
+
+    @property
+    def original_seed(self) -> int:
+        """Which of the originals of benchmarks.judging it starts from; tuning has its own."""
+        return 9 - (self.seed - TUNING) if self.tuning else self.seed
+
+    def __str__(self) -> str:
+        """Name it in file names."""
+        return f"{self.task}-{self.seed:04d}"
+
+
+@cache
+def setting() -> judging.Setting:
+    """Give CIFAR-10's 10,000 / 5,000 / 5,000 examples, decoded once."""
+    return judging.cifar10()
+
+
+@cache
+def _subclasses() -> np.ndarray:
+    table = pq.read_table(judging.SHARED / "cifar10/train.parquet", columns=["subclass"])
+    order = np.random.default_rng(0).permutation(50_000)
+    return np.array(table["subclass"].to_pylist(), dtype=np.str_)[order[:10_000]]
+
+
+def forgets(trial: TrialName) -> BoolArray:
+    """Give the mask of the forget set over the training examples, (10000,)."""
+    examples = setting().train
+    if trial.task == "class":
+        return np.asarray(examples.labels == CLASS[trial.tuning])
+    if trial.task == "subclass":
+        return np.asarray(_subclasses() == SUBCLASS[trial.tuning])
+    tenths = np.array_split(np.random.default_rng(77).permutation(len(examples)), 10)
+    mask = np.zeros(len(examples), dtype=bool)
+    mask[tenths[trial.original_seed]] = True
+    return mask
+
+
+def split_of(trial: TrialName) -> Split:
+    """Give the trial's split."""
+    mask, parts = forgets(trial), setting()
+    forget, retain = parts.train.take(mask), parts.train.take(~mask)
+    return Split(forget, retain, parts.holdout, parts.test, parts.recipe.classes)
+
+
+def original_path(folder: Path, trial: TrialName) -> Path:
+    """Name the original's file."""
+    return judging.model_path(folder, "champion", trial.original_seed)
+
+
+def retrained_path(folder: Path, trial: TrialName, again: int = 0) -> Path:
+    """Name a retrained model's file; `again` counts further ones of the same trial."""
+    return folder / f"retrained-{trial}-{again}.safetensors"
+
+
+def _retrain(folder: Path, trial: TrialName, again: int) -> Path:
+    torch.set_num_threads(1)
+    path = retrained_path(folder, trial, again)
+    if not path.exists():
+        rng = torch.Generator().manual_seed(900_000 + trial.seed * 10 + again)
+        network = networks.build(setting().recipe, rng)
+        train(network, split_of(trial).retain, setting().training, rng)
+        networks.save(network, path)
+    return path
+
+
+def main() -> None:
+    """Train the retrained models that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=judging.ROOT / "artifacts/benchmarks/cifar10")
+    args = parser.parse_args()
+    tuned = [(TrialName(task, TUNING), 0) for task in TASKS]
+    first = [(TrialName(task, seed), 0) for seed in range(args.seeds) for task in TASKS]
+    jobs = tuned + first + [(trial, 1) for trial, _ in first]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(args.workers, spawn) as pool:
+        futures = [pool.submit(_retrain, args.folder, trial, again) for trial, again in jobs]
+        for done, future in enumerate(futures, 1):
+            print(f"{done}/{len(jobs)} {future.result().name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
