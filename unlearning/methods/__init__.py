@@ -18,4 +18,5 @@ from unlearning.methods import (  # noqa: E402, F401
     scrub,
     sfr_on,
     ssd,
+    trw,
 )
