@@ -116,7 +116,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=judging.ROOT / "artifacts/benchmarks/cifar10")
+    parser.add_argument(
+        "--folder", type=Path, default=judging.ROOT / "artifacts/benchmarks/cifar10"
+    )
     args = parser.parse_args()
     tuned = [(TrialName(task, TUNING), 0) for task in TASKS]
     first = [(TrialName(task, seed), 0) for seed in range(args.seeds) for task in TASKS]

@@ -45,6 +45,8 @@ def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"{attempt['method']:<9} {attempt['decision']}")
         failed = [v for v in attempt["verdicts"] if v["outcome"] != "PASSED"]
         lines += [f"  {v['gate']}: {v['outcome']}: {v['reason']}" for v in failed]
+        effect = attempt.get("effect", {"kind": "changed"})
+        lines += [] if effect["kind"] == "changed" else [f"  {effect['kind']}: {effect['words']}"]
     return lines
 
 

@@ -274,6 +274,42 @@ def train(
     answer(ctx, lambda call: commands.train(call.workspace, without, shadows, seed))
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def bench(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Which one; an unknown name lists them.")],
+) -> None:
+    """Run a benchmark and give its rows; --data, --examples, --seeds, --methods... are its own."""
+    from flows import benching
+
+    def work(call: Call) -> dict[str, Any]:
+        found = benching.bench(name, ctx.args)
+        return found if call.as_json else {"result": found["result"]}
+
+    answer(ctx, work)
+
+
+@app.command()
+def tune(
+    ctx: typer.Context,
+    method: Annotated[str, typer.Option(help="See `lethe list methods`.")],
+    class_: Annotated[str | None, typer.Option("--class", help="Rehearse on a class.")] = None,
+    examples: Annotated[int | None, typer.Option(help="Rehearse on so many, of people.")] = None,
+    trials: Annotated[int, typer.Option(help="Trials at most.")] = 20,
+    budget: Annotated[float, typer.Option(help="Retrainings' worth of passes at most.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Of the draw and of the search.")] = 0,
+) -> None:
+    """Search a method's settings on people who asked for nothing; no policy is changed."""
+    from flows import tuning
+
+    answer(
+        ctx,
+        lambda call: tuning.tune(
+            call.workspace, method, class_, examples, limits=(trials, budget), seed=seed
+        ),
+    )
+
+
 @app.command()
 def doctor(ctx: typer.Context) -> None:
     """Check the workspace and say what to do about what is wrong."""

@@ -107,5 +107,5 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
-    kept = ("method", "settings", "seconds", "decision", "verdicts", "controls", "error")
+    kept = ("method", "settings", "seconds", "decision", "verdicts", "controls", "effect", "error")
     return {key: record[key] for key in kept if key in record}

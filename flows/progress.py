@@ -57,6 +57,6 @@ def bar(words: str) -> Callable[[int, int, float], None]:
     return lambda done, total, loss: shown.advance(done, total, f"loss {loss:.3f}")
 
 
-def counter(words: str) -> Callable[[int, int], None]:
+def counter(words: str, unit: str = "models") -> Callable[[int, int], None]:
     """Give a progress function for things that are counted."""
-    return _Bar(words, "models").advance
+    return _Bar(words, unit).advance

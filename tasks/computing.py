@@ -17,6 +17,7 @@ import torch
 
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline
+from unlearning.audits.deployed import as_deployed
 from unlearning.contracts import Gate, Method
 from unlearning.domain import (
     Control,
@@ -29,6 +30,8 @@ from unlearning.domain import (
     Split,
     Verdict,
 )
+from unlearning.effects import Effect, effect
+from unlearning.gates.deployed import forms_of, marked
 from unlearning.judging import controls_of, decide, judge
 from unlearning.measuring import (
     Trial,
@@ -145,13 +148,14 @@ def unlearn(
 
 @dataclass(frozen=True)
 class Judged:
-    """What measuring and judging a candidate gave."""
+    """What measuring and judging a candidate gave; `effect` beside the champion decides nothing."""
 
     measured: Mapping[str, Measurement]
     verdicts: tuple[Verdict, ...]
     controls: tuple[Control, ...]
     decision: Decision
     accuracy: Mapping[str, float]
+    effect: Effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +188,11 @@ def judge_candidate(
     *,
     exact: bool,
 ) -> tuple[Judged, Pictures]:
-    """Measure a candidate beside the untouched champion and ask every gate."""
+    """Measure a candidate, and the forms that gates ask for, beside the untouched champion."""
     sampled = with_retain_sample(split)
-    recipe = networks.load(champion).recipe
+    network = networks.load(candidate, networks.load(champion).recipe)
     trial = Trial(
-        candidate=outputs_of(networks.load(candidate, recipe), sampled),
+        candidate=outputs_of(network, sampled),
         champion=outputs_of(networks.load(champion), sampled),
         shadows=bank.on(np.concatenate([split.forget.ids, split.holdout.ids])),
         shadow_accuracy=bank.test_accuracy,
@@ -196,6 +200,10 @@ def judge_candidate(
         train_size=len(split.forget) + len(split.retain),
     )
     measured = measure(trial, LiraOffline())
+    for form in forms_of(gates):
+        exported = outputs_of(as_deployed(network, form), sampled)
+        in_form = measure(dataclasses.replace(trial, candidate=exported), LiraOffline())
+        measured |= marked(in_form, form)
     verdicts = judge(measured, gates)
     judged = Judged(
         measured,
@@ -203,6 +211,7 @@ def judge_candidate(
         controls_of(measured, gates),
         decide(verdicts, exact=exact),
         {group.name.lower(): value for group, value in accuracies(trial.candidate).items()},
+        effect(trial.champion, trial.candidate),
     )
     return judged, _pictures(trial, split.classes)
 

@@ -39,6 +39,7 @@ class AttemptPicture:
     null_band: AUCs of models that never saw the forget set, (low, high). limits: allowed
     (low, high) by measurement. classes: names, in the order of class_accuracy_before (champion) and
     class_accuracy_after (candidate), which are fractions and NaN for a class without test examples.
+    effect: what the method did to the network, in words.
     """
 
     name: str
@@ -55,6 +56,7 @@ class AttemptPicture:
     classes: Sequence[str]
     class_accuracy_before: FloatArray
     class_accuracy_after: FloatArray
+    effect: str = ""
 
 
 def plot_scores(picture: AttemptPicture) -> bytes | None:

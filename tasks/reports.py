@@ -25,6 +25,7 @@ from tasks.wording import (
     measurement_words,
 )
 from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
+from unlearning.judging import BY_LINEAGE
 
 __all__ = ["AttemptPicture", "Report", "write_report"]
 
@@ -109,6 +110,7 @@ def _attempt(number: int, attempt: AttemptPicture, pictures: Mapping[str, bytes]
         [
             f"<section><h2>{escape(title)}</h2>",
             _verdicts(attempt),
+            f"<p>Beside the champion: {escape(attempt.effect)}.</p>" if attempt.effect else "",
             _figure("scores", pictures.get(f"scores-{number}")),
             _figure("classes", pictures.get(f"classes-{number}")),
             _controls(attempt.controls),
@@ -125,7 +127,7 @@ def _verdicts(attempt: AttemptPicture) -> str:
 
 def _verdict(verdict: Verdict, *, exact: bool) -> tuple[str, ...]:
     meaning = ANSWERS.get((verdict.gate, verdict.outcome), "")
-    if exact and verdict.gate == "forgetting" and verdict.outcome is Outcome.INCONCLUSIVE:
+    if exact and verdict.gate in BY_LINEAGE and verdict.outcome is Outcome.INCONCLUSIVE:
         meaning = ANSWERS["exact", verdict.outcome]
     question = QUESTIONS.get(verdict.gate, verdict.gate)
     answer = f'<strong class="{verdict.outcome}">{escape(verdict.outcome)}</strong>'

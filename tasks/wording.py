@@ -30,6 +30,8 @@ QUESTIONS = {
     "integrity": "Does it work as a model at all?",
     "utility": "Is it as accurate as an honest retraining would be?",
     "forgetting": "Do the examples look as if they had never been used?",
+    "deployed": "Does it still work in the form in which it is shipped?",
+    "deployed_forgetting": "Do the examples look never used in the form in which it is shipped?",
 }
 
 ANSWERS = {
@@ -48,6 +50,16 @@ ANSWERS = {
     ),
     ("forgetting", Outcome.INCONCLUSIVE): (
         "Too few examples, or too weak a test, to say; treated as not passed."
+    ),
+    ("deployed", Outcome.PASSED): "Rounding its weights for export leaves it working as well.",
+    ("deployed", Outcome.FAILED): "Rounding its weights for export breaks it.",
+    ("deployed", Outcome.INCONCLUSIVE): "Too little to say of what is shipped; not passed.",
+    ("deployed_forgetting", Outcome.PASSED): "Rounding its weights for export brings nothing back.",
+    ("deployed_forgetting", Outcome.FAILED): (
+        "An attacker can tell from what is shipped, though perhaps not from the full weights."
+    ),
+    ("deployed_forgetting", Outcome.INCONCLUSIVE): (
+        "Too little to say of what is shipped; treated as not passed."
     ),
     ("exact", Outcome.INCONCLUSIVE): (
         "Too few examples to say. This does not hold back a model that was trained without them: "

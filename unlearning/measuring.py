@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.attacks import ATTACKS
+from unlearning.calibrated import Calibrated
 from unlearning.contracts import Attack
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outputs, ShadowOutputs
 from unlearning.shadows import shadow_targets
@@ -36,7 +37,6 @@ class Trial:
     candidate, champion: outputs on the same examples in the same order. shadows: the bank's answers
     on the forget and holdout examples of them, in that order. shadow_accuracy: (shadows,) on the
     test set; shadow_size: training examples of a shadow, on average; train_size: of the champion.
-    comparable: labels of the holdout examples that forget examples are compared with.
     """
 
     candidate: Outputs
@@ -152,6 +152,7 @@ def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     raw = score(part, shadows, ATTACKS.create("loss"))
     yield _measured("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
+    yield _exactly("bank_shadows", len(shadows), len(shadows))
 
 
 def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurement:
@@ -161,22 +162,35 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
     value: their mean AUC. low, high: the mean -+ 1.96 standard deviations, brought from half the
     examples to all of them by the variance of chance. n: shadows that could be scored.
     """
-    aucs, widths = [], []
-    for target, others in shadow_targets(part, shadows):
-        if not (target.of(Group.FORGET).any() and target.of(Group.HOLDOUT).any()):
-            continue  # this shadow saw all of one side: few subjects are compared
-        scores = score(target, others, attack)
-        aucs.append(auc(scores.forget, scores.holdout))
-        widths.append(chance_variance(len(scores.forget), len(scores.holdout)))
-    n = len(aucs)
+    forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
+    unseen = ~shadows.seen
+    # A shadow that saw all of one side has nothing to show: few subjects are compared.
+    which = np.flatnonzero((unseen & forget).any(1) & (unseen & holdout).any(1))
+    n = len(which)
     if n < 2:
         return Measurement("null_auc", float("nan"), 0.0, 1.0, n)
-    forget = part.of(Group.FORGET).sum()
-    whole = chance_variance(int(forget), len(part.labels) - int(forget))
+    scored = zip(shadow_scores(part, shadows, attack, which), unseen[which], strict=True)
+    pairs = [(scores[forget & out], scores[holdout & out]) for scores, out in scored]
+    aucs = [auc(*pair) for pair in pairs]
+    widths = [chance_variance(*map(len, pair)) for pair in pairs]
+    whole = chance_variance(int(forget.sum()), int(holdout.sum()))
     spread = np.std(aucs, ddof=1) * np.sqrt(whole / np.mean(widths))
     reach = stats.norm.ppf(0.5 + LEVEL / 2) * spread
     mean = float(np.mean(aucs))
     return Measurement("null_auc", mean, float(mean - reach), float(mean + reach), n)
+
+
+def shadow_scores(
+    part: Outputs, shadows: ShadowOutputs, attack: Attack, which: IntArray
+) -> FloatArray:
+    """Score shadows as targets, each by the others: (len(which), n), NaN where it saw them."""
+    if isinstance(attack, Calibrated):
+        return attack.score_shadows(attack.signals(part, shadows), which)
+    scores = np.full(shadows.seen.shape, np.nan)
+    for shadow, (target, others) in enumerate(shadow_targets(part, shadows)):
+        if shadow in which:
+            scores[shadow, ~shadows.seen[shadow]] = attack.score(target, others)
+    return scores[which]
 
 
 def exempt_classes(outputs: Outputs) -> IntArray:

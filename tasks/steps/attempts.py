@@ -19,6 +19,7 @@ from tasks.steps.running import Run, ladder, read_json, seed_of, write_json
 from tasks.steps.workdata import bank_of, split_of, training_of
 from unlearning.digests import digest_of
 from unlearning.domain import Decision, Outcome
+from unlearning.effects import diverged
 from unlearning.errors import Diverged
 from unlearning.judging import gates_of
 from unlearning.methods import METHODS
@@ -126,7 +127,7 @@ def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
     path = record_path(run, attempt.number)
     record = read_json(path)
     if record["sha256"] is None:
-        judged: dict[str, Any] = {"decision": str(Decision.REFUSED), "verdicts": _diverged(record)}
+        judged = _diverged(str(record["error"]))
     else:
         judged = _judge_weights(run, attempt)
     write_json(path, record | judged)
@@ -134,8 +135,13 @@ def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
     return {"decision": judged["decision"], "verdicts": outcomes, "sha256": record["sha256"]}
 
 
-def _diverged(record: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"gate": "integrity", "outcome": str(Outcome.FAILED), "reason": str(record["error"])}]
+def _diverged(problem: str) -> dict[str, Any]:
+    failed = {"gate": "integrity", "outcome": str(Outcome.FAILED), "reason": problem}
+    return {
+        "decision": str(Decision.REFUSED),
+        "verdicts": [failed],
+        "effect": _plain(diverged(problem)),
+    }
 
 
 def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
@@ -164,6 +170,7 @@ def as_json(judged: Judged) -> dict[str, Any]:
         "controls": [_plain(control) for control in judged.controls],
         "measurements": [_plain(measured) for measured in judged.measured.values()],
         "accuracy": dict(judged.accuracy),
+        "effect": _plain(judged.effect),
     }
 
 

@@ -23,7 +23,7 @@ from tasks.steps.running import Run, write_json
 from unlearning import networks
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
-from unlearning.judging import gates_of
+from unlearning.judging import BY_LINEAGE, gates_of
 from unlearning.methods import METHODS
 
 RELEASED = str(Decision.RELEASED)
@@ -56,7 +56,7 @@ def _expect_limits(run: Run) -> dict[str, Any]:
 
 
 def _undecided(verdict: Mapping[str, str]) -> bool:
-    return verdict["gate"] == "forgetting" and verdict["outcome"] == "INCONCLUSIVE"
+    return verdict["gate"] in BY_LINEAGE and verdict["outcome"] == "INCONCLUSIVE"
 
 
 def decide(run: Run) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
 
 def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
-    judged = ("decision", "verdicts", "controls", "measurements")
+    judged = ("decision", "verdicts", "controls", "measurements", "effect")
     return {key: record[key] for key in (*kept, *judged) if key in record}
 
 

@@ -69,4 +69,5 @@ def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
         classes=datasets.classes(run.at.ws),
         class_accuracy_before=arrays["class_before"],
         class_accuracy_after=arrays["class_after"],
+        effect=": ".join(record.get("effect", {}).values()),
     )

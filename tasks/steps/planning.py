@@ -15,10 +15,11 @@ from tasks.policy import Policy, load_policy
 from tasks.steps.extraction import SPLITS, find, likewise
 from tasks.steps.originals import recipe_of
 from tasks.steps.running import Opened
-from tasks.steps.workdata import bank_plan, training
+from tasks.steps.workdata import bank_plan, parts_of, training
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import gates_of
 from unlearning.methods import METHODS
+from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
 from unlearning.shadows import bank_complete
 
 
@@ -34,6 +35,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
         "copies": _copies(at, ids),
+        "near_duplicates": _near_duplicates(at, ids),
         "ladder": ladder,
         "estimated_seconds": None if None in known else round(sum(known), 1),
         "decidable": decidable,
@@ -107,9 +109,27 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
     return copies
 
 
+def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:
+    """Count examples that stay in training and look like forgotten ones: they keep these alive."""
+    train = parts_of(at).train
+    forgets = np.isin(train.ids, ids["train"])
+    threshold = likeness_threshold(train.images)
+    alike = near_duplicates(pixel_vectors(train.images), forgets, threshold=threshold)
+    return {"count": int(np.sum(alike & ~forgets)), "threshold": threshold}
+
+
+LISTED = (1000, 9000)
+"""Forget and retain examples for which `lethe list methods` gives costs."""
+
+
 def as_listed(name: str) -> dict[str, Any]:
-    """Describe a method for `lethe list methods`."""
+    """Describe a method for `lethe list methods`.
+
+    cost: examples passed, relative to retraining for its default number of epochs, when 1,000 of
+    10,000 examples are forgotten with default settings.
+    """
     cls = METHODS[name]
+    cost = METHODS.create(name).passes(*LISTED) / METHODS.create("retrain").passes(*LISTED)
     fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     access = " + ".join(sorted(cls.needs))
     return {
@@ -117,5 +137,6 @@ def as_listed(name: str) -> dict[str, Any]:
         "paper": cls.paper,
         "access": access,
         "exact": cls.exact,
+        "cost": round(cost, 3),
         "settings": fields,
     }

@@ -15,6 +15,7 @@ from unlearning.contracts import Gate
 from unlearning.domain import Decision, Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError, UsageError
 from unlearning.gates import GATES
+from unlearning.gates.bank import Bank
 from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
@@ -28,6 +29,7 @@ GATES_BY_NAME: dict[str, Gate] = {
     "integrity": Integrity(),
     "utility": Utility(),
     "forgetting": FORGETTING,
+    "bank": Bank(),
 }
 
 
@@ -45,6 +47,7 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         *tails,
         measurement("champion_auc", 0.67, 0.026, n),
         measurement("null_auc", 0.50, 0.03, 16),
+        measurement("bank_shadows", 16),
         measurement("holdout_examples", holdout),
         measurement("forget_subjects", n),
         measurement("accuracy_drop", 0.01, 0.01, 5000),

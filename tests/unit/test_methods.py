@@ -24,7 +24,10 @@ from unlearning.training import silent
 
 QUICK: dict[str, object] = {"epochs": 2, "batch_size": 16, "precision": "fp32"}
 SETTINGS: dict[str, dict[str, object]] = {
+    "amun": QUICK,
+    "amun_forget_only": QUICK,
     "bad_teacher": {**QUICK, "retain_share": 0.5},
+    "boundary_shrink": {**QUICK, "learning_rate": 0.01},
     "famr": {"learning_rate": 0.01, "epochs": 2},
     "finetune": {"epochs": 1, "precision": "fp32"},
     "gradient_ascent": QUICK,
@@ -239,7 +242,7 @@ def test_divergence_is_said_and_not_returned() -> None:
 
 
 def test_unknown_methods_and_settings_are_named() -> None:
-    with pytest.raises(UnknownName, match="known are .*finetune, gradient_ascent"):
+    with pytest.raises(UnknownName, match=r"known are .*finetune, gradient_ascent"):
         METHODS.create("amnesia")
     with pytest.raises(UsageError, match="has no setting 'speed'; it has"):
         METHODS.create("finetune", {"speed": 1})

@@ -5,4 +5,4 @@ from unlearning.registry import Registry
 
 GATES: Registry[Gate] = Registry("gate")
 
-from unlearning.gates import forgetting, integrity, utility  # noqa: E402, F401
+from unlearning.gates import bank, deployed, forgetting, integrity, utility  # noqa: E402, F401

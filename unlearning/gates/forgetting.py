@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from unlearning.domain import Measurement, Outcome, Verdict
@@ -34,6 +35,14 @@ class Limit:
                 f"expected 0.5 < auc < 1, fpr < tail < 1 and fpr one of {FPRS}"
             )
 
+    def as_loose_as(self, other: Limit) -> bool:
+        """Say whether whoever `other` applies to could pass by this too, and more easily.
+
+        Were it not so, tightening one number could hand a candidate over to a looser limit.
+        """
+        applies = self.examples <= other.examples and self.holdout <= other.holdout
+        return applies and self.auc >= other.auc and self.tail >= other.tail
+
 
 @GATES.register
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +63,15 @@ class Forgetting:
     smallest_bank: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse a gate without limits."""
+        """Refuse a gate without limits, or whose limits are stricter for fewer examples."""
         if not self.limits_by_size:
             raise PolicyError("gates.forgetting.limits_by_size: got none, expected at least one")
-        self._rows()
+        for more, fewer in pairwise(self._rows()):
+            if not fewer.as_loose_as(more):
+                raise PolicyError(
+                    f"gates.forgetting.limits_by_size: got {fewer} after {more}, expected each to "
+                    "ask for no more examples and to allow no less than the one before"
+                )
 
     def _rows(self) -> list[Limit]:
         known = {field.name for field in fields(Limit)}
@@ -66,7 +80,8 @@ class Forgetting:
                 raise PolicyError(
                     f"gates.forgetting.limits_by_size: got {sorted(row)}, expected {sorted(known)}"
                 )
-        return sorted((Limit(**row) for row in self.limits_by_size), key=lambda row: row.auc)
+        rows = (Limit(**row) for row in self.limits_by_size)
+        return sorted(rows, key=lambda row: (-row.examples, -row.holdout))
 
     def limit_for(self, examples: int, holdout: int) -> tuple[Limit, bool]:
         """Give the strictest limit that so many examples can be held to, and whether any can."""
@@ -94,7 +109,7 @@ class Forgetting:
             return Verdict(self.name, Outcome.FAILED, outside[0])
         if doubtful:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubtful[0])
-        doubt = self._powerless(measured, limit)
+        doubt = self._powerless(measured)
         if doubt:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
         reason = f"{auc}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; both tails within limits"
@@ -132,18 +147,20 @@ class Forgetting:
             return f"models that never saw the forget set fail the test themselves: {_words(null)}"
         return None
 
-    def _powerless(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
-        """The untouched champion must be refused by this very test, outside null band and limits.
+    def _powerless(self, measured: Mapping[str, Measurement]) -> str | None:
+        """The untouched champion must lie beyond the null band and beyond the candidate.
 
-        Without that, passing says nothing. It also means that the champion itself never passes.
+        Without that, passing says nothing; and the champion itself never passes. The limits play no
+        part: a tighter one would else lend the test a power that it has not.
         """
-        champion, null = measured["champion_auc"], measured["null_auc"]
-        above = champion.low > max(limit.auc, null.high)
-        below = champion.high < min(1 - limit.auc, null.low)
+        champion, null, own = (measured[k] for k in ("champion_auc", "null_auc", "forget_auc"))
+        above = champion.low > max(null.high, own.high)
+        below = champion.high < min(null.low, own.low)
         if above or below:
             return None
         return (
-            f"the test has no power here: the untouched champion is not refused, {_words(champion)}"
+            "the test has no power here: the untouched champion is not told apart from models that "
+            f"never saw the forget set, or not from this one, {_words(champion)}"
         )
 
 

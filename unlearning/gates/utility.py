@@ -40,7 +40,8 @@ class Utility:
             return Verdict(self.name, Outcome.INCONCLUSIVE, reason)
         limits = self.limits(measured)
         failed = [m for m in drops if m.low > limits[m.name][1]]
-        open_ = [m for m in drops if not m.high <= limits[m.name][1]]  # also where it is NaN
+        # Written as one chain so that NaN anywhere leaves it open.
+        open_ = [m for m in drops if not m.low <= m.value <= m.high <= limits[m.name][1]]
         outcome = Outcome.FAILED if failed else Outcome.INCONCLUSIVE if open_ else Outcome.PASSED
         worst = (failed or open_ or drops)[0]
         return Verdict(self.name, outcome, _reason(worst, limits[worst.name][1]))

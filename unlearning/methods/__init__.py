@@ -6,7 +6,9 @@ from unlearning.registry import Registry
 METHODS: Registry[Method] = Registry("method")
 
 from unlearning.methods import (  # noqa: E402, F401
+    amun,
     bad_teacher,
+    boundary_shrink,
     famr,
     finetune,
     gradient_ascent,

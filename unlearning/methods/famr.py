@@ -62,15 +62,15 @@ class Famr:
 
     target: what predictions are drawn to: `uniform_all` (Eq. 2), `uniform_retain` (uniform over the
     classes that still have a retain example, as a retrained network cannot answer others), or `trw`
-    (the original's answers without the own class, tilted to similar classes by `tilt`; TRW, thesis
-    default 10). kl_weight, style_weight: alpha and beta of Eq. 5; a sample or a class needs the
-    first, a style the second. style_layer: dotted name of the module that gives phi; its Gram
-    matrix grows with the square of the number of positions, and beta has to make up for it.
-    neutral: the Gram matrix that stands for no style, measured once at the original: mean over
-    `grey` copies of the forget set (reads no retain data), over the `retain` set, or over the
-    retain examples of the same `class`. head_only: move nothing but the last linear layer; a
-    control that shows how little of forgetting is more than that. hessian_steps: Lanczos steps for
-    the report's extreme eigenvalues of J's Hessian; 0 is none.
+    (the original's answers without the own class, tilted to similar classes by `tilt`, its beta of
+    10; its other settings as in unlearning.methods.trw). kl_weight, style_weight: alpha and beta of
+    Eq. 5; a sample or a class needs the first, a style the second. style_layer: dotted name of the
+    module that gives phi; its Gram matrix grows with the number of positions, so that beta must
+    fall with its square. neutral: the Gram matrix that stands for no style, measured once at the
+    original: mean over `grey` copies of the forget set (reads no retain data), over the `retain`
+    set, or over the retain examples of the same `class`. head_only: move nothing but the last
+    linear layer; a control that shows how little of forgetting is more than that. hessian_steps:
+    Lanczos steps for the report's extreme eigenvalues of J's Hessian; 0 is none.
     """
 
     name: ClassVar[str] = "famr"
@@ -167,7 +167,7 @@ class Famr:
                 original, layer, self.neutral, weight, forget, split.retain, split.classes
             )
         if self.target == "trw":
-            target = tilted(original, images, labels, self.tilt)
+            target = tilted(original, split.forget, self.tilt).to(images.device)
         elif self.target == "uniform_retain":
             left = classes_left(split.retain, split.classes).to(images.device)
             target = uniform_over(left, len(labels))

@@ -1,0 +1,216 @@
+"""Unlearning methods beside retraining: every column of the papers, on the same index sets.
+
+    python -m benchmarks.methods --data digits
+    python -m benchmarks.methods --data cifar10 --tasks random class subclass --seeds 3 --workers 2
+
+From one original for each seed, every preset that suits the task makes a candidate, which is
+measured beside the original and two retrained models. Each cell is kept under --cache by its
+content, so an interrupted run goes on. Writes methods-DATA.json to benchmarks/results, with its
+table (.md) and its plot (.svg).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import grounds, method_plot, method_tables, presets, record
+from benchmarks.cells import ORIGINAL, OTHER, RETRAINED, Cell, Place, run, stored
+from benchmarks.grounds import Ground
+from benchmarks.presets import Preset
+from benchmarks.trials import TrialName
+from unlearning.errors import LetheError, UsageError
+from unlearning.training import pick_device
+
+
+def named(chosen: Sequence[Preset], names: Sequence[str] | None) -> list[Preset]:
+    """Keep the presets of these names or methods; raises UsageError for a name that fits none."""
+    if not names:
+        return list(chosen)
+    kept = [preset for preset in chosen if {preset.name, preset.method} & set(names)]
+    known = {name for preset in chosen for name in (preset.name, preset.method)}
+    if set(names) - known:
+        unknown = sorted(set(names) - known)[0]
+        raise UsageError(
+            f"--methods: {unknown!r} has no preset; known are {', '.join(sorted(known))}"
+        )
+    return kept
+
+
+def cells(
+    on: Ground, data: str, names: Sequence[TrialName], args: argparse.Namespace
+) -> Iterator[Cell]:
+    """Give what is to be measured, trial by trial."""
+    found = presets.load(args.presets)
+    network = on.setting.recipe.network
+    suiting = [p for p in found if any(_suits(p, network, data, trial) for trial in names)]
+    wanted = named(suiting, args.methods)
+    for trial in names:
+        yield from (Cell(trial, row) for row in (ORIGINAL, RETRAINED, OTHER))
+        of = presets.choose(
+            wanted, network=network, data=data, task=trial.task, sources=args.sources
+        )
+        yield from (Cell(trial, preset.row, preset) for preset in of)
+
+
+def _suits(preset: Preset, network: str, data: str, trial: TrialName) -> bool:
+    return preset.suits(network=network, data=data, task=trial.task)
+
+
+class Progress:
+    """Says how much is done and how long the rest will take, on standard error."""
+
+    def __init__(self, total: int, done: int) -> None:
+        """Begin with `done` of `total` already there."""
+        self._total, self._already, self._done = total, done, done
+        self._began = time.monotonic()
+        print(f"{done} of {total} cells are there", file=sys.stderr, flush=True)
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        """Tell of one more."""
+        self._done += 1
+        spent = time.monotonic() - self._began
+        left = spent / (self._done - self._already) * (self._total - self._done)
+        where = f"{result['task']} {result['seed']} {result['row']}"
+        words = f"{self._done}/{self._total} {where}, about {left:.0f} s left"
+        print(words, file=sys.stderr, flush=True)
+
+
+def _work(cell: Cell, place: Place) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    return run(cell, place)
+
+
+def measured(todo: Sequence[Cell], place: Place, workers: int) -> list[dict[str, Any]]:
+    """Measure all cells, those that are not kept in `workers` processes of one thread each.
+
+    A cell that fails raises only after all others are done and kept. On a GPU, or with one worker,
+    it is this process that works.
+    """
+    missing = [cell for cell in todo if stored(cell, place) is None]
+    tell = Progress(len(todo), len(todo) - len(missing))
+    if workers < 2 or pick_device().type == "cuda" or len(missing) < 2:
+        for cell in missing:
+            tell(run(cell, place))
+    else:
+        _measure_apart(missing, place, workers, tell)
+    return [run(cell, place) for cell in todo]
+
+
+def _measure_apart(missing: list[Cell], place: Place, workers: int, tell: Progress) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    failed: list[Future[dict[str, Any]]] = []
+    with ProcessPoolExecutor(workers, spawn) as pool:
+        futures = {pool.submit(_work, cell, place): cell for cell in missing}
+        for future in as_completed(futures):
+            problem = future.exception()
+            if problem is None:
+                tell(future.result())
+                continue
+            failed.append(future)
+            cell = futures[future]
+            print(f"{cell.trial} {cell.row} failed: {problem}", file=sys.stderr, flush=True)
+    for future in failed:
+        future.result()
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="methods", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", choices=sorted(grounds.GROUNDS), default="digits")
+    parser.add_argument("--examples", type=int, help="only the first so many training examples")
+    parser.add_argument("--tasks", nargs="+", help="of random, class, subclass; default: all")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", help="names of presets or of methods; default: all")
+    parser.add_argument("--presets", type=Path, default=presets.PRESETS)
+    parser.add_argument(
+        "--sources",
+        nargs="+",
+        choices=presets.SOURCES,
+        default=presets.SOURCES,
+        help="whose settings are run; default: all",
+    )
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=grounds.CACHE)
+    return parser.parse_args(arguments)
+
+
+def trials_of(on: Ground, tasks: Sequence[str] | None, seeds: int) -> list[TrialName]:
+    """Give the trials that are evaluated, all tasks of a seed together."""
+    unknown = sorted(set(tasks or ()) - set(on.tasks))
+    if unknown:
+        raise UsageError(f"--tasks: got {unknown[0]!r}, expected some of {', '.join(on.tasks)}")
+    if not 0 < seeds < 10:
+        raise UsageError(f"--seeds: got {seeds}, expected 1 to 9; the tenth original is for tuning")
+    return [TrialName(task, seed) for seed in range(seeds) for task in tasks or on.tasks]
+
+
+def compare(args: argparse.Namespace) -> Path:
+    """Run the comparison and give the path of its JSON file."""
+    on = grounds.ground(args.data, args.examples)
+    names = trials_of(on, args.tasks, args.seeds)
+    todo = list(cells(on, args.data, names, args))
+    folder = args.cache / on.setting.name
+    bank = grounds.prepare(args.data, args.examples, names, folder, args.workers, _trained)
+    place = Place(args.data, args.examples, folder, bank)
+    results = measured(todo, place, args.workers)
+    rows = method_tables.table(results)
+    return _write(on, args, todo, results, rows)
+
+
+def _trained(done: int, total: int) -> None:
+    print(f"{done}/{total} networks trained", file=sys.stderr, flush=True)
+
+
+def _write(
+    on: Ground,
+    args: argparse.Namespace,
+    todo: Sequence[Cell],
+    results: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+) -> Path:
+    name = f"methods-{on.setting.name}"
+    first = on.split(todo[0].trial)
+    settings = {
+        "data": args.data,
+        "seeds": args.seeds,
+        "workers": args.workers,
+        "train": len(on.setting.train),
+        "holdout": len(on.setting.holdout),
+        "test": len(on.setting.test),
+        "forgotten": {c.trial.task: int(on.forgets(c.trial).sum()) for c in todo},
+        "classes": first.classes,
+        "shadows": on.setting.shadows,
+        "training": dataclasses.asdict(on.setting.training),
+        "recipe": dataclasses.asdict(on.setting.recipe),
+        "presets": {c.row: dataclasses.asdict(c.preset) for c in todo if c.preset is not None},
+    }
+    path = record.write(name, settings, {"table": rows, "cells": results})
+    page = method_tables.page(name, settings, rows)
+    print(page)
+    path.with_suffix(".md").write_text(page)
+    method_plot.draw(rows, path.with_suffix(".svg"))
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    args = options(arguments)
+    try:
+        print(compare(args))
+    except LetheError as problem:
+        print(f"methods: error: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The trials of FAMR's benchmark are apart, and its intervals can be worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks import famr, famr_trials
+from benchmarks.famr_trials import TUNING, Trial
+
+
+def test_settings_are_chosen_on_what_no_other_trial_forgets() -> None:
+    for task in famr_trials.TASKS:
+        chosen_on = set(famr_trials.split_of(Trial(task, TUNING)).forget.ids)
+        for seed in range(TUNING):
+            assert not chosen_on & set(famr_trials.split_of(Trial(task, seed)).forget.ids)
+
+
+def test_a_split_is_the_training_set_and_nothing_of_the_test_set() -> None:
+    everything, test = famr_trials.digits()
+    for task in famr_trials.TASKS:
+        split = famr_trials.split_of(Trial(task, 0))
+        assert set(split.forget.ids) | set(split.retain.ids) == set(everything.ids)
+        assert not set(everything.ids) & set(test.ids)
+
+
+def test_the_class_that_is_forgotten_does_not_count_as_staying() -> None:
+    trial = Trial("class", 1)
+    labels = famr_trials.digits()[1].labels
+    assert set(labels[~famr_trials.stays(trial)]) == {famr_trials.class_of(trial)}
+    assert famr_trials.stays(Trial("sample", 1)).all()
+
+
+def test_divergence_by_hand() -> None:
+    """p = (3/4, 1/4), q = (1/2, 1/2): .75 ln 1.5 + .25 ln .5."""
+    before, now = np.log([[3.0, 1.0]]), np.zeros((1, 2))
+    expected = 0.75 * np.log(1.5) + 0.25 * np.log(0.5)
+    np.testing.assert_allclose(famr_trials.divergence(before, now), expected, rtol=1e-12)
+
+
+def test_no_hits_in_any_seed_are_still_no_proof_of_none() -> None:
+    """0 of 100 in all: at most 1 - .025^(1/100) = 3.6 %, though the seeds do not spread."""
+    low, high = famr.interval(np.zeros(5), 100)
+    np.testing.assert_allclose([low, high], [0.0, 1 - 0.025 ** (1 / 100)], rtol=1e-9)
+
+
+def test_seeds_that_spread_widen_the_interval() -> None:
+    """.4 and .6: mean .5, sd .1414, t(.975, 1) = 12.7: beyond 0 and 1, so cut there."""
+    assert famr.interval(np.array([0.4, 0.6]), 10_000) == (0.0, 1.0)
+
+
+def test_curves_are_read_off_rows_by_seed_and_epoch() -> None:
+    row = {"KL": 1.0, "Ent": 2.0, "For": 3.0, "Ret": 4.0}
+    runs = [[row, {**row, "KL": 5.0}], [{**row, "KL": 6.0}, row]]
+    found = famr.curves_of("FAMR", runs)
+    assert found.divergence.tolist() == [[1.0, 5.0], [6.0, 1.0]]
+    assert found.retain_accuracy.shape == (2, 2) and found.retain_accuracy[0, 0] == 4.0

@@ -1,0 +1,26 @@
+"""Asking one gate, where it may lack what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+
+from unlearning.contracts import Gate
+from unlearning.domain import Measurement, Outcome, Verdict
+
+
+def ask(gate: Gate, measured: Mapping[str, Measurement]) -> Verdict:
+    """Give a gate's verdict; INCONCLUSIVE where what it needs is missing or no number."""
+    missing = sorted(gate.needs - measured.keys())
+    if missing:
+        reason = f"{missing[0]} was not measured"
+        return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
+    unusable = sorted(name for name in gate.needs if not _usable(measured[name]))
+    if unusable:
+        reason = f"{unusable[0]} is not a number with an interval"
+        return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
+    return gate.judge(measured)
+
+
+def _usable(m: Measurement) -> bool:
+    return all(isfinite(x) for x in (m.value, m.low, m.high)) and m.low <= m.value <= m.high

@@ -1,0 +1,135 @@
+"""What is shipped is held to the same limits: the candidate with its weights as they are exported.
+
+A candidate is measured once more in each form that a policy asks for; those measurements carry the
+form's name, as in forget_auc@int8. What does not depend on the candidate is measured once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from unlearning.contracts import Gate
+from unlearning.domain import Measurement, Outcome, Verdict
+from unlearning.errors import PolicyError
+from unlearning.gates import GATES
+from unlearning.gates.asking import ask
+
+FORMS = ("bf16", "int8")
+"""Forms that `unlearning.audits.deployed.as_deployed` knows."""
+
+SHARED = frozenset(
+    {"champion_auc", "champion_loss_auc", "champion_accuracy", "null_auc", "bank_shadows"}
+    | {"holdout_examples", "forget_subjects", "predicted_drop", "seed_spread", "test_classes"}
+)
+"""Measurements that are no candidate's, so that each form is judged by those of the whole trial."""
+
+_SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _InForms:
+    """Ask gates of each form.
+
+    forms: of bf16, int8. gates: whose limits hold for them; `gates_of` gives those of the policy.
+    """
+
+    forms: Sequence[str] = FORMS
+    gates: Sequence[Gate] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.forms, str) or not self.forms or set(self.forms) - set(FORMS):
+            raise PolicyError(f"gates.deployed.forms: got {self.forms!r}, expected some of {FORMS}")
+
+    def worst(self, name: str, measured: Mapping[str, Measurement]) -> Verdict:
+        """Give the first failure, or else the first doubt, of any form by any gate."""
+        verdicts = [
+            replace(verdict, gate=name, reason=f"{form}, {verdict.gate}: {verdict.reason}")
+            for form in self.forms
+            for verdict in (ask(gate, of_form(measured, form)) for gate in self.gates)
+        ]
+        if not verdicts:
+            return Verdict(name, Outcome.INCONCLUSIVE, "there was no gate to ask")
+        return max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.outcome))
+
+    def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
+        """Bound each form's measurements as the candidate's own."""
+        return {
+            f"{name}@{form}": limit
+            for form in self.forms
+            for gate in self.gates
+            for name, limit in gate.limits(of_form(measured, form)).items()
+        }
+
+
+@GATES.register
+@dataclass(frozen=True, kw_only=True)
+class Deployed(_InForms):
+    """The exported forms work: they meet the limits of integrity and utility too."""
+
+    name: ClassVar[str] = "deployed"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
+        """Give the worst verdict of any form."""
+        return self.worst(self.name, measured)
+
+
+@GATES.register
+@dataclass(frozen=True, kw_only=True)
+class DeployedForgetting(_InForms):
+    """The exported forms have forgotten: rounding the weights brings nothing back.
+
+    It comes with `deployed`, and stands apart because lineage excuses an exact method from it where
+    it cannot decide, as from forgetting itself.
+    """
+
+    name: ClassVar[str] = "deployed_forgetting"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
+        """Give the worst verdict of any form."""
+        return self.worst(self.name, measured)
+
+
+def with_forms(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Bind a policy's `deployed`, if it has one, to the limits of its other gates.
+
+    The bank is the same in every form. Raises PolicyError for `deployed_forgetting` by itself.
+    """
+    if any(isinstance(gate, DeployedForgetting) for gate in gates):
+        raise PolicyError(
+            "gates.deployed_forgetting: got it by itself, expected gates.deployed, which brings it"
+        )
+    plain = tuple(gate for gate in gates if not isinstance(gate, Deployed))
+    forms = forms_of(gates)
+    if not forms:
+        return plain
+    works = tuple(gate for gate in plain if gate.name not in ("forgetting", "bank"))
+    forgets = tuple(gate for gate in plain if gate.name == "forgetting")
+    halves = Deployed(forms=forms, gates=works), DeployedForgetting(forms=forms, gates=forgets)
+    return (*plain, *halves)
+
+
+def forms_of(gates: Sequence[Gate]) -> tuple[str, ...]:
+    """Give the forms that gates ask for."""
+    asked = (gate.forms for gate in gates if isinstance(gate, Deployed))
+    return tuple(form for forms in asked for form in forms)
+
+
+def marked(measured: Mapping[str, Measurement], form: str) -> dict[str, Measurement]:
+    """Rename what was measured of a form, without what belongs to the whole trial."""
+    own = (m for name, m in measured.items() if name not in SHARED)
+    return {m.name: m for m in (replace(m, name=f"{m.name}@{form}") for m in own)}
+
+
+def of_form(measured: Mapping[str, Measurement], form: str) -> dict[str, Measurement]:
+    """Give a form's measurements by their plain names, with what belongs to the whole trial.
+
+    Nothing of the candidate at full precision stands in for what was not measured.
+    """
+    end = f"@{form}"
+    own = {n.removesuffix(end): m for n, m in measured.items() if n.endswith(end)}
+    trial = {name: m for name, m in measured.items() if name in SHARED}
+    return trial | {name: replace(m, name=name) for name, m in own.items()}
