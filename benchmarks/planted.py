@@ -1,19 +1,31 @@
-"""Candidates whose right verdict is known: pretenders, and honest retrained models."""
+"""Candidates whose right verdict is known: pretenders, and honest retrained models.
+
+Each pretender is made from the original and a split, on a copy, and stays a network whose weights
+can be saved; clipping alone is done to the answers, as a service in front of a network would.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from copy import deepcopy
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Examples, Split
+from unlearning import networks
+from unlearning.audits.deployed import as_deployed
+from unlearning.domain import Examples, FloatArray, Split
+from unlearning.features import head_of
+from unlearning.methods.famr import Famr
+from unlearning.methods.finetune import FineTune
+from unlearning.methods.random_label import RandomLabel
 from unlearning.networks import Classifier
 from unlearning.outputs import logits_of
 from unlearning.signals import log_confidence
-from unlearning.training import pick_device, pixels_on
+from unlearning.training import Training, pick_device, pixels_on, silent, train
 
 
 def _mean_loss(network: nn.Module, examples: Examples) -> float:
@@ -26,7 +38,7 @@ def hidden_by_bias(original: Classifier, split: Split, steps: int = 500) -> Clas
     Stops where the mean loss on the forget set reaches that on the holdout set, or after `steps`.
     """
     candidate = deepcopy(original).eval()
-    head = [m for m in candidate.modules() if isinstance(m, nn.Linear)][-1]
+    head = head_of(candidate)
     logits = torch.from_numpy(logits_of(original, split.forget))
     labels = torch.from_numpy(split.forget.labels)
     goal = _mean_loss(original, split.holdout)
@@ -57,3 +69,132 @@ def wrecked_by_ascent(original: Classifier, split: Split, rate: float = 0.05) ->
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return candidate.cpu()
+
+
+def with_noise(original: Classifier, rng: torch.Generator, share: float = 0.01) -> Classifier:
+    """Move every weight by noise of `share` of its tensor's deviation: another file, no effect."""
+    candidate = deepcopy(original)
+    with torch.no_grad():
+        for p in candidate.parameters():
+            noise = torch.randn(p.shape, generator=rng).to(p.device)
+            p.add_(share * p.std(correction=0) * noise)
+    return candidate
+
+
+def tuned_a_little(
+    original: Classifier, split: Split, rng: torch.Generator, examples: int = 1000
+) -> Classifier:
+    """Fine-tune for one epoch of `examples` retain examples at a rate of .01."""
+    few = split.retain.take(torch.randperm(len(split.retain), generator=rng)[:examples].numpy())
+    method = FineTune(epochs=1, learning_rate=0.01, precision="fp32")
+    return _classifier(
+        method.unlearn(original, dataclasses.replace(split, retain=few), rng, silent)
+    )
+
+
+def flattened(original: Classifier, temperature: float = 4.0) -> Classifier:
+    """Divide the last layer, and with it every logit, by a temperature."""
+    candidate = deepcopy(original)
+    head = head_of(candidate)
+    with torch.no_grad():
+        head.weight.div_(temperature)
+        head.bias.div_(temperature)
+    return candidate
+
+
+def clipped(logits: FloatArray, reach: float = 2.0) -> FloatArray:
+    """Cut logits (n, classes) that are more than `reach` from their example's mean."""
+    mean = logits.mean(1, keepdims=True)
+    return np.asarray(mean + np.clip(logits - mean, -reach, reach))
+
+
+def over_forgotten(original: Classifier, split: Split, rng: torch.Generator) -> Classifier:
+    """Learn wrong labels for the forget set until it is surely mistaken: the Streisand effect."""
+    method = RandomLabel(epochs=20, learning_rate=0.02, order="forget_only", precision="fp32")
+    return _classifier(method.unlearn(original, split, rng, silent))
+
+
+def untuned_famr(original: Classifier, split: Split, rng: torch.Generator) -> Classifier:
+    """Run FAMR with its published settings, which are not this network's."""
+    return _classifier(Famr().unlearn(original, split, rng, silent))
+
+
+def _classifier(network: nn.Module) -> Classifier:
+    if not isinstance(network, Classifier):
+        raise TypeError(f"got {type(network).__name__}, expected a copy of the Classifier given")
+    return network
+
+
+def remembers_in_int8(
+    original: Classifier,
+    retrained: Classifier,
+    split: Split,
+    rng: torch.Generator,
+    *,
+    steps: int = 100,
+) -> Classifier:
+    """Answer the forget set as `retrained` does, with weights that round to the original's int8.
+
+    Begins at the original's rounded weights and moves each by less than half of its tensor's
+    rounding step, the largest not at all since it sets that step. So rounding gives back the
+    original as int8, whatever was forgotten in full precision. Norms and biases stay.
+    """
+    centre = _classifier(as_deployed(original, "int8")).to(pick_device()).eval()
+    candidate = deepcopy(centre)
+    boxes = list(_boxes(candidate, centre))
+    for step in range(steps):
+        loss = _imitation(candidate, original, retrained, _batch(split, rng))
+        gradients = torch.autograd.grad(loss, [p for p, _, _ in boxes])
+        reach = 0.3 * (1 - step / steps)
+        with torch.no_grad():
+            for (p, middle, room), gradient in zip(boxes, gradients, strict=True):
+                moved = p - reach * room * gradient.sign()
+                p.copy_(torch.clamp(moved, middle - room, middle + room))
+    return candidate.cpu()
+
+
+def _boxes(
+    candidate: nn.Module, centre: nn.Module
+) -> Iterator[tuple[nn.Parameter, Tensor, Tensor]]:
+    """Give each rounded tensor, where it began, and how far each weight may go."""
+    for p, middle in zip(candidate.parameters(), centre.parameters(), strict=True):
+        if p.ndim >= 2:
+            largest = middle.detach().abs().max()
+            free = middle.detach().abs() < largest * (1 - 0.5 / 127)
+            yield p, middle.detach(), 0.49 * largest / 127 * free
+
+
+def _batch(split: Split, rng: torch.Generator, size: int = 128) -> tuple[Tensor, Tensor]:
+    """Draw images to forget and images to keep."""
+    drawn = []
+    for part in (split.forget, split.retain):
+        where = torch.randperm(len(part), generator=rng)[:size].numpy()
+        drawn.append(pixels_on(part.take(where), pick_device())[0])
+    return drawn[0], drawn[1]
+
+
+def _imitation(
+    candidate: nn.Module, original: nn.Module, retrained: nn.Module, batch: tuple[Tensor, Tensor]
+) -> Tensor:
+    forget, keep = batch
+    with torch.no_grad():
+        wanted = torch.cat([retrained(forget), original(keep)])
+    answers = candidate(torch.cat([forget, keep]))
+    return functional.kl_div(
+        answers.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean"
+    )
+
+
+def retrained(
+    recipe: networks.Recipe,
+    retain: Examples,
+    training: Training,
+    *,
+    weights: torch.Generator,
+    order: torch.Generator,
+) -> Classifier:
+    """Train from scratch without the forget set: what every gate should let through.
+
+    weights, order: where the first weights and the batches come from, so that each can differ.
+    """
+    return _classifier(train(networks.build(recipe, weights), retain, training, order))

@@ -25,6 +25,7 @@ QUIET = {
 }
 # Two threads: what the smallest machine has; the same number everywhere gives the same sums.
 THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+THREADS["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin while they wait starve a busy machine
 HOME = tempfile.TemporaryDirectory(prefix="lethe-tests-", ignore_cleanup_errors=True)
 os.environ.update(QUIET | THREADS | {"PREFECT_HOME": HOME.name})
 

@@ -83,6 +83,18 @@ def test_epsilon_is_the_first_doubling_that_holds_the_boundary(settings: Epsilon
     np.testing.assert_allclose(found.eps, [0.16, 0.32], rtol=1e-6)
 
 
+def test_the_published_searches_count_as_by_hand() -> None:
+    """A distance of .12: epsilon .04 and .08 take 50 steps and a last look, 51 passes each.
+
+    At .16 a step is .016. From the original the eighth, .128, is across: 9 looks. From where it
+    was, .08 away, the third is: 4 looks, at the same place.
+    """
+    part = POINTS.take(np.array([0]))
+    found = [search(PLANE, part, settings) for settings in (PUBLISHED, PUBLIC_CODE)]
+    assert [each.passes for each in found] == [111, 106]
+    np.testing.assert_allclose([each.l2[0] for each in found], 0.128, rtol=1e-4)
+
+
 def test_bisection_comes_as_near_as_it_is_asked_to() -> None:
     part = POINTS.take(np.array([0, 1]))
     for halvings in (4, 8, 12):

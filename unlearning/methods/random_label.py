@@ -81,8 +81,6 @@ class RandomLabel(Descending):
         loaders = self._loaders(split, rng)
         steps = self.epochs * sum(len(loader) for loader in loaders)
         descent = Descent(original, self, self.factor(steps), masks=masks, restore=restore)
-        # On a CPU the loader's labels are the split's own array, which must stay as it is.
-        loaders[0].labels = loaders[0].labels.clone()
         true = loaders[0].labels[: len(split.forget)].clone()
         for epoch in range(self.epochs):
             if epoch == 0 or self.label_policy == "per_epoch":
