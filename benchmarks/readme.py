@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS
+from unlearning.methods import METHODS
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->\n"
+METHODS_BEGIN, METHODS_END = "<!-- methods -->\n", "<!-- /methods -->\n"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def load(name: str) -> dict[str, Any]:
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Write a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def judging(name: str) -> str:
@@ -88,6 +90,17 @@ def whole(name: str) -> str:
     return words + table(("request (examples)", "method", "decision", "seconds", "why"), rows)
 
 
+def methods() -> str:
+    """Write what the registry of methods holds."""
+    rows = []
+    for name in METHODS:
+        method = METHODS[name]
+        what = (method.__doc__ or "").splitlines()[0].rstrip(".")
+        reads = " + ".join(sorted(method.needs))
+        rows.append([f"`{name}`", what, method.paper, reads, "yes" if method.exact else "no"])
+    return table(("method", "what it does", "from", "reads", "exact"), rows)
+
+
 def machine(name: str) -> str:
     """Say on what a result was measured."""
     result = load(name)
@@ -108,9 +121,14 @@ def block() -> str:
 def main() -> None:
     """Put the tables between the README's markers."""
     text = README.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    README.write_text(before + BEGIN + block() + END + after)
+    for begin, end, content in (
+        (BEGIN, END, block()),
+        (METHODS_BEGIN, METHODS_END, methods()),
+    ):
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = before + begin + content + end + after
+    README.write_text(text)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.readme import BEGIN, END, README, block
+from benchmarks.readme import BEGIN, END, METHODS_BEGIN, METHODS_END, README, block, methods
 from flows.answers import CODES
 from flows.cli import app
 
@@ -10,6 +10,10 @@ from flows.cli import app
 def test_the_tables_are_those_of_the_results() -> None:
     """`python -m benchmarks.readme` writes them; nobody edits them by hand."""
     assert BEGIN + block() + END in README.read_text()
+
+
+def test_every_method_is_in_the_table() -> None:
+    assert METHODS_BEGIN + methods() + METHODS_END in README.read_text()
 
 
 def test_every_command_is_in_the_table() -> None:

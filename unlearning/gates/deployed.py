@@ -1,7 +1,7 @@
 """What is shipped is held to the same limits: the candidate with its weights as they are exported.
 
 A candidate is measured once more in each form that a policy asks for; those measurements carry the
-form's name, as in forget_auc@int8. What does not depend on the candidate is measured once.
+form's name, as in int8/forget_auc. What does not depend on the candidate is measured once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _InForms:
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
         """Bound each form's measurements as the candidate's own."""
         return {
-            f"{name}@{form}": limit
+            f"{form}/{name}": limit
             for form in self.forms
             for gate in self.gates
             for name, limit in gate.limits(of_form(measured, form)).items()
@@ -121,7 +121,7 @@ def forms_of(gates: Sequence[Gate]) -> tuple[str, ...]:
 def marked(measured: Mapping[str, Measurement], form: str) -> dict[str, Measurement]:
     """Rename what was measured of a form, without what belongs to the whole trial."""
     own = (m for name, m in measured.items() if name not in SHARED)
-    return {m.name: m for m in (replace(m, name=f"{m.name}@{form}") for m in own)}
+    return {m.name: m for m in (replace(m, name=f"{form}/{m.name}") for m in own)}
 
 
 def of_form(measured: Mapping[str, Measurement], form: str) -> dict[str, Measurement]:
@@ -129,7 +129,7 @@ def of_form(measured: Mapping[str, Measurement], form: str) -> dict[str, Measure
 
     Nothing of the candidate at full precision stands in for what was not measured.
     """
-    end = f"@{form}"
-    own = {n.removesuffix(end): m for n, m in measured.items() if n.endswith(end)}
+    start = f"{form}/"
+    own = {n.removeprefix(start): m for n, m in measured.items() if n.startswith(start)}
     trial = {name: m for name, m in measured.items() if name in SHARED}
     return trial | {name: replace(m, name=name) for name, m in own.items()}

@@ -32,7 +32,7 @@ class BadTeacher(Descending):
     """
 
     name: ClassVar[str] = "bad_teacher"
-    paper: ClassVar[str] = "Chundawat et al., Bad Teacher (2023), Eq. 3"
+    paper: ClassVar[str] = "Chundawat et al., Bad Teacher (AAAI 2023)"
     needs: ClassVar[frozenset[str]] = frozenset({"forget", "retain"})
     exact: ClassVar[bool] = False
 
