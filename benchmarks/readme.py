@@ -24,7 +24,8 @@ def load(name: str) -> dict[str, Any]:
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Write a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "".join("| " + " | ".join(line) + " |\n" for line in cells)
 
 
 def judging(name: str) -> str:
