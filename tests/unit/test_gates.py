@@ -16,6 +16,7 @@ from unlearning.domain import Decision, Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError, UsageError
 from unlearning.gates import GATES
 from unlearning.gates.bank import Bank
+from unlearning.gates.deployed import Deployed, DeployedForgetting, marked
 from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
@@ -30,6 +31,8 @@ GATES_BY_NAME: dict[str, Gate] = {
     "utility": Utility(),
     "forgetting": FORGETTING,
     "bank": Bank(),
+    "deployed": Deployed(forms=("int8",), gates=(Integrity(), Utility())),
+    "deployed_forgetting": DeployedForgetting(forms=("int8",), gates=(FORGETTING,)),
 }
 
 
@@ -57,7 +60,8 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("class_drop/0", 0.01, 0.03, 500),
         measurement("class_drop/1", 0.02, 0.03, 500),
     ]
-    return {m.name: m for m in found}
+    plain = {m.name: m for m in found}
+    return plain | marked(plain, "int8")
 
 
 def changed(name: str, value: float, reach: float = 0.0, **more: int) -> dict[str, Measurement]:

@@ -5,4 +5,13 @@ from unlearning.registry import Registry
 
 ATTACKS: Registry[Attack] = Registry("attack")
 
-from unlearning.attacks import lira, loss  # noqa: E402, F401
+from unlearning.attacks import (  # noqa: E402, F401
+    correctness,
+    entropy,
+    lira,
+    loss,
+    mia_conf_svc,
+    mia_entropy_lr,
+    modified_entropy,
+    rmia,
+)
