@@ -26,7 +26,7 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.loss import Loss
 from unlearning.comparing import columns, divergences, gaps
 from unlearning.digests import digest_of, digest_of_arrays, sha256_file
-from unlearning.domain import BoolArray, Group, Outputs, ShadowOutputs, Split
+from unlearning.domain import BoolArray, Group, Outputs, Split
 from unlearning.errors import Diverged
 from unlearning.measuring import null_band, score, select
 from unlearning.outputs import outputs_of
@@ -200,7 +200,7 @@ def _measured(cell: Cell, place: Place) -> dict[str, Any]:
         return {"diverged": "an output of the candidate is not finite"}
     reference, wanted = _reference(cell.trial, place)
     own = columns(outputs, _forgotten_tests(outputs, cell.trial, place))
-    attacked = _attacked(outputs, split, cell.trial, place)
+    attacked = _attacked(outputs, split, place)
     found = {**own, **divergences(outputs, reference), **gaps(own, wanted), **attacked}
     return {"columns": found}
 
@@ -224,19 +224,10 @@ def _bank(folder: Path) -> Bank:
     return load_bank(folder)
 
 
-def _attacked(outputs: Outputs, split: Split, trial: TrialName, place: Place) -> dict[str, float]:
-    """Give the calibrated attack with its interval, the raw one, and the never-in shadows' band.
-
-    Where a class or sub-class is forgotten, the non-members are the holdout examples of it.
-    """
-    alike = place.ground.alike(trial, "holdout")
-    forget, holdout = outputs.of(Group.FORGET), outputs.of(Group.HOLDOUT)
-    kept = forget.copy()
-    kept[holdout] = alike if alike.any() else True
+def _attacked(outputs: Outputs, split: Split, place: Place) -> dict[str, float]:
+    """Give the calibrated attack with its interval, the raw one, and the never-in shadows' band."""
+    part = select(outputs, outputs.of(Group.FORGET) | outputs.of(Group.HOLDOUT))
     shadows = _bank(place.bank).on(np.concatenate([split.forget.ids, split.holdout.ids]))
-    among = kept[forget | holdout]
-    shadows = ShadowOutputs(shadows.logits[:, among], shadows.seen[:, among])
-    part = select(outputs, kept)
     calibrated = score(part, shadows, LiraOffline()).interval()
     band = null_band(part, shadows, LiraOffline())
     return {

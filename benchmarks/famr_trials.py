@@ -7,13 +7,16 @@ seed; settings are chosen on a trial of its own, whose class and sample no other
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from tasks.famr_page import over_seeds
 from unlearning import networks
 from unlearning.domain import BoolArray, Examples, FloatArray, Split, joined
 from unlearning.entropies import entropy
@@ -21,6 +24,7 @@ from unlearning.features import features_of, probe_auc
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
 from unlearning.signals import log_confidence
+from unlearning.statistics import clopper_pearson
 from unlearning.training import Training, train
 
 TASKS = ("class", "sample")
@@ -37,6 +41,10 @@ TRAINING = Training(
     optimiser="adamw",
     precision="fp32",
 )
+
+COLUMNS = ("Ret", "For", "For, test", "CE", "Ent", "KL", "probe")
+ACCURACIES = {"Ret", "For", "For, test"}
+SHARES = ACCURACIES | {"probe"}
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,43 @@ def probe(network: torch.nn.Module, trial: Trial) -> float:
 def with_probe(network: torch.nn.Module, row: dict[str, float], trial: Trial) -> dict[str, float]:
     """Add the probe where a class was forgotten."""
     return row | {"probe": probe(network, trial)} if trial.task == "class" else row
+
+
+def summary(name: str, rows: Sequence[dict[str, float]], counts: dict[str, int]) -> dict[str, Any]:
+    """Give each column's mean, standard deviation and 95 % interval over seeds."""
+    found: dict[str, Any] = {"row": name, "n": len(rows)}
+    for column in (c for c in COLUMNS if c in rows[0]):
+        values = np.array([row[column] for row in rows])
+        low, high = interval(values, counts.get(column))
+        if column in SHARES:
+            low, high = max(0.0, low), min(1.0, high)
+        found[column] = {
+            "mean": round(float(values.mean()), 4),
+            "sd": round(float(values.std(ddof=1)), 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+        }
+    return found
+
+
+def interval(values: FloatArray, examples: int | None) -> tuple[float, float]:
+    """Student's t over seeds; for accuracies on so many `examples` in all, no less than binomial.
+
+    Five seeds with an accuracy of exactly 0 have no spread, and still prove no 0.
+    """
+    _, low, high = (float(x) for x in over_seeds(values))
+    if examples is None:
+        return low, high
+    exact = clopper_pearson(float(values.mean()) * examples, examples)
+    return min(low, exact.low), max(high, exact.high)
+
+
+def counted(trials: Sequence[Trial]) -> dict[str, int]:
+    """Count the examples behind each accuracy, over all trials."""
+    stay = [int(stays(trial).sum()) for trial in trials]
+    gone = [len(stays(trial)) - n for trial, n in zip(trials, stay, strict=True)]
+    forget = [len(split_of(trial).forget) for trial in trials]
+    return {"Ret": sum(stay), "For": sum(forget), "For, test": max(1, sum(gone))}
 
 
 def settings() -> dict[str, object]:

@@ -45,9 +45,14 @@ class Ground:
     alike: Callable[[TrialName, str], BoolArray]
 
     def split(self, trial: TrialName) -> Split:
-        """Give a trial's split."""
-        mask, of = self.forgets(trial), self.setting
-        parts = of.train.take(mask), of.train.take(~mask), of.holdout, of.test
+        """Give a trial's split.
+
+        Where a class or sub-class is forgotten, only holdout examples of it can be compared with:
+        others would tell the class, not the membership.
+        """
+        mask, alike, of = self.forgets(trial), self.alike(trial, "holdout"), self.setting
+        holdout = of.holdout.take(alike) if alike.any() else of.holdout
+        parts = of.train.take(mask), of.train.take(~mask), holdout, of.test
         return Split(*parts, of.recipe.classes)
 
     def plan(self) -> BankPlan:

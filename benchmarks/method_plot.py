@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +42,8 @@ def _figure(
 ) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(tasks) + 2.2, 4.2), layout="constrained")
+    high = max(4.2, 0.16 * len(style) + 0.4)  # inches, so that the legend finds room
+    figure = Figure(figsize=(4.2 * len(tasks) + 2.4, high), layout="constrained")
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     for panel, task in zip(panels, tasks, strict=True):
         _panel(panel, [row for row in rows if row["task"] == task and row["n"]], style)
@@ -52,7 +55,14 @@ def _figure(
     legend = figure.legend(labels.values(), labels.keys(), loc="outside right center", fontsize=7)
     for handle in legend.legend_handles:
         handle.set_sizes([40.0])  # type: ignore[union-attr]
-    figure.savefig(path, metadata={"Date": None})
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    path.write_text(_compact(drawn.getvalue()))
+
+
+def _compact(svg: str) -> str:
+    """Keep hundredths of a point and no indentation: a third less to store."""
+    return re.sub(r"\n +", "\n", re.sub(r"(\.\d\d)\d+", r"\1", svg))
 
 
 def _panel(
@@ -65,20 +75,22 @@ def _panel(
             floor = row["TA"]["mean"] - DEPTH
             band = row["null low"]["mean"], row["null high"]["mean"]
             panel.axvspan(*band, color="0.93", zorder=0)
-    for row in rows:
-        _mark(panel, row, floor, *style[row["row"]])
+    across = [row["forget_auc"]["mean"] for row in rows]
+    up = [max(floor, row["TA"]["mean"]) for row in rows]
+    reach = [[row[name]["sd"] or 0.0 for row in rows] for name in ("forget_auc", "TA")]
+    panel.errorbar(across, up, reach[1], reach[0], fmt="none", ecolor="0.6", lw=0.7, zorder=1)
+    for x, y, row in zip(across, up, rows, strict=True):
+        marker, colour = style[row["row"]]
+        size = LEAST_SIZE + SIZE * _cost(row)
+        looks: dict[str, Any] = {"s": size, "marker": marker, "color": colour, "linewidths": 0}
+        panel.scatter(x, y, **looks, alpha=0.75, label=row["row"])
     panel.axvline(0.5, color="0.8", zorder=0)
     panel.locator_params(axis="x", nbins=6)
     panel.grid(alpha=0.3)
 
 
-def _mark(panel: Any, row: Mapping[str, Any], floor: float, marker: str, colour: str) -> None:
-    """Put one row where it belongs; its area grows with its passes forward and backward."""
-    x, y = row["forget_auc"], row["TA"]
-    cost = 1.0 if row["row"] in (RETRAINED, OTHER) else 0.0
+def _cost(row: Mapping[str, Any]) -> float:
+    """Give the passes forward and backward of a row as a fraction of retraining's."""
     if "of retraining, passes" in row:
-        cost = row["of retraining, passes"]["mean"]
-    at = (x["mean"], max(floor, y["mean"]))
-    size = LEAST_SIZE + SIZE * cost
-    panel.errorbar(*at, xerr=x["sd"], yerr=y["sd"], color=colour, lw=0.7, alpha=0.6)
-    panel.scatter(*at, s=size, marker=marker, color=colour, alpha=0.75, label=row["row"])
+        return float(row["of retraining, passes"]["mean"])
+    return 1.0 if row["row"] in (RETRAINED, OTHER) else 0.0

@@ -33,11 +33,10 @@ class EpsilonSearch:
     bounds each pixel instead of the L2 distance. eps_init, steps, step (a share of epsilon): AMUN's
     .04, 50 and .1. doublings: how often epsilon may double. restart: where the ascent begins again
     after a doubling: at the original, as Algorithm 4 says, or where it was, as the public code
-    does. start: at the last epsilon of eps_init 2^k within the linearised distance to the boundary
-    (`linear`), or always at `eps_init`, as published. patience: an epsilon is given up when the
-    margin's fall over so many steps, kept up, would not reach the boundary; 0, as published, never.
-    halvings: bisections between the last two steps after the answer changed; published 0. seed: of
-    the random starts.
+    does. start: at the first epsilon of eps_init 2^k beyond the linearised distance to the boundary
+    (`linear`), or always at `eps_init`, as published. refinements: how often an example that was
+    found is brought closer, by a direction halfway to the boundary's normal and so many halvings
+    along it; published 0. seed: of the random starts.
     """
 
     attack: str = "pgd"
@@ -47,7 +46,7 @@ class EpsilonSearch:
     doublings: int = 10
     restart: str = "from_original"
     start: str = "linear"
-    patience: int = 5
+    refinements: int = 3
     halvings: int = 4
     precision: str = "auto"
     seed: int = 0
@@ -62,9 +61,9 @@ class EpsilonSearch:
                 f"epsilon search: got eps_init {self.eps_init}, step {self.step}, {self.steps} "
                 "steps; expected sizes above 0 and at least 1 step"
             )
-        if min(self.doublings, self.patience, self.halvings) < 0:
+        if min(self.doublings, self.refinements, self.halvings) < 0:
             raise UsageError(
-                f"epsilon search: got doublings {self.doublings}, patience {self.patience}, "
+                f"epsilon search: got doublings {self.doublings}, refinements {self.refinements}, "
                 f"halvings {self.halvings}; expected none below 0"
             )
 
@@ -79,10 +78,10 @@ class Adversarial:
     """What a search found, in the order of the examples.
 
     images: (n, channels, height, width) float32, 0..1; the last one tried where none was found.
-    labels: (n,) the network's answers to them. l2: (n,) distances. eps: (n,) the epsilon in whose
-    ball it was found, or the largest tried. found: (n,). attempts: (n,) attacks tried: 0 where the
-    network was wrong before, 1 where the first found it, more where a fallback had to. passes:
-    examples passed forward and backward.
+    labels: (n,) the network's answers to them. l2: (n,) distances. eps: (n,) the first of
+    eps_init 2^k that bounds it, or the largest tried. found: (n,). attempts: (n,) attacks tried: 0
+    where the network was wrong before, 1 where the first found it, more where a fallback had to.
+    passes: examples passed forward and backward.
     """
 
     images: FloatArray
@@ -147,6 +146,11 @@ def fgsm(
     _, gradient = input_gradient(network, start, labels, loss)
     moved = (start + step * bound * gradient.sign()).clamp(pixels - bound, pixels + bound)
     return moved.clamp(0, 1)
+
+
+def unit(images: Tensor) -> Tensor:
+    """Give each image the L2 norm 1; one of norm 0 stays."""
+    return images / l2_norm(images).clamp_min(1e-30)
 
 
 def l2_norm(images: Tensor) -> Tensor:

@@ -24,15 +24,20 @@ from unlearning.adversarial import (
     input_gradient,
     l2_norm,
     lost_margin,
+    unit,
 )
 from unlearning.domain import Examples
 from unlearning.keyed import kept, key_of, settings_of
 from unlearning.outputs import BATCH
 from unlearning.training import pick_device, pixels_on, uses_bf16
 
-TYPICAL_PASSES = 25
-"""Forward and backward passes of one example in a search with the defaults, for estimates:
-benchmarks/results/beside-amun.json. Every search counts its own."""
+TYPICAL_PASSES = 20
+"""What a search with the defaults costs for one example, for estimates: about 13 passes forward and
+backward and 18 forward alone, of a third of the work each (benchmarks/results/beside-amun.json)."""
+
+NEARER = 0.8
+"""Where bisection begins, as a share of the distance to the tangent plane: a bent boundary may lie
+before it."""
 
 
 def adversarial_examples(
@@ -68,19 +73,18 @@ class _Search:
         self.images = self.originals.clone()
         n = len(self.labels)
         self.eps = torch.full((n, 1, 1, 1), settings.eps_init, device=device)
-        self.margin = torch.zeros(n, device=device)
         self.stuck = torch.zeros(n, dtype=torch.bool, device=device)
         self.attempts = torch.zeros(n, dtype=torch.int64, device=device)
         self.passes = 0
         self.found = self._answers(torch.arange(n, device=device)) != self.labels
 
     def run(self) -> Adversarial:
-        """Try one attack after another on what is left, then move what was found closer."""
+        """Try one attack after another on what is left, then bring what was found closer."""
         first = self._first_eps()
         for attack in self._attacks():
             self._ladder(attack, first)
         if self.settings.attack == "pgd":
-            self._move_closer()
+            self._refine()
         return self._result()
 
     def _attacks(self) -> list[Attack]:
@@ -121,7 +125,7 @@ class _Search:
             return part[:0]
         length = l2_norm(gradient)
         self.stuck[part] = (length.flatten() == 0) & ~self.found[part]
-        on = self._hopeful(part, logits, step) & ~self.found[part] & ~self.stuck[part]
+        on = ~(self.found | self.stuck)[part]
         self._move(part[on], gradient[on] / length[on])
         return part[on]
 
@@ -132,15 +136,6 @@ class _Search:
             doubtful = part[changed]
             changed[changed.clone()] = self._answers(doubtful) != self.labels[doubtful]
         self.found[part] = changed
-
-    def _hopeful(self, part: Tensor, logits: Tensor, step: int) -> Tensor:
-        """Whether the steps that are left reach the boundary at the rate of the last few."""
-        every, margin = self.settings.patience, -lost_margin(logits, self.labels[part])
-        if every == 0 or step % every:
-            return torch.ones_like(self.found[part])
-        rate = (self.margin[part] - margin) / every
-        self.margin[part] = margin
-        return (margin <= rate * (self.settings.steps - step)) | (step == 0)
 
     def _move(self, part: Tensor, direction: Tensor) -> None:
         """Step along unit directions, back into the ball around the original and into 0..1."""
@@ -160,34 +155,57 @@ class _Search:
             self.found[part] = self._answers(part) != self.labels[part]
 
     def _first_eps(self) -> Tensor:
-        """Give eps_init, or the last eps_init 2^k within the linearised distance to the boundary.
+        """Give eps_init, or the first eps_init 2^k beyond the linearised distance to the boundary.
 
         That distance is margin / |its gradient|.
         """
-        eps, settings = self.eps.clone(), self.settings
-        if settings.start == "eps_init" or settings.attack == "ffgsm":
+        eps = self.eps.clone()
+        if self.settings.start == "eps_init" or self.settings.attack == "ffgsm":
             return eps
         for part in self._parts(self._where(~self.found)):
             logits, gradient = self._gradient(part, lost_margin)
             margin = -lost_margin(logits, self.labels[part]).reshape(-1, 1, 1, 1)
-            doublings = (margin / l2_norm(gradient) / settings.eps_init).log2().floor()
-            doublings = doublings.nan_to_num(0, 0, 0).clamp(0, settings.doublings)
-            eps[part] *= 2**doublings
+            distance = (margin / l2_norm(gradient)).nan_to_num(0, 0, 0)
+            eps[part] = self._rung(distance)
         return eps
 
-    def _move_closer(self) -> None:
-        """Bisect between the last two steps, seen as lengths along the line from the original."""
-        for part in self._parts(self._where(self.found & (self.attempts > 0))):
-            origin, delta = self.originals[part], self.images[part] - self.originals[part]
-            back = 2 * self.settings.step * self.eps[part] / l2_norm(delta).clamp_min(1e-30)
-            high = torch.ones_like(back)
-            low = (high - back).clamp_min(0)
-            for _ in range(self.settings.halvings):
-                middle = (low + high) / 2
-                self.images[part] = origin + middle * delta
-                changed = (self._answers(part) != self.labels[part]).reshape(middle.shape)
-                low, high = torch.where(changed, low, middle), torch.where(changed, middle, high)
-            self.images[part] = origin + high * delta
+    def _rung(self, distance: Tensor) -> Tensor:
+        """Give the first eps_init 2^k that is not below a distance, up to the cap."""
+        settings = self.settings
+        doublings = (distance / settings.eps_init).log2() - 1e-4  # a distance of epsilon is within
+        return settings.eps_init * 2 ** doublings.ceil().clamp(0, settings.doublings)
+
+    def _refine(self) -> None:
+        """Bring what was found closer, as often as the settings say."""
+        for _ in range(self.settings.refinements):
+            for part in self._parts(self._where(self.found & (self.attempts > 0))):
+                self._come_closer(part)
+
+    def _come_closer(self, part: Tensor) -> None:
+        """Turn halfway to the boundary's normal and bisect from the tangent plane on.
+
+        A nearest point lies along the normal there. Turning all the way overshoots where the
+        boundary is bent. What does not cross at its old length stays.
+        """
+        before = self.images[part]
+        delta, normal = before - self.originals[part], unit(self._gradient(part, lost_margin)[1])
+        length, straight = l2_norm(delta), unit(delta)
+        halfway = unit(straight + normal)
+        plane = length * _dot(straight, normal) / _dot(halfway, normal)
+        low, high = NEARER * plane.nan_to_num(0, 0, 0).clamp_min(0).minimum(length), length
+        crossed = self._crosses(part, high * halfway)
+        for _ in range(self.settings.halvings):
+            middle = (low + high) / 2
+            across = self._crosses(part, middle * halfway)
+            low, high = torch.where(across, low, middle), torch.where(across, middle, high)
+            crossed |= across
+        nearer = (self.originals[part] + high * halfway).clamp(0, 1)
+        self.images[part] = torch.where(crossed, nearer, before)
+
+    def _crosses(self, part: Tensor, delta: Tensor) -> Tensor:
+        """Move to the originals plus delta and say where the answer is another, (n, 1, 1, 1)."""
+        self.images[part] = (self.originals[part] + delta).clamp(0, 1)
+        return (self._answers(part) != self.labels[part]).reshape(-1, 1, 1, 1)
 
     def _gradient(self, part: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         self.passes += len(part)
@@ -211,13 +229,20 @@ class _Search:
     def _result(self) -> Adversarial:
         labels = self._answers(torch.arange(len(self.labels), device=self.labels.device))
         found = labels != self.labels
+        l2 = l2_norm(self.images - self.originals).flatten()
+        if self.settings.attack == "pgd":
+            self.eps[found] = self._rung(l2[found]).reshape(-1, 1, 1, 1)
         images = self.images.contiguous(memory_format=torch.contiguous_format)
         return Adversarial(
             images=images.cpu().numpy(),
             labels=labels.cpu().numpy(),
-            l2=l2_norm(self.images - self.originals).flatten().cpu().numpy(),
+            l2=l2.cpu().numpy(),
             eps=self.eps.flatten().cpu().numpy(),
             found=found.cpu().numpy(),
             attempts=self.attempts.cpu().numpy(),
             passes=self.passes,
         )
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((1, 2, 3), keepdim=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from tests.unit import toys
@@ -16,7 +17,7 @@ from unlearning.audits.changes import auc_change, mean_change
 from unlearning.audits.collateral import Collateral
 from unlearning.audits.pairs import Pairs, drop
 from unlearning.audits.relearning import Relearning, area
-from unlearning.domain import Group, Measurement, Outputs, ShadowOutputs
+from unlearning.domain import Group, Measurement, Outputs, ShadowOutputs, Split
 from unlearning.errors import UsageError
 from unlearning.measuring import Scores
 from unlearning.training import train
@@ -49,10 +50,9 @@ def test_examples_of_one_subject_count_once() -> None:
     assert mean_change(np.zeros(9), np.zeros(9, int)).high == np.inf
 
 
-def scores(members: Sequence[float], others: Sequence[float]) -> Scores:
-    return Scores(
-        np.array(members), np.array(others), np.arange(len(members)), np.arange(len(others))
-    )
+def scores(members: ArrayLike, others: ArrayLike) -> Scores:
+    first, second = np.asarray(members), np.asarray(others)
+    return Scores(first, second, np.arange(len(first)), np.arange(len(second)))
 
 
 def test_an_auc_change_by_hand() -> None:
@@ -160,7 +160,7 @@ def test_the_area_under_a_curve_by_hand() -> None:
     assert area(curve).tolist() == [0.75, 1.0, 0.0]
 
 
-def class_split() -> toys.Split:
+def class_split() -> Split:
     """Class 2 forgotten whole."""
     parts = toys.split(forget=60)
     return replace(
@@ -181,7 +181,7 @@ def test_who_knew_a_class_learns_it_again_faster() -> None:
     parts = class_split()
     hidden = toys.trained(parts)
     with torch.no_grad():
-        hidden.body[-1].bias[2] -= 4  # type: ignore[index, union-attr, operator]
+        hidden.body[-1].bias[2] -= 4  # type: ignore[index]
     rng = toys.generator(1)
     honest = train(networks.build(toys.RECIPE, rng), parts.retain, toys.TRAINING, rng)
     found = by_name(SHORT.measure(hidden, [honest], parts, toys.generator(2)))

@@ -39,13 +39,23 @@ def test_divergence_by_hand() -> None:
 
 def test_no_hits_in_any_seed_are_still_no_proof_of_none() -> None:
     """0 of 100 in all: at most 1 - .025^(1/100) = 3.6 %, though the seeds do not spread."""
-    low, high = famr.interval(np.zeros(5), 100)
+    low, high = famr_trials.interval(np.zeros(5), 100)
     np.testing.assert_allclose([low, high], [0.0, 1 - 0.025 ** (1 / 100)], rtol=1e-9)
 
 
 def test_seeds_that_spread_widen_the_interval() -> None:
-    """.4 and .6: mean .5, sd .1414, t(.975, 1) = 12.7: beyond 0 and 1, so cut there."""
-    assert famr.interval(np.array([0.4, 0.6]), 10_000) == (0.0, 1.0)
+    """.4 and .6: mean .5, sd .1 sqrt 2, t(.975, 1) = tan(.475 pi); 10,000 examples spread less."""
+    reach = np.tan(0.475 * np.pi) * 0.1
+    found = famr_trials.interval(np.array([0.4, 0.6]), 10_000)
+    np.testing.assert_allclose(found, [0.5 - reach, 0.5 + reach], rtol=1e-9)
+
+
+def test_a_share_is_never_reported_beyond_0_and_1() -> None:
+    row = {"Ret": 0.9, "For": 0.4, "CE": 1.0, "Ent": 1.0, "KL": 1.0}
+    rows = [row, {**row, "For": 0.6}]
+    found = famr_trials.summary("FAMR", rows, {"Ret": 100, "For": 100})
+    assert (found["For"]["low"], found["For"]["high"]) == (0.0, 1.0)
+    assert found["CE"]["low"] == found["CE"]["high"] == 1.0
 
 
 def test_curves_are_read_off_rows_by_seed_and_epoch() -> None:

@@ -70,7 +70,7 @@ def section(name: str, seeds: int) -> Section:
 
 
 def test_the_mean_over_seeds_and_its_interval_by_hand() -> None:
-    """1, 2, 3: mean 2, deviation 1; with two degrees of freedom t is .95 / sqrt(2 * .975 * .025)."""
+    """1, 2, 3: mean 2, deviation 1; for two degrees of freedom t = .95 / sqrt(2 * .975 * .025)."""
     mean, low, high = over_seeds(np.array([1.0, 2.0, 3.0]))
     reach = 0.95 / np.sqrt(2 * 0.975 * 0.025) / np.sqrt(3)
     np.testing.assert_allclose([mean, low, high], [2, 2 - reach, 2 + reach], rtol=1e-9)

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from unlearning.domain import Examples, FloatArray, Outputs, Split
 from unlearning.errors import UsageError
 from unlearning.features import layer_of
-from unlearning.outputs import BATCH, groups_of, outputs_of
-from unlearning.training import pick_device
+from unlearning.outputs import groups_of, logits_of, outputs_of
 
 KINDS = (nn.Conv2d, nn.Linear)
 """Layers with weights, before each of which features are taken."""
@@ -35,23 +34,29 @@ class Representation:
 def representation_of(
     network: nn.Module, split: Split, layers: Sequence[str] | None = None, *, depths: int = 3
 ) -> Representation:
-    """Run a network over a split.
+    """Run a network once over a split, in evaluation mode and full precision.
 
-    layers: names of convolutions or linear layers; without them those that `at_depths` gives.
+    What a layer reads is averaged over positions: the pixels of a convolution's input, the tokens
+    of a linear layer's. layers: names of convolutions or linear layers; without them those that
+    `at_depths` gives.
     """
-    groups = [part for part in groups_of(split).values() if len(part)]
-    names = at_depths(network, groups[0], depths) if layers is None else layers
-    found = [features_at(network, part, names) for part in groups]
-    features = {name: np.concatenate([part[name] for part in found]) for name in names}
-    return Representation(outputs_of(network, split), features)
+    some = next(part for part in groups_of(split).values() if len(part))
+    names = at_depths(network, some, depths) if layers is None else layers
+    with _reading(network, names) as read:
+        outputs = outputs_of(network, split)
+    return Representation(outputs, {name: torch.cat(read[name]).numpy() for name in names})
 
 
 def at_depths(network: nn.Module, examples: Examples, depths: int) -> list[str]:
     """Name layers with weights at 1/depths, 2/depths, ... of the way; the last is the last one.
 
-    Layers are counted in the order in which they run. Raises UsageError if there are fewer.
+    Layers are counted in the order in which they run; one that runs twice is no depth. Raises
+    UsageError if there are fewer.
     """
-    order = _in_order(network, examples.take(np.arange(1)))
+    named = [name for name, module in network.named_modules() if isinstance(module, KINDS)]
+    with _reading(network, named) as read:
+        logits_of(network, examples.take(np.arange(1)))
+    order = [name for name, parts in read.items() if len(parts) == 1]
     if not 1 <= depths <= len(order):
         raise UsageError(
             f"depths: got {depths}, expected 1 to {len(order)}, as many as there are convolutions "
@@ -60,33 +65,13 @@ def at_depths(network: nn.Module, examples: Examples, depths: int) -> list[str]:
     return [order[len(order) * k // depths - 1] for k in range(1, depths + 1)]
 
 
-def features_at(
-    network: nn.Module, examples: Examples, layers: Sequence[str]
-) -> dict[str, FloatArray]:
-    """Give what layers read, (n, d) float32 each, averaged over positions, in evaluation mode.
-
-    A position is a pixel of a convolution's input, or a token of a linear layer's.
-    """
-    device, was_training = pick_device(), network.training
-    home, size = next(network.parameters()).device, BATCH[device.type]
-    network.to(device).eval()
-    parts: dict[str, list[Tensor]] = {name: [] for name in layers}
-    with _reading(network, layers) as read, torch.inference_mode():
-        for start in range(0, len(examples), size):
-            network(torch.from_numpy(examples.images[start : start + size]).to(device))
-            for name in layers:
-                parts[name].append(read[name].float().cpu())
-    network.to(home).train(was_training)
-    return {name: torch.cat(part).numpy() for name, part in parts.items()}
-
-
 @contextmanager
-def _reading(network: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Keep, by name, what layers read in the latest pass; names come in the order of running."""
-    read: dict[str, Tensor] = {}
+def _reading(network: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, list[Tensor]]]:
+    """Keep what layers read, batch by batch; names come in the order in which they first ran."""
+    read: dict[str, list[Tensor]] = {}
 
     def keep(name: str) -> Any:
-        return lambda layer, given: read.update({name: _averaged(layer, given[0])})
+        return lambda layer, given: read.setdefault(name, []).append(_averaged(layer, given[0]))
 
     hooks = [layer_of(network, name).register_forward_pre_hook(keep(name)) for name in layers]
     try:
@@ -99,16 +84,7 @@ def _reading(network: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Te
 def _averaged(layer: nn.Module, given: Tensor) -> Tensor:
     """Average over positions: the last axes of a convolution's input, the middle ones otherwise."""
     if isinstance(layer, nn.Conv2d):
-        return given.mean((2, 3))
-    return given.flatten(1, -2).mean(1) if given.ndim > 2 else given
-
-
-def _in_order(network: nn.Module, example: Examples) -> list[str]:
-    named = [name for name, module in network.named_modules() if isinstance(module, KINDS)]
-    device, was_training = pick_device(), network.training
-    home = next(network.parameters()).device
-    network.to(device).eval()
-    with _reading(network, named) as read, torch.inference_mode():
-        network(torch.from_numpy(example.images).to(device))
-    network.to(home).train(was_training)
-    return list(read)
+        given = given.mean((2, 3))
+    elif given.ndim > 2:
+        given = given.flatten(1, -2).mean(1)
+    return given.float().cpu()

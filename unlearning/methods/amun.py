@@ -71,7 +71,7 @@ class Amun(Descending):
     Defaults: CIFAR-10 in the public code (SGD .01, momentum .9, weight decay 5e-4, times .1 after
     each epoch or every 5, 10 epochs, batches of 128), which also crops and flips what is not
     adversarial. The search's: `adversarial.EpsilonSearch`; published are `restart: from_iterate`
-    (code) or `from_original` (Algorithm 4) with `start: eps_init`, patience 0, halvings 0.
+    (code) or `from_original` (Algorithm 4) with `start: eps_init` and 0 refinements.
     """
 
     name: ClassVar[str] = "amun"
@@ -91,7 +91,7 @@ class Amun(Descending):
     doublings: int = 10
     restart: str = "from_original"
     start: str = "linear"
-    patience: int = 5
+    refinements: int = 3
     halvings: int = 4
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class Amun(Descending):
             doublings=self.doublings,
             restart=self.restart,
             start=self.start,
-            patience=self.patience,
+            refinements=self.refinements,
             halvings=self.halvings,
             precision=self.precision,
         )
