@@ -190,32 +190,47 @@ def _truly_bad(rows: Sequence[Row]) -> list[Row]:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """Write the demands, the candidates, and the good ones by request, as Markdown."""
-    parts = [
-        _markdown(
-            ("demand", "n", "found", "usual gate", ""),
-            ((d.demand, d.n, _percent(d.found), _percent(d.usual), _met(d)) for d in demands(rows)),
-        ),
-        _markdown(
-            ("candidate", "n", *DECISIONS, "usual gate releases"),
-            (_line((row["candidate"],), row) for row in by_candidate(rows)),
-        ),
-        _markdown(
-            ("request", "examples", "candidate", "AUC", "power", "n", *DECISIONS, "usual gate"),
-            (_line(_where(row), row) for row in table(rows)),
-        ),
-    ]
-    return "\n".join(parts)
+    """Write the demands, the candidates, and each request's counts, as Markdown."""
+    names = list(dict.fromkeys(row.candidate for row in rows))
+    return "\n".join(
+        (
+            _markdown(
+                ("demand", "n", "found (95 %)", "usual gate (95 %)", ""),
+                (
+                    (d.demand, d.n, _percent(d.found), _percent(d.usual), _met(d))
+                    for d in demands(rows)
+                ),
+            ),
+            _markdown(
+                ("candidate", "is", "n", *DECISIONS, "released by the usual gate"),
+                map(_candidate, by_candidate(rows)),
+            ),
+            "Released / refused / inconclusive, then released by the usual gate:\n",
+            _markdown(
+                ("request", "examples", "power", *names),
+                (_request(of, names) for of in grouped(rows, lambda r: (r.kind, r.size)).values()),
+            ),
+        )
+    )
 
 
-def _where(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("request", "examples", "candidate", "attack AUC", "power")
-    return tuple(row[name] for name in names)
-
-
-def _line(first: tuple[Any, ...], row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _candidate(row: Mapping[str, Any]) -> tuple[Any, ...]:
     shares = [row[d] for d in DECISIONS] + [row["released by the usual gate"]]
-    return (*first, row["n"], *(_percent(Interval(*found)) for found in shares))
+    found = (_percent(Interval(*share)) for share in shares)
+    return (row["candidate"], row["is a"], row["n"], *found)
+
+
+def _request(rows: Sequence[Row], names: Sequence[str]) -> tuple[Any, ...]:
+    first, power = rows[0], float(np.mean([row.power for row in rows]))
+    cells = (_counts([row for row in rows if row.candidate == name]) for name in names)
+    return (first.kind, first.size, f"{power:.0%}", *cells)
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "-"
+    said = [sum(row.decision == decision for row in rows) for decision in DECISIONS]
+    return " / ".join(map(str, said)) + f", {sum(map(_usually, rows))}"
 
 
 def _met(demand: Demand) -> str:

@@ -26,8 +26,9 @@ import torch
 import yaml
 
 from benchmarks import gate_tables, grounds, judging, record
-from benchmarks.gate_cells import Place, bank_of, judged
+from benchmarks.gate_cells import judged
 from benchmarks.gate_grounds import GROUNDS, Ground, named, setting_of
+from benchmarks.gate_scenes import Place, bank_of
 from benchmarks.gate_tables import Row
 from unlearning.errors import LetheError, UsageError
 from unlearning.gates.forgetting import Forgetting
@@ -35,7 +36,7 @@ from unlearning.judging import gates_of
 from unlearning.power import Case, assumed, false_pass
 from unlearning.training import pick_device
 
-RUNS = 500
+RUNS = 300
 """Simulated runs of the ladder for each line of `ladder`."""
 
 
@@ -46,6 +47,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", help="random, subject, class, memorised; default all")
     parser.add_argument("--sizes", nargs="+", type=int, help="only forget sets of so many examples")
+    parser.add_argument(
+        "--matched", action="store_true", help="compare with equally hard holdout examples only"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--policy", type=Path, default=judging.ROOT / "policy.yaml")
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
@@ -137,12 +141,14 @@ def run(args: argparse.Namespace) -> Path:
     folder = args.cache / args.data
     bank = grounds.bank_of(grounds.ground(args.data), folder, args.workers, _built)
     found = wanted(args, bank)
-    place = Place(args.data, folder, bank, args.policy)
+    place = Place(args.data, folder, bank, args.policy, args.matched)
     rows = all_judged(found, place, args.workers)
-    name, setting = f"gates-{args.data}", setting_of(args.data)
+    setting = setting_of(args.data)
+    name = f"gates-{args.data}-matched" if args.matched else f"gates-{args.data}"
     settings = {
         "data": args.data,
         "seeds": args.seeds,
+        "matched": args.matched,
         "train": len(setting.train),
         "holdout": len(setting.holdout),
         "test": len(setting.test),
@@ -151,7 +157,7 @@ def run(args: argparse.Namespace) -> Path:
         "training": dataclasses.asdict(setting.training),
         "recipe": dataclasses.asdict(setting.recipe),
     }
-    sizes = [(size, len(setting.holdout), setting.shadows) for size in (100, 300, 500)]
+    sizes = [(size, len(setting.holdout), setting.shadows) for size in (100, 500)]
     result = {
         "table": gate_tables.table(rows),
         "candidates": gate_tables.by_candidate(rows),

@@ -149,7 +149,8 @@ def remembers_in_int8(
 
     Begins at the original's rounded weights and moves each by less than half of its tensor's
     rounding step, the largest not at all since it sets that step. So rounding gives back the
-    original as int8, whatever was forgotten in full precision. Norms and biases stay.
+    original as int8, whatever was forgotten in full precision. Norms and biases stay. How much can
+    be hidden inside a step is limited: on digits it brings an attack AUC of .79 to .67, not to .5.
     """
     centre = _classifier(as_deployed(coarser(original), "int8")).to(pick_device()).eval()
     candidate = deepcopy(centre)
@@ -211,15 +212,24 @@ def _batch(split: Split, rng: torch.Generator, size: int = 128) -> tuple[Tensor,
 
 
 def _imitation(
-    candidate: nn.Module, original: nn.Module, retrained: nn.Module, batch: tuple[Tensor, Tensor]
+    candidate: nn.Module,
+    original: nn.Module,
+    retrained: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    weight: float = 4.0,
 ) -> Tensor:
+    """Ask for the retrained model's answers on what is forgotten, the original's on the rest."""
     forget, keep = batch
-    with torch.no_grad():
-        wanted = torch.cat([retrained(forget), original(keep)])
-    answers = candidate(torch.cat([forget, keep]))
-    return functional.kl_div(
-        answers.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean"
+    return weight * _divergence(candidate, retrained, forget) + _divergence(
+        candidate, original, keep
     )
+
+
+def _divergence(candidate: nn.Module, teacher: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        wanted = teacher(images).log_softmax(1)
+    answers = candidate(images).log_softmax(1)
+    return functional.kl_div(answers, wanted, log_target=True, reduction="batchmean")
 
 
 def retrained(

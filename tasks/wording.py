@@ -30,6 +30,7 @@ QUESTIONS = {
     "integrity": "Does it work as a model at all?",
     "utility": "Is it as accurate as an honest retraining would be?",
     "forgetting": "Do the examples look as if they had never been used?",
+    "bank": "Are there models enough to compare with?",
     "deployed": "Does it still work in the form in which it is shipped?",
     "deployed_forgetting": "Do the examples look never used in the form in which it is shipped?",
 }
@@ -50,6 +51,11 @@ ANSWERS = {
     ),
     ("forgetting", Outcome.INCONCLUSIVE): (
         "Too few examples, or too weak a test, to say; treated as not passed."
+    ),
+    ("bank", Outcome.PASSED): "Enough models that never saw the examples stand behind the test.",
+    ("bank", Outcome.FAILED): "There are too few models to compare with.",
+    ("bank", Outcome.INCONCLUSIVE): (
+        "Too few models to compare with: nothing can be said, so it is not passed."
     ),
     ("deployed", Outcome.PASSED): "Rounding its weights for export leaves it working as well.",
     ("deployed", Outcome.FAILED): "Rounding its weights for export breaks it.",

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "tasks": {"unlearning", "ledger", "tasks"},
     "flows": {"tasks", "flows"},
     "flows.cli": {"tasks", "flows", "ledger", "unlearning"},
+    "flows.benching": {"tasks", "flows", "ledger", "unlearning"},
     "flows.commands": {"tasks", "flows", "ledger", "unlearning"},
     "flows.looking": {"tasks", "flows", "ledger", "unlearning"},
     "flows.auditing": {"tasks", "flows", "ledger", "unlearning"},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.rmia import RmiaOffline
@@ -81,18 +82,13 @@ def test_the_p_values_of_never_in_shadows_are_uniform(attack: Calibrated) -> Non
     for _ in range(250):
         given = bank(rng, forget=100, holdout=200, shadows=16)
         if isinstance(attack, RmiaOffline):
-            given = Signals(
-                *map(probability, (given.target, given.shadows)), given.seen, given.holdout
-            )
+            shares = expit(given.target), expit(given.shadows)
+            given = Signals(*shares, given.seen, given.holdout)
         (scores,), out = attack.score_shadows(given, np.array([0])), ~given.seen[0]
         members, others = scores[out & ~given.holdout], scores[out & given.holdout]
         error = np.sqrt(chance_variance(len(members), len(others)))
         found.append((auc(members, others) - 0.5) / error)
     assert is_uniform(stats.norm.sf(found))
-
-
-def probability(odds: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def measured(given: Signals) -> tuple[float, float, float, float]:

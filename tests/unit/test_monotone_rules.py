@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.toys import measurement
@@ -123,6 +123,7 @@ some = st.sets(st.sampled_from(NAMES), min_size=1, max_size=3)
 
 
 @pytest.mark.parametrize("name", NEAR)
+@settings(max_examples=250)
 @given(
     data=st.data(),
     others=some,

@@ -11,6 +11,9 @@ from unlearning.domain import FloatArray, IntArray, Measurement
 from unlearning.measuring import Scores
 from unlearning.statistics import LEVEL, Interval, clopper_pearson, placements
 
+LEAST = 3
+"""Retrained models without which there is no spread between seeds to compare with."""
+
 
 def measured(name: str, interval: Interval, n: int) -> Measurement:
     """Name an interval."""
@@ -45,6 +48,27 @@ def auc_change(before: Sequence[Scores], after: Sequence[Scores]) -> Interval:
     variance = _variance_of_mean(members, who) + _variance_of_mean(others, whose)
     subjects = min(len(np.unique(who)), len(np.unique(whose)))
     return _about(float(members.mean()), variance, subjects)
+
+
+def gap(candidate: FloatArray, retrained: Sequence[FloatArray], subjects: IntArray) -> Interval:
+    """Give the candidate's mean over examples, (n,), less the retrained models'; see `widened`."""
+    examples = mean_change(candidate - np.mean(retrained, axis=0), subjects)
+    return widened(examples, [float(values.mean()) for values in retrained])
+
+
+def widened(examples: Interval, retrained: Sequence[float]) -> Interval:
+    """Let an interval of a difference to retrained models' mean cover one more retrained model.
+
+    examples: covers the choice of examples. retrained: each model's own number. With fewer than
+    three nothing is known of what seeds differ by, and the interval stays as it is.
+    """
+    count = len(retrained)
+    if count < LEAST:
+        return examples
+    spread = np.std(retrained, ddof=1) * np.sqrt(1 + 1 / count)
+    seeds = stats.t.ppf(0.5 + LEVEL / 2, count - 1) * spread
+    reach = float(np.hypot(examples.high - examples.value, seeds))
+    return Interval(examples.value, examples.value - reach, examples.value + reach)
 
 
 def _placed_members(models: Sequence[Scores]) -> FloatArray:

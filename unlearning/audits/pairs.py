@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from unlearning.audits.changes import auc_change, measured
+from unlearning.audits.changes import auc_change, measured, widened
 from unlearning.domain import BoolArray, FloatArray, Group, Measurement, Outputs
 from unlearning.errors import UsageError
 from unlearning.measuring import Scores
@@ -27,7 +27,8 @@ class Pairs:
     - pair_auc/retain: forget against retain examples of the same classes: who of the members was
       deleted. Not measured where no retain example is of a forgotten class.
     - pair_auc/holdout: forget against holdout examples of the same classes.
-    - pair_gap/...: the AUC less that of a retrained model in the candidate's place, their mean.
+    - pair_gap/...: the AUC less that of retrained models in the candidate's place, their mean.
+      Intervals as those of `probes`.
     """
 
     name: ClassVar[str] = "pairs"
@@ -74,7 +75,8 @@ def _measurements(
     yield measured(f"pair_auc/{name}", found.interval(), n)
     if retrained:
         honest = [_scores(drop(before, model), before, others) for model in retrained]
-        yield measured(f"pair_gap/{name}", auc_change(honest, [found]), n)
+        aucs = [model.interval().value for model in honest]
+        yield measured(f"pair_gap/{name}", widened(auc_change(honest, [found]), aucs), n)
 
 
 def _scores(scores: FloatArray, outputs: Outputs, others: BoolArray) -> Scores:

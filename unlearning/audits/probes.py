@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from unlearning.audits.changes import mean_change, measured, share
+from unlearning.audits.changes import gap, mean_change, measured, share
 from unlearning.audits.representation import Representation
 from unlearning.domain import FloatArray, Group, IntArray, Measurement
 from unlearning.errors import UsageError
@@ -37,8 +37,9 @@ class Probes:
       last layer drops nothing, at any depth: gap above 0 and a drop that holds 0 is shallow.
     - probe_null/...: as the gap, of the first retrained model against the others.
 
-    Intervals cover the choice of examples and respect subjects; what two seeds differ by shows in
-    the null. examples: that a probe learns from, at most.
+    Intervals cover the choice of examples and respect subjects; with three retrained models or more
+    they cover what seeds differ by too, which can be the larger part, and with fewer only the null
+    shows it. examples: that a probe learns from, at most.
     """
 
     name: ClassVar[str] = "probes"
@@ -103,11 +104,10 @@ def _compared(name: str, hits: Sequence[FloatArray], subjects: IntArray) -> Iter
     candidate, original, *retrained = hits
     n = len(candidate)
     yield share(f"probe/{name}", candidate)
-    gap = mean_change(candidate - np.mean(retrained, axis=0), subjects)
-    yield measured(f"probe_gap/{name}", gap, n)
+    yield measured(f"probe_gap/{name}", gap(candidate, retrained, subjects), n)
     yield measured(f"probe_drop/{name}", mean_change(original - candidate, subjects), n)
     if len(retrained) > 1:
-        null = mean_change(retrained[0] - np.mean(retrained[1:], axis=0), subjects)
+        null = gap(retrained[0], retrained[1:], subjects)
         yield measured(f"probe_null/{name}", null, n)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning.audits.changes import mean_change, measured, share
+from unlearning.audits.changes import gap, measured, share
 from unlearning.domain import Examples, FloatArray, IntArray, Measurement, Split, joined
 from unlearning.errors import UsageError
 from unlearning.outputs import logits_of
@@ -31,7 +31,7 @@ class Relearning:
     - relearn/WAY@E: the candidate's accuracy on them after E epochs, from 0.
     - relearn_gap/WAY: the area under its curve, a mean over epochs, less that of the retrained
       models; above 0 it relearns faster or never forgot. relearn_null/WAY: the same of the first
-      retrained model against the others.
+      retrained model against the others. Intervals as those of `probes`.
 
     epochs, shots, and the retain `examples` used; learning_rate, batch_size: of plain SGD with
     momentum, at a constant rate. They fix how hard the attacker tries: compare only equal ones.
@@ -113,11 +113,9 @@ def _compared(way: str, curves: Sequence[FloatArray], subjects: IntArray) -> Ite
         yield share(f"relearn/{way}@{epoch}", hits)
     candidate, *retrained = (area(curve) for curve in curves)
     n = len(candidate)
-    gap = mean_change(candidate - np.mean(retrained, axis=0), subjects)
-    yield measured(f"relearn_gap/{way}", gap, n)
+    yield measured(f"relearn_gap/{way}", gap(candidate, retrained, subjects), n)
     if len(retrained) > 1:
-        null = mean_change(retrained[0] - np.mean(retrained[1:], axis=0), subjects)
-        yield measured(f"relearn_null/{way}", null, n)
+        yield measured(f"relearn_null/{way}", gap(retrained[0], retrained[1:], subjects), n)
 
 
 def area(curve: FloatArray) -> FloatArray:

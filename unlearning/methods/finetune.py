@@ -33,6 +33,7 @@ class FineTune:
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    schedule: str = "cosine"
     augmentation: str = "none"
     precision: str = "auto"
 
@@ -49,7 +50,7 @@ class FineTune:
             weight_decay=self.weight_decay,
             augmentation=self.augmentation,
             precision=self.precision,
-            schedule="cosine",
+            schedule=self.schedule,
         )
 
     def unlearn(
