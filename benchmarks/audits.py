@@ -50,14 +50,14 @@ SIZE = 1000
 SHORT = 400
 """Examples of each set that relearning and the deployed forms are measured on."""
 
-METHODS = {
+METHODS: Mapping[str, Famr | FineTune] = {
     "head only": Famr(
         head_only=True, target="uniform_retain", epochs=5, learning_rate=2e-3, anchor=0.0
     ),
     "finetune": FineTune(epochs=3, learning_rate=0.05),
 }
 FINETUNED_ON = 2000
-RELEARNING = Relearning(epochs=1, shots=(10,), examples=1000, batch_size=64)
+RELEARNING = Relearning(epochs=2, examples=SIZE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +83,11 @@ class Ground:
 def cut(split: Split, size: int) -> Split:
     """Keep up to `size` of each part; half of holdout and test are of the forgotten classes."""
     rng, forgotten = np.random.default_rng(0), np.unique(split.forget.labels)
-    groups = (split.forget, split.retain, split.holdout, split.test)
-    parts = [part.take(_drawn(part, forgotten, size, rng)) for part in groups]
+
+    def some(part: Examples) -> Examples:
+        return part.take(_drawn(part, forgotten, size, rng))
+
+    parts = some(split.forget), some(split.retain), some(split.holdout), some(split.test)
     return Split(*parts, classes=split.classes)
 
 
@@ -247,9 +250,8 @@ def bank_of(folder: Path) -> Bank:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--folder", type=Path, default=judging.ROOT / "artifacts/benchmarks/cifar10"
-    )
+    folder = judging.ROOT / "artifacts/benchmarks/cifar10"
+    parser.add_argument("--folder", type=Path, default=folder)
     args = parser.parse_args()
     torch.set_num_threads(1)
     bank = bank_of(args.folder)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,12 +41,32 @@ TRAIN, FORGET, RETAIN, HOLDOUT, TEST, SHADOWS = 10_000, 1_000, 1_000, 5_000, 5_0
 REPEATS = 3
 
 
-def timed(work: Callable[[], T], seconds: dict[str, float], name: str) -> T:
-    """Do some work and add what it took, on the wall's clock, under its name."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Took:
+    """Seconds by the clock on the wall, and by those of all processors that worked."""
+
+    wall: float
+    processors: float
+
+    def __add__(self, other: Took) -> Took:
+        """Do one after the other."""
+        return Took(self.wall + other.wall, self.processors + other.processors)
+
+
+def timed(work: Callable[[], T], took: dict[str, Took], name: str) -> T:
+    """Do some work and note under its name what it took."""
+    wall, processors = time.perf_counter(), time.process_time()
     result = work()
-    seconds[name] = time.perf_counter() - began
+    took[name] = Took(time.perf_counter() - wall, time.process_time() - processors)
     return result
+
+
+def summary(runs: Sequence[Took]) -> dict[str, Any]:
+    """Give the spread of both."""
+    return {
+        "seconds": spread([run.wall for run in runs]),
+        "processor_seconds": spread([run.processors for run in runs]),
+    }
 
 
 def policy_gates() -> tuple[Gate, ...]:
@@ -53,10 +74,10 @@ def policy_gates() -> tuple[Gate, ...]:
     return gates_of(yaml.safe_load((ROOT / "policy.yaml").read_text())["gates"])
 
 
-def decided(trial: Trial, gates: tuple[Gate, ...], seconds: dict[str, float]) -> Decision:
+def decided(trial: Trial, gates: tuple[Gate, ...], took: dict[str, Took]) -> Decision:
     """Measure and judge a trial."""
-    measured = timed(lambda: measure(trial, LiraOffline()), seconds, "measuring")
-    return timed(lambda: decide(judge(measured, gates), exact=False), seconds, "gates")
+    measured = timed(lambda: measure(trial, LiraOffline()), took, "measuring")
+    return timed(lambda: decide(judge(measured, gates), exact=False), took, "gates")
 
 
 def cached_bank(folder: Path, examples: Examples, rng: np.random.Generator) -> None:
@@ -90,12 +111,13 @@ def whole(folder: Path) -> dict[str, Any]:
         recipe.classes,
     )
     candidate, champion = (networks.build(recipe, torch.Generator().manual_seed(k)) for k in (1, 2))
+    once: dict[str, Took] = {}
+    before = timed(lambda: outputs_of(champion, split), once, "champion answers, once")
     runs, gates = [], policy_gates()
     for _ in range(REPEATS):
-        seconds: dict[str, float] = {}
-        before = timed(lambda: outputs_of(champion, split), seconds, "champion answers")
-        bank = timed(lambda: load_bank(folder), seconds, "reading the bank")
-        after = timed(lambda: outputs_of(candidate, split), seconds, "candidate answers")
+        took: dict[str, Took] = {}
+        bank = timed(lambda: load_bank(folder), took, "reading the bank")
+        after = timed(lambda: outputs_of(candidate, split), took, "candidate answers")
         trial = Trial(
             candidate=after,
             champion=before,
@@ -104,21 +126,21 @@ def whole(folder: Path) -> dict[str, Any]:
             shadow_size=TRAIN / 2,
             train_size=TRAIN,
         )
-        decided(trial, gates, seconds)
-        seconds["one candidate"] = sum(seconds.values()) - seconds["champion answers"]
-        runs.append(seconds)
-    return {name: spread([run[name] for run in runs]) for name in runs[0]}
+        decided(trial, gates, took)
+        runs.append({**took, "one candidate": sum(took.values(), Took(0.0, 0.0))})
+    parts = {name: summary([run[name] for run in runs]) for name in runs[0]}
+    return {**parts, **{name: summary([part]) for name, part in once.items()}}
 
 
 def scaling(n: int, shadows: int) -> dict[str, Any]:
     """Time measuring and judging from outputs in memory, all of n examples compared."""
     trial, gates = random_trial(n, shadows, np.random.default_rng(0)), policy_gates()
-    runs: list[float] = []
+    runs = []
     for _ in range(REPEATS):
-        seconds: dict[str, float] = {}
-        decided(trial, gates, seconds)
-        runs.append(sum(seconds.values()))
-    return {"examples": n, "shadows": shadows, "seconds": spread(runs)}
+        took: dict[str, Took] = {}
+        decided(trial, gates, took)
+        runs.append(sum(took.values(), Took(0.0, 0.0)))
+    return {"examples": n, "shadows": shadows, **summary(runs)}
 
 
 def main() -> None:

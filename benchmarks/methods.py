@@ -103,7 +103,8 @@ def measured(todo: Sequence[Cell], place: Place, workers: int) -> list[dict[str,
             tell(run(cell, place))
     else:
         _measure_apart(missing, place, workers, tell)
-    return [run(cell, place) for cell in todo]
+    # Two presets with the same settings share a kept result, each under its own name.
+    return [{**run(cell, place), "row": cell.row} for cell in todo]
 
 
 def _measure_apart(missing: list[Cell], place: Place, workers: int, tell: Progress) -> None:

@@ -12,6 +12,7 @@ from unlearning.methods import METHODS
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- results -->\n", "<!-- /results -->\n"
+RATES = ("FA", "RA", "TA")
 METHODS_BEGIN, METHODS_END = "<!-- methods -->\n", "<!-- /methods -->\n"
 
 
@@ -91,6 +92,72 @@ def whole(name: str) -> str:
     return words + table(("request (examples)", "method", "decision", "seconds", "why"), rows)
 
 
+def compared(name: str) -> str:
+    """Write how methods came out beside retraining, a table for each task."""
+    result = load(f"methods-{name}")
+    settings, rows = result["settings"], result["rows"]["table"]
+    parts = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        of = [row for row in rows if row["task"] == task]
+        words = (
+            f"**{name}, {task}**: {settings['forgotten'][task]:,} of {settings['train']:,} "
+            f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with an "
+            "original each; mean, and deviation over the seeds, in per cent.\n\n"
+        )
+        header = ("", "FA", "RA", "TA", "average gap", "D_KL", "attack AUC (calibrated)", "seconds")
+        parts.append(words + table(header, [_compared(row) for row in of]))
+    where = f"All columns, in [benchmarks/results/methods-{name}.md](benchmarks/results"
+    return "\n".join([*parts, f"{where}/methods-{name}.md).\n"])
+
+
+def _compared(row: dict[str, Any]) -> list[str]:
+    def spread(key: str, scale: float, digits: int) -> str:
+        found = row.get(key)
+        if not found or found["mean"] is None:
+            return ""
+        mean, sd = found["mean"] * scale, (found["sd"] or 0) * scale
+        return f"{mean:.{digits}f} ± {sd:.{digits}f}" if row["n"] > 1 else f"{mean:.{digits}f}"
+
+    rates = [spread(key, 100, 1) for key in ("FA", "RA", "TA", "average gap")]
+    seconds = row.get("seconds")
+    cost = f"{seconds['mean']:.0f}" if seconds and seconds["mean"] is not None else ""
+    return [row["row"], *rates, spread("D_KL", 1, 2), spread("forget_auc", 1, 3), cost]
+
+
+def beside() -> str:
+    """Write how our code compares with public code on the same weights and index sets."""
+    result = load("beside-sfr-on")
+    rows = [
+        [
+            name,
+            *(f"{row[key]['difference']:+.2f} ± {row[key]['reach']:.2f}" for key in RATES),
+            f"{row['JS between sides']:.4f} / {row['JS between seeds']:.4f}",
+            "{1:.2f} ({0:.2f} to {2:.2f})".format(*row["seconds, ours / public"]),
+            "{1:.2f}".format(*row["seconds, ours in fp32 / public"]),
+        ]
+        for name, row in result["rows"].items()
+    ]
+    header = ("method", *(f"{key}, ours - public" for key in RATES), "JS between sides / seeds")
+    words = (
+        f"**SFR-on's public code**, {result['settings']['seeds']} seeds: differences in points "
+        "with their 95 % interval; the divergence of the outputs between the two sides and between "
+        "seeds of one side; our seconds as a fraction of theirs, median and range.\n\n"
+    )
+    more = ("seconds, ours / public", "in fp32")
+    search = {row["search"]: row for row in load("beside-amun")["rows"]}["ours"]
+    meter = load("beside-privacy-meter")["rows"]
+    faster = [row["times_faster"]["median"] for row in meter]
+    apart = max(row["largest_difference"] for row in meter)
+    return (
+        words + table((*header, *more), rows) + "\n**AMUN's adversarial search**: ours takes "
+        f"1 / {search['times_faster_processor']['median']:.1f} of its processor time and finds "
+        f"examples at {search['l2_mean_of_public']:.3f} of its mean L2 distance, changing the "
+        f"answer for {search['changed_answers']:.0%} of the images.\n"
+        "**Privacy Meter's RMIA**, on 10,000 examples and 64 shadows: largest difference "
+        f"{apart:g}, {min(faster):.0f} to {max(faster):.0f} times faster.\n"
+    )
+
+
 def methods() -> str:
     """Write what the registry of methods holds."""
     rows = []
@@ -116,6 +183,9 @@ def block() -> str:
     parts += [judging(n) for n in ("digits", "cifar10") if (RESULTS / f"judging-{n}.json").exists()]
     parts += ["### Whole runs on real images\n"]
     parts += [whole(n) for n in ("omniglot", "cifar10") if (RESULTS / f"whole-{n}.json").exists()]
+    parts += ["### Methods beside retraining\n"]
+    parts += [compared(n) for n in ("cifar10",) if (RESULTS / f"methods-{n}.json").exists()]
+    parts += ["### Beside public code\n", beside()]
     return "\n".join([*parts, machine("judging-digits")])
 
 

@@ -86,10 +86,15 @@ def chances(
 
 
 def decidable(
-    case: Case, known: Mapping[str, Measurement], gate: Forgetting, rng: np.random.Generator
+    case: Case,
+    known: Mapping[str, Measurement],
+    gate: Forgetting,
+    rng: np.random.Generator,
+    *,
+    draws: int = 400,
 ) -> tuple[bool, float]:
     """Say whether a perfect retrain would pass often enough, and how often it would."""
-    passed = chances(case, known, gate, rng).passed
+    passed = chances(case, known, gate, rng, draws=draws).passed
     return passed >= WANTED, passed
 
 
@@ -101,6 +106,7 @@ def examples_needed(
     *,
     champion: float = CHAMPION_AUC,
     sizes: Sequence[int] = SIZES,
+    draws: int = 400,
 ) -> int | None:
     """Give the smallest forget set of at least this case's size that would be decidable, or None.
 
@@ -109,7 +115,8 @@ def examples_needed(
     for examples in (size for size in sizes if size >= case.examples):
         subjects = max(1, round(examples * case.subjects / case.examples))
         larger = replace(case, examples=examples, subjects=subjects)
-        if decidable(larger, assumed(larger, shadows, champion=champion), gate, rng)[0]:
+        known = assumed(larger, shadows, champion=champion)
+        if decidable(larger, known, gate, rng, draws=draws)[0]:
             return examples
     return None
 

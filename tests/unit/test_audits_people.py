@@ -13,13 +13,14 @@ from scipy import stats
 
 from tests.unit import toys
 from unlearning import networks
-from unlearning.audits.changes import auc_change, mean_change
+from unlearning.audits.changes import auc_change, gap, mean_change, widened
 from unlearning.audits.collateral import Collateral
 from unlearning.audits.pairs import Pairs, drop
 from unlearning.audits.relearning import Relearning, area
 from unlearning.domain import Group, Measurement, Outputs, ShadowOutputs, Split
 from unlearning.errors import UsageError
 from unlearning.measuring import Scores
+from unlearning.statistics import Interval
 from unlearning.training import train
 
 FORGET, RETAIN, HOLDOUT = Group.FORGET, Group.RETAIN, Group.HOLDOUT
@@ -48,6 +49,21 @@ def test_examples_of_one_subject_count_once() -> None:
     found = mean_change(np.repeat([0.0, 1.0], 50), np.repeat([0, 1], 50))
     assert found.high - found.value == pytest.approx(12.7062047 * 0.5)
     assert mean_change(np.zeros(9), np.zeros(9, int)).high == np.inf
+
+
+def test_a_gap_covers_one_more_retrained_model_where_three_show_the_spread() -> None:
+    """Means .2, .3 and .4, deviation .1: Student's t 4.3027 with 2 degrees, sqrt(4/3) of it."""
+    examples = Interval(0.5, 0.44, 0.56)
+    assert widened(examples, [0.2, 0.4]) is examples
+    found = widened(examples, [0.2, 0.3, 0.4])
+    assert found.high - 0.5 == pytest.approx(np.hypot(0.06, 4.3026527 * 0.1 * np.sqrt(4 / 3)))
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
+def test_a_gap_by_hand() -> None:
+    """Candidate right on 3 of 4, retrained on 1 and on 2 of them: 3/4 less 3/8."""
+    rows = [np.array(row, dtype=float) for row in ([1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0])]
+    assert gap(rows[0], rows[1:], np.arange(4)).value == 0.375
 
 
 def scores(members: ArrayLike, others: ArrayLike) -> Scores:

@@ -83,7 +83,7 @@ def test_every_network_has_three_depths(name: str) -> None:
     assert all(not m._forward_pre_hooks for m in network.modules())
 
 
-FORGET, RETAIN, TEST = Group.FORGET, Group.RETAIN, Group.TEST
+FORGET, RETAIN, HOLDOUT, TEST = Group
 
 
 def represented(
@@ -100,17 +100,20 @@ def by_name(found: Sequence[Measurement]) -> Mapping[str, Measurement]:
     return {m.name: m for m in found}
 
 
-LABELS = [0, 0, 1, 1, 2, 2, 2, 2, 0, 2, 2]
-GROUPS = [RETAIN] * 4 + [FORGET] * 4 + [TEST] * 3
-KNOWS = [0, 0.1, 5, 5.1, 10, 10.1, 10, 10.1, 0, 10, 9]
-BLIND = [0, 0.1, 5, 5.1, 0, 0.1, 5, 5.1, 0, 10, 9]
+LABELS = [0, 1, 2, 2, 0, 0, 1, 1, 2, 2, 0, 2, 2]
+GROUPS = [RETAIN] * 2 + [FORGET] * 2 + [HOLDOUT] * 6 + [TEST] * 3
+KNOWS = [7, 7, 7, 7, 0, 0.1, 5, 5.1, 10, 10.1, 0, 10, 9]
+BLIND = [7, 7, 7, 7, 0, 0.1, 5, 5.1, 0, 5.1, 0, 10, 9]
 
 
-def test_a_whole_class_is_asked_about_on_test_examples(rng: np.random.Generator) -> None:
+def test_a_whole_class_is_learned_and_asked_about_where_no_network_trained(
+    rng: np.random.Generator,
+) -> None:
     """Class 2 is forgotten whole; its two test examples lie at 10 and 9.
 
-    A body that kept it has its mean at 10.05 and answers both. One that lays its training examples
-    on the other classes has it at 2.55, and both are nearest to class 1, at 5.05.
+    A body that kept it has the mean of its holdout examples at 10.05 and answers both. One that
+    lays these on the other classes has it at 2.55, and both are nearest to class 1, at 5.05. The
+    training examples, all at 7, do not count.
     """
     knows, blind = (represented(f, LABELS, GROUPS) for f in (KNOWS, BLIND))
     found = by_name(Probes().measure(knows, knows, [blind], rng))
@@ -161,9 +164,12 @@ def test_probes_and_alignment_need_a_retrained_model(rng: np.random.Generator) -
     one = represented(KNOWS, LABELS, GROUPS)
     with pytest.raises(UsageError, match="got 0 retrained models"):
         Probes().measure(one, one, [], rng)
+    untold = represented(KNOWS[:4], LABELS[:4], GROUPS[:4])
+    with pytest.raises(UsageError, match="0 examples to learn from and 0 to ask"):
+        Probes().measure(untold, untold, [untold], rng)
     with pytest.raises(UsageError, match="got no retrained"):
         Alignment().measure(one, one, [], rng)
-    with pytest.raises(UsageError, match="got 4 forget examples, expected at least 8"):
+    with pytest.raises(UsageError, match="got 2 forget examples, expected at least 8"):
         Alignment().measure(one, one, [one], rng)
 
 

@@ -66,8 +66,9 @@ eighths = st.integers(-8, 8).map(lambda k: k / 8)
 
 
 def rate(m: Measurement) -> Measurement:
-    """Keep a true-positive rate's interval above 0."""
-    return replace(m, low=max(m.low, 0.0), value=max(m.value, 0.0)) if m.name in TAILS else m
+    """Keep a true-positive rate and its interval above 0."""
+    ends = (max(end, 0.0) for end in (m.value, m.low, m.high))
+    return Measurement(m.name, *ends, m.n) if m.name in TAILS else m
 
 
 def measured_at(name: str, far: float, wide: float) -> Measurement:

@@ -24,12 +24,14 @@ class Probes:
     """How well a probe on the features still tells the forgotten apart, against retrained models.
 
     Needs features of the candidate, of the original and of at least one model retrained without the
-    forget set; a bank's shadows are outputs only and cannot stand in. A new last layer is learned
-    on the training examples' features, with their true labels, and asked about test examples of the
-    classes that are forgotten whole; where there is no such class, it is learned on retain examples
-    and asked about the forget set. A retrained network is itself well above chance, since features
-    transfer, so that the difference counts, not the rate. For each probe (`linear`: logistic
-    regression; `mean`: nearest class mean) and layer:
+    forget set; a bank's shadows are outputs only and cannot stand in. Where classes are forgotten
+    whole, a new last layer is learned on holdout examples of all classes and asked about test
+    examples of those. No network has trained on either; the training examples themselves will not
+    do, since the original alone has memorised them, and a last layer learned from what is memorised
+    serves it badly on other examples. Where no class is forgotten whole, it is learned on retain
+    examples and asked about the forget set. A retrained network is itself well above chance, since
+    features transfer, so that the difference counts, not the rate. For each probe (`linear`:
+    logistic regression; `mean`: nearest class mean) and layer:
 
     - probe/linear/LAYER: the candidate's rate.
     - probe_gap/...: its rate less the retrained models' mean; above 0 it knows more than they.
@@ -56,10 +58,10 @@ class Probes:
     ) -> list[Measurement]:
         """Measure at every layer; raises UsageError without examples or retrained models."""
         exam = self._exam(candidate, rng)
-        if not retrained or not len(exam.asked):
+        if not (len(retrained) and len(exam.learned) and len(exam.asked)):
             raise UsageError(
-                f"probes: got {len(retrained)} retrained models and {len(exam.asked)} examples to "
-                "ask about, expected some of each; with no retrained model, compare nothing"
+                f"probes: got {len(retrained)} retrained models, {len(exam.learned)} examples to "
+                f"learn from and {len(exam.asked)} to ask about, expected some of each"
             )
         models = [candidate, original, *retrained]
         found: list[Measurement] = []
@@ -72,13 +74,10 @@ class Probes:
     def _exam(self, model: Representation, rng: np.random.Generator) -> _Exam:
         outputs = model.outputs
         whole = exempt_classes(outputs)
-        learned = outputs.of(Group.RETAIN)
-        asked = outputs.of(Group.FORGET)
+        learned, asked = outputs.of(Group.RETAIN), outputs.of(Group.FORGET)
         if len(whole):
-            learned, asked = (
-                learned | asked,
-                outputs.of(Group.TEST) & np.isin(outputs.labels, whole),
-            )
+            learned = outputs.of(Group.HOLDOUT)
+            asked = outputs.of(Group.TEST) & np.isin(outputs.labels, whole)
         drawn = rng.permutation(np.flatnonzero(learned))[: self.examples]
         return _Exam(drawn, np.flatnonzero(asked), outputs.labels, outputs.subjects[asked])
 

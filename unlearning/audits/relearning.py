@@ -43,8 +43,8 @@ class Relearning:
     epochs: int = 3
     shots: Sequence[int] = (10,)
     examples: int = 2000
-    learning_rate: float = 0.01
-    batch_size: int = 128
+    learning_rate: float = 0.05
+    batch_size: int = 64
 
     def measure(
         self,
