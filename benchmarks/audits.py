@@ -47,6 +47,9 @@ TRIALS = (TrialName("class", 0), TrialName("random", 0))
 SIZE = 1000
 """Examples of each set that are looked at."""
 
+HOLDOUT = 3000
+"""Holdout examples, from which probes of a class are learned."""
+
 SHORT = 400
 """Examples of each set that relearning and the deployed forms are measured on."""
 
@@ -80,15 +83,20 @@ class Ground:
     train_size: int
 
 
-def cut(split: Split, size: int) -> Split:
-    """Keep up to `size` of each part; half of holdout and test are of the forgotten classes."""
+def cut(split: Split, size: int, holdout: int) -> Split:
+    """Keep some of each part; up to half of holdout and test are of the forgotten classes."""
     rng, forgotten = np.random.default_rng(0), np.unique(split.forget.labels)
 
-    def some(part: Examples) -> Examples:
-        return part.take(_drawn(part, forgotten, size, rng))
+    def some(part: Examples, count: int) -> Examples:
+        return part.take(_drawn(part, forgotten, count, rng))
 
-    parts = some(split.forget), some(split.retain), some(split.holdout), some(split.test)
-    return Split(*parts, classes=split.classes)
+    return Split(
+        forget=some(split.forget, size),
+        retain=some(split.retain, size),
+        holdout=some(split.holdout, holdout),
+        test=some(split.test, size),
+        classes=split.classes,
+    )
 
 
 def _drawn(part: Examples, forgotten: IntArray, size: int, rng: np.random.Generator) -> IntArray:
@@ -180,7 +188,7 @@ def _rng() -> np.random.Generator:
 def ground_of(trial: TrialName, folder: Path, bank: Bank) -> Ground:
     """Load what a trial's candidates are held against."""
     whole = split_of(trial)
-    large, small = cut(whole, SIZE), cut(whole, SHORT)
+    large, small = cut(whole, SIZE, HOLDOUT), cut(whole, SHORT, SHORT)
     paths = (original_path(folder, trial), retrained_path(folder, trial, 0))
     original, retrained = (_model(networks.load(path), large) for path in paths)
     return Ground(large, small, original, retrained, bank, len(whole.forget) + len(whole.retain))
@@ -259,6 +267,7 @@ def main() -> None:
     settings = {
         "data": "cifar10",
         "examples of each set": SIZE,
+        "holdout": HOLDOUT,
         "relearning and deployed": SHORT,
         "shadows": len(bank.seen),
         "methods": {name: dataclasses.asdict(method) for name, method in METHODS.items()},

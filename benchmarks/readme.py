@@ -101,8 +101,8 @@ def compared(name: str) -> str:
         of = [row for row in rows if row["task"] == task]
         words = (
             f"**{name}, {task}**: {settings['forgotten'][task]:,} of {settings['train']:,} "
-            f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with an "
-            "original each; mean, and deviation over the seeds, in per cent.\n\n"
+            f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
+            "an original each; mean, and deviation over the seeds, in per cent.\n\n"
         )
         header = ("", "FA", "RA", "TA", "average gap", "D_KL", "attack AUC (calibrated)", "seconds")
         parts.append(words + table(header, [_compared(row) for row in of]))

@@ -67,8 +67,8 @@ eighths = st.integers(-8, 8).map(lambda k: k / 8)
 
 def rate(m: Measurement) -> Measurement:
     """Keep a true-positive rate and its interval above 0."""
-    ends = (max(end, 0.0) for end in (m.value, m.low, m.high))
-    return Measurement(m.name, *ends, m.n) if m.name in TAILS else m
+    value, low, high = (max(end, 0.0) for end in (m.value, m.low, m.high))
+    return Measurement(m.name, value, low, high, m.n) if m.name in TAILS else m
 
 
 def measured_at(name: str, far: float, wide: float) -> Measurement:

@@ -47,7 +47,7 @@ class Probes:
     name: ClassVar[str] = "probes"
     paper: ClassVar[str] = "An Illusion of Unlearning?, arXiv 2604.08271; DAMP, arXiv 2604.15166"
 
-    examples: int = 2000
+    examples: int = 5000
 
     def measure(
         self,
