@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from tasks.famr_page import Curves, Section, famr_page
 from unlearning.errors import Diverged
 from unlearning.famr_bounds import Evidence
 from unlearning.famr_evidence import evidence
+from unlearning.hessian import Curvature
 from unlearning.methods.famr import Famr
 from unlearning.outputs import logits_of
 
@@ -134,13 +136,11 @@ def measured(famr: Famr, trial: Trial, folder: Path) -> Evidence:
     )
 
 
-def one_task(task: str, seeds: int, folder: Path) -> tuple[dict[str, Any], Section]:
-    """Run everything of one task; give it for the file and for the page."""
+def one_task(task: str, seeds: int, folder: Path) -> dict[str, Any]:
+    """Run everything of one task and give what the file keeps."""
     trials = [Trial(task, seed) for seed in range(seeds)]
-    counts, tables, curves = counted(trials), [], []
-    for name, rows in controls(trials, folder):
-        tables.append(summary(name, rows, counts))
-    retrained = curves_of("retrained", [[row] for row in rows])
+    counts, curves = counted(trials), []
+    tables = [summary(name, rows, counts) for name, rows in controls(trials, folder)]
     settings = {PUBLISHED: Famr()}
     settings |= {name: tuned(task, name, f, folder) for name, f in variants(task).items()}
     for name, famr in settings.items():
@@ -150,13 +150,12 @@ def one_task(task: str, seeds: int, folder: Path) -> tuple[dict[str, Any], Secti
         curves.append(curves_of(name, [rows for _, rows in runs]))
         print(task, tables[-1], flush=True)
     theory = {name: measured(settings[name], trials[0], folder) for name in (PUBLISHED, "FAMR")}
-    content = {
+    return {
         "settings": {name: dataclasses.asdict(famr) for name, famr in settings.items()},
         "table": tables,
         "curves": {c.name: {f: getattr(c, f).round(4).tolist() for f in CURVED} for c in curves},
         "evidence": {name: told(found) for name, found in theory.items()},
     }
-    return content, section(task, seeds, tables, settings, curves, retrained, theory)
 
 
 def told(found: Evidence) -> dict[str, Any]:
@@ -165,20 +164,27 @@ def told(found: Evidence) -> dict[str, Any]:
     return dataclasses.asdict(found) | {"bounds": bounds}
 
 
-def section(
-    task: str,
-    seeds: int,
-    tables: list[dict[str, Any]],
-    settings: dict[str, Famr],
-    curves: list[Curves],
-    retrained: Curves,
-    theory: dict[str, Evidence],
-) -> Section:
-    """Lay out a task for the page."""
-    shown = [c for c in COLUMNS if c in tables[0]]
-    rows = [[table["row"], *(cell(table[c], c) for c in shown)] for table in tables]
+def read_back(values: dict[str, Any]) -> Evidence:
+    """Give the evidence that `told` wrote; its bounds follow from it."""
+    numbers = {key: value for key, value in values.items() if key != "bounds"}
+    spectra = {key: Curvature(**numbers[key]) for key in ("objective", "training")}
+    return Evidence(**{**numbers, **spectra})
+
+
+def section(task: str, seeds: int, content: dict[str, Any]) -> Section:
+    """Lay out a task for the page, from what the file keeps."""
+    tables = {table["row"]: table for table in content["table"]}
+    shown = [c for c in COLUMNS if c in tables["original"]]
+    settings = {
+        name: Famr(**content["settings"][name]) for name in tables if name in content["settings"]
+    }
     what = {"class": "a class", "sample": "a tenth of the training examples"}[task]
     tuning = "; ".join(f"{name}: {told_settings(famr)}" for name, famr in settings.items())
+    means = {f: np.array([[tables["retrained"][c]["mean"]]]) for f, c in CURVED.items()}
+    drawn = {
+        name: {f: np.array(values) for f, values in content["curves"][name].items()}
+        for name in settings
+    }
     return Section(
         title=f"Forgetting {what}",
         words=(
@@ -188,11 +194,11 @@ def section(
             "The theory is measured on the first seed."
         ),
         header=("", *shown),
-        rows=rows,
-        curves=curves,
-        retrained=retrained,
+        rows=[[name, *(cell(table[c], c) for c in shown)] for name, table in tables.items()],
+        curves=[Curves(name, **values) for name, values in drawn.items()],
+        retrained=Curves("retrained", **means),
         classes=famr_trials.RECIPE.classes,
-        evidence=theory,
+        evidence={name: read_back(found) for name, found in content["evidence"].items()},
     )
 
 
@@ -203,25 +209,34 @@ def cell(found: dict[str, float], column: str) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, choices=range(2, TUNING + 1))
-    parser.add_argument("--cache", type=Path, default=ROOT / "artifacts/benchmarks/famr-digits")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    done = {task: one_task(task, args.seeds, args.cache) for task in TASKS}
-    settings = famr_trials.settings() | {"seeds": args.seeds, "rates": RATES, "anchors": ANCHORS}
-    path = record.write("famr-digits", settings, {task: rows for task, (rows, _) in done.items()})
+def draw(path: Path) -> None:
+    """Write the page beside the result that it shows."""
+    result = json.loads(path.read_text())
+    sections = [section(task, result["settings"]["seeds"], result["rows"][task]) for task in TASKS]
     facts = {
         "Data": "scikit-learn digits, 1,200 for training, 597 for testing",
         "Network": "vit-digits, a timm vision transformer of four layers",
         "Columns": "Ret, For: accuracy in %. CE, Ent, KL: nats. probe: AUC of a linear probe for "
         "the forgotten class on the features",
     }
-    page = famr_page("FAMR on a vision transformer", facts, [part for _, part in done.values()])
+    page = famr_page("FAMR on a vision transformer", facts, sections)
     path.with_suffix(".html").write_text(page)
-    print(path)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5, choices=range(2, TUNING + 1))
+    parser.add_argument("--cache", type=Path, default=ROOT / "artifacts/benchmarks/famr-digits")
+    parser.add_argument("--page", action="store_true", help="only draw the page again")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if not args.page:
+        settings = famr_trials.settings() | {"seeds": args.seeds}
+        settings |= {"rates": RATES, "anchors": ANCHORS}
+        rows = {task: one_task(task, args.seeds, args.cache) for task in TASKS}
+        record.write("famr-digits", settings, rows)
+    draw(record.RESULTS / "famr-digits.json")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     parts = [words]
     for task in dict.fromkeys(row["task"] for row in rows):
         of = [row for row in rows if row["task"] == task]
-        parts.append(f"\n## {task}: {settings['forgotten'][task]:,} examples forgotten\n\n")
+        sizes = " or ".join(f"{n:,}" for n in dict.fromkeys(settings["forgotten"][task]))
+        parts.append(f"\n## {task}: {sizes} examples forgotten\n\n")
         parts.append(_table(of))
     return "".join(parts)
 

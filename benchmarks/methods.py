@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import multiprocessing
 import sys
 import time
@@ -188,19 +189,31 @@ def _write(
         "train": len(on.setting.train),
         "holdout": len(on.setting.holdout),
         "test": len(on.setting.test),
-        "forgotten": {c.trial.task: int(on.forgets(c.trial).sum()) for c in todo},
+        "forgotten": _forgotten(on, todo),
         "classes": first.classes,
         "shadows": on.setting.shadows,
         "training": dataclasses.asdict(on.setting.training),
         "recipe": dataclasses.asdict(on.setting.recipe),
         "presets": {c.row: dataclasses.asdict(c.preset) for c in todo if c.preset is not None},
     }
-    path = record.write(name, settings, {"table": rows, "cells": results})
+    path = record.write(name, settings, _rounded({"table": rows, "cells": results}))
     page = method_tables.page(name, settings, rows)
     print(page)
     path.with_suffix(".md").write_text(page)
     method_plot.draw(rows, path.with_suffix(".svg"))
     return path
+
+
+def _forgotten(on: Ground, todo: Sequence[Cell]) -> dict[str, list[int]]:
+    """Count each task's forgotten examples, seed by seed."""
+    trials = list(dict.fromkeys(cell.trial for cell in todo))
+    tasks = dict.fromkeys(trial.task for trial in trials)
+    return {k: [int(on.forgets(t).sum()) for t in trials if t.task == k] for k in tasks}
+
+
+def _rounded(value: Any) -> Any:
+    """Keep six decimals: more says nothing and fills the repository."""
+    return json.loads(json.dumps(value), parse_float=lambda text: round(float(text), 6))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

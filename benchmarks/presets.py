@@ -123,11 +123,12 @@ def choose(
 ) -> list[Preset]:
     """Give the presets of these sources that suit, for each row the most particular one.
 
-    They come in the order of the file.
+    They come in the order of the file. Retraining always suits: costs are divided by its own.
     """
     rows: dict[str, list[Preset]] = {}
     for preset in presets:
-        if preset.source in sources and preset.suits(network=network, data=data, task=task):
+        wanted = preset.source in sources or METHODS[preset.method].exact
+        if wanted and preset.suits(network=network, data=data, task=task):
             rows.setdefault(preset.row, []).append(preset)
     return [min(found, key=_open_ends) for found in rows.values()]
 

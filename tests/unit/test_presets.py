@@ -51,6 +51,11 @@ def test_what_is_tuned_stands_beside_what_is_published() -> None:
     assert choose([TUNED], network="resnet18", data="cifar10", task="random") == []
 
 
+def test_retraining_is_there_whichever_sources_are_asked_for() -> None:
+    whole = replace(PUBLISHED, name="retrain", method="retrain", settings={})
+    assert choose([whole, PUBLISHED], **HERE, task="random", sources=["tuned"]) == [whole]
+
+
 def test_the_most_particular_of_one_row_is_taken() -> None:
     """Two `any` against three; the order in the file does not matter."""
     nearer = replace(PUBLISHED, task="class", settings={"learning_rate": 0.04})
