@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.record import RESULTS
 from unlearning.methods import METHODS
 
@@ -99,8 +101,10 @@ def compared(name: str) -> str:
     parts = []
     for task in dict.fromkeys(row["task"] for row in rows):
         of = [row for row in rows if row["task"] == task]
+        sizes = np.unique(settings["forgotten"][task])  # one number, or one for each seed
+        forgotten = " or ".join(f"{size:,}" for size in sizes)
         words = (
-            f"**{name}, {task}**: {settings['forgotten'][task]:,} of {settings['train']:,} "
+            f"**{name}, {task}**: {forgotten} of {settings['train']:,} "
             f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
             "an original each; mean, and deviation over the seeds, in per cent.\n\n"
         )
