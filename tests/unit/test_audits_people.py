@@ -161,12 +161,20 @@ def test_collateral_by_hand() -> None:
     assert found["collateral_auc/erased"].value == 0.0
     assert found["collateral_change/erased"].value == -0.5
     assert found["collateral_raised/erased"].value == 0.0
-    assert found["collateral_null"].value == 0.0
+    assert found["collateral_null/stay"].value == found["collateral_null/erased"].value == 0.0
+
+
+def test_who_stays_is_compared_with_holdout_examples_of_the_same_classes() -> None:
+    """Of the holdout examples, at 1 and 9, only the first is of class 0: 2 lies above it."""
+    outputs = answers([2, 1, 9], [RETAIN, HOLDOUT, HOLDOUT], [0, 0, 1])
+    sets = {"stay": outputs.of(RETAIN)}
+    found = by_name(Collateral().measure(outputs, outputs, shadows_at_zero(3), sets))
+    assert found["collateral_auc/stay"].value == 1.0
 
 
 def test_collateral_refuses_an_empty_set() -> None:
     outputs = answers([0, 1], [RETAIN, HOLDOUT])
-    with pytest.raises(UsageError, match="no examples of 'stay'"):
+    with pytest.raises(UsageError, match="got 0 examples of 'stay' and 0 holdout"):
         Collateral().measure(outputs, outputs, shadows_at_zero(2), {"stay": np.zeros(2, bool)})
 
 

@@ -22,14 +22,15 @@ class Collateral:
     Removing some examples can expose others (Hayes et al. 2024; the onion effect of Carlini et al.
     2022 is that retraining does it too, so measure a retrained model beside the candidate), and an
     unlearning method can undo an earlier one. It needs outputs of both models and of the shadows on
-    the same examples: the sets' and holdout ones. An earlier erased set can be measured only while
-    someone may still hold it, since the purge takes its examples and its columns in the bank.
+    the same examples: each set's, and holdout examples of the same classes, which it is compared
+    with. An earlier erased set can be measured only while someone may still hold it, since the
+    purge takes its examples and its columns in the bank.
 
     - collateral_auc/SET: the attack's AUC of the set against holdout examples, after.
     - collateral_change/SET: that AUC less the one before. Above 0 for those who stay: they are
       easier to find; above 0 for an earlier erased set: it is coming back.
     - collateral_raised/SET: share of the set that the attack finds, at false-positive rate `fpr`,
-      after and did not find before. collateral_null: the same of holdout examples.
+      after and did not find before. collateral_null/SET: the same of holdout examples.
 
     attack: a name of ATTACKS. fpr: a fraction.
     """
@@ -48,31 +49,36 @@ class Collateral:
         sets: Mapping[str, BoolArray],
     ) -> list[Measurement]:
         """Measure each set, a mask (n,) by name, such as {"stay": before.of(Group.RETAIN)}."""
-        holdout = before.of(Group.HOLDOUT)
-        empty = [name for name, of in {**sets, "holdout": holdout}.items() if not of.any()]
-        if empty:
-            raise UsageError(f"collateral: got no examples of {empty[0]!r}, expected some")
         attack = ATTACKS.create(self.attack)
-        first, second = (attack.score(outputs, shadows) for outputs in (before, after))
-        newly = self._found(second, holdout) & ~self._found(first, holdout)
+        scores = [attack.score(outputs, shadows) for outputs in (before, after)]
         found: list[Measurement] = []
         for name, of in sets.items():
-            scores = [_scores(s, of, holdout, before) for s in (first, second)]
-            found += _changes(name, *scores)
-            found.append(share(f"collateral_raised/{name}", newly[of].astype(np.float64)))
-        return [*found, share("collateral_null", newly[holdout].astype(np.float64))]
+            others = before.of(Group.HOLDOUT) & np.isin(before.labels, before.labels[of])
+            if not (of.any() and others.any()):
+                raise UsageError(
+                    f"collateral: got {of.sum()} examples of {name!r} and {others.sum()} holdout "
+                    "examples of their classes, expected some of each"
+                )
+            pair = [_scores(each, of, others, before) for each in scores]
+            found += self._changes(name, pair[0], pair[1])
+        return found
 
-    def _found(self, scores: FloatArray, holdout: BoolArray) -> BoolArray:
-        """Mask of the examples whose score lies above all but a share `fpr` of the holdout's."""
-        ordered = np.sort(scores[holdout])[::-1]
-        return np.asarray(scores > ordered[min(len(ordered) - 1, int(self.fpr * len(ordered)))])
+    def _changes(self, name: str, before: Scores, after: Scores) -> Iterator[Measurement]:
+        n = len(after.forget)
+        yield measured(f"collateral_auc/{name}", after.interval(), n)
+        yield measured(f"collateral_change/{name}", auc_change([before], [after]), n)
+        first, second = (_threshold(scores.holdout, self.fpr) for scores in (before, after))
+        raised = (after.forget > second) & (before.forget <= first)
+        yield share(f"collateral_raised/{name}", raised.astype(np.float64))
+        null = (after.holdout > second) & (before.holdout <= first)
+        yield share(f"collateral_null/{name}", null.astype(np.float64))
 
 
-def _scores(scores: FloatArray, of: BoolArray, holdout: BoolArray, outputs: Outputs) -> Scores:
-    return Scores(scores[of], scores[holdout], outputs.subjects[of], outputs.subjects[holdout])
+def _threshold(others: FloatArray, fpr: float) -> float:
+    """Give the score above which a share `fpr` of the others lies, at most."""
+    ordered = np.sort(others)[::-1]
+    return float(ordered[min(len(ordered) - 1, int(fpr * len(ordered)))])
 
 
-def _changes(name: str, before: Scores, after: Scores) -> Iterator[Measurement]:
-    n = len(after.forget)
-    yield measured(f"collateral_auc/{name}", after.interval(), n)
-    yield measured(f"collateral_change/{name}", auc_change([before], [after]), n)
+def _scores(scores: FloatArray, of: BoolArray, others: BoolArray, outputs: Outputs) -> Scores:
+    return Scores(scores[of], scores[others], outputs.subjects[of], outputs.subjects[others])
