@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,23 +124,15 @@ def columns(network: nn.Module, seed: int) -> dict[str, float]:
 
 
 def candidates() -> dict[str, list[Method]]:
-    """Give the settings that each row may choose from, on the tuning seed.
-
-    The combined ones take the same step on the style and three sizes of step on the divergence.
-    """
-    rates, weights = (1e-5, 1e-4, 1e-3), (1e-7, 1e-6, 1e-5)
+    """Give the settings that each row may choose from, on the tuning seed."""
+    rates, weights = (1e-5, 3e-5, 1e-4), (1.0, 10.0, 100.0)
+    style = [Famr(style_weight=w, style_layer=LAYER, style_scale="relative") for w in weights]
+    alone = [replace(famr, kl_weight=0.0) for famr in style]
     return {
         "FAMR, divergence only": [Famr(learning_rate=rate) for rate in rates],
-        "FAMR, style only, grey": [
-            Famr(kl_weight=0.0, style_weight=w, style_layer=LAYER) for w in weights
-        ],
-        "FAMR, style only, by class": [
-            Famr(kl_weight=0.0, style_weight=w, style_layer=LAYER, neutral="class") for w in weights
-        ],
-        "FAMR, combined, grey": [
-            Famr(style_weight=w, style_layer=LAYER, learning_rate=rate)
-            for w, rate in zip(weights, reversed(rates), strict=True)
-        ],
+        "FAMR, style only, grey": [*alone],
+        "FAMR, style only, by class": [replace(famr, neutral="class") for famr in alone],
+        "FAMR, combined, grey": [replace(famr, kl_weight=0.1) for famr in style],
         "fine-tuning": [
             FineTune(epochs=2, learning_rate=rate, precision="fp32") for rate in (0.01, 0.05)
         ],
@@ -183,22 +175,33 @@ def rows_of(methods: dict[str, Method], seed: int, folder: Path) -> dict[str, di
     original, retrained = models(seed, folder)
     found = {"original": columns(original, seed), "retrained": columns(retrained, seed)}
     for name, method in methods.items():
-        found[name] = columns(produced(method, original, seed), seed)
+        try:
+            found[name] = columns(produced(method, original, seed), seed)
+        except Diverged as problem:
+            print(seed, name, problem, flush=True)
+            continue
         print(seed, name, found[name], flush=True)
     return found
 
 
 def summary(seeds: Sequence[dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
-    """Give each row's columns over seeds, and the probe less the retrained network's."""
-    found = []
-    for name in seeds[0]:
-        line: dict[str, Any] = {"row": name, "n": len(seeds)}
-        for column in COLUMNS:
-            line[column] = spread(np.array([rows[name][column] for rows in seeds]))
-        apart = [rows[name]["probe"] - rows["retrained"]["probe"] for rows in seeds]
-        line["probe - retrained"] = spread(np.array(apart))
-        found.append(line)
-    return found
+    """Give each row's columns over the seeds in which it did not diverge, two at least.
+
+    `probe - retrained` is the probe's AUC less the retrained network's of the same seed.
+    """
+    names = dict.fromkeys(name for rows in seeds for name in rows)
+    return [line(name, [rows for rows in seeds if name in rows]) for name in names]
+
+
+def line(name: str, seeds: Sequence[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Give one row."""
+    found: dict[str, Any] = {"row": name, "n": len(seeds)}
+    if len(seeds) < 2:
+        return found
+    for column in COLUMNS:
+        found[column] = spread(np.array([rows[name][column] for rows in seeds]))
+    apart = [rows[name]["probe"] - rows["retrained"]["probe"] for rows in seeds]
+    return found | {"probe - retrained": spread(np.array(apart))}
 
 
 def spread(values: FloatArray) -> dict[str, float]:

@@ -57,6 +57,10 @@ class Style:
         wanted = self.neutral[self.which[index]]
         return (gram(features) - wanted).square().sum((1, 2))
 
+    def size(self) -> float:
+        """||G_target||_F^2, the mean over the neutral matrices."""
+        return float(self.neutral.square().sum((1, 2)).mean())
+
 
 @dataclass(frozen=True, eq=False)
 class ForgetLoss:

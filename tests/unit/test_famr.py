@@ -87,6 +87,12 @@ def test_style_loss_against_the_retain_set_and_the_class_by_hand() -> None:
     np.testing.assert_allclose(style_loss(replace(famr, neutral="retain")), expected, rtol=1e-5)
 
 
+def test_a_relative_style_loss_is_that_over_the_neutral_s_own_size() -> None:
+    """Grey is all 4, so ||G_target||^2 = 64: 36 / 64."""
+    famr = Famr(kl_weight=0.0, style_weight=1.0, style_layer="phi", style_scale="relative")
+    assert style_loss(famr) == 36 / 64
+
+
 def test_the_combined_loss_is_weighted() -> None:
     """Eq. 5: alpha KL + beta style; both alone are tested elsewhere."""
     kl, style = style_loss(Famr()), 36.0

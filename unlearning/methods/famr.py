@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -65,8 +65,8 @@ class Famr:
     (the original's answers without the own class, tilted to similar classes by `tilt`, its beta of
     10; its other settings as in unlearning.methods.trw). kl_weight, style_weight: alpha and beta of
     Eq. 5; a sample or a class needs the first, a style the second. style_layer: dotted name of the
-    module that gives phi; its Gram matrix grows with the number of positions, so that beta must
-    fall with its square. neutral: the Gram matrix that stands for no style, measured once at the
+    module that gives phi. style_scale: `plain` is Eq. 4, where what beta does depends on the layer,
+    the image's size and how bright the style is; `relative` divides by ||G_target||_F^2. neutral: the Gram matrix that stands for no style, measured once at the
     original: mean over `grey` copies of the forget set (reads no retain data), over the `retain`
     set, or over the retain examples of the same `class`. head_only: move nothing but the last
     linear layer; a control that shows how little of forgetting is more than that. hessian_steps:
@@ -89,6 +89,7 @@ class Famr:
     kl_weight: float = 1.0
     style_weight: float = 0.0
     style_layer: str = ""
+    style_scale: str = "plain"
     neutral: str = "grey"
     head_only: bool = False
     hessian_steps: int = 0
@@ -166,6 +167,8 @@ class Famr:
             style = neutral_style(
                 original, layer, self.neutral, weight, forget, split.retain, split.classes
             )
+            if self.style_scale == "relative":
+                style = replace(style, weight=weight / style.size())
         if self.target == "trw":
             target = tilted(original, split.forget, self.tilt).to(images.device)
         elif self.target == "uniform_retain":
@@ -234,4 +237,9 @@ class Famr:
         }
 
 
-_KNOWN = {"reduction": ("sum", "mean"), "target": TARGETS, "neutral": NEUTRALS}
+_KNOWN = {
+    "reduction": ("sum", "mean"),
+    "target": TARGETS,
+    "neutral": NEUTRALS,
+    "style_scale": ("plain", "relative"),
+}
