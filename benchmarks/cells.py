@@ -17,20 +17,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.grounds import Ground, ground
+from benchmarks.attacked import attacked
+from benchmarks.grounds import Choice, Ground
 from benchmarks.presets import Preset
+from benchmarks.published_training import record_path
 from benchmarks.sources import code_digest
 from benchmarks.trials import TrialName, original_path, retrained_path
 from unlearning import keyed, networks
-from unlearning.attacks.lira import LiraOffline
-from unlearning.attacks.loss import Loss
 from unlearning.comparing import columns, divergences, gaps
 from unlearning.digests import digest_of, digest_of_arrays, sha256_file
-from unlearning.domain import BoolArray, Group, Outputs, Split
+from unlearning.domain import BoolArray, Group, Outputs
 from unlearning.errors import Diverged
-from unlearning.measuring import null_band, score, select
 from unlearning.outputs import outputs_of
-from unlearning.shadows import Bank, load_bank
 from unlearning.training import pick_device, silent
 
 ORIGINAL, RETRAINED, OTHER = "original", "retrained", "retrained, other seed"
@@ -43,17 +41,16 @@ MEASURING = tuple(
 
 @dataclass(frozen=True)
 class Place:
-    """Where a comparison works: its ground, the folder of its networks, its bank."""
+    """Where a comparison works: its ground, the folder of its networks, its bank if it has one."""
 
-    data: str
-    examples: int | None
+    choice: Choice
     folder: Path
-    bank: Path
+    bank: Path | None
 
     @property
     def ground(self) -> Ground:
         """Give the ground, loaded once a process."""
-        return ground(self.data, self.examples)
+        return self.choice.ground
 
     @property
     def cells(self) -> Path:
@@ -80,7 +77,10 @@ class Cell:
 
 @cache
 def _digest_of_file(path: Path) -> str:
-    return sha256_file(path)
+    """Digest a network's file; one that stayed on another machine is known by its record."""
+    if path.exists() or not record_path(path).exists():
+        return sha256_file(path)
+    return str(json.loads(record_path(path).read_text())["sha256"])
 
 
 @cache
@@ -115,7 +115,7 @@ def measured_key(cell: Cell, place: Place) -> str:
             "candidate": candidate_key(cell, place),
             "retrained": _digest_of_file(retrained_path(place.folder, cell.trial)),
             "alike": digest_of_arrays(place.ground.alike(cell.trial, "holdout")),
-            "bank": place.bank.name,
+            "bank": place.bank.name if place.bank else None,
             "code": code_digest(*MEASURING),
         }
     )
@@ -153,7 +153,7 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 def _made(cell: Cell, place: Place) -> dict[str, Any]:
     """Make a method's candidate unless it is kept; give its cost."""
     if cell.preset is None:
-        return {}
+        return _trained(cell, place)
     path = place.cells / f"candidate-{candidate_key(cell, place)}.json"
     if path.exists():
         made: dict[str, Any] = json.loads(path.read_text())
@@ -162,6 +162,15 @@ def _made(cell: Cell, place: Place) -> dict[str, Any]:
     made = _unlearned(cell, cell.preset, place, path.with_suffix(".safetensors"))
     _write(path, made)
     return made
+
+
+def _trained(cell: Cell, place: Place) -> dict[str, Any]:
+    """Give what the retrained model cost, where its training was recorded."""
+    record = record_path(cell.needed(place.folder))
+    if cell.row != RETRAINED or not record.exists():
+        return {}
+    found = json.loads(record.read_text())
+    return {name: found[name] for name in ("seconds", "processor_seconds", "passes")}
 
 
 def _unlearned(cell: Cell, preset: Preset, place: Place, path: Path) -> dict[str, Any]:
@@ -200,8 +209,8 @@ def _measured(cell: Cell, place: Place) -> dict[str, Any]:
         return {"diverged": "an output of the candidate is not finite"}
     reference, wanted = _reference(cell.trial, place)
     own = columns(outputs, _forgotten_tests(outputs, cell.trial, place))
-    attacked = _attacked(outputs, split, place)
-    found = {**own, **divergences(outputs, reference), **gaps(own, wanted), **attacked}
+    known = attacked(outputs, split, place.bank)
+    found = {**own, **divergences(outputs, reference), **gaps(own, wanted), **known}
     return {"columns": found}
 
 
@@ -217,24 +226,3 @@ def _forgotten_tests(outputs: Outputs, trial: TrialName, place: Place) -> BoolAr
     forgotten = np.zeros(len(outputs.labels), dtype=bool)
     forgotten[outputs.of(Group.TEST)] = place.ground.alike(trial, "test")
     return forgotten
-
-
-@cache
-def _bank(folder: Path) -> Bank:
-    return load_bank(folder)
-
-
-def _attacked(outputs: Outputs, split: Split, place: Place) -> dict[str, float]:
-    """Give the calibrated attack with its interval, the raw one, and the never-in shadows' band."""
-    part = select(outputs, outputs.of(Group.FORGET) | outputs.of(Group.HOLDOUT))
-    shadows = _bank(place.bank).on(np.concatenate([split.forget.ids, split.holdout.ids]))
-    calibrated = score(part, shadows, LiraOffline()).interval()
-    band = null_band(part, shadows, LiraOffline())
-    return {
-        "forget_auc": calibrated.value,
-        "forget_auc low": calibrated.low,
-        "forget_auc high": calibrated.high,
-        "loss_auc": score(part, shadows, Loss()).interval().value,
-        "null low": band.low,
-        "null high": band.high,
-    }

@@ -25,7 +25,8 @@ from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import decide, judge
 from unlearning.measuring import Trial, judged_part, measure
-from unlearning.power import Case, decidable
+from unlearning.power import decidable
+from unlearning.simulated import Case
 
 USUAL = {"loss_auc": 0.55, "accuracy_drop": 0.01}
 """The usual gate: an uncalibrated attack's AUC, and the loss of test accuracy, at most so much."""

@@ -6,7 +6,7 @@ those models are a right answer: any part of the examples that they never saw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,21 +14,47 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import judging, planted, trials
+from benchmarks import judging, planted
 from benchmarks.judging import Setting, model_path
-from benchmarks.trials import TrialName
 from unlearning import networks
 from unlearning.domain import BoolArray, FloatArray, IntArray, ShadowOutputs, Split
 from unlearning.selecting import memorisation
 from unlearning.shadows import Bank
 
-DIGITS_SIZES = ((10, 50, 100), (300,))
-"""Each group of sizes shares its retrained models, which are without the largest of them."""
 
-DIGITS_PEOPLE = ((1, 4, 9), (25,))
-"""Whole subjects of 12 images: 12, 48, 108 and 300 examples."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of every seed below `seeds`: forget sets of one kind and several sizes.
 
-CIFAR10_SIZES = (10, 50, 100, 500)
+    units: examples, subjects (of 12 images in digits) or classes; all sizes share the retrained
+    models, which are without the largest of them.
+    """
+
+    kind: str
+    units: tuple[int, ...]
+    seeds: int = 10
+
+
+WANTED = {
+    "digits": (
+        Wanted("random", (10, 50, 100)),
+        Wanted("random", (300,)),
+        Wanted("subject", (1, 4, 9)),
+        Wanted("subject", (25,)),
+        Wanted("class", (1,)),
+        Wanted("memorised", (10, 50, 100)),
+        Wanted("memorised", (300,)),
+    ),
+    "cifar10": (
+        Wanted("random", (10, 50, 100, 500)),
+        Wanted("random", (1000,)),
+        Wanted("memorised", (10, 50, 100, 500), seeds=5),
+        Wanted("class", (1,), seeds=3),
+    ),
+}
+
+COSTLY_SEEDS = {"digits": 3, "cifar10": 2}
+"""Seeds for which the slow pretenders are planted too, and every honest way to retrain is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,65 +160,27 @@ def judging_bank(bank: Bank, kind: str) -> Bank:
     return Bank(bank.ids, bank.seen[late], bank.logits[late], accuracy, size)
 
 
-def digits(setting: Setting, bank: Bank, folder: Path, seeds: int) -> Iterator[Ground]:
-    """Give random examples, whole people, a class and the most memorised, up to 300 examples."""
-    wanted = [
-        *(("random", sizes) for sizes in DIGITS_SIZES),
-        *(("subject", people) for people in DIGITS_PEOPLE),
-        ("class", (1,)),
-        *(("memorised", sizes) for sizes in DIGITS_SIZES),
-    ]
+def grounds_of(
+    data: str, setting: Setting, bank: Bank, folder: Path, seeds: int
+) -> Iterator[Ground]:
+    """Give every seed's grounds: for each kind and group of sizes, models without the largest."""
     for seed in range(seeds):
-        for kind, counts in wanted:
-            units, order = preferences(kind, setting, bank, seed)
-            unseen = np.isin(units, order[: max(counts)])
-            sets = tuple(asked(kind, units, order, unseen, count) for count in counts)
-            name = f"{kind}-{unseen.sum()}"
-            champion = model_path(folder, "champion", seed)
-            goods = _all_goods(folder / "gates", name, seed)
-            yield Ground(name, seed, champion, unseen, goods, sets)
+        for wanted in (one for one in WANTED[data] if seed < one.seeds):
+            yield _ground(wanted, setting, bank, folder, seed, costly=seed < COSTLY_SEEDS[data])
 
 
-def cifar10(setting: Setting, bank: Bank, folder: Path, seeds: int) -> Iterator[Ground]:
-    """Give parts of 500 random examples, then trials' 1,000 random ones and the class of cats.
+def _ground(
+    wanted: Wanted, setting: Setting, bank: Bank, folder: Path, seed: int, *, costly: bool
+) -> Ground:
+    kind, counts = wanted.kind, wanted.units
+    units, order = preferences(kind, setting, bank, seed)
+    unseen = np.isin(units, order[: max(counts)])
+    sets = tuple(asked(kind, units, order, unseen, count) for count in counts)
+    name = f"{kind}-{unseen.sum()}"
+    champion = model_path(folder, "champion", seed)
+    goods = _all_goods(folder / "gates", name, seed)[: None if costly else 1]
+    return Ground(name, seed, champion, unseen, goods, sets, costly=costly)
 
-    The models of benchmarks.judging serve any part of the 500, those of benchmarks.trials theirs.
-    Slow pretenders and other ways of retraining are planted for the first three seeds.
-    """
-    for seed in range(seeds):
-        forgotten = judging.split_of(setting, seed).forget.ids
-        unseen = np.isin(setting.train.ids, forgotten)
-        sets = []
-        for kind, counts in (("random", CIFAR10_SIZES), ("memorised", CIFAR10_SIZES[:-1])):
-            units, order = preferences(kind, setting, bank, seed)
-            sets += [asked(kind, units, order, unseen, count) for count in counts]
-        goods = [Good(OTHER_SEED, model_path(folder, "retrained", seed), seed + 500_000)]
-        if seed < 3:
-            goods += _all_goods(folder / "gates", "random-500", seed)[1:]
-        champion = model_path(folder, "champion", seed)
-        yield Ground(
-            "random-500", seed, champion, unseen, tuple(goods), tuple(sets), costly=seed < 3
-        )
-    for task in ("random", "class"):
-        yield from (_trial(setting, bank, folder, TrialName(task, s)) for s in range(min(3, seeds)))
-
-
-def _trial(setting: Setting, bank: Bank, folder: Path, trial: TrialName) -> Ground:
-    unseen = trials.forgets(trial)
-    units, order = preferences(trial.task, setting, bank, trial.seed)
-    sets = (asked(trial.task, units, order, unseen, len(np.unique(units[unseen]))),)
-    goods = tuple(
-        Good(OTHER_SEED, trials.retrained_path(folder, trial, k), 900_000 + trial.seed * 10 + k)
-        for k in range(2)
-    )
-    champion, name = trials.original_path(folder, trial), f"{trial.task}-{unseen.sum()}"
-    return Ground(name, trial.seed, champion, unseen, goods, sets, costly=False)
-
-
-GROUNDS: dict[str, Callable[[Setting, Bank, Path, int], Iterator[Ground]]] = {
-    "digits": digits,
-    "cifar10": cifar10,
-}
 
 OTHER_SEED = "retrained, other seed"
 
@@ -233,8 +221,17 @@ def _retrain(good: Good, ground: Ground, setting: Setting) -> networks.Classifie
 
 @cache
 def setting_of(data: str) -> Setting:
-    """Give a data set, decoded once a process."""
-    return trials.setting() if data == "cifar10" else judging.SETTINGS[data]()
+    """Give a data set with its network and training, decoded once a process.
+
+    CIFAR-10 has a small network, so that ten seeds are trained in an hour on two cores.
+    """
+    if data != "cifar10":
+        return judging.SETTINGS[data]()
+    found = judging.cifar10()
+    recipe = replace(found.recipe, network="conv-medium")
+    training = replace(found.training, epochs=10)
+    name = "cifar10-conv-medium"
+    return replace(found, name=name, recipe=recipe, training=training, shadows=32)
 
 
 def named(

@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks import gate_tables, grounds, judging, record
 from benchmarks.gate_cells import judged
-from benchmarks.gate_grounds import GROUNDS, Ground, named, setting_of
+from benchmarks.gate_grounds import WANTED, Ground, grounds_of, named, setting_of
 from benchmarks.gate_scenes import Place, bank_of
 from benchmarks.gate_tables import Row
 from unlearning.errors import LetheError, UsageError
@@ -43,7 +43,7 @@ RUNS = 300
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="gates", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", choices=sorted(GROUNDS), default="digits")
+    parser.add_argument("--data", choices=sorted(WANTED), default="digits")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", help="random, subject, class, memorised; default all")
     parser.add_argument("--sizes", nargs="+", type=int, help="only forget sets of so many examples")
@@ -58,8 +58,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def wanted(args: argparse.Namespace, bank: Path) -> list[Ground]:
     """Give the grounds, with the forget sets of the kinds and sizes that are asked for."""
-    setting, folder = setting_of(args.data), args.cache / args.data
-    found = list(GROUNDS[args.data](setting, bank_of(bank), folder, args.seeds))
+    setting = setting_of(args.data)
+    folder = args.cache / setting.name
+    found = list(grounds_of(args.data, setting, bank_of(bank), folder, args.seeds))
     kept = named(found, args.kinds, args.sizes)
     if not kept:
         have = sorted({f"{a.kind} {a.size}" for ground in found for a in ground.asked})
@@ -138,12 +139,12 @@ def compact(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
-    folder = args.cache / args.data
-    bank = grounds.bank_of(grounds.ground(args.data), folder, args.workers, _built)
+    setting = setting_of(args.data)
+    folder = args.cache / setting.name
+    bank = grounds.bank_of(setting, folder, args.workers, _built)
     found = wanted(args, bank)
     place = Place(args.data, folder, bank, args.policy, args.matched)
     rows = all_judged(found, place, args.workers)
-    setting = setting_of(args.data)
     name = f"gates-{args.data}-matched" if args.matched else f"gates-{args.data}"
     settings = {
         "data": args.data,

@@ -1,29 +1,25 @@
 """Where unlearning methods are compared: data, forget sets, and the networks on both sides.
 
-A ground has the data of benchmarks.judging. Its networks (originals, retrained models, one shadow
-bank) are trained when they are missing and kept in a folder of its name.
+A ground has the data of benchmarks.judging, or all of CIFAR-10. Its networks (originals, retrained
+models, one shadow bank) are kept in a folder of its name; benchmarks.jobs trains what is missing.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import multiprocessing
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from benchmarks import judging, trials
-from benchmarks.trials import TrialName, original_path, retrained_path
-from unlearning import networks
+from benchmarks import full_cifar, judging, trials
+from benchmarks.presets import SOURCES
+from benchmarks.published_training import PublishedTraining
+from benchmarks.trials import TrialName
 from unlearning.domain import BoolArray, Examples, Split
 from unlearning.errors import UsageError
 from unlearning.shadows import BankPlan, bank_complete, build_bank
-from unlearning.training import pick_device, train
 
 CACHE = judging.ROOT / "artifacts" / "benchmarks"
 
@@ -37,12 +33,16 @@ class Ground:
 
     forgets: mask over the training examples, (n,). alike: mask over the holdout or the test
     examples that are of the class or sub-class that a trial forgets; all False for random examples.
+    published: how its networks are trained, if not by the setting's own training. sources: whose
+    settings are run on it unless others are asked for.
     """
 
     setting: judging.Setting
     tasks: tuple[str, ...]
     forgets: Callable[[TrialName], BoolArray]
     alike: Callable[[TrialName, str], BoolArray]
+    published: PublishedTraining | None = None
+    sources: tuple[str, ...] = SOURCES
 
     def split(self, trial: TrialName) -> Split:
         """Give a trial's split.
@@ -56,14 +56,19 @@ class Ground:
         return Split(*parts, of.recipe.classes)
 
     def plan(self) -> BankPlan:
-        """Give the plan of its shadow bank, the same as that of benchmarks.judging."""
-        return BankPlan(
-            data_version=f"benchmark-{self.setting.name}",
-            recipe=self.setting.recipe,
-            training=self.setting.training,
-            shadows=self.setting.shadows,
-            seed=0,
-        )
+        """Give the plan of its shadow bank."""
+        return plan_of(self.setting)
+
+
+def plan_of(setting: judging.Setting) -> BankPlan:
+    """Give the plan of a setting's shadow bank, the same as that of benchmarks.judging."""
+    return BankPlan(
+        data_version=f"benchmark-{setting.name}",
+        recipe=setting.recipe,
+        training=setting.training,
+        shadows=setting.shadows,
+        seed=0,
+    )
 
 
 def _part(setting: judging.Setting, name: str) -> Examples:
@@ -117,90 +122,86 @@ def _kinds(part: str) -> np.ndarray:
     return kinds[np.random.default_rng(0).permutation(50_000)[10_000:15_000]]
 
 
-GROUNDS: dict[str, Callable[[], Ground]] = {"digits": digits, "cifar10": cifar10}
+def cifar10_full() -> Ground:
+    """Give all of CIFAR-10 with ResNet-18, trained as SFR-on trains."""
+    return _full(full_cifar.setting("cifar10-full", full_cifar.RECIPE), PublishedTraining())
+
+
+def cifar10_full_amun() -> Ground:
+    """Give the same, trained as AMUN trains: in steps, and on pixels that nothing normalises."""
+    recipe = replace(full_cifar.RECIPE, mean=(0.0,) * 3, std=(1.0,) * 3)
+    setting = full_cifar.setting("cifar10-full-amun", recipe)
+    return _full(setting, PublishedTraining(schedule="steps"))
+
+
+def _full(setting: judging.Setting, training: PublishedTraining) -> Ground:
+    def nothing(trial: TrialName, part: str) -> BoolArray:
+        return np.zeros(len(_part(setting, part)), dtype=bool)
+
+    return Ground(setting, ("random",), full_cifar.forgets, nothing, training, ("published",))
+
+
+GROUNDS: dict[str, Callable[[], Ground]] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "cifar10-full": cifar10_full,
+    "cifar10-full-amun": cifar10_full_amun,
+}
 
 
 @cache
-def ground(data: str, examples: int | None = None) -> Ground:
-    """Give a ground, once a process; `examples` keeps only the first so many training examples."""
+def ground(data: str, examples: int | None = None, epochs: int | None = None) -> Ground:
+    """Give a ground, once a process.
+
+    examples keeps only the first so many training examples; epochs trains for fewer, where the
+    training is a published one. Either gives the ground a name of its own.
+    """
     if data not in GROUNDS:
         raise UsageError(f"data {data!r} is unknown; known are {', '.join(sorted(GROUNDS))}")
-    whole = GROUNDS[data]()
-    n = len(whole.setting.train)
+    return _shorter(_smaller(GROUNDS[data](), examples), epochs)
+
+
+def _smaller(whole: Ground, examples: int | None) -> Ground:
+    setting, n = whole.setting, len(whole.setting.train)
     if examples is None or examples == n:
         return whole
     if not 0 < examples < n:
-        raise UsageError(f"--examples: got {examples}, expected 1 to {n} for {data}")
-    fewer = whole.setting.train.take(np.arange(examples))
-    setting = dataclasses.replace(whole.setting, name=f"{data}-{examples}", train=fewer)
-    return Ground(setting, whole.tasks, lambda t: whole.forgets(t)[:examples], whole.alike)
+        raise UsageError(f"--examples: got {examples}, expected 1 to {n} for {setting.name}")
+    fewer = setting.train.take(np.arange(examples))
+    setting = replace(setting, name=f"{setting.name}-{examples}", train=fewer)
+    return replace(whole, setting=setting, forgets=lambda trial: whole.forgets(trial)[:examples])
+
+
+def _shorter(whole: Ground, epochs: int | None) -> Ground:
+    if epochs is None:
+        return whole
+    if whole.published is None:
+        raise UsageError(
+            f"--epochs: {whole.setting.name} has a training of its own, got {epochs}; expected "
+            "a ground that is trained as published, such as cifar10-full"
+        )
+    setting = replace(whole.setting, name=f"{whole.setting.name}-{epochs}-epochs")
+    return replace(whole, setting=setting, published=replace(whole.published, epochs=epochs))
 
 
 @dataclass(frozen=True)
-class Job:
-    """One network to be trained: an original, or a retrained model and which of a trial's."""
+class Choice:
+    """Which ground is asked for: its name, and fewer examples or epochs than it has."""
 
-    trial: TrialName
-    again: int | None
+    data: str
+    examples: int | None = None
+    epochs: int | None = None
 
-    def path(self, folder: Path) -> Path:
-        """Name its file."""
-        if self.again is None:
-            return original_path(folder, self.trial)
-        return retrained_path(folder, self.trial, self.again)
-
-    def run(self, on: Ground, folder: Path) -> Path:
-        """Train it, with the seeds of benchmarks.judging and benchmarks.trials."""
-        seed = self.trial.original_seed
-        if self.again is not None:
-            seed = 900_000 + self.trial.seed * 10 + self.again
-        rng = torch.Generator().manual_seed(seed)
-        examples = on.setting.train if self.again is None else on.split(self.trial).retain
-        network = networks.build(on.setting.recipe, rng)
-        train(network, examples, on.setting.training, rng)
-        networks.save(network, self.path(folder))
-        return self.path(folder)
+    @property
+    def ground(self) -> Ground:
+        """Give the ground, loaded once a process."""
+        return ground(self.data, self.examples, self.epochs)
 
 
-def _train(data: str, examples: int | None, job: Job, folder: Path) -> Path:
-    torch.set_num_threads(1)
-    return job.run(ground(data, examples), folder)
-
-
-def needed(names: Iterable[TrialName]) -> list[Job]:
-    """Give the networks that trials need: an original each, and two retrained models."""
-    jobs = [Job(trial, again) for trial in names for again in (None, 0, 1)]
-    return list({job.path(Path()): job for job in jobs}.values())
-
-
-def prepare(
-    data: str,
-    examples: int | None,
-    names: Iterable[TrialName],
-    folder: Path,
-    workers: int,
-    progress: Count,
-) -> Path:
-    """Train what is missing of a ground's networks, build its bank, and give the bank's folder."""
-    missing = [job for job in needed(names) if not job.path(folder).exists()]
-    if workers < 2 or pick_device().type == "cuda":
-        for done, job in enumerate(missing, 1):
-            job.run(ground(data, examples), folder)
-            progress(done, len(missing))
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, spawn) as pool:
-            futures = [pool.submit(_train, data, examples, job, folder) for job in missing]
-            for done, future in enumerate(as_completed(futures), 1):
-                future.result()
-                progress(done, len(missing))
-    return bank_of(ground(data, examples), folder, workers, progress)
-
-
-def bank_of(on: Ground, folder: Path, workers: int, progress: Count) -> Path:
-    """Build a ground's bank unless it is there, and give its folder."""
-    bank = folder / on.plan().key
-    if not bank_complete(bank):
-        parts = on.setting.train, on.setting.holdout, on.setting.test
-        build_bank(on.plan(), parts, folder, workers=workers, progress=progress)
-    return bank
+def bank_of(setting: judging.Setting, folder: Path, workers: int, progress: Count) -> Path:
+    """Build a setting's bank unless it is there, and give its folder."""
+    plan = plan_of(setting)
+    if not bank_complete(folder / plan.key):
+        parts = setting.train, setting.holdout, setting.test
+        build_bank(plan, parts, folder, workers=workers, progress=progress)
+    return folder / plan.key

@@ -25,9 +25,11 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Give a row for each task and method: mean, standard deviation and n of every column.
 
     results: one for each cell. A cell that diverged counts in `diverged` and nowhere else. Costs
-    are divided by those of the row `retrain` of the same trial, where there is one.
+    are divided by those of the row `retrain` of the same trial, where there is one, else by what
+    was recorded of the retrained model's training.
     """
-    whole = {(r["task"], r["seed"]): r for r in results if r["row"] == "retrain"}
+    exact = [r for r in results if r["row"] in (RETRAINED, "retrain") and "seconds" in r]
+    whole = {(r["task"], r["seed"]): r for r in exact}
     rows = []
     for task, row in dict.fromkeys((r["task"], r["row"]) for r in results):
         of = [r for r in results if (r["task"], r["row"]) == (task, row)]
@@ -70,7 +72,8 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "`mia_entropy_lr` is the share of the forget set that is taken for members, `mia_conf_svc` "
         "the share taken for non-members: the aim is the retrained model's, for both. `attack AUC` "
         "is calibrated on shadows that never saw the example, .5 is the aim, with its mean 95 % "
-        "interval. The average gap is of FA, RA, TA and mia_entropy_lr, as SFR-on has it. `of "
+        "interval; without shadows it is not measured, and `loss AUC` is against test examples. "
+        "The average gap is of FA, RA, TA and mia_entropy_lr, as SFR-on has it. `of "
         "retraining`: by wall seconds, by the processor's, which a busy machine changes less, and "
         "by examples passed forward and backward.\n"
     )
@@ -103,12 +106,19 @@ def _cells(row: Row, shown: Sequence[str]) -> list[str]:
     cells = [_percent(row, name) for name in shown]
     cells.append(_with_spread(row["average gap"], 100, ".2f"))
     cells += [_with_spread(row[name], 1, ".3f") for name in ("D_KL", "JS")]
-    low, high = row["forget_auc low"]["mean"], row["forget_auc high"]["mean"]
-    cells.append(f"{_with_spread(row['forget_auc'], 1, '.3f')} [{low:.2f}, {high:.2f}]")
+    cells.append(_attack(row))
     cells.append(_with_spread(row["loss_auc"], 1, ".3f"))
     for name in SHOWN_COSTS:
         cells.append(f"{row[name]['mean']:.2f}" if name in row else "")
     return cells
+
+
+def _attack(row: Row) -> str:
+    """Write the calibrated attack with its interval; without a shadow bank there is none."""
+    if "forget_auc" not in row:
+        return ""
+    low, high = row["forget_auc low"]["mean"], row["forget_auc high"]["mean"]
+    return f"{_with_spread(row['forget_auc'], 1, '.3f')} [{low:.2f}, {high:.2f}]"
 
 
 def _percent(row: Row, name: str) -> str:

@@ -2,11 +2,12 @@
 
     python -m benchmarks.methods --data digits
     python -m benchmarks.methods --data cifar10 --tasks random class subclass --seeds 3 --workers 2
+    python -m benchmarks.methods --data cifar10-full --epochs 60 --seeds 1
 
 From one original for each seed, every preset that suits the task makes a candidate, which is
 measured beside the original and two retrained models. Each cell is kept under --cache by its
-content, so an interrupted run goes on. Writes methods-DATA.json to benchmarks/results, with its
-table (.md) and its plot (.svg).
+content, so an interrupted run goes on; so does a training as published. Writes methods-DATA.json to
+benchmarks/results, with its table (.md) and its plot (.svg).
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import grounds, method_plot, method_tables, presets, record
+from benchmarks import grounds, jobs, method_beside, method_plot, method_tables, presets, record
 from benchmarks.cells import ORIGINAL, OTHER, RETRAINED, Cell, Place, run, stored
-from benchmarks.grounds import Ground
+from benchmarks.grounds import Choice, Ground
 from benchmarks.presets import Preset
 from benchmarks.trials import TrialName
 from unlearning.errors import LetheError, UsageError
+from unlearning.methods import METHODS
 from unlearning.training import pick_device
 
 
@@ -57,10 +59,14 @@ def cells(
     wanted = named(suiting, args.methods)
     for trial in names:
         yield from (Cell(trial, row) for row in (ORIGINAL, RETRAINED, OTHER))
-        of = presets.choose(
-            wanted, network=network, data=data, task=trial.task, sources=args.sources
-        )
-        yield from (Cell(trial, preset.row, preset) for preset in of)
+        sources = args.sources or on.sources
+        of = presets.choose(wanted, network=network, data=data, task=trial.task, sources=sources)
+        yield from (Cell(trial, p.row, p) for p in of if not _trained_already(on, p))
+
+
+def _trained_already(on: Ground, preset: Preset) -> bool:
+    """Retraining as published is no cell: the row `retrained` has what it cost."""
+    return on.published is not None and METHODS[preset.method].exact
 
 
 def _suits(preset: Preset, network: str, data: str, trial: TrialName) -> bool:
@@ -130,6 +136,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="methods", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", choices=sorted(grounds.GROUNDS), default="digits")
     parser.add_argument("--examples", type=int, help="only the first so many training examples")
+    parser.add_argument("--epochs", type=int, help="fewer than published, where training is so")
     parser.add_argument("--tasks", nargs="+", help="of random, class, subclass; default: all")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", help="names of presets or of methods; default: all")
@@ -138,8 +145,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--sources",
         nargs="+",
         choices=presets.SOURCES,
-        default=presets.SOURCES,
-        help="whose settings are run; default: all",
+        help="whose settings are run; default: all, and those published where training is as well",
     )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
@@ -158,15 +164,15 @@ def trials_of(on: Ground, tasks: Sequence[str] | None, seeds: int) -> list[Trial
 
 def compare(args: argparse.Namespace) -> Path:
     """Run the comparison and give the path of its JSON file."""
-    on = grounds.ground(args.data, args.examples)
+    choice = Choice(args.data, args.examples, args.epochs)
+    on = choice.ground
     names = trials_of(on, args.tasks, args.seeds)
     todo = list(cells(on, args.data, names, args))
     folder = args.cache / on.setting.name
-    bank = grounds.prepare(args.data, args.examples, names, folder, args.workers, _trained)
-    place = Place(args.data, args.examples, folder, bank)
+    bank = jobs.prepare(choice, names, folder, args.workers, _trained)
+    place = Place(choice, folder, bank)
     results = measured(todo, place, args.workers)
-    rows = method_tables.table(results)
-    return _write(on, args, todo, results, rows)
+    return _write(on, args, todo, results, bank)
 
 
 def _trained(done: int, total: int) -> None:
@@ -178,8 +184,9 @@ def _write(
     args: argparse.Namespace,
     todo: Sequence[Cell],
     results: list[dict[str, Any]],
-    rows: list[dict[str, Any]],
+    bank: Path | None,
 ) -> Path:
+    rows = method_tables.table(results)
     name = f"methods-{on.setting.name}"
     first = on.split(todo[0].trial)
     settings = {
@@ -192,15 +199,21 @@ def _write(
         "forgotten": _forgotten(on, todo),
         "classes": first.classes,
         "shadows": on.setting.shadows,
-        "training": dataclasses.asdict(on.setting.training),
+        "training": dataclasses.asdict(on.published or on.setting.training),
         "recipe": dataclasses.asdict(on.setting.recipe),
         "presets": {c.row: dataclasses.asdict(c.preset) for c in todo if c.preset is not None},
     }
-    path = record.write(name, settings, _rounded({"table": rows, "cells": results}))
     page = method_tables.page(name, settings, rows)
+    found = {"table": rows, "cells": results}
+    if on.published is not None:
+        papers = method_beside.load()
+        found["demands"] = method_beside.demands(papers, rows)
+        page += method_beside.page(papers, rows, on.published.epochs)
+    path = record.write(name, settings, _rounded(found))
     print(page)
     path.with_suffix(".md").write_text(page)
-    method_plot.draw(rows, path.with_suffix(".svg"))
+    if bank is not None:
+        method_plot.draw(rows, path.with_suffix(".svg"))
     return path
 
 

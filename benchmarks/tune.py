@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 from benchmarks import presets, trials
-from benchmarks.grounds import CACHE, GROUNDS, Job, ground
+from benchmarks.grounds import CACHE, GROUNDS, ground
+from benchmarks.jobs import Job
 from benchmarks.trials import TUNING, TrialName
 from tasks.tuning import Limits, Yardstick, best, compared, finished, search
 from unlearning import networks, tuning

@@ -11,6 +11,7 @@ by their own fit, or by whether they answer rightly (0 or 1), or one side was ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,12 @@ import numpy as np
 from unlearning.attacks.lira import gaussian, log_density
 from unlearning.domain import BoolArray, FloatArray, IntArray
 from unlearning.errors import UsageError
-from unlearning.statistics import auc
+from unlearning.statistics import LEVEL, Interval, auc
 
 FPRS = (0.001, 0.01, 0.05)
+
+RESAMPLES = 2000
+"""Of the bootstrap behind `pooled_auc`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +33,15 @@ class Sides:
 
     signals: (models, n), log(p / (1 - p)) of the true class after unlearning. unlearned: (models,
     n), True where the model had seen the example and then unlearned it. never: (models, n), True
-    where it never saw it. Where neither is true (seen and kept), a model is not used.
+    where it never saw it. Where neither is true (seen and kept), a model is not used. group:
+    (models,), equal for models that are not independent, such as two that one original became:
+    they are never on both sides of a fit.
     """
 
     signals: FloatArray
     unlearned: BoolArray
     never: BoolArray
+    group: IntArray
 
     def __post_init__(self) -> None:
         """Refuse a model that is on both sides of an example."""
@@ -43,7 +50,8 @@ class Sides:
 
     def of(self, models: BoolArray) -> Sides:
         """Give some of the models."""
-        return Sides(self.signals[models], self.unlearned[models], self.never[models])
+        sides = self.unlearned[models], self.never[models]
+        return Sides(self.signals[models], *sides, self.group[models])
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,33 +60,73 @@ class ULira:
 
     auc, balanced_accuracy: (n,), for each example, at threshold 0 the latter; .5 is what perfect
     unlearning leaves. pooled_auc, tpr: over all pairs of a model and an example, the true-positive
-    rate at each false-positive rate of FPRS (fractions).
+    rate at each false-positive rate of FPRS (fractions). The interval of pooled_auc is over groups
+    of models, drawn again with replacement; the fits are not repeated.
     """
 
     auc: FloatArray
     balanced_accuracy: FloatArray
-    pooled_auc: float
+    pooled_auc: Interval
     tpr: dict[float, float]
 
 
 def evaluate(
     sides: Sides, rng: np.random.Generator, *, folds: int = 2, prior: float = 16.0
 ) -> ULira:
-    """Cut the models into folds at random; score each fold by a fit to the others.
+    """Cut the groups of models into folds at random; score each fold by a fit to the others.
 
     prior: how far deviations are shrunk towards the shared one, as in LiRA.
     """
-    fold = rng.permutation(np.arange(len(sides.signals)) % folds)
+    groups, code = np.unique(sides.group, return_inverse=True)
+    fold = rng.permutation(np.arange(len(groups)) % folds)[code]
     parts = [(sides.of(fold == k), sides.of(fold != k)) for k in range(folds)]
     scored = [(held, log_ratios(held.signals, fit, prior)) for held, fit in parts]
-    inside = np.concatenate([ratios[held.unlearned] for held, ratios in scored])
-    outside = np.concatenate([ratios[held.never] for held, ratios in scored])
+    inside, outside = (
+        [part for held, ratios in scored for part in _by_group(held, ratios, side)]
+        for side in ("unlearned", "never")
+    )
     return ULira(
         auc=np.mean([example_auc(ratios, held) for held, ratios in scored], axis=0),
         balanced_accuracy=np.mean([example_accuracy(r, held) for held, r in scored], axis=0),
-        pooled_auc=auc(inside, outside),
-        tpr={rate: true_positives(inside, outside, rate) for rate in FPRS},
+        pooled_auc=grouped_auc(inside, outside, rng),
+        tpr={
+            rate: true_positives(np.concatenate(inside), np.concatenate(outside), rate)
+            for rate in FPRS
+        },
     )
+
+
+def _by_group(held: Sides, ratios: FloatArray, side: str) -> list[FloatArray]:
+    """Give each group's ratios on one side."""
+    where: BoolArray = getattr(held, side)
+    rows = (held.group == group for group in np.unique(held.group))
+    return [ratios[row][where[row]] for row in rows]
+
+
+def grouped_auc(
+    inside: Sequence[FloatArray], outside: Sequence[FloatArray], rng: np.random.Generator
+) -> Interval:
+    """Give the AUC over all pairs, with a percentile bootstrap over groups.
+
+    inside[g], outside[g]: the ratios of group g. How often each group's inside is above each
+    other's outside is counted once, so that a resample is a quadratic form in how often it drew
+    each group.
+    """
+    wins = np.array([[_wins(one, other) for other in outside] for one in inside])
+    sizes = np.array([[len(part) for part in side] for side in (inside, outside)])
+    groups = len(inside)
+    drawn = rng.multinomial(groups, np.full(groups, 1 / groups), RESAMPLES)
+    found = [_weighted(wins, *(sizes * count)) for count in (np.ones(groups, np.int64), *drawn)]
+    low, high = np.quantile(found[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(found[0], float(low), float(high))
+
+
+def _wins(inside: FloatArray, outside: FloatArray) -> float:
+    return auc(inside, outside) if len(inside) and len(outside) else 0.0
+
+
+def _weighted(wins: FloatArray, inside: IntArray, outside: IntArray) -> float:
+    return float(inside @ wins @ outside / (inside.sum() * outside.sum()))
 
 
 def log_ratios(signals: FloatArray, fit: Sides, prior: float) -> FloatArray:

@@ -66,7 +66,9 @@ def begin(data: str, workspace: Path) -> dict[str, Any]:
     for rung in policy["ladder"]:
         if rung["method"] == "finetune":
             rung["settings"] = FINETUNE[data]
-    (workspace / "policy.yaml").write_text(yaml.safe_dump(policy, sort_keys=False))
+    path = workspace.resolve() / "policy.yaml"
+    path.write_text(yaml.safe_dump(policy, sort_keys=False))
+    lethe(workspace, "policy", "--adopt", str(path), "--reason", "fine-tuning that suits the data")
     return made
 
 

@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows import answers
+from unlearning.errors import UsageError
 
 app = typer.Typer(
     name="lethe",
@@ -195,6 +196,25 @@ def forget(
 
 
 @app.command()
+def policy(
+    ctx: typer.Context,
+    adopt: Annotated[Path | None, typer.Option(help="Put this file into force.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; logged, so name nobody.")] = None,
+) -> None:
+    """Show the policy in force and its history, or adopt another, which the log then tells."""
+    from flows import commands, looking
+
+    def work(call: Call) -> dict[str, Any]:
+        if adopt is None and reason is None:
+            return looking.policy(call.workspace)
+        if adopt is None or reason is None:
+            raise UsageError("policy: got --adopt or --reason alone, expected both, or neither")
+        return commands.adopt(call.workspace, adopt, reason)
+
+    answer(ctx, work)
+
+
+@app.command()
 def judge(
     ctx: typer.Context,
     request: Annotated[str, typer.Option(help="The request to judge by.")],
@@ -225,11 +245,11 @@ def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Refere
 def list_(
     ctx: typer.Context,
     what: Annotated[
-        str, typer.Argument(help="requests, methods, attacks, gates, networks or versions.")
+        str, typer.Argument(help="requests, methods, attacks, audits, gates, networks or versions.")
     ] = "requests",
     due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
 ) -> None:
-    """List requests, methods, attacks, gates, networks or versions."""
+    """List requests, methods, attacks, audits, gates, networks or versions."""
     from flows import looking
 
     answer(ctx, lambda call: looking.list_(call.workspace, what, due))
@@ -308,6 +328,24 @@ def tune(
             call.workspace, method, class_, examples, limits=(trials, budget), seed=seed
         ),
     )
+
+
+@app.command()
+def audit(
+    ctx: typer.Context,
+    request: Annotated[str, typer.Option(help="The request to audit by; nothing erased yet.")],
+    candidate: Annotated[Path | None, typer.Option(help="A .safetensors file.")] = None,
+    version: Annotated[int | None, typer.Option(help="Default: the champion.")] = None,
+    models: Annotated[int, typer.Option(help="Retrained models to compare with.")] = 3,
+) -> None:
+    """Measure features, relearning, the pair and those who stay; nothing is decided."""
+    from flows import audit as auditing
+
+    def work(call: Call) -> dict[str, Any]:
+        found = auditing.run(call.workspace, request, candidate, version, models)
+        return found if call.as_json else auditing.as_tables(found)
+
+    answer(ctx, work)
 
 
 @app.command()

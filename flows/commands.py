@@ -21,7 +21,7 @@ from tasks.params import Params, change_params, load_params
 from tasks.quiet import quiet_environment
 from tasks.settings import Workspace, write_templates
 from tasks.sources import Columns, Source
-from tasks.steps import reporting
+from tasks.steps import adopting, reporting
 from tasks.steps.records import as_record, utc_now
 from tasks.steps.running import Opened, closed, opened
 from unlearning.errors import InfrastructureError, UsageError
@@ -77,6 +77,7 @@ def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any])
     with working(path):
         at = opened(str(ws.root))
         _refuse_second(at)
+        adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
         imported = _import(ws, files, columns)
         made = train_flow(
             str(ws.root),
@@ -248,7 +249,9 @@ def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
 
     with working(path) as ws:
         at = opened(str(ws.root))
-        return plan_of(at, _chosen(at.ledger, requests, everything=not requests), ws.policy)
+        refs = _chosen(at.ledger, requests, everything=not requests)
+        used = adopting.standing(at.ledger, ws.policy)
+        return {**plan_of(at, refs, ws.policy), "policy": used}
 
 
 def forget(
@@ -290,7 +293,17 @@ def judge(
         at = opened(str(ws.root))
         name = at.params.model.name
         weights = candidate or models.verified(models.version(ws.mlruns, name, version or 0))
-        return judge_for(at, request, weights, policy or ws.policy)
+        chosen = policy or ws.policy
+        found = judge_for(at, request, weights, chosen)
+        return {**found, "policy": adopting.standing(at.ledger, chosen)}
+
+
+def adopt(path: Path, policy: Path, reason: str) -> dict[str, Any]:
+    """Put a policy into force and show what is; adopting what is in force already logs nothing."""
+    with working(path) as ws:
+        at = opened(str(ws.root))
+        changed = adopting.adopt(ws, at.ledger, policy, reason)
+        return {"adopted": changed, **adopting.described(ws, at.ledger)}
 
 
 def purge(path: Path, request: str) -> dict[str, Any]:

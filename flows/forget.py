@@ -108,4 +108,5 @@ def summary(run: Run) -> dict[str, Any]:
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
     kept = ("method", "settings", "seconds", "decision", "verdicts", "controls", "effect", "error")
-    return {key: record[key] for key in kept if key in record}
+    geometry = ("class_out_models", "not_measured")
+    return {key: record[key] for key in (*kept, *geometry) if key in record}

@@ -17,6 +17,7 @@ from tasks.params import load_params
 from tasks.policy import load_policy
 from tasks.quiet import quiet_environment
 from tasks.settings import Workspace
+from tasks.steps import adopting
 from tasks.steps.records import as_record, utc_now
 from unlearning.errors import UsageError
 
@@ -59,7 +60,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         return {"requests": [as_record(request) for request in found]}
     if what == "versions":
         return {"versions": _versions(ws)}
-    listed = {"methods": _methods, "attacks": _attacks, "gates": _gates, "networks": _networks}
+    listed = {"methods": _methods, "attacks": _attacks, "audits": _audits, "gates": _gates}
+    listed["networks"] = _networks
     if what not in listed:
         kinds = ", ".join(["requests", "versions", *listed])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
@@ -105,6 +107,12 @@ def _attacks() -> list[dict[str, Any]]:
     return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
 
 
+def _audits() -> list[dict[str, Any]]:
+    from unlearning.audits.running import RUNS
+
+    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
+
+
 def _gates() -> list[dict[str, Any]]:
     from unlearning.gates import GATES
 
@@ -123,6 +131,12 @@ def _networks() -> list[dict[str, Any]]:
 
     own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
     return [*own, {"name": "any model name of timm", "from": "timm"}]
+
+
+def policy(path: Path) -> dict[str, Any]:
+    """Show which policy is in force, since when and why, and whether policy.yaml is that one."""
+    ws = Workspace.at(path)
+    return adopting.described(ws, _ledger(ws))
 
 
 def verify(path: Path, bundle: Path | None, log: bool, key: Path | None) -> dict[str, Any]:
@@ -168,8 +182,10 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "keys", "; ".join(keys.check_keys(ws.keys))
     yield "log", _failure(lambda: "; ".join(verify(ws.root, None, True, None)["problems"]))
     yield "settings", _failure(lambda: _settings_problem(ws))
+    yield "policy", _failure(lambda: adopting.problem(ws, _ledger(ws)))
     yield "data", _failure(lambda: _data_problem(ws))
     yield "champion", _failure(lambda: _champion_problem(ws))
+    yield "bank", _failure(lambda: _bank_problem(ws))
 
 
 def _failure(check: Callable[[], str]) -> str:
@@ -203,3 +219,14 @@ def _champion_problem(ws: Workspace) -> str:
     vouched = {e.body.get("sha256") for e in entries if e.event == "initialised"}
     vouched |= {e.body.get("sha256") for e in entries if e.key.endswith("/promoted")}
     return "" if champion.sha256 in vouched else "the log knows no release of these weights"
+
+
+def _bank_problem(ws: Workspace) -> str:
+    """A bank that is not there yet is built when it is needed."""
+    from tasks.steps.originals import recipe_of
+    from tasks.steps.running import Opened
+    from tasks.steps.workdata import bank_state
+
+    at = Opened(str(ws.root))
+    state = bank_state(at, recipe_of(at))
+    return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

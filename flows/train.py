@@ -28,6 +28,7 @@ def train(
 ) -> dict[str, Any]:
     """Make the first champion and the shadow bank that will judge its successors."""
     at = running.opened(workspace)
+    originals.require_cluster(at)
     # (1) The original: trained here on all training examples, or brought from elsewhere.
     original = bring_original(at, weights, mean, std) if weights else train_original(at)
     # (2) It is the champion until a deletion request replaces it.

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import durable
 from ledger.canonical import canonical_json, sha256_file, sha256_hex
-from ledger.chain import Report, read_chain, report_on
+from ledger.chain import Chain, Report, read_chain, report_on
 from ledger.errors import AlreadySealed, SealAltered, UnfitForLog, UsageError
+from ledger.policies import objections
 from ledger.release import contradictions
 
 STATEMENT = "statement.json"
@@ -70,14 +71,18 @@ def verify_bundle(folder: Path, public_key: Ed25519PublicKey) -> Report:
     # (2) The files are the ones that the statement lists, no fewer and no more.
     problems += _check_files(folder, statement)
     # (3) The excerpt of the log is genuine and ends where the statement was made.
-    problems += _check_excerpt(folder, statement, public_key)
+    chain = read_chain(_read(folder, EXCERPT), public_key, excerpt=True)
+    problems += _check_excerpt(chain, statement)
     # (4) The decision follows from the verdicts.
     problems += [f"{STATEMENT}: {problem}" for problem in contradictions(statement)]
+    # (5) The policy was in force when the run began.
+    problems += [f"{STATEMENT}: {problem}" for problem in objections(statement, chain.entries)]
     checked = (
         f"{STATEMENT}: signature",
         f"{len(_files(folder))} files: digests",
         f"{EXCERPT}: signatures, chain and head",
         f"{STATEMENT}: decision against verdicts",
+        f"{STATEMENT}: policy against its adoption in {EXCERPT}",
     )
     return Report(checked, tuple(problems))
 
@@ -166,8 +171,7 @@ def _check_files(folder: Path, statement: dict[str, Any]) -> Iterator[str]:
             yield f"file {name}: sha256 got {got}, expected {expected[name]}"
 
 
-def _check_excerpt(folder: Path, statement: dict[str, Any], key: Ed25519PublicKey) -> Iterator[str]:
-    chain = read_chain(_read(folder, EXCERPT), key, excerpt=True)
+def _check_excerpt(chain: Chain, statement: dict[str, Any]) -> Iterator[str]:
     yield from report_on(chain, EXCERPT).problems
     if chain.entries and chain.head != statement.get("log_head"):
         yield f"{EXCERPT}: ends at {chain.head}, expected log_head {statement.get('log_head')}"

@@ -48,10 +48,14 @@ class TrainingParams:
 
 @dataclass(frozen=True)
 class BankParams:
-    """The shadow bank: how many shadows, trained by how many processes."""
+    """The shadow bank: how many shadows, trained by how many processes, or by a Dask cluster.
+
+    cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null trains on this machine.
+    """
 
     shadows: int = field(metadata=between(4, 10_000))
     workers: int = field(metadata=between(1, 1_024))
+    cluster: str | None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ class AttemptPicture:
     null_band: AUCs of models that never saw the forget set, (low, high). limits: allowed
     (low, high) by measurement. classes: names, in the order of class_accuracy_before (champion) and
     class_accuracy_after (candidate), which are fractions and NaN for a class without test examples.
-    effect: what the method did to the network, in words.
+    effect: what the method did to the network, in words. not_measured: what a gate could have asked
+    of it and was not asked, in words.
     """
 
     name: str
@@ -57,6 +58,7 @@ class AttemptPicture:
     class_accuracy_before: FloatArray
     class_accuracy_after: FloatArray
     effect: str = ""
+    not_measured: Sequence[str] = ()
 
 
 def plot_scores(picture: AttemptPicture) -> bytes | None:

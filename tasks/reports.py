@@ -19,6 +19,7 @@ from tasks.wording import (
     CAPTIONS,
     DECISIONS,
     LIMITS_OF_PROOF,
+    NOT_MEASURED,
     QUESTIONS,
     STYLE,
     control_words,
@@ -59,10 +60,17 @@ def write_report(
         _head(reference, decision, facts, written_at),
         _figure("aucs", pictures.get("aucs")),
         *(_attempt(number, attempt, pictures) for number, attempt in enumerate(attempts, 1)),
+        _list("What was not measured", _unmeasured(attempts)),
         _list("What this does not prove", LIMITS_OF_PROOF),
     ]
     page.write_text(_page(reference, "\n".join(body)), encoding="utf-8")
     return Report(page, _save(folder / "plots", pictures))
+
+
+def _unmeasured(attempts: Sequence[AttemptPicture]) -> list[str]:
+    """Say once what was not measured of some attempt, then what no run measures."""
+    own = dict.fromkeys(words for attempt in attempts for words in attempt.not_measured)
+    return [f"{words[0].upper()}{words[1:]}." for words in (*own, *NOT_MEASURED)]
 
 
 def _draw(attempts: Sequence[AttemptPicture]) -> dict[str, bytes]:

@@ -103,6 +103,11 @@ class Workspace:
         return self.records / "log.jsonl"
 
     @property
+    def policies(self) -> Path:
+        """Every policy that was ever adopted, each under its SHA-256."""
+        return self.records / "policies"
+
+    @property
     def evidence(self) -> Path:
         """Sealed bundles, one folder per run."""
         return self.root / "evidence"

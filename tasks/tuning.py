@@ -25,7 +25,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from tasks.computing import generator, with_retain_sample
+from tasks.computing import generator
+from tasks.judging import with_retain_sample
 from unlearning.domain import Outputs, Split
 from unlearning.errors import Diverged, UsageError
 from unlearning.methods import METHODS

@@ -33,6 +33,7 @@ QUESTIONS = {
     "bank": "Are there models enough to compare with?",
     "deployed": "Does it still work in the form in which it is shipped?",
     "deployed_forgetting": "Do the examples look never used in the form in which it is shipped?",
+    "geometry": "Does a forgotten class go where models that never saw it send it?",
 }
 
 ANSWERS = {
@@ -67,6 +68,17 @@ ANSWERS = {
     ("deployed_forgetting", Outcome.INCONCLUSIVE): (
         "Too little to say of what is shipped; treated as not passed."
     ),
+    ("geometry", Outcome.PASSED): (
+        "Pictures of a class that was forgotten whole are taken for other classes as often as by "
+        "models that never saw it; or no class was forgotten whole, and nothing had to be asked."
+    ),
+    ("geometry", Outcome.FAILED): (
+        "An attacker can tell from all of its answers that this class was taken out afterwards."
+    ),
+    ("geometry", Outcome.INCONCLUSIVE): (
+        "Too few pictures of the class, or too few models trained without it, to say; treated as "
+        "not passed."
+    ),
     ("exact", Outcome.INCONCLUSIVE): (
         "Too few examples to say. This does not hold back a model that was trained without them: "
         "how it was made is the proof."
@@ -91,6 +103,18 @@ CAPTIONS = {
         "What forgetting cost, class by class. Averages hide a class that was ruined.",
     ),
 }
+
+NO_GEOMETRY = (
+    "class geometry: a class is forgotten whole, and the policy has no gate `geometry` to ask "
+    "whether its examples go where models that never saw it send them"
+)
+
+NOT_MEASURED = (
+    "what the inner layers still know, how fast it is learned again, what someone sees who holds "
+    "the model before and after, and whether those who stay became easier to find: no gate asks "
+    "for these. Before the examples are erased, `lethe audit` measures them and decides nothing",
+)
+"""What no run measures."""
 
 LIMITS_OF_PROOF = (
     "It does not prove that the data are gone from the model. It bounds what one calibrated "

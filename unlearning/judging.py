@@ -17,7 +17,7 @@ from unlearning.gates.forgetting import Forgetting
 REQUIRED = ("integrity", "utility", "forgetting")
 """Gates without which a policy is no policy."""
 
-BY_LINEAGE = ("forgetting", "deployed_forgetting")
+BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry")
 """Gates that need not decide where how a network was made is the proof."""
 
 

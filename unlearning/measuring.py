@@ -47,15 +47,20 @@ class Trial:
     train_size: int
 
 
-def measure(trial: Trial, attack: Attack) -> dict[str, Measurement]:
-    """Measure a candidate; names are the keys."""
-    found = [
-        *_integrity(trial),
-        *_forgetting(trial, attack),
-        *_controls(trial, attack),
-        *_utility(trial),
-    ]
-    return {measurement.name: measurement for measurement in found}
+def measure(
+    trial: Trial, attack: Attack, known: Mapping[str, Measurement] | None = None
+) -> dict[str, Measurement]:
+    """Measure a candidate; names are the keys.
+
+    known: the controls of this trial, where another candidate of it had them measured before.
+    """
+    found = [*_integrity(trial), *_forgetting(trial, attack), *_utility(trial)]
+    return {**(known or controls(trial, attack)), **{m.name: m for m in found}}
+
+
+def controls(trial: Trial, attack: Attack) -> dict[str, Measurement]:
+    """Measure what no candidate has a part in: the untouched champion, the null band, the bank."""
+    return {measurement.name: measurement for measurement in _controls(trial, attack)}
 
 
 def judged_part(outputs: Outputs) -> Outputs:
@@ -159,8 +164,9 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
     """Give the range in which a network that never saw the forget set lies: the null band.
 
     Each shadow is scored on the part of the forget set that it never saw, calibrated by the others.
-    value: their mean AUC. low, high: the mean -+ 1.96 standard deviations, brought from half the
-    examples to all of them by the variance of chance. n: shadows that could be scored.
+    value: their mean AUC. low, high: where one more network lies in 95 of 100 cases (Student's
+    prediction interval), the deviation brought from half the examples to all of them by the
+    variance of chance. n: shadows that could be scored.
     """
     forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
     unseen = ~shadows.seen
@@ -175,7 +181,7 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
     widths = [chance_variance(*map(len, pair)) for pair in pairs]
     whole = chance_variance(int(forget.sum()), int(holdout.sum()))
     spread = np.std(aucs, ddof=1) * np.sqrt(whole / np.mean(widths))
-    reach = stats.norm.ppf(0.5 + LEVEL / 2) * spread
+    reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
     mean = float(np.mean(aucs))
     return Measurement("null_auc", mean, float(mean - reach), float(mean + reach), n)
 

@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
+from unlearning import bodies
 from unlearning.digests import sha256_file
 from unlearning.errors import IntegrityError, NotSafetensors, UnknownName, UsageError
 
@@ -67,97 +67,13 @@ class Classifier(nn.Module):
         return logits
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a parameter-free shortcut (He et al. 2015, option A)."""
-
-    def __init__(self, before: int, width: int, stride: int) -> None:
-        """Make a block from `before` to `width` channels."""
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.grows = before != width
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
-        out = functional.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        if self.grows:
-            missing = out.shape[1] - x.shape[1]
-            x = functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, missing // 2, missing // 2))
-        return functional.relu(out + x)
-
-
-class CifarResNet(nn.Module):
-    """The CIFAR ResNet of depth 6n+2 (He et al. 2015, arXiv 1512.03385, section 4.2)."""
-
-    def __init__(self, blocks: int, recipe: Recipe) -> None:
-        """Make three stages of `blocks` blocks, 16, 32 and 64 channels wide."""
-        super().__init__()
-        self.conv1 = nn.Conv2d(recipe.channels, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = self._stage(16, 16, blocks, 1)
-        self.layer2 = self._stage(16, 32, blocks, 2)
-        self.layer3 = self._stage(32, 64, blocks, 2)
-        self.linear = nn.Linear(64, recipe.classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight)
-
-    @staticmethod
-    def _stage(before: int, width: int, blocks: int, stride: int) -> nn.Sequential:
-        first = BasicBlock(before, width, stride)
-        return nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(blocks - 1)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Give logits for normalised images."""
-        out = functional.relu(self.bn1(self.conv1(x)))
-        out = self.layer3(self.layer2(self.layer1(out)))
-        logits: Tensor = self.linear(out.mean((2, 3)))
-        return logits
-
-
-def _conv_small(recipe: Recipe) -> nn.Module:
-    """Three convolutions for images of 8 to 16 pixels."""
-
-    def stage(before: int, width: int) -> list[nn.Module]:
-        conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
-        return [conv, nn.BatchNorm2d(width), nn.ReLU()]
-
-    return nn.Sequential(
-        *stage(recipe.channels, 32),
-        *stage(32, 64),
-        nn.MaxPool2d(2),
-        *stage(64, 64),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(256, 128),
-        nn.ReLU(),
-        nn.Linear(128, recipe.classes),
-    )
-
-
-def _vit_digits(recipe: Recipe) -> nn.Module:
-    """A four-layer vision transformer for images of a few pixels (patches of 2)."""
-    from timm.models.vision_transformer import VisionTransformer
-
-    return VisionTransformer(
-        img_size=recipe.size,
-        patch_size=2,
-        in_chans=recipe.channels,
-        num_classes=recipe.classes,
-        embed_dim=64,
-        depth=4,
-        num_heads=4,
-    )
-
-
 NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
-    "conv-small": _conv_small,
-    "resnet20": lambda recipe: CifarResNet(3, recipe),
-    "resnet56": lambda recipe: CifarResNet(9, recipe),
-    "vit-digits": _vit_digits,
+    "conv-medium": lambda recipe: bodies.conv_medium(recipe.channels, recipe.classes),
+    "conv-small": lambda recipe: bodies.conv_small(recipe.channels, recipe.classes),
+    "resnet18-cifar": lambda recipe: bodies.wide_resnet18(recipe.channels, recipe.classes),
+    "resnet20": lambda recipe: bodies.thin_resnet(recipe.channels, recipe.classes, 3),
+    "resnet56": lambda recipe: bodies.thin_resnet(recipe.channels, recipe.classes, 9),
+    "vit-digits": lambda recipe: bodies.vit_digits(recipe.channels, recipe.classes, recipe.size),
 }
 
 

@@ -7,22 +7,17 @@ generator given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from unlearning.domain import FloatArray, IntArray, Measurement, Outcome
+from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
-from unlearning.statistics import (
-    FPRS,
-    LEVEL,
-    Interval,
-    auc_interval,
-    chance_variance,
-    tail_interval,
-)
+from unlearning.simulated import Case, drawn, measured
+from unlearning.statistics import LEVEL, Interval, chance_variance, clopper_pearson
 
 WANTED = 0.8
 """How often a perfect retrain must pass for a case to be called decidable."""
@@ -34,20 +29,8 @@ CHAMPION_AUC = 0.7
 """What the untouched champion's calibrated AUC is taken to be where nobody has measured it: .67 to
 .76 on CIFAR-10, .72 to .79 on digits with a tenth of the labels wrong (benchmarks/results)."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """How much there is to go by: examples, and the subjects that they belong to, on both sides.
-
-    holdout: comparable ones only. likeness: share of a score's variance that examples of one
-    subject have in common (a fraction), 0 where nobody knows.
-    """
-
-    examples: int
-    subjects: int
-    holdout: int
-    holdout_subjects: int
-    likeness: float = 0.0
+BLOCK = 25
+"""Draws that are made together."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +41,11 @@ class Chances:
     failed: float
     inconclusive: float
     draws: int
+
+    @property
+    def interval(self) -> Interval:
+        """How often it passed, with the simulation's own error."""
+        return clopper_pearson(self.passed * self.draws, self.draws)
 
 
 def chances(
@@ -74,15 +62,38 @@ def chances(
     known: champion_auc, null_auc and all else that the gate reads and that is measured before
     anything is unlearned; `assumed` stands in for it.
     """
-    outcomes = [
-        gate.judge({**known, **measured(case, drawn(case, rng), auc=auc)}).outcome
-        for _ in range(draws)
-    ]
-    passed, failed, open_ = (
-        sum(o is wanted for o in outcomes) / draws
-        for wanted in (Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE)
+    said = Counter(_outcomes(case, known, gate, rng, auc=auc, draws=draws))
+    return Chances(
+        passed=said[Outcome.PASSED] / draws,
+        failed=said[Outcome.FAILED] / draws,
+        inconclusive=said[Outcome.INCONCLUSIVE] / draws,
+        draws=draws,
     )
-    return Chances(passed, failed, open_, draws)
+
+
+def _outcomes(
+    case: Case,
+    known: Mapping[str, Measurement],
+    gate: Forgetting,
+    rng: np.random.Generator,
+    *,
+    auc: float,
+    draws: int,
+) -> Iterator[Outcome]:
+    """Judge one draw after another; no more are made than are asked for, to a block."""
+    fprs = _fprs(case, gate)
+    for block in _blocks(draws):
+        for found in measured(case, drawn(case, rng, block), auc=auc, fprs=fprs):
+            yield gate.judge({**known, **found}).outcome
+
+
+def _fprs(case: Case, gate: Forgetting) -> tuple[float]:
+    """Give the false-positive rate that the gate will look at: tails are what takes time."""
+    return (gate.limit_for(case.examples, case.holdout)[0].fpr,)
+
+
+def _blocks(draws: int) -> Iterator[int]:
+    yield from (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
 
 
 def decidable(
@@ -113,24 +124,39 @@ def examples_needed(
     The holdout set stays, and subjects have as many examples each as before.
     """
     for examples in (size for size in sizes if size >= case.examples):
+        if not gate.limit_for(examples, case.holdout)[1] or shadows < gate.smallest_bank:
+            continue
         subjects = max(1, round(examples * case.subjects / case.examples))
         larger = replace(case, examples=examples, subjects=subjects)
         known = assumed(larger, shadows, champion=champion)
-        if decidable(larger, known, gate, rng, draws=draws)[0]:
+        outcomes = _outcomes(larger, known, gate, rng, auc=0.5, draws=draws)
+        if _often_enough(outcomes, draws):
             return examples
     return None
+
+
+def _often_enough(outcomes: Iterable[Outcome], draws: int) -> bool:
+    """Say whether as many pass as are wanted, and stop as soon as they cannot."""
+    could = draws
+    for outcome in outcomes:
+        could -= outcome is not Outcome.PASSED
+        if could < WANTED * draws:
+            return False
+    return True
 
 
 def assumed(case: Case, shadows: int, *, champion: float = CHAMPION_AUC) -> dict[str, Measurement]:
     """Give what is known before unlearning, where nothing is trained: the expected measurements.
 
-    champion: the untouched champion's AUC. The null band is that of chance.
+    champion: the untouched champion's AUC. The null band is `null_band`'s of so many shadows that
+    differ by chance alone.
     """
     n, m = case.examples, case.holdout
     chance = np.sqrt(chance_variance(n, m))
     freedom = max(1, min(case.subjects, case.holdout_subjects) - 1)
     wide = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * chance)
-    band = float(stats.norm.ppf(0.5 + LEVEL / 2) * chance)
+    one_more = chance * np.sqrt(1 + 1 / shadows)
+    band = float(stats.t.ppf(0.5 + LEVEL / 2, max(1, shadows - 1)) * one_more)
     found = (
         Measurement("champion_auc", champion, champion - wide, min(1.0, champion + wide), n),
         Measurement("null_auc", 0.5, 0.5 - band, 0.5 + band, shadows),
@@ -140,57 +166,44 @@ def assumed(case: Case, shadows: int, *, champion: float = CHAMPION_AUC) -> dict
     return {m.name: m for m in found}
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Normal scores of forget (n,) and holdout (m,) examples, none of whom was ever seen."""
-
-    forget: FloatArray
-    holdout: FloatArray
-
-    def near(self, other: Drawn, shared: float) -> Drawn:
-        """Mix in another draw; `shared` is the correlation with this one (a fraction)."""
-        own, rest = np.sqrt(shared), np.sqrt(1 - shared)
-        return Drawn(
-            own * self.forget + rest * other.forget, own * self.holdout + rest * other.holdout
-        )
-
-
-def drawn(case: Case, rng: np.random.Generator) -> Drawn:
-    """Draw scores, those of one subject alike as far as the case says."""
-    forget, holdout = _codes(case)
-    return Drawn(_alike(forget, case.likeness, rng), _alike(holdout, case.likeness, rng))
-
-
-def _codes(case: Case) -> tuple[IntArray, IntArray]:
-    return (
-        np.arange(case.examples) % case.subjects,
-        np.arange(case.holdout) % case.holdout_subjects,
+def case_of(part: Outputs, likeness: float = 0.0) -> Case:
+    """Count the examples and subjects of both sides in outputs of these alone."""
+    sides = [part.subjects[part.of(group)] for group in (Group.FORGET, Group.HOLDOUT)]
+    (examples, subjects), (holdout, holdout_subjects) = (
+        (len(side), len(np.unique(side))) for side in sides
+    )
+    return Case(
+        examples=examples,
+        subjects=subjects,
+        holdout=holdout,
+        holdout_subjects=holdout_subjects,
+        likeness=likeness,
     )
 
 
-def _alike(subjects: IntArray, likeness: float, rng: np.random.Generator) -> FloatArray:
-    own = rng.normal(size=len(subjects))
-    common = rng.normal(size=subjects.max() + 1)[subjects]
-    return np.asarray(np.sqrt(1 - likeness) * own + np.sqrt(likeness) * common)
+def likeness_of(scores: FloatArray, subjects: IntArray) -> float:
+    """Give the share of the scores' variance that examples of one subject have in common.
 
-
-def measured(case: Case, scores: Drawn, *, auc: float) -> dict[str, Measurement]:
-    """Measure the candidate's part: its AUC and both tails, moved to a true AUC of `auc`.
-
-    Two normal distributions that are d deviations apart have AUC Phi(d / sqrt(2)).
+    scores: (shadows, n), NaN where a shadow saw the example. The intraclass correlation by analysis
+    of variance (Donner 1986), averaged over the shadows and not taken to be below 0; 0
+    where every subject has one example.
     """
-    forget = scores.forget + np.sqrt(2) * stats.norm.ppf(auc)
-    codes, others = _codes(case)
-    found = {"forget_auc": auc_interval(forget, scores.holdout, codes, others)}
-    for fpr in FPRS:
-        for side, sign in (("high", 1), ("low", -1)):
-            tail = tail_interval(sign * forget, sign * scores.holdout, codes, fpr=fpr)
-            found[f"forget_tail_{side}@{fpr}"] = tail
-    return {name: _named(name, interval, case.examples) for name, interval in found.items()}
+    found = [_intraclass(row[seen], subjects[seen]) for row in scores for seen in [~np.isnan(row)]]
+    known = [share for share in found if np.isfinite(share)]
+    return float(np.clip(np.mean(known), 0, 1)) if known else 0.0
 
 
-def _named(name: str, interval: Interval, n: int) -> Measurement:
-    return Measurement(name, interval.value, interval.low, interval.high, n)
+def _intraclass(values: FloatArray, subjects: IntArray) -> float:
+    """Give one shadow's intraclass correlation, NaN where no subject has two examples."""
+    _, code, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
+    n, k = len(values), len(sizes)
+    if not 1 < k < n:
+        return float("nan")
+    means = np.bincount(code, weights=values) / sizes
+    between = np.sum(sizes * (means - values.mean()) ** 2) / (k - 1)
+    within = np.sum((values - means[code]) ** 2) / (n - k)
+    size = (n - np.sum(sizes**2) / n) / (k - 1)
+    return float((between - within) / (between + (size - 1) * within))
 
 
 def false_pass(
@@ -209,11 +222,16 @@ def false_pass(
     Every attempt has the same true AUC, and scores that correlate by `shared` with the others',
     since all are tried on the same examples.
     """
-    passes = np.zeros((runs, attempts), dtype=bool)
-    for run in range(runs):
-        common = drawn(case, rng)
-        for attempt in range(attempts):
-            scores = common.near(drawn(case, rng), shared)
-            verdict = gate.judge({**known, **measured(case, scores, auc=auc)})
-            passes[run, attempt] = verdict.outcome is Outcome.PASSED
-    return np.asarray(np.logical_or.accumulate(passes, axis=1).mean(0))
+    passes, fprs = [], _fprs(case, gate)
+    for block in _blocks(runs):
+        common = drawn(case, rng, block)
+        tried = [common.near(drawn(case, rng, block), shared) for _ in range(attempts)]
+        found = (measured(case, scores, auc=auc, fprs=fprs) for scores in tried)
+        passes.append(np.array([[_passes(known, m, gate) for m in of] for of in found]).T)
+    return np.asarray(np.logical_or.accumulate(np.concatenate(passes), axis=1).mean(0))
+
+
+def _passes(
+    known: Mapping[str, Measurement], found: Mapping[str, Measurement], gate: Forgetting
+) -> bool:
+    return gate.judge({**known, **found}).outcome is Outcome.PASSED

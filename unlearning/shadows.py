@@ -8,24 +8,28 @@ safetensors file a shadow, so that an interrupted build goes on where it stopped
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-import multiprocessing
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.numpy import load_file, save_file
 
-from unlearning import networks
 from unlearning.digests import digest_of
 from unlearning.domain import BoolArray, Examples, FloatArray, Outputs, ShadowOutputs, TextArray
 from unlearning.errors import IntegrityError, UsageError
 from unlearning.networks import Recipe
-from unlearning.outputs import accuracy, logits_of
-from unlearning.training import Training, pick_device, train
+from unlearning.shadow_training import (
+    Answers,
+    Job,
+    Spread,
+    spread_over_processes,
+    without_names,
+)
+from unlearning.training import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,37 +100,9 @@ def draw_halves(subjects: TextArray, shadows: int, rng: np.random.Generator) -> 
     return np.stack(pairs)
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What a worker process needs; sent once."""
-
-    plan: BankPlan
-    train: Examples
-    holdout: Examples
-    test: Examples
-    seen: BoolArray
-    folder: Path
-
-
 def shadow_path(folder: Path, shadow: int) -> Path:
     """Name a shadow's file."""
     return folder / f"shadow-{shadow:03d}.safetensors"
-
-
-def _train_shadow(job: _Job, shadow: int) -> int:
-    rng = torch.Generator().manual_seed(job.plan.seed * 100_003 + shadow)
-    half = job.train.take(job.seen[shadow, : len(job.train)])
-    network = train(networks.build(job.plan.recipe, rng), half, job.plan.training, rng)
-    logits = np.concatenate([logits_of(network, part) for part in (job.train, job.holdout)])
-    correct = accuracy(logits_of(network, job.test), job.test.labels)
-    arrays = {
-        "logits": logits,
-        "seen": job.seen[shadow].astype(np.uint8),
-        "test_accuracy": np.array([correct]),
-        "trained_on": np.array([float(len(half))]),
-    }
-    write_arrays(shadow_path(job.folder, shadow), arrays)
-    return shadow
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -136,21 +112,6 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     part.replace(path)
 
 
-_job: _Job | None = None
-
-
-def _start_worker(job: _Job) -> None:
-    global _job
-    torch.set_num_threads(1)
-    _job = job
-
-
-def _work(shadow: int) -> int:
-    if _job is None:
-        raise RuntimeError("a bank worker was not started with its job")
-    return _train_shadow(_job, shadow)
-
-
 def build_bank(
     plan: BankPlan,
     splits: tuple[Examples, Examples, Examples],
@@ -158,34 +119,44 @@ def build_bank(
     *,
     workers: int,
     progress: Callable[[int, int], None],
+    spread: Spread | None = None,
 ) -> Path:
     """Build or complete the bank of `plan` under `root` and give its folder.
 
-    splits: train, holdout, test. On a GPU the shadows are trained one after another in this
-    process; on a CPU by `workers` processes of one thread, which small networks use best.
+    splits: train, holdout, test. spread: who trains the shadows, without it `workers` processes.
+    Only this process writes, so a shadow that is lost on its way costs no more than itself.
     """
-    train_part, holdout, test = splits
+    train_part, holdout, _ = splits
     folder = root / plan.key
     folder.mkdir(parents=True, exist_ok=True)
-    subjects = np.concatenate([train_part.subjects, holdout.subjects])
-    seen = draw_halves(subjects, plan.shadows, np.random.default_rng(plan.seed))
-    job = _Job(plan, train_part, holdout, test, seen, folder)
     missing = [k for k in range(plan.shadows) if not shadow_path(folder, k).exists()]
-    for done, _ in enumerate(_run(job, missing, workers), plan.shadows - len(missing) + 1):
-        progress(done, plan.shadows)
+    finished = itertools.count(plan.shadows - len(missing) + 1)
+
+    def keep(shadow: int, answers: Answers) -> None:
+        write_arrays(shadow_path(folder, shadow), answers)
+        progress(next(finished), plan.shadows)
+
+    train_all = spread or partial(spread_over_processes, workers=workers)
+    train_all(job_of(plan, splits), missing, keep)
     ids = np.concatenate([train_part.ids, holdout.ids]).tolist()
     write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids})
     return folder
 
 
-def _run(job: _Job, shadows: list[int], workers: int) -> Iterable[int]:
-    if workers <= 1 or pick_device().type == "cuda" or len(shadows) < 2:
-        yield from (_train_shadow(job, shadow) for shadow in shadows)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _start_worker, (job,)) as pool:
-        for future in as_completed([pool.submit(_work, shadow) for shadow in shadows]):
-            yield future.result()
+def job_of(plan: BankPlan, splits: tuple[Examples, Examples, Examples]) -> Job:
+    """Draw who is in which half, and say what training the shadows takes."""
+    train_part, holdout, test = splits
+    subjects = np.concatenate([train_part.subjects, holdout.subjects])
+    seen = draw_halves(subjects, plan.shadows, np.random.default_rng(plan.seed))
+    return Job(
+        plan.recipe,
+        plan.training,
+        plan.seed,
+        without_names(train_part),
+        without_names(holdout),
+        without_names(test),
+        seen,
+    )
 
 
 def write_index(folder: Path, index: Mapping[str, object]) -> None:
@@ -237,7 +208,12 @@ def without_examples(folder: Path, erased: TextArray, plan: BankPlan, root: Path
         kept = {key: arrays[key][keep] for key in ("logits", "seen")}
         write_arrays(shadow_path(target, shadow), {**arrays, **kept})
     ids = [example for example, stays in zip(index["ids"], keep, strict=True) if stays]
-    described = {"plan": dataclasses.asdict(plan), "ids": ids, "derived_from": folder.name}
+    described = {
+        "plan": dataclasses.asdict(plan),
+        "ids": ids,
+        "derived_from": folder.name,
+        "columns_built": index.get("columns_built", len(index["ids"])),
+    }
     write_index(target, described)
     return target
 

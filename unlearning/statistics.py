@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
 from unlearning.domain import FloatArray, IntArray
 
 LEVEL = 0.95
+
+
+def level_of_each(attempts: int) -> float:
+    """Give the level of each attempt's intervals, so that all attempts together err as one would.
+
+    Bonferroni: of the share that one attempt may err in, each of `attempts` gets its part.
+    """
+    return 1 - (1 - LEVEL) / max(1, attempts)
+
 
 FPRS = (0.01, 0.02, 0.05)
 """The false-positive rates at which tails are measured; a policy picks one by its limits."""
@@ -62,7 +73,12 @@ def _clustered_variance(placed: FloatArray, clusters: IntArray) -> float:
 
 
 def auc_interval(
-    members: FloatArray, others: FloatArray, member_subjects: IntArray, other_subjects: IntArray
+    members: FloatArray,
+    others: FloatArray,
+    member_subjects: IntArray,
+    other_subjects: IntArray,
+    *,
+    level: float = LEVEL,
 ) -> Interval:
     """AUC with an interval that respects dependence within a subject (Obuchowski 1997).
 
@@ -77,34 +93,109 @@ def auc_interval(
     variance = _clustered_variance(placements(members, others), member_subjects)
     variance += _clustered_variance(placements(others, members), other_subjects)
     variance = max(variance, chance_variance(len(members), len(others)))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, subjects - 1) * np.sqrt(variance)
+    reach = stats.t.ppf(0.5 + level / 2, subjects - 1) * np.sqrt(variance)
     return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
 
 
 def tail_interval(
-    members: FloatArray, others: FloatArray, member_subjects: IntArray, *, fpr: float
+    members: FloatArray,
+    others: FloatArray,
+    member_subjects: IntArray,
+    *,
+    fpr: float,
+    level: float = LEVEL,
 ) -> Interval:
     """True-positive rate at false-positive rate `fpr` (a fraction), with its interval.
 
-    The threshold is the others' (1 - fpr) quantile, itself estimated: members and others are
-    counted as one effective number 1 / (design / n + 1 / m), where the design effect, at least 1,
-    says how much members of one subject repeat one another. One subject alone gives [0, 1].
+    The threshold is the others' (1 - fpr) quantile, itself estimated; `tail_bounds` takes that into
+    account. The number of members is divided by the design effect, at least 1, which says how much
+    members of one subject repeat one another. One subject alone gives [0, 1].
     """
     ordered = np.sort(others)[::-1]
-    threshold = ordered[min(len(ordered) - 1, int(fpr * len(ordered)))]
-    hits = (members > threshold).astype(np.float64)
+    above = min(len(ordered) - 1, int(fpr * len(ordered)))
+    hits = (members > ordered[above]).astype(np.float64)
     rate = float(hits.mean())
     if len(np.unique(member_subjects)) < 2:
         return Interval(rate, 0.0, 1.0)
-    effective = 1 / (_design_effect(hits, member_subjects) / len(members) + 1 / len(others))
-    return clopper_pearson(rate * effective, effective)
+    effective = len(members) / _design_effect(members, hits, member_subjects, fpr)
+    bounds = tail_bounds(rate * effective, effective, above, len(others), fpr, level)
+    return Interval(rate, *bounds)
 
 
-def _design_effect(hits: FloatArray, subjects: IntArray) -> float:
-    independent = hits.mean() * (1 - hits.mean()) / len(hits)
-    if independent == 0:
+_NODES = (np.arange(64) + 0.5) / 64
+"""Where a distribution over the threshold's false-positive rate is looked at, as quantiles."""
+
+
+@lru_cache(maxsize=8192)
+def tail_bounds(
+    hits: float, n: float, above: int, others: int, fpr: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Bound the true-positive rate at `fpr`, given so many hits above an estimated threshold.
+
+    hits, n: members above it, of how many; effective numbers, not whole. above, others: strangers
+    above it, of how many. The threshold's own false-positive rate F is Beta(above + 1, others -
+    above); at F the true-positive rate is taken to be F^a, the curve through (fpr, rate), and hits
+    to be binomial. As with Clopper and Pearson's, to which it comes with many strangers, each end
+    leaves (1 - level) / 2 of what could have been seen beyond it.
+    """
+    shares = special.betaincinv(above + 1, others - above, _NODES)
+    exponents = np.log(shares) / np.log(fpr)
+
+    def at_least(count: float, rate: float) -> float:
+        """How often so many hits or more would be seen."""
+        return float(special.betainc(count, n - count + 1, rate**exponents).mean())
+
+    alpha = (1 - level) / 2
+    low = 0.0 if hits <= 0 else _root(lambda rate: at_least(hits, rate) - alpha)
+    high = 1.0 if hits >= n else _root(lambda rate: at_least(hits + 1, rate) - (1 - alpha))
+    return min(low, hits / n), max(high, hits / n)
+
+
+def _root(rising: Callable[[float], float]) -> float:
+    """Where a rising function of a rate crosses 0."""
+    if rising(1 - 1e-12) <= 0:
         return 1.0
-    return max(1.0, float(_clustered_variance(hits, subjects) / independent))
+    return float(optimize.brentq(rising, 1e-12, 1 - 1e-12, xtol=1e-7))
+
+
+def _design_effect(members: FloatArray, hits: FloatArray, subjects: IntArray, fpr: float) -> float:
+    """How much less hits say than as many independent ones would, at least 1.
+
+    The larger of what the hits themselves show and what all scores let expect: few hits, or none,
+    show nothing of how people's examples go together, and they are the ones that release.
+    """
+    sizes = np.unique(subjects, return_counts=True)[1]
+    if sizes.max() == 1:
+        return 1.0
+    rate = float(hits.mean())
+    alike = _alike_hits(_likeness(members, subjects), max(rate, fpr))
+    expected = 1 + ((sizes**2).sum() / sizes.sum() - 1) * alike
+    independent = rate * (1 - rate) / len(hits)
+    shown = _clustered_variance(hits, subjects) / independent if independent else 1.0
+    return max(1.0, float(expected), float(shown))
+
+
+def _likeness(scores: FloatArray, subjects: IntArray) -> float:
+    """Intraclass correlation of normal scores by analysis of variance, in [0, .99]."""
+    normal = stats.norm.ppf((stats.rankdata(scores) - 0.5) / len(scores))
+    _, code, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
+    n, k = len(normal), len(sizes)
+    means = np.bincount(code, weights=normal) / sizes
+    within = ((normal - means[code]) ** 2).sum() / (n - k)
+    between = (sizes * (means - normal.mean()) ** 2).sum() / (k - 1)
+    usual = (n - (sizes**2).sum() / n) / (k - 1)
+    spread = between + (usual - 1) * within
+    return float(np.clip((between - within) / spread if spread > 0 else 0.99, 0.0, 0.99))
+
+
+def _alike_hits(likeness: float, rate: float) -> float:
+    """Correlation of two hits of one subject, whose normal scores correlate by `likeness`.
+
+    The variance of a subject's own chance of a hit, over rate (1 - rate).
+    """
+    own = stats.norm.ppf(_NODES)
+    chance = stats.norm.sf((stats.norm.isf(rate) - np.sqrt(likeness) * own) / np.sqrt(1 - likeness))
+    return float(chance.var() / (rate * (1 - rate))) if rate < 1 else 0.0
 
 
 def paired_difference(first: FloatArray, second: FloatArray) -> Interval:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.optimisers import SGD, AdamW, Optimiser
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epochs done, epochs in all, mean training loss)."""
@@ -126,20 +127,12 @@ def augment(images: Tensor, kind: str, rng: torch.Generator) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def make_optimiser(network: nn.Module, training: Training) -> torch.optim.Optimizer:
+def make_optimiser(network: nn.Module, training: Training) -> Optimiser:
     """Give the optimiser that the settings name, over the network's trainable parameters."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if training.optimiser == "adamw":
-        return torch.optim.AdamW(
-            parameters, lr=training.learning_rate, weight_decay=training.weight_decay
-        )
-    return torch.optim.SGD(
-        parameters,
-        lr=training.learning_rate,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-        nesterov=training.momentum > 0,
-    )
+        return AdamW(parameters, weight_decay=training.weight_decay)
+    return SGD(parameters, momentum=training.momentum, weight_decay=training.weight_decay)
 
 
 def learning_rate_factor(step: int, total: int, *, schedule: str) -> float:
@@ -175,7 +168,7 @@ def train(
     optimiser = make_optimiser(network, training)
     steps = training.epochs * len(batches(len(examples), training.batch_size, _spare(rng)))
     factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    factors = map(factor, range(steps))
     bf16 = uses_bf16(training.precision, device)
     for epoch in range(training.epochs):
         total = torch.zeros((), device=device)
@@ -185,10 +178,9 @@ def train(
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 logits = network(picked)
             value = loss(logits.float(), labels[where])
-            optimiser.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
+            optimiser.step(training.learning_rate * next(factors))
             total += value.detach() * len(index)
         mean = float(total) / len(examples)
         _require_finite(mean, epoch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 
 from ledger.requests import State
 from tasks import models
-from tasks.computing import Judged, Pictures, judge_candidate, make_method, unlearn
+from tasks.computing import make_method, unlearn
+from tasks.judging import Basis, Judged, Pictures, basis_of, judge_candidate
 from tasks.policy import Rung
 from tasks.steps import reporting
+from tasks.steps.references import class_out, geometry_notes
 from tasks.steps.running import Run, ladder, read_json, seed_of, write_json
 from tasks.steps.workdata import bank_of, split_of, training_of
 from unlearning.digests import digest_of
@@ -145,16 +148,31 @@ def _diverged(problem: str) -> dict[str, Any]:
 
 
 def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
+    basis, notes = _basis(run)
     judged, pictures = judge_candidate(
         weights_path(run, attempt.number),
-        models.verified(run.parent()),
-        split_of(run),
-        bank_of(run),
+        basis,
         gates_of(run.policy().gates),
         exact=attempt.exact,
     )
     write_arrays(scores_path(run, attempt.number), as_arrays(pictures))
-    return as_json(judged)
+    return {**as_json(judged), **notes}
+
+
+@lru_cache(maxsize=1)
+def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
+    """Give what all attempts of a run are judged on, and notes on it for their records.
+
+    The parent, the forget set and the policy of a run never change; a run that goes on after a
+    crash computes it again.
+    """
+    split, gates = split_of(run), gates_of(run.policy().gates)
+    apart = class_out(run.at, run.forget_ids()["train"], split, gates)
+    notes = geometry_notes(split, gates, apart)
+    if apart:
+        run.once("class-out-models", lambda: notes["class_out_models"])
+    compared = [made.weights for made in apart]
+    return basis_of(models.verified(run.parent()), split, bank_of(run), compared), notes
 
 
 def as_arrays(pictures: Pictures) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ledger import durable, evidence
+from ledger import durable, evidence, policies
 from ledger.canonical import sha256_file
 from ledger.keys import load_signing_key
 from tasks.expectations import check_measurements
@@ -140,6 +140,7 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "parent": {"version": begun["parent"], "sha256": begun["parent_sha256"]},
         "candidate": {"sha256": decided["candidate"]},
         "policy_sha256": begun["policy"],
+        "policy_adopted": adopted_for(run),
         "params_sha256": begun["params"],
         "forget_set": run.done("extracted"),
         "data_expectations": run.done("expected-data"),
@@ -151,10 +152,19 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
     }
 
 
+def adopted_for(run: Run) -> dict[str, Any] | None:
+    """Give the log's entry that put the run's policy into force; None if there was none."""
+    log = run.at.ledger.log
+    begun = log.find(f"{run.ref}/{policies.BEGUN}")
+    held = policies.in_force(log.entries(), before=begun.seq) if begun else None
+    return policies.as_stated(held) if held else None
+
+
 def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
     judged = ("decision", "verdicts", "controls", "measurements", "effect")
-    return {key: record[key] for key in (*kept, *judged) if key in record}
+    geometry = ("class_out_models", "not_measured")
+    return {key: record[key] for key in (*kept, *judged, *geometry) if key in record}
 
 
 def environment() -> dict[str, Any]:

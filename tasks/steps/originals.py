@@ -18,7 +18,14 @@ from tasks import computing, datasets, models
 from tasks.steps import reporting
 from tasks.steps.records import utc_now
 from tasks.steps.running import FIRST, Opened, read_json, write_json
-from tasks.steps.workdata import ensure_bank, load_parts, parts_of, training
+from tasks.steps.workdata import (
+    bank_plan,
+    bank_state,
+    ensure_bank,
+    load_parts,
+    parts_of,
+    training,
+)
 from unlearning import networks
 from unlearning.digests import digest_of, sha256_file
 from unlearning.domain import Examples
@@ -128,9 +135,21 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
     return models.promote(mlruns, name, first.version, expected_parent=None)
 
 
+def require_cluster(at: Opened) -> None:
+    """Refuse a cluster for the bank that cannot be used, before hours go into the original."""
+    if at.params.bank.cluster is not None:
+        from tasks import spreading
+
+        spreading.require_cluster(at.params.bank.cluster)
+
+
 def build_bank(at: Opened) -> dict[str, Any]:
-    """Build or complete the shadow bank and say what it is."""
-    folder = ensure_bank(at, recipe_of(at))
+    """Build or complete the shadow bank, or build it again where it has to be; say what it is."""
+    recipe = recipe_of(at)
+    state = bank_state(at, recipe)
+    if state and state.rebuild and state.left < state.built:
+        shutil.rmtree(at.ws.bank / bank_plan(at, recipe).key)
+    folder = ensure_bank(at, recipe)
     bank = load_bank(folder)
     return {
         "bank": folder.name,

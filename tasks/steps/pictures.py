@@ -70,4 +70,5 @@ def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
         class_accuracy_before=arrays["class_before"],
         class_accuracy_after=arrays["class_after"],
         effect=": ".join(record.get("effect", {}).values()),
+        not_measured=record.get("not_measured", ()),
     )

@@ -11,13 +11,12 @@ import numpy as np
 
 from tasks import datasets, models
 from tasks.computing import make_method
-from tasks.policy import Policy, load_policy
+from tasks.policy import load_policy
+from tasks.steps.deciding import foreseen
 from tasks.steps.extraction import SPLITS, find, likewise
 from tasks.steps.originals import recipe_of
 from tasks.steps.running import Opened
 from tasks.steps.workdata import bank_plan, parts_of, training
-from unlearning.gates.forgetting import Forgetting
-from unlearning.judging import gates_of
 from unlearning.methods import METHODS
 from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
 from unlearning.shadows import bank_complete
@@ -29,7 +28,6 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     selectors = [at.ledger.selector(ref) for ref in requests]
     ids = find(at.ws, selectors)
     ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
-    decidable, why = _decidable(at, rules, ids, alike=likewise(selectors))
     known = [rung["estimated_seconds"] for rung in ladder]
     return {
         "requests": list(requests),
@@ -38,8 +36,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "near_duplicates": _near_duplicates(at, ids),
         "ladder": ladder,
         "estimated_seconds": None if None in known else round(sum(known), 1),
-        "decidable": decidable,
-        "why": why,
+        **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at)),
     }
 
 
@@ -61,38 +58,6 @@ def _training_rate(at: Opened) -> float | None:
     return (
         datasets.counts(at.ws)["train"] * at.params.training.epochs / seconds if seconds else None
     )
-
-
-def _decidable(
-    at: Opened, rules: Policy, ids: dict[str, list[str]], *, alike: bool
-) -> tuple[bool, str]:
-    gates = [gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting)]
-    holdout = _comparable(at, ids, alike=alike)
-    shadows = at.params.bank.shadows
-    if shadows < gates[0].smallest_bank:
-        return False, f"the bank has {shadows} shadows, {gates[0].smallest_bank} are needed"
-    limit, enough = gates[0].limit_for(len(ids["train"]), holdout)
-    if not enough:
-        return False, (
-            f"{len(ids['train'])} examples against {holdout} comparable holdout examples: the "
-            f"loosest limit needs {limit.examples} and {limit.holdout}; only exact retraining can "
-            "be released, or more requests in one run"
-        )
-    built = bank_complete(at.ws.bank / bank_plan(at, recipe_of(at)).key)
-    return True, (
-        f"attack AUC within [{1 - limit.auc:.2f}, {limit.auc:.2f}], if the untouched champion is "
-        f"refused by the same test; the bank {'is built' if built else 'will be built first'}"
-    )
-
-
-def _comparable(at: Opened, ids: dict[str, list[str]], *, alike: bool) -> int:
-    """Count holdout examples of the forget set's classes, as `judged_part` will choose them."""
-    if alike and ids["holdout"]:
-        return len(ids["holdout"])
-    table = datasets.read_table(at.ws, ["example_id", "label", "split"])
-    labels, split = table["label"].to_numpy(), np.array(table["split"].to_pylist())
-    forgotten = labels[np.isin(np.array(table["example_id"].to_pylist()), ids["train"])]
-    return int(np.sum((split == "holdout") & np.isin(labels, forgotten)))
 
 
 def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:

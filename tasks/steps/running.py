@@ -20,8 +20,9 @@ from ledger.requests import Ledger, State
 from tasks import models
 from tasks.models import ModelVersion
 from tasks.params import Params, load_params
-from tasks.policy import Policy, Rung, load_policy
+from tasks.policy import Policy, Rung
 from tasks.settings import Workspace
+from tasks.steps import adopting
 from tasks.steps.records import utc_now
 from unlearning.digests import digest_of
 from unlearning.errors import IntegrityError, UsageError
@@ -117,7 +118,8 @@ class Run:
 
     def policy(self) -> Policy:
         """The policy that the run began with."""
-        return load_policy(self.folder / "policy.yaml")
+        begun = self.done("begun") or {}
+        return adopting.own_copy(self.folder / "policy.yaml", begun["policy"])
 
     def forget_ids(self) -> dict[str, list[str]]:
         """Give the ids to forget, by split, out of the sealed file: personal data."""
@@ -140,33 +142,21 @@ class Run:
 def begin(root: str, refs: Sequence[str], policy: Path, method: str | None) -> Run:
     """Claim requests for a run, or find the run that a crash left over them.
 
-    The policy is copied before anything is tried: what it says during the run is what it said at
-    the start. `method` replaces the ladder by that one method.
+    The policy is the one in force, and is copied before anything is tried: what it says during the
+    run is what it said at the start. `method` replaces the ladder by that one method.
     """
     at = opened(root)
     sweep(at)
     ref = at.ledger.unfinished_run(refs)
     if ref is None:
-        check_policy(policy, method)
+        adopting.check_policy(policy, method)
+        adopting.content_in_force(at.ledger, policy)
         sealed_champion(at)
         ref = at.ledger.start_run(refs, now=utc_now())
     run = Run(at, ref)
     run.once("begun", lambda: _begin(run, policy, method))
     run.move(State.EXTRACTING)
     return run
-
-
-def check_policy(policy: Path, method: str | None) -> None:
-    """Build every gate and method of a policy, so that a mistake is found before the run."""
-    from unlearning.judging import gates_of
-    from unlearning.methods import METHODS
-
-    rules = load_policy(policy)
-    gates_of(rules.gates)
-    for rung in rules.ladder:
-        METHODS.create(rung.method, rung.settings)
-    if method is not None:
-        METHODS[method]
 
 
 def sealed_champion(at: Opened) -> ModelVersion:
@@ -186,11 +176,12 @@ def sealed_champion(at: Opened) -> ModelVersion:
 
 
 def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
+    content = adopting.content_in_force(run.at.ledger, policy)
     durable.make_folder(run.folder)
-    shutil.copyfile(policy, run.folder / "policy.yaml")
+    durable.write(run.folder / "policy.yaml", content)
     champion = sealed_champion(run.at)
     return {
-        "policy": load_policy(policy).digest,
+        "policy": sha256_hex(content),
         "params": sha256_hex((run.at.ws.root / "params.yaml").read_bytes()),
         "method": method,
         "parent": champion.version,

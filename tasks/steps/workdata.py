@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from tasks import datasets
+from tasks.policy import load_policy
 from tasks.settings import Workspace
 from tasks.steps import reporting
 from tasks.steps.running import Opened, Run
 from unlearning import networks
+from unlearning.bank_state import BankState, state_in
 from unlearning.domain import Examples, Split
+from unlearning.gates.forgetting import Forgetting
+from unlearning.judging import gates_of
 from unlearning.networks import Recipe
+from unlearning.shadow_training import Spread
 from unlearning.shadows import Bank, BankPlan, bank_complete, build_bank, load_bank
 from unlearning.training import Training
 
@@ -99,7 +104,25 @@ def ensure_bank(at: Opened, recipe: Recipe) -> Path:
         at.ws.bank,
         workers=at.params.bank.workers,
         progress=reporting.models,
+        spread=_spread(at.params.bank.cluster),
     )
+
+
+def _spread(cluster: str | None) -> Spread | None:
+    if cluster is None:
+        return None
+    from tasks.spreading import spread_over_cluster
+
+    return partial(spread_over_cluster, address=cluster)
+
+
+def bank_state(at: Opened, recipe: Recipe) -> BankState | None:
+    """Say what became of the present data version's bank; None if there is none yet."""
+    folder = at.ws.bank / bank_plan(at, recipe).key
+    if not bank_complete(folder):
+        return None
+    gates = gates_of(load_policy(at.ws.policy).gates)
+    return state_in(folder, max(g.smallest_bank for g in gates if isinstance(g, Forgetting)))
 
 
 def bank_of(run: Run) -> Bank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -101,12 +102,20 @@ class Lethe:
     def forget(
         self, *arguments: str, policy: dict[str, Any] = CHEAP, code: int | None = 0, **rest: Any
     ) -> Answer:
-        """Run `lethe forget` under a policy."""
+        """Run `lethe forget` under a policy, which is adopted first."""
         path = self.write_policy(policy)
+        self.adopt(path)
         return self("forget", *arguments, "--policy", path, code=code, **rest)
+
+    def adopt(self, path: str) -> None:
+        """Put a policy into force, unless it is; that takes a process of its own."""
+        adopted = [e["body"]["sha256"] for e in self.entries() if e["event"] == "policy_adopted"]
+        if adopted[-1] != hashlib.sha256(Path(path).read_bytes()).hexdigest():
+            self("policy", "--adopt", path, "--reason", "what this test tries")
 
     def write_policy(self, policy: dict[str, Any]) -> str:
         """Write a policy to a file; give its path."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
         path = self.temporary / "policy.yaml"
         path.write_text(yaml.safe_dump(policy))
         return str(path)

@@ -189,6 +189,7 @@ def told(
     own = {**environment, "PREFECT_HOME": str(home), "TMPDIR": str(lethe.temporary)}
     del own["PREFECT_API_URL"]
     policy = lethe.write_policy(POLICY)
+    lethe.adopt(policy)
     words = ["--json", "--workspace", str(lethe.root), "forget", request, "--policy", policy]
     answer = installed(own, COMMAND, *words)
     assert answer.code == 0, answer.err

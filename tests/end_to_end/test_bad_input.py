@@ -171,19 +171,24 @@ class TestWeights:
 
 
 class TestPolicy:
-    """A policy that could release anything is none."""
+    """A policy that could release anything is none: it is neither gone by nor adopted."""
 
     @pytest.mark.parametrize("gates", [None, {}, {"integrity": {"classes": 2}}])
     def test_without_gates(self, unchanged: Lethe, gates: Any) -> None:
-        answer = unchanged.forget(accepted(unchanged), policy={**CHEAP, "gates": gates}, code=USAGE)
-        assert_one_line(answer, "policy.yaml", "gates")
+        for answer in self.refused(unchanged, {**CHEAP, "gates": gates}):
+            assert_one_line(answer, "policy.yaml", "gates")
 
     @pytest.mark.parametrize(
         "change", [{"ladder": []}, {"ladder": [{"method": "wish"}]}, {"attempts": 0}, {"gate": {}}]
     )
     def test_that_is_none(self, unchanged: Lethe, change: dict[str, Any]) -> None:
-        answer = unchanged.forget(accepted(unchanged), policy={**CHEAP, **change}, code=USAGE)
-        assert_one_line(answer)
+        for answer in self.refused(unchanged, {**CHEAP, **change}):
+            assert_one_line(answer)
+
+    def refused(self, lethe: Lethe, policy: dict[str, Any]) -> Iterator[Answer]:
+        path = lethe.write_policy(policy)
+        yield lethe("forget", accepted(lethe), "--policy", path, code=USAGE)
+        yield lethe("policy", "--adopt", path, "--reason", "why not", code=USAGE)
 
 
 def test_a_class_that_is_empty_by_now(lethe: Lethe) -> None:
@@ -244,6 +249,10 @@ class TestCommandLine:
             (["submit", "--subject", "a", "--jurisdiction", "mars"], "mars"),
             (["judge", "--request", "req-000000000000", "--version", "7"], "7"),
             (["list", "wishes"], "wishes"),
+            (["policy", "--adopt", "none.yaml", "--reason", "new"], "none.yaml"),
+            (["policy", "--adopt", "policy.yaml"], "--reason"),
+            (["policy", "--adopt", "policy.yaml", "--reason", " "], "--reason"),
+            (["policy", "--reason", "new"], "--adopt"),
             (["init"], "workspace"),
         ],
     )

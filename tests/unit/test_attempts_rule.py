@@ -16,7 +16,8 @@ import pytest
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import decide
-from unlearning.power import Case, assumed, false_pass
+from unlearning.power import assumed, false_pass
+from unlearning.simulated import Case
 
 GATE = Forgetting(
     limits_by_size=[{"examples": 100, "holdout": 250, "auc": 0.60, "tail": 0.15, "fpr": 0.05}]

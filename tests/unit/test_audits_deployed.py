@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
-from tasks.computing import judge_candidate
+from tasks.judging import basis_of, judge_candidate
+from tasks.steps.adopting import check_policy
 from tests.unit import toys
 from unlearning import networks
 from unlearning.audits.deployed import as_bf16, as_deployed, as_int8
 from unlearning.domain import Decision, Measurement, Outcome, Split
 from unlearning.errors import PolicyError, UsageError
-from unlearning.gates.deployed import FORMS, SHARED, marked, of_form
+from unlearning.gates.deployed import EXPORTERS, FORMS, SHARED, marked, of_form
 from unlearning.judging import decide, gates_of, judge
+from unlearning.networks import Recipe
+from unlearning.outputs import logits_of
 from unlearning.shadows import Bank, draw_halves
 from unlearning.statistics import FPRS
 
@@ -29,7 +35,15 @@ POLICY: dict[str, Any] = {
         "limits_by_size": [{"examples": 100, "holdout": 250, "auc": 0.6, "tail": 0.15, "fpr": 0.05}]
     },
 }
+LADDER = [{"method": "finetune"}]
+ROOT = Path(__file__).parents[2]
 IN_FORM = {**POLICY, "deployed": {"forms": ["int8"]}}
+IN_ONNX = {**POLICY, "deployed": {"forms": ["onnx"]}}
+
+CLOSE = 1e-4
+"""Of the largest logit. A sum of k products in another order is off by about sqrt(k) * 2^-24 of its
+size, and these networks have at most 50 layers of k <= 768: 50 * 28 * 6e-8 = 8e-5. Rounding the
+weights to bf16 is off by 2^-9 = 2e-3 in each."""
 
 
 def test_int8_by_hand() -> None:
@@ -68,6 +82,86 @@ def test_a_rounded_network_stays_as_it_is(form: str) -> None:
     twice = as_deployed(once, form)
     for first, second in zip(once.parameters(), twice.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("network", "channels", "size"),
+    [("conv-small", 1, 8), ("resnet20", 3, 16), ("vit-digits", 1, 8), ("test_vit", 3, 160)],
+)
+def test_the_onnx_form_answers_like_the_network(network: str, channels: int, size: int) -> None:
+    """On batches of 3 and 1, of bytes and of their fractions; the network's own mode is training,
+    in which it would normalise by the batch."""
+    shape = {
+        "channels": channels,
+        "size": size,
+        "mean": (0.4,) * channels,
+        "std": (0.2,) * channels,
+    }
+    recipe = Recipe(network=network, classes=5, **shape)  # type: ignore[arg-type]
+    original = networks.build(recipe, toys.generator()).train()
+    shipped = as_deployed(original, "onnx")
+    assert original.training
+    images = np.random.default_rng(0).integers(0, 256, (4, channels, size, size), dtype=np.uint8)
+    parts = replace(toys.examples(4), images=images)
+    wanted = logits_of(original, parts)
+    near = {"rtol": 0, "atol": CLOSE * float(np.abs(wanted).max())}
+    np.testing.assert_allclose(logits_of(shipped, parts, batch_size=3), wanted, **near)
+    fractions = shipped(torch.from_numpy(images) / 255).numpy()
+    np.testing.assert_allclose(fractions, wanted, **near)
+    assert float(np.abs(wanted - wanted.mean(0)).max()) > 100 * near["atol"]
+
+
+def test_the_onnx_form_is_frozen_and_of_a_classifier() -> None:
+    shipped = as_deployed(toys.trained(), "onnx")
+    assert sum(p.numel() for p in shipped.parameters()) == 0
+    pixels = torch.zeros(2, 1, 8, 8, requires_grad=True)
+    with torch.no_grad():
+        assert not shipped(pixels).requires_grad
+    with pytest.raises(UsageError, match="got a Linear, expected a Classifier"):
+        as_deployed(nn.Linear(2, 2), "onnx")
+
+
+@pytest.mark.parametrize("package", EXPORTERS)
+def test_without_a_package_of_the_extra_onnx_is_refused_in_one_line(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What needs no export goes on without: other forms, and judging sealed measurements again."""
+    monkeypatch.setitem(sys.modules, package, None)
+    policy = tmp_path / "policy.yaml"
+    for rules in (IN_FORM, IN_ONNX):
+        policy.write_text(yaml.safe_dump({"attempts": 1, "ladder": LADDER, "gates": rules}))
+        if rules is IN_FORM:
+            check_policy(policy, None)
+    with pytest.raises(
+        PolicyError, match=rf"got onnx, but {package} .* `pip install {package}`"
+    ) as e:
+        check_policy(policy, None)
+    assert e.value.exit_code == 2 and "\n" not in str(e.value)
+    with pytest.raises(PolicyError, match=package):
+        as_deployed(toys.trained(), "onnx")
+    measured = good() | marked(good(), "onnx")
+    assert {v.outcome for v in judge(measured, gates_of(IN_ONNX))} == {Outcome.PASSED}
+
+
+def test_the_science_is_imported_without_the_extra() -> None:
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({EXPORTERS}))"
+    script = f"{hidden}; import unlearning.audits.deployed, unlearning.judging"
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_judging_measures_the_onnx_form_like_the_candidate(tmp_path: Path) -> None:
+    parts, path = toys.split(), tmp_path / "network.safetensors"
+    networks.save(toys.trained(), path)
+    bank = random_bank(parts, np.random.default_rng(0))
+    basis = basis_of(path, parts, bank)
+    judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), exact=False)
+    marks = {name for name in judged.measured if name.startswith("onnx/")}
+    assert marks == {f"onnx/{name}" for name in judged.measured.keys() - marks - SHARED}
+    for name in marks:
+        of_candidate = judged.measured[name.removeprefix("onnx/")]
+        assert judged.measured[name].value == pytest.approx(of_candidate.value, abs=1e-6)
+    assert {"deployed", "deployed_forgetting"} <= {v.gate for v in judged.verdicts}
 
 
 def good() -> dict[str, Measurement]:
@@ -178,12 +272,13 @@ def test_judging_measures_the_forms_that_are_asked_for(tmp_path: Path) -> None:
     spoil(network)
     networks.save(network, candidate)
     bank = random_bank(parts, np.random.default_rng(0))
-    judged, _ = judge_candidate(candidate, champion, parts, bank, gates_of(IN_FORM), exact=False)
+    basis = basis_of(champion, parts, bank)
+    judged, _ = judge_candidate(candidate, basis, gates_of(IN_FORM), exact=False)
     measured = judged.measured
     assert measured["answered_classes"].value == 3
     assert measured["int8/answered_classes"].value == 1
     assert {v.gate: v.outcome for v in judged.verdicts}["deployed"] is Outcome.FAILED
-    plain, _ = judge_candidate(candidate, champion, parts, bank, gates_of(POLICY), exact=False)
+    plain, _ = judge_candidate(candidate, basis, gates_of(POLICY), exact=False)
     assert not any(name.startswith("int8/") for name in plain.measured)
     assert plain.measured == {k: m for k, m in measured.items() if not k.startswith("int8/")}
 

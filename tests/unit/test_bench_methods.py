@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import torch
 from benchmarks import cells, grounds, judging, method_tables, methods, record, sources, trials
 from benchmarks.grounds import Ground
 from benchmarks.judging import Setting
+from benchmarks.published_training import PublishedTraining
 from benchmarks.trials import TrialName
 from tests.unit import toys
 from unlearning.domain import BoolArray, Examples
@@ -276,3 +280,91 @@ def _undecoded(path: Path, rows: np.ndarray) -> Examples:
     ids = np.array(table["sample_id"].to_pylist())
     images = np.zeros((len(ids), 0, 0, 0), np.uint8)
     return Examples(images, table["label"].to_numpy(), ids, ids)
+
+
+PUBLISHED = PRESETS.replace("source: default", "source: published")
+
+
+def as_published() -> Ground:
+    """The toy, trained as the papers train, without holdout examples and shadows."""
+    plain = toy()
+    nothing = plain.setting.test.take(np.arange(0))
+    setting = replace(plain.setting, name="toy-full", holdout=nothing, shadows=0)
+    training = PublishedTraining(epochs=4, batch_size=16, learning_rate=0.05, precision="fp32")
+    return replace(
+        plain,
+        setting=setting,
+        tasks=("random",),
+        alike=lambda trial, part: np.zeros(24 if part == "test" else 0, bool),
+        published=training,
+        sources=("published",),
+    )
+
+
+@pytest.fixture
+def full(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setitem(grounds.GROUNDS, "toy-full", as_published)
+    (tmp_path / "presets.yaml").write_text(PUBLISHED + PRESETS.replace("name: f", "name: not f"))
+    return [*arguments, "--data", "toy-full", "--epochs", "3", "--seeds", "1"]
+
+
+@pytest.mark.timeout(300)
+def test_a_run_as_published_stands_beside_the_papers(full: list[str]) -> None:
+    """48 retain examples: retraining 3 epochs passes 144, fine-tuning one 48, a third."""
+    found = compare(full)
+    rows = {row["row"]: row for row in found["rows"]["table"]}
+    assert list(rows) == ["original", "retrained", "retrained, other seed", "finetune"]
+    assert rows["retrained"]["passes"]["mean"] == 144
+    assert rows["finetune"]["of retraining, passes"]["mean"] == pytest.approx(1 / 3)
+    assert found["settings"]["training"]["schedule"] == "cosine"
+    assert found["settings"]["training"]["epochs"] == 3
+    asked = {(d["paper"], d["what"]) for d in found["rows"]["demands"]}
+    assert ("SFR-on", "retrained TA") in asked and ("AMUN", "retrained mia_conf_svc") in asked
+
+
+def test_without_shadows_the_calibrated_attack_is_empty(full: list[str]) -> None:
+    """The raw attack is against test examples, since nothing is held out."""
+    found = compare(full)
+    for row in found["rows"]["table"]:
+        assert "forget_auc" not in row and 0 < row["loss_auc"]["mean"] < 1
+    page = (record.RESULTS / "methods-toy-full-3-epochs.md").read_text()
+    assert "## Beside the papers" in page and "for 3 epochs" in page
+    assert not (record.RESULTS / "methods-toy-full-3-epochs.svg").exists()
+
+
+def test_what_was_measured_needs_no_network_again(
+    full: list[str], counted: list[str], tmp_path: Path
+) -> None:
+    """Networks that stayed on another machine are known by their records."""
+    first = compare(full)
+    for path in (tmp_path / "cache" / "toy-full-3-epochs").glob("*.safetensors"):
+        path.unlink()
+    cells._digest_of_file.cache_clear()
+    counted.clear()
+    again = compare(full)
+    assert counted == [] and again["rows"] == first["rows"]
+
+
+def test_only_a_published_training_can_be_shorter(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="toy has a training of its own, got 5"):
+        compare([*arguments, "--epochs", "5"])
+
+
+@pytest.mark.timeout(300)
+def test_the_comparison_needs_no_more_than_a_bare_gpu_machine_has() -> None:
+    """Beside torch, timm and what these two bring there are numpy, scipy, scikit-learn, pyarrow."""
+    absent = "prefect mlflow dvc great_expectations optuna matplotlib sqlalchemy cryptography boto3"
+    script = (
+        "import sys\n"
+        f"for name in '{absent}'.split():\n    sys.modules[name] = None\n"
+        "import benchmarks.methods, benchmarks.full_cifar\n"
+        "import unlearning.methods, unlearning.attacks.mia_conf_svc\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=judging.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -112,18 +112,15 @@ def banded() -> FloatArray:
 
 
 def test_a_network_that_never_saw_lies_in_the_null_band(banded: FloatArray) -> None:
-    """1.96 deviations of 16 values are t = 1.96 / sqrt(1 + 1 / 16) of Student's with 15: 92.4 %.
-
-    The standard error of 300 is 1.5 %.
-    """
+    """Of 300 networks 95 % are in theirs; the standard error is 1.3 %."""
     own, _, low, high = banded.T
     covered = np.mean((low < own) & (own < high))
-    assert 0.924 - 3 * 0.015 < covered < 0.924 + 3 * 0.015
+    assert 0.95 - 2 * 0.013 < covered < 0.95 + 3 * 0.013
 
 
 def test_its_p_value_within_the_null_band_is_uniform(banded: FloatArray) -> None:
     own, mean, low, high = banded.T
-    deviation = (high - low) / 2 / stats.norm.ppf(0.975) * np.sqrt(1 + 1 / 16)
+    deviation = (high - low) / 2 / stats.t.ppf(0.975, 15)
     assert is_uniform(stats.t.sf((own - mean) / deviation, 15))
 
 
@@ -176,9 +173,9 @@ def test_tail_intervals_hold_the_truth(
 ) -> None:
     """400 samples against 500 others; the truth is 1 - Phi(the others' quantile - shift).
 
-    The upper end, which lets a candidate pass, is below the truth in 2.5 %, standard error .8 %.
-    The lower end, which refuses, is not as good: at 1 % the threshold is the sixth of 500, which
-    weighs more on a fat tail than the effective number says; over 1,500 samples up to 9.5 %.
+    The upper end, which lets a candidate pass, is below the truth in 2.5 % at most, and the lower
+    end, which refuses, above it in 2.5 %; standard error .8 %. Repeated people make the number of
+    examples effective only, which costs the refusing end another 2 %.
     """
     rng, truth = np.random.default_rng(7), float(stats.norm.sf(stats.norm.isf(fpr) - shift))
     passing, refusing = [], []
@@ -188,7 +185,7 @@ def test_tail_intervals_hold_the_truth(
         passing.append(found.high < truth)
         refusing.append(found.low > truth)
     assert np.mean(passing) < 0.025 + 3 * 0.008
-    assert np.mean(refusing) < 0.095 + 3 * 0.015
+    assert np.mean(refusing) < 0.025 + 3 * 0.008 + (0.02 if shared else 0.0)
 
 
 def test_paired_differences_hold_the_truth() -> None:

@@ -18,6 +18,7 @@ from unlearning.gates import GATES
 from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import Deployed, DeployedForgetting, marked
 from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.geometry import Geometry
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
 from unlearning.judging import controls_of, decide, gates_of, judge
@@ -31,6 +32,7 @@ GATES_BY_NAME: dict[str, Gate] = {
     "utility": Utility(),
     "forgetting": FORGETTING,
     "bank": Bank(),
+    "geometry": Geometry(),
     "deployed": Deployed(forms=("int8",), gates=(Integrity(), Utility())),
     "deployed_forgetting": DeployedForgetting(forms=("int8",), gates=(FORGETTING,)),
 }
@@ -59,6 +61,11 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("test_classes", 2),
         measurement("class_drop/0", 0.01, 0.03, 500),
         measurement("class_drop/1", 0.02, 0.03, 500),
+        measurement("forgotten_classes", 1, 0, 1000),
+        measurement("class_out_models", 3, 0, 1000),
+        measurement("mia_nn", 0.03, 0.03, 1000),
+        measurement("class_tv", 0.26, 0.02, 1000),
+        measurement("class_tv_null", 0.25, 0.02, 1000),
     ]
     plain = {m.name: m for m in found}
     return plain | marked(plain, "int8")

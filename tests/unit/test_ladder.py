@@ -12,8 +12,8 @@ import yaml
 
 from tasks.computing import make_method, unlearn
 from tasks.policy import Policy, load_policy
+from tasks.steps.adopting import check_policy
 from tasks.steps.planning import as_listed
-from tasks.steps.running import check_policy
 from tests.unit import toys
 from unlearning import networks
 from unlearning.digests import sha256_file

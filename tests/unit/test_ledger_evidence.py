@@ -14,10 +14,12 @@ from ledger.canonical import canonical_json
 from ledger.errors import AlreadySealed, SealAltered, StorageUnavailable, UsageError
 from ledger.evidence import read_statement, seal, verify_bundle
 from ledger.log import Log
+from ledger.policies import ADOPTED, adoptions, as_stated
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 PUBLIC = KEY.public_key()
+POLICY = "12" * 32  # digest of the policy that the run goes by
 
 
 def verdicts(**outcomes: str) -> list[dict[str, str]]:
@@ -29,13 +31,16 @@ def verdicts(**outcomes: str) -> list[dict[str, str]]:
 
 def statement(folder: Path, **changes: Any) -> dict[str, Any]:
     attempt = {"exact": False, "verdicts": verdicts(utility="PASSED", forgetting="PASSED")}
-    head = Log.open(folder / "log.jsonl", PUBLIC).head
+    log = Log.open(folder / "log.jsonl", PUBLIC)
+    (adoption,) = adoptions(log.entries())
     return {
         "run": "run-1",
         "decision": "released",
         "candidate": {"sha256": "ab" * 32},
         "attempts": [attempt],
-        "log_head": head,
+        "policy_sha256": POLICY,
+        "policy_adopted": as_stated(adoption),
+        "log_head": log.head,
         **changes,
     }
 
@@ -46,17 +51,32 @@ def with_attempt(folder: Path, *, exact: bool, **outcomes: str) -> dict[str, Any
 
 @pytest.fixture
 def unsealed(tmp_path: Path) -> Path:
-    """A run's folder: measurements, a plot and the log from its second entry on."""
+    """A run's folder: measurements, a plot and the log, whose first entry is of no account."""
     folder = tmp_path / "run-1"
     (folder / "plots").mkdir(parents=True)
     (folder / "measurements.json").write_text('[{"name":"auc","value":0.51}]')
     (folder / "plots" / "scores.png").write_bytes(b"picture")
-    log = Log.open(tmp_path / "whole.jsonl", KEY)
-    for number in range(3):
-        log.append("counted", {"number": number}, key=f"count/{number}", now=NOW)
-    lines = b"".join(entry.line() for entry in log.entries())
-    (folder / "log.jsonl").write_bytes(lines)
+    write_log(folder, counted, adopted(POLICY), begun(POLICY))
     return folder
+
+
+def write_log(folder: Path, *entries: tuple[str, dict[str, Any], str]) -> None:
+    """Write a log of these entries: event, body and key."""
+    (folder / "log.jsonl").unlink(missing_ok=True)
+    log = Log.open(folder / "log.jsonl", KEY)
+    for event, body, key in entries:
+        log.append(event, body, key=key, now=NOW)
+
+
+counted: tuple[str, dict[str, Any], str] = ("counted", {"number": 0}, "count/0")
+
+
+def adopted(digest: str, number: int = 1) -> tuple[str, dict[str, Any], str]:
+    return ADOPTED, {"sha256": digest, "reason": "a test"}, f"policy/{number}"
+
+
+def begun(digest: str) -> tuple[str, dict[str, Any], str]:
+    return "step", {"policy": digest}, "run-1/begun"
 
 
 @pytest.fixture
@@ -73,7 +93,7 @@ def altered(folder: Path, **changes: Any) -> None:
 def test_a_sealed_bundle_verifies(bundle: Path):
     report = verify_bundle(bundle, PUBLIC)
     assert report.ok and report.problems == ()
-    assert len(report.checked) == 4
+    assert len(report.checked) == 5
     files = read_statement(bundle, PUBLIC)["files"]
     assert set(files) == {"measurements.json", "plots/scores.png", "log.jsonl"}
 
@@ -231,3 +251,55 @@ def test_a_full_disk_leaves_the_folder_unsealed(unsealed: Path, monkeypatch: pyt
         patch.setattr("os.fsync", full)
         seal(unsealed, content, KEY)
     assert not list(unsealed.glob("statement.*"))
+
+
+OTHER = "34" * 32
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ((counted, begun(POLICY)), "none was in force when the run began with entry 2"),
+        (
+            (counted, begun(POLICY), adopted(POLICY)),
+            "which entry 3 adopted only later",
+        ),
+        (
+            (adopted(POLICY), adopted(OTHER, 2), begun(POLICY)),
+            f"{OTHER[:16]} was in force when the run began with entry 3",
+        ),
+        ((adopted(POLICY), begun(OTHER)), f"the run began with {OTHER[:16]}"),
+        ((counted, adopted(POLICY)), "no entry tells that run-1 began"),
+    ],
+)
+def test_a_policy_that_was_not_in_force_when_the_run_began_is_found(
+    unsealed: Path, entries: tuple[tuple[str, dict[str, Any], str], ...], said: str
+):
+    """Signatures, chain and digests are sound each time: only the order of events is not."""
+    stated = statement(unsealed)
+    write_log(unsealed, *entries)
+    head = Log.open(unsealed / "log.jsonl", PUBLIC).head
+    seal(unsealed, {**stated, "log_head": head}, KEY)
+    problems = verify_bundle(unsealed, PUBLIC).problems
+    assert any(said in problem for problem in problems), problems
+    assert all(problem.startswith("statement.json: policy") for problem in problems)
+
+
+def test_a_later_change_of_the_policy_does_not_touch_a_run_that_has_begun(unsealed: Path):
+    write_log(unsealed, adopted(OTHER), adopted(POLICY, 2), begun(POLICY), adopted(OTHER, 3))
+    log = Log.open(unsealed / "log.jsonl", PUBLIC)
+    held = as_stated(adoptions(log.entries())[1])
+    assert (held["seq"], held["reason"]) == (2, "a test")
+    whole = {"attempts": [], "decision": "refused", "run": "run-1", "log_head": log.head}
+    seal(unsealed, {**whole, "policy_sha256": POLICY, "policy_adopted": held}, KEY)
+    assert verify_bundle(unsealed, PUBLIC).problems == ()
+
+
+@pytest.mark.parametrize("change", [{"seq": 1}, {"reason": "better"}, {"at": "2026-06-09"}])
+def test_the_statement_names_the_entry_that_adopted_its_policy(
+    unsealed: Path, change: dict[str, Any]
+):
+    stated = statement(unsealed)
+    seal(unsealed, {**stated, "policy_adopted": {**stated["policy_adopted"], **change}}, KEY)
+    (problem,) = verify_bundle(unsealed, PUBLIC).problems
+    assert problem == "statement.json: policy_adopted: is not what entry 2 of the log says"

@@ -35,6 +35,7 @@ POLICY: Rules = {
             {"examples": 100, "holdout": 250, "auc": 0.60, "tail": 0.15, "fpr": 0.05},
         ],
     },
+    "geometry": {"models": 3, "tolerance": 0.10},
 }
 UTILITY, FORGETTING = POLICY["utility"], POLICY["forgetting"]
 ROWS = FORGETTING["limits_by_size"]
@@ -57,9 +58,17 @@ AROUND: dict[str, tuple[float, float, float]] = {
     "test_classes": (2.0, 0.0, 0.0),
     "class_drop/0": (0.02, 0.1, 0.06),
     "class_drop/1": (0.02, 0.1, 0.06),
+    "forgotten_classes": (1.0, 0.0, 0.0),
+    "class_out_models": (4.0, 2.0, 0.0),
+    "mia_nn": (0.05, 0.05, 0.05),
+    "class_tv": (0.25, 0.06, 0.04),
+    "class_tv_null": (0.22, 0.04, 0.04),
 }
 NAMES = tuple(AROUND)
-NEAR = ("forget_auc", "champion_auc", "null_auc", "accuracy_drop", "class_drop/0", TAILS[0])
+NEAR = (
+    *("forget_auc", "champion_auc", "null_auc", "accuracy_drop", "class_drop/0", TAILS[0]),
+    *("mia_nn", "class_tv", "class_tv_null"),
+)
 """Those whose neighbourhood decides most often."""
 
 eighths = st.integers(-8, 8).map(lambda k: k / 8)
@@ -167,6 +176,10 @@ def tightened(place: str, by: float) -> Rules:
     """Ask for more in one place: move its limit by so much (0 to 1) of the way that there is."""
     if place in ("margin", "class_margin", "class_examples"):
         return {**POLICY, "utility": {**UTILITY, place: UTILITY[place] * (1 - by)}}
+    if place == "tolerance":
+        return {**POLICY, "geometry": {"models": 3, place: 0.10 - 0.099 * by}}
+    if place == "models":
+        return {**POLICY, "geometry": {"tolerance": 0.10, place: 3 + round(3 * by)}}
     if place == "classes":
         return {**POLICY, "integrity": {"classes": 2 + round(2 * by)}}
     if place == "smallest_bank":
@@ -180,7 +193,7 @@ def tightened(place: str, by: float) -> Rules:
 
 PLACES = (
     *("classes", "margin", "class_margin", "class_examples", "smallest_bank"),
-    *("auc 0", "auc 1", "tail 0", "tail 1"),
+    *("auc 0", "auc 1", "tail 0", "tail 1", "tolerance", "models"),
 )
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tasks.plots import _never_seen_range, _shares, plot_classes, plot_scores
 from tasks.reports import AttemptPicture, write_report
-from tasks.wording import ANSWERS, QUESTIONS, measurement_words
+from tasks.wording import ANSWERS, NO_GEOMETRY, QUESTIONS, measurement_words
 from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
 from unlearning.gates import GATES
 
@@ -176,6 +176,17 @@ def test_an_undecided_exact_retraining_rests_on_how_it_was_made(attempt, tmp_pat
 def test_a_control_that_went_wrong_is_said_to_prove_nothing(attempt, tmp_path) -> None:
     lost = replace(attempt, controls=[Control("untouched champion", "refused", "not refused")])
     assert "the test proves nothing" in write(tmp_path, lost)
+
+
+def test_what_was_not_measured_is_named_once(attempt, tmp_path) -> None:
+    """Geometry only where an attempt lacked it; what no run measures, always."""
+    always = "`lethe audit` measures them and decides nothing."
+    assert always in (page := write(tmp_path / "a", attempt))
+    assert "class geometry" not in page.lower()
+    lacking = replace(attempt, not_measured=(NO_GEOMETRY,))
+    page = write(tmp_path / "b", lacking, lacking)
+    assert page.count("Class geometry: a class is forgotten whole") == 1
+    assert always in page
 
 
 def test_every_gate_has_its_question_and_an_answer_for_each_outcome() -> None:

@@ -11,13 +11,11 @@ from scipy import stats
 from scipy.special import log_softmax, softmax
 
 from unlearning.audits import AUDITS
+from unlearning.audits.changes import LEAST, gap, mean_change, measured
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outputs
 from unlearning.errors import UsageError
 from unlearning.measuring import exempt_classes
-from unlearning.statistics import LEVEL
-
-LEAST = 3
-"""Retrained models without which there is no spread to compare with (METHODS: K >= 3)."""
+from unlearning.statistics import LEVEL, Interval
 
 
 @AUDITS.register
@@ -29,11 +27,13 @@ class MiaNn:
     tell its test answers from the other retained classes', the forgotten columns removed, and its
     rate is the share of forgotten-class test examples that it takes for its own. `mia_nn/CLASS` is
     the candidate's rate less the retrained models' mean, `mia_nn` its size for the class that these
-    answer most often. Intervals show where one more retrained model may lie: one that
-    holds 0 says that the candidate could be one. `class_tv` is the mean total variation between
-    candidate and retrained models on those examples, `class_tv_null` among these themselves.
+    answer most often. Intervals as those of `probes`: they cover the choice of test examples, and
+    from three retrained models on one more of these; one that holds 0 says that the candidate
+    could be one. `class_tv` is the mean total variation between candidate and retrained models on
+    those examples, `class_tv_null` among these themselves; their intervals cover both too.
 
-    examples: test answers that a machine learns from, at most. penalty: C of the machine.
+    examples: test answers that a machine learns from, at most. penalty: C of the machine. least:
+    retrained models without which nothing is said.
     """
 
     name: ClassVar[str] = "mia_nn"
@@ -41,6 +41,7 @@ class MiaNn:
 
     examples: int = 2000
     penalty: float = 1.0
+    least: int = LEAST
 
     def measure(
         self,
@@ -50,49 +51,72 @@ class MiaNn:
     ) -> list[Measurement]:
         """Measure the first candidate; raises UsageError if no class is forgotten whole."""
         candidate, case = candidates[0], self._case(candidates[0], len(references), rng)
-        rates = np.stack([self._rates(model, case) for model in (candidate, *references)])
+        hits = [self._hits(model, case) for model in (candidate, *references)]
         nearest = _nearest(references, case)
-        gaps = list(_gaps(rates, case))
+        gaps = list(_gaps(hits, case))
         closest = next(gap for gap in gaps if gap.name == f"mia_nn/{nearest}")
-        return [_size(closest), *gaps, *_variations(candidate, references, case.asked)]
+        return [_size(closest), *gaps, *_variations(candidate, references, case)]
 
     def _case(self, candidate: Outputs, references: int, rng: np.random.Generator) -> _Case:
         forgotten, test = exempt_classes(candidate), candidate.of(Group.TEST)
         asked = test & np.isin(candidate.labels, forgotten)
         kept = np.flatnonzero(test & ~asked)
-        if not asked.any() or not len(kept) or references < LEAST:
+        if not asked.any() or not len(kept) or references < self.least:
             raise UsageError(
                 f"mia_nn: got {len(forgotten)} classes forgotten whole, {asked.sum()} test "
                 f"examples of them, {len(kept)} of others and {references} retrained models; "
-                f"expected some of each, and at least {LEAST} models"
+                f"expected some of each, and at least {self.least} models"
             )
         drawn = rng.permutation(kept)[: self.examples]
-        return _Case(np.unique(candidate.labels[kept]), asked, drawn)
+        classes = np.unique(candidate.labels[kept])
+        return _Case(classes, asked, drawn, candidate.subjects[asked])
 
-    def _rates(self, model: Outputs, case: _Case) -> FloatArray:
-        """Give each retained class's rate, (classes,)."""
+    def _hits(self, model: Outputs, case: _Case) -> FloatArray:
+        """Give 1 where a retained class's machine takes an example for its own: (classes, n)."""
         from sklearn.preprocessing import StandardScaler
 
         answers = log_softmax(model.logits[:, case.classes].astype(np.float64), axis=1)
         scaler = StandardScaler().fit(answers[case.learned])
         learned, asked = (scaler.transform(answers[w]) for w in (case.learned, case.asked))
         own = model.labels[case.learned]
-        return np.array([self._rate(learned, own == k, asked) for k in case.classes])
+        return np.stack([self._taken(learned, own == k, asked) for k in case.classes])
 
-    def _rate(self, learned: FloatArray, own: BoolArray, asked: FloatArray) -> float:
+    def _taken(self, learned: FloatArray, own: BoolArray, asked: FloatArray) -> FloatArray:
         from sklearn.svm import SVC
 
         machine = SVC(C=self.penalty, kernel="rbf", class_weight="balanced").fit(learned, own)
-        return float(machine.predict(asked).mean())
+        return np.asarray(machine.predict(asked), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """classes: retained ones with test examples. asked: (n,). learned: indices."""
+    """classes: retained ones with test examples. asked: mask. learned: indices. subjects: asked."""
 
     classes: IntArray
     asked: BoolArray
     learned: IntArray
+    subjects: IntArray
+
+
+def whole(candidate: Outputs, references: Sequence[Outputs]) -> list[Measurement]:
+    """Give what the gate `geometry` reads of a candidate.
+
+    - forgotten_classes: how many are forgotten whole. class_out_models: how many retrained without
+      them there are.
+    - Those of `MiaNn`, where there are classes, test examples of them and models enough.
+    """
+    forgotten, tested = exempt_classes(candidate), candidate.labels[candidate.of(Group.TEST)]
+    asked = np.isin(tested, forgotten)
+    found = [
+        Measurement(name, float(count), float(count), float(count), int(asked.sum()))
+        for name, count in (
+            ("forgotten_classes", len(forgotten)),
+            ("class_out_models", len(references)),
+        )
+    ]
+    if asked.any() and not asked.all() and len(references) >= LEAST:
+        found += MiaNn().measure([candidate], references, np.random.default_rng(0))
+    return found
 
 
 def _nearest(references: Sequence[Outputs], case: _Case) -> int:
@@ -101,12 +125,11 @@ def _nearest(references: Sequence[Outputs], case: _Case) -> int:
     return int(case.classes[np.bincount(np.concatenate(answers)).argmax()])
 
 
-def _gaps(rates: FloatArray, case: _Case) -> Iterator[Measurement]:
-    """Compare the first row of rates with the others, class by class."""
-    others, n = rates[1:], int(case.asked.sum())
-    reach = _student(len(others)) * others.std(0, ddof=1) * np.sqrt(1 + 1 / len(others))
-    for k, gap, wide in zip(case.classes, rates[0] - others.mean(0), reach, strict=True):
-        yield Measurement(f"mia_nn/{k}", float(gap), float(gap - wide), float(gap + wide), n)
+def _gaps(hits: Sequence[FloatArray], case: _Case) -> Iterator[Measurement]:
+    """Compare the candidate's hits, the first, with the others', class by class."""
+    for row, k in enumerate(case.classes):
+        own, *others = (model[row] for model in hits)
+        yield measured(f"mia_nn/{k}", gap(own, others, case.subjects), len(own))
 
 
 def _size(gap: Measurement) -> Measurement:
@@ -117,26 +140,28 @@ def _size(gap: Measurement) -> Measurement:
 
 
 def _variations(
-    candidate: Outputs, references: Sequence[Outputs], asked: BoolArray
+    candidate: Outputs, references: Sequence[Outputs], case: _Case
 ) -> Iterator[Measurement]:
-    answers = [softmax(m.logits[asked].astype(np.float64), axis=1) for m in references]
+    answers = [softmax(m.logits[case.asked].astype(np.float64), axis=1) for m in references]
     stacked, count = np.stack(answers), len(references)
-    own = softmax(candidate.logits[asked].astype(np.float64), axis=1)
+    own = softmax(candidate.logits[case.asked].astype(np.float64), axis=1)
     among = np.stack([total_variation(one, stacked).sum(0) / (count - 1) for one in answers])
     for name, values in (
         ("class_tv", total_variation(own, stacked)),
         ("class_tv_null", among),
     ):
-        means = values.mean(1)
-        reach = float(_student(count) * means.std(ddof=1) / np.sqrt(count))
-        value = float(means.mean())
-        yield Measurement(name, value, value - reach, value + reach, int(asked.sum()))
+        yield measured(name, _mean_of(values, case.subjects), values.shape[1])
+
+
+def _mean_of(values: FloatArray, subjects: IntArray) -> Interval:
+    """Give the mean of (models, n), as sure as the models and the subjects allow."""
+    count, examples = len(values), mean_change(values.mean(0), subjects)
+    spread = values.mean(1).std(ddof=1) / np.sqrt(count)
+    models = stats.t.ppf(0.5 + LEVEL / 2, count - 1) * spread
+    reach = float(np.hypot(examples.high - examples.value, models))
+    return Interval(examples.value, examples.value - reach, examples.value + reach)
 
 
 def total_variation(p: FloatArray, q: FloatArray) -> FloatArray:
     """Give half the sum of |p - q| over the classes, the last axis."""
     return np.asarray(np.abs(p - q).sum(-1) / 2)
-
-
-def _student(count: int) -> float:
-    return float(stats.t.ppf(0.5 + LEVEL / 2, count - 1))

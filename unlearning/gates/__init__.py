@@ -5,4 +5,11 @@ from unlearning.registry import Registry
 
 GATES: Registry[Gate] = Registry("gate")
 
-from unlearning.gates import bank, deployed, forgetting, integrity, utility  # noqa: E402, F401
+from unlearning.gates import (  # noqa: E402
+    bank,  # noqa: F401
+    deployed,  # noqa: F401
+    forgetting,  # noqa: F401
+    geometry,  # noqa: F401
+    integrity,  # noqa: F401
+    utility,  # noqa: F401
+)

@@ -15,12 +15,13 @@ def ask(gate: Gate, measured: Mapping[str, Measurement]) -> Verdict:
     if missing:
         reason = f"{missing[0]} was not measured"
         return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
-    unusable = sorted(name for name in gate.needs if not _usable(measured[name]))
+    unusable = sorted(name for name in gate.needs if not usable(measured[name]))
     if unusable:
         reason = f"{unusable[0]} is not a number with an interval"
         return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
     return gate.judge(measured)
 
 
-def _usable(m: Measurement) -> bool:
+def usable(m: Measurement) -> bool:
+    """Say whether a measurement is a number within a finite interval."""
     return all(isfinite(x) for x in (m.value, m.low, m.high)) and m.low <= m.value <= m.high

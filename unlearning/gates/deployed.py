@@ -1,4 +1,4 @@
-"""What is shipped is held to the same limits: the candidate with its weights as they are exported.
+"""What is shipped is held to the same limits: the candidate in the form in which it is exported.
 
 A candidate is measured once more in each form that a policy asks for; those measurements carry the
 form's name, as in int8/forget_auc. What does not depend on the candidate is measured once.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import ClassVar
 
 from unlearning.contracts import Gate
@@ -17,13 +18,22 @@ from unlearning.gates import GATES
 from unlearning.gates.asking import ask
 
 FORMS = ("bf16", "int8")
-"""Forms that `unlearning.audits.deployed.as_deployed` knows."""
+"""Forms with rounded weights, which every machine can make."""
+
+EXPORTED = ("onnx",)
+"""Forms that another runtime answers from. They are an extra: a policy has to name them."""
+
+EXPORTERS = ("onnx", "onnxruntime", "onnxscript")
+"""Packages that the exported forms need and nothing else does."""
 
 SHARED = frozenset(
     {"champion_auc", "champion_loss_auc", "champion_accuracy", "null_auc", "bank_shadows"}
     | {"holdout_examples", "forget_subjects", "predicted_drop", "seed_spread", "test_classes"}
 )
 """Measurements that are no candidate's, so that each form is judged by those of the whole trial."""
+
+APART = ("forgetting", "bank", "geometry")
+"""Gates that `deployed` does not ask: its other half does, or they ask of the weights only."""
 
 _SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
 
@@ -32,15 +42,17 @@ _SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
 class _InForms:
     """Ask gates of each form.
 
-    forms: of bf16, int8. gates: whose limits hold for them; `gates_of` gives those of the policy.
+    forms: of bf16, int8, onnx. gates: whose limits hold for them; `gates_of` gives those of the
+    policy. What was measured elsewhere is judged without the packages that measuring it needs.
     """
 
     forms: Sequence[str] = FORMS
     gates: Sequence[Gate] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.forms, str) or not self.forms or set(self.forms) - set(FORMS):
-            raise PolicyError(f"gates.deployed.forms: got {self.forms!r}, expected some of {FORMS}")
+        known = FORMS + EXPORTED
+        if isinstance(self.forms, str) or not self.forms or set(self.forms) - set(known):
+            raise PolicyError(f"gates.deployed.forms: got {self.forms!r}, expected some of {known}")
 
     def worst(self, name: str, measured: Mapping[str, Measurement]) -> Verdict:
         """Give the first failure, or else the first doubt, of any form by any gate."""
@@ -106,7 +118,7 @@ def with_forms(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     forms = forms_of(gates)
     if not forms:
         return plain
-    works = tuple(gate for gate in plain if gate.name not in ("forgetting", "bank"))
+    works = tuple(gate for gate in plain if gate.name not in APART)
     forgets = tuple(gate for gate in plain if gate.name == "forgetting")
     halves = Deployed(forms=forms, gates=works), DeployedForgetting(forms=forms, gates=forgets)
     return (*plain, *halves)
@@ -116,6 +128,16 @@ def forms_of(gates: Sequence[Gate]) -> tuple[str, ...]:
     """Give the forms that gates ask for."""
     asked = (gate.forms for gate in gates if isinstance(gate, Deployed))
     return tuple(form for forms in asked for form in forms)
+
+
+def check_exporters(forms: Sequence[str]) -> None:
+    """Raise PolicyError if a form needs packages that are not here, before anything is trained."""
+    missing = [package for package in EXPORTERS if find_spec(package) is None]
+    if missing and set(forms) & set(EXPORTED):
+        raise PolicyError(
+            f"gates.deployed.forms: got onnx, but {' and '.join(missing)} cannot be imported; "
+            f"install with `pip install {' '.join(missing)}`, or take onnx out of the policy"
+        )
 
 
 def marked(measured: Mapping[str, Measurement], form: str) -> dict[str, Measurement]:

@@ -66,11 +66,12 @@ class Famr:
     10; its other settings as in unlearning.methods.trw). kl_weight, style_weight: alpha and beta of
     Eq. 5; a sample or a class needs the first, a style the second. style_layer: dotted name of the
     module that gives phi. style_scale: `plain` is Eq. 4, where what beta does depends on the layer,
-    the image's size and how bright the style is; `relative` divides by ||G_target||_F^2. neutral: the Gram matrix that stands for no style, measured once at the
-    original: mean over `grey` copies of the forget set (reads no retain data), over the `retain`
-    set, or over the retain examples of the same `class`. head_only: move nothing but the last
-    linear layer; a control that shows how little of forgetting is more than that. hessian_steps:
-    Lanczos steps for the report's extreme eigenvalues of J's Hessian; 0 is none.
+    the image's size and how bright the style is; `relative` divides by ||G_target||_F^2. neutral:
+    the Gram matrix that stands for no style, measured once at the original: mean over `grey` copies
+    of the forget set (reads no retain data), over the `retain` set, or over the retain examples of
+    the same `class`. head_only: move nothing but the last linear layer; a control that shows how
+    little of forgetting is more than that. hessian_steps: Lanczos steps for the report's extreme
+    eigenvalues of J's Hessian; 0 is none.
     """
 
     name: ClassVar[str] = "famr"

@@ -1,0 +1,36 @@
+"""What `plan` says before anything is trained: can it be decided, and what would it take."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.commandline import Lethe, subjects
+from tests.end_to_end.conftest import MakeLethe
+from tests.end_to_end.traces import people_of
+
+
+@pytest.fixture(scope="module")
+def lethe(make_lethe: MakeLethe) -> Lethe:
+    return make_lethe("planned")
+
+
+def test_one_person_is_never_decidable_and_more_of_them_might_be(lethe: Lethe) -> None:
+    """One person has a dozen digits: below every limit, so that no draw is needed to say so."""
+    plan = lethe("plan", lethe.submit(*subjects(people_of(lethe.root, "train", 1)))).json
+    assert plan["decidable"] is False
+    assert "against" in plan["why"] and "which lineage proves" in plan["why"]
+    power = plan["power"]
+    assert (power["passed"], power["low"], power["high"], power["draws"]) == (0, 0, 0, 0)
+    assert (power["champion_auc"], power["champion_measured"]) == (0.7, False)
+    assert power["examples_needed"] is None or power["examples_needed"] >= 100
+
+
+def test_many_people_are_simulated_with_what_the_bank_and_the_champion_show(lethe: Lethe) -> None:
+    request = lethe.submit(*subjects(people_of(lethe.root, "train", 30)))
+    plan = lethe("plan", request).json
+    power = plan["power"]
+    assert power["draws"] == 400 and power["champion_measured"]
+    assert power["low"] <= power["passed"] <= power["high"]
+    assert plan["decidable"] == (power["passed"] >= 0.8)
+    assert f"pass in {power['passed']:.0%}" in plan["why"]
+    assert lethe("plan", request).json["power"] == power  # chance comes from the workspace's seed

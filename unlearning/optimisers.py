@@ -1,0 +1,101 @@
+"""Stochastic gradient descent and AdamW: torch's own arithmetic, without its optimiser objects.
+
+The first object of `torch.optim` in a process imports torch's compiler, which nothing here uses:
+seconds of processor time in every worker that trains shadows. The functions under those objects do
+the same sums, bit for bit, and import nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+
+class Optimiser(Protocol):
+    """Changes parameters in place by their gradients; one without a gradient stays as it is."""
+
+    def step(self, learning_rate: float) -> None:
+        """Take one step along the gradients."""
+        ...
+
+
+class SGD:
+    """Stochastic gradient descent with momentum, looking ahead as Nesterov does."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, momentum: float, weight_decay: float
+    ) -> None:
+        """Begin at rest; weight_decay is added to the gradient."""
+        self._parameters = list(parameters)
+        self._velocity: dict[Tensor, Tensor | None] = {}
+        self._momentum, self._weight_decay = momentum, weight_decay
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Take one step along the gradients."""
+        moved, gradients = _with_gradients(self._parameters)
+        velocity = [self._velocity.get(parameter) for parameter in moved]
+        sgd(
+            moved,
+            gradients,
+            velocity,
+            weight_decay=self._weight_decay,
+            momentum=self._momentum,
+            lr=learning_rate,
+            dampening=0,
+            nesterov=self._momentum > 0,
+            maximize=False,
+        )
+        self._velocity.update(zip(moved, velocity, strict=True))
+
+
+class AdamW:
+    """Adam with decoupled weight decay; betas and eps are torch's defaults."""
+
+    BETAS = (0.9, 0.999)
+    EPS = 1e-8
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, weight_decay: float) -> None:
+        """Begin with moments of zero."""
+        self._parameters = list(parameters)
+        self._moments: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+        self._weight_decay = weight_decay
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Take one step along the gradients."""
+        moved, gradients = _with_gradients(self._parameters)
+        state = [self._state(parameter) for parameter in moved]
+        adamw(
+            moved,
+            gradients,
+            [first for first, _, _ in state],
+            [second for _, second, _ in state],
+            [],
+            [count for _, _, count in state],
+            amsgrad=False,
+            beta1=self.BETAS[0],
+            beta2=self.BETAS[1],
+            lr=learning_rate,
+            weight_decay=self._weight_decay,
+            eps=self.EPS,
+            maximize=False,
+        )
+
+    def _state(self, parameter: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give a parameter's first and second moments, and its count of steps."""
+        if parameter not in self._moments:
+            zeros = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            self._moments[parameter] = (*zeros, torch.tensor(0.0))
+        return self._moments[parameter]
+
+
+def _with_gradients(parameters: list[nn.Parameter]) -> tuple[list[Tensor], list[Tensor]]:
+    """Pick the parameters that have a gradient, and the gradients."""
+    found = [(p, p.grad) for p in parameters if p.grad is not None]
+    return [parameter for parameter, _ in found], [gradient for _, gradient in found]
