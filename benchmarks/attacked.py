@@ -10,7 +10,8 @@ import numpy as np
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.loss import Loss
 from unlearning.domain import Group, Outputs, Split
-from unlearning.measuring import null_band, score, select
+from unlearning.measuring import score, select
+from unlearning.null_band import null_band
 from unlearning.shadows import Bank, load_bank
 from unlearning.signals import log_confidence
 from unlearning.statistics import auc

@@ -138,13 +138,13 @@ def row(name: str, found: dict[str, list[tuple[float, float]]]) -> dict[str, Any
 
 def starting(turns: int) -> dict[str, Any]:
     """Time two workers that start, and train for one epoch what takes next to no time."""
-    small = job(1)
-    few = Job(
-        small.recipe,
-        small.training,
-        small.seed,
-        *(part.take(np.arange(8)) for part in (small.train, small.holdout, small.test)),
-        np.ones((2, 16), dtype=bool),
+    small, first = job(1), np.arange(8)
+    few = replace(
+        small,
+        train=small.train.take(first),
+        holdout=small.holdout.take(first),
+        test=small.test.take(first),
+        seen=np.ones((2, 16), dtype=bool),
     )
     took: Sequence[tuple[float, float]] = [timed(partial(processes, 2, few)) for _ in range(turns)]
     walls, used = zip(*took, strict=True)

@@ -30,10 +30,10 @@ from unlearning.measuring import (
     controls,
     judged_part,
     measure,
-    null_band,
     score,
     select,
 )
+from unlearning.null_band import null_band
 from unlearning.shadows import Bank
 from unlearning.statistics import auc
 

@@ -26,6 +26,7 @@ from benchmarks.bank_cells import CALIBRATIONS, Draws, Seen, judged
 from benchmarks.bank_shares import SHARES, Shelf, bank_of
 from benchmarks.gate_grounds import Ground, grounds_of, named, setting_of
 from benchmarks.gate_scenes import Place
+from benchmarks.means import write_page
 from unlearning.errors import LetheError, UsageError
 from unlearning.shadows import load_bank
 
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> Path:
         "smallest_bank of the gate": 2,
     }
     path = record.write("bank-study", settings, {"table": table})
-    path.with_suffix(".md").write_text(bank_tables.page(table))
+    write_page(path, bank_tables.words(table), bank_tables.page(table))
     return path
 
 

@@ -24,7 +24,7 @@ from unlearning.domain import Decision, Group, Measurement
 from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import decide, judge
-from unlearning.measuring import Trial, judged_part, measure
+from unlearning.measuring import judged_part, measure
 from unlearning.power import decidable
 from unlearning.simulated import Case
 
@@ -71,8 +71,8 @@ def _key(asked: Asked, found: Sequence[Candidate], ground: Ground, place: Place)
             "forgets": digest_of_arrays(asked.forgets, asked.half),
             "asked": [asked.kind, asked.size, ground.seed],
             "gates": yaml.safe_load(place.policy.read_text())["gates"],
+            "level": place.level,
             "bank": place.bank.name,
-            "matched": place.matched,
             "code": code_digest(*CODE),
         }
     )
@@ -81,7 +81,7 @@ def _key(asked: Asked, found: Sequence[Candidate], ground: Ground, place: Place)
 def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place) -> Iterator[Row]:
     bank = judging_bank(bank_of(place.bank), asked.kind)
     whole, half = (scene_of(place, ground, bank, mask) for mask in (asked.forgets, asked.half))
-    could, power = _decidable(place, whole.trial)
+    could, power = _decidable(place, whole)
     for candidate in found:
         measured = _measured(place, candidate, half if candidate.half else whole)
         gates = place.gates(candidate.form)
@@ -105,15 +105,17 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
 def _measured(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Measurement]:
     def of(form: str) -> dict[str, Measurement]:
         seen = outputs(place, candidate, scene.rows, form)
-        return measure(dataclasses.replace(scene.trial, candidate=seen), LiraOffline())
+        trial = dataclasses.replace(scene.trial, candidate=seen)
+        return measure(trial, LiraOffline(), scene.known, level=place.level)
 
     form = candidate.form
     return of(FULL) | (marked(of(form), form) if form else {})
 
 
-def _decidable(place: Place, trial: Trial) -> tuple[bool, float]:
+def _decidable(place: Place, scene: Scene) -> tuple[bool, float]:
     """Ask, from the champion and the shadows alone, whether a perfect retrain would pass."""
-    known = measure(trial, LiraOffline())
+    trial = scene.trial
+    known = measure(trial, LiraOffline(), scene.known, level=place.level)
     gate = next(g for g in place.gates() if isinstance(g, Forgetting))
     part = judged_part(trial.champion)
     forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
@@ -123,7 +125,9 @@ def _decidable(place: Place, trial: Trial) -> tuple[bool, float]:
         holdout=int(holdout.sum()),
         holdout_subjects=len(np.unique(part.subjects[holdout])),
     )
-    return decidable(case, known, gate, np.random.default_rng(0))
+    if not gate.limit_for(case.examples, case.holdout)[1]:
+        return False, 0.0
+    return decidable(case, known, gate, np.random.default_rng(0), level=place.level)
 
 
 def _limited(gates: Sequence[Gate], measured: Mapping[str, Measurement]) -> bool:

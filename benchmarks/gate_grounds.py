@@ -119,7 +119,8 @@ def asked(kind: str, units: IntArray, order: IntArray, unseen: BoolArray, count:
     known = order[np.isin(order, seen)]
     forgets = np.isin(units, hidden[:count])
     half = np.concatenate([hidden[: (count + 1) // 2], known[: max(1, count // 2)]])
-    return Asked(kind, int(forgets.sum()), forgets, np.isin(units, half))
+    size = len(units) // len(np.unique(units)) if kind == "class" else int(forgets.sum())
+    return Asked(kind, size, forgets, np.isin(units, half))
 
 
 def preferences(kind: str, setting: Setting, bank: Bank, seed: int) -> tuple[IntArray, IntArray]:

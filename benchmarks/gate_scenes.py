@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,11 +13,13 @@ import yaml
 from benchmarks.answers import FULL, Answers
 from benchmarks.gate_candidates import Candidate, Kind
 from benchmarks.gate_grounds import Ground, setting_of
+from tasks.policy import load_policy
+from unlearning.attacks.lira import LiraOffline
 from unlearning.contracts import Gate
-from unlearning.domain import BoolArray, Examples, Group, IntArray, Outputs, joined
+from unlearning.domain import BoolArray, Examples, Group, IntArray, Measurement, Outputs, joined
 from unlearning.judging import gates_of
-from unlearning.matching import difficulty, equally_hard
-from unlearning.measuring import Trial
+from unlearning.matching import comparable
+from unlearning.measuring import Trial, controls
 from unlearning.shadows import Bank, load_bank
 
 RETAINED = 200
@@ -25,16 +28,12 @@ RETAINED = 200
 
 @dataclass(frozen=True)
 class Place:
-    """Where the work lies: the data's name, its folder, its bank, and the policy.
-
-    matched: compare only with holdout examples that are as hard as the forget set.
-    """
+    """Where the work lies: the data's name, its folder, its bank, and the policy."""
 
     data: str
     folder: Path
     bank: Path
     policy: Path
-    matched: bool = False
 
     @property
     def answers(self) -> Answers:
@@ -42,6 +41,11 @@ class Place:
         of = setting_of(self.data)
         folder = self.folder / "outputs"
         return Answers(folder, examples_of(self.data), of.recipe.classes)
+
+    @property
+    def level(self) -> float:
+        """Give the level of the intervals that decide on forgetting under the policy."""
+        return load_policy(self.policy).level
 
     def gates(self, form: str = FULL) -> tuple[Gate, ...]:
         """Give the policy's gates; with a form, what is shipped in it must pass too."""
@@ -86,18 +90,12 @@ def rows_of(place: Place, forgets: BoolArray) -> Rows:
     return Rows(np.concatenate(parts), np.concatenate(groups))
 
 
-def as_hard(rows: Rows, place: Place, bank: Bank) -> Rows:
-    """Leave out the holdout examples that no forget example is as hard as, or of no such class."""
+def compared(rows: Rows, place: Place, bank: Bank) -> Rows:
+    """Leave out the holdout examples that the forget set may not be compared with."""
     examples = examples_of(place.data)
-    forget = np.flatnonzero(rows.groups == Group.FORGET)
-    holdout = np.flatnonzero(rows.groups == Group.HOLDOUT)
-    alike = np.isin(examples.labels[rows.at[holdout]], examples.labels[rows.at[forget]])
-    judged = np.concatenate([forget, holdout[alike]])
-    at = rows.at[judged]
-    hard = difficulty(bank.on(examples.ids[at]), examples.labels[at])
-    chosen = equally_hard(hard[: len(forget)], hard[len(forget) :])
-    kept = ~np.isin(np.arange(len(rows.at)), holdout)
-    kept[holdout[alike][chosen]] = True
+    forget, holdout = (np.flatnonzero(rows.groups == g) for g in (Group.FORGET, Group.HOLDOUT))
+    own, others = (examples.take(rows.at[part]) for part in (forget, holdout))
+    kept = ~np.isin(np.arange(len(rows.at)), holdout[~comparable(own, others, bank)])
     return Rows(rows.at[kept], rows.groups[kept])
 
 
@@ -111,19 +109,22 @@ def outputs(place: Place, candidate: Candidate, rows: Rows, form: str = FULL) ->
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A forget set laid out, and the trial in which candidates take the champion's place."""
+    """A forget set laid out, and the trial in which candidates take the champion's place.
+
+    known: the trial's controls, which no candidate has a part in.
+    """
 
     rows: Rows
     trial: Trial
+    known: Mapping[str, Measurement]
 
 
 def scene_of(place: Place, ground: Ground, bank: Bank, forgets: BoolArray) -> Scene:
     """Lay out a forget set with the champion's own answers."""
-    rows = rows_of(place, forgets)
-    if place.matched:
-        rows = as_hard(rows, place, bank)
+    rows = compared(rows_of(place, forgets), place, bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
-    return Scene(rows, _trial(place, bank, rows, untouched))
+    trial = _trial(place, bank, rows, untouched)
+    return Scene(rows, trial, controls(trial, LiraOffline()))
 
 
 def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:

@@ -33,7 +33,8 @@ from benchmarks.gate_tables import Row
 from unlearning.errors import LetheError, UsageError
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import gates_of
-from unlearning.power import Case, assumed, false_pass
+from unlearning.power import assumed, false_pass
+from unlearning.simulated import Case
 from unlearning.training import pick_device
 
 RUNS = 300
@@ -47,9 +48,6 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", help="random, subject, class, memorised; default all")
     parser.add_argument("--sizes", nargs="+", type=int, help="only forget sets of so many examples")
-    parser.add_argument(
-        "--matched", action="store_true", help="compare with equally hard holdout examples only"
-    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--policy", type=Path, default=judging.ROOT / "policy.yaml")
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
@@ -143,13 +141,12 @@ def run(args: argparse.Namespace) -> Path:
     folder = args.cache / setting.name
     bank = grounds.bank_of(setting, folder, args.workers, _built)
     found = wanted(args, bank)
-    place = Place(args.data, folder, bank, args.policy, args.matched)
+    place = Place(args.data, folder, bank, args.policy)
     rows = all_judged(found, place, args.workers)
-    name = f"gates-{args.data}-matched" if args.matched else f"gates-{args.data}"
+    name = f"gates-{args.data}"
     settings = {
         "data": args.data,
         "seeds": args.seeds,
-        "matched": args.matched,
         "train": len(setting.train),
         "holdout": len(setting.holdout),
         "test": len(setting.test),

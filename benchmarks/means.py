@@ -1,8 +1,10 @@
-"""The mean of independent repetitions, and how sure it is. Pure."""
+"""The mean of independent repetitions and how sure it is, and the page that shows such means."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -23,3 +25,12 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
+
+
+def write_page(result: Path, words: str, table: str) -> None:
+    """Write a result's table beside its JSON file, under what it was measured on."""
+    content = json.loads(result.read_text())
+    cpu, cores = content["hardware"]["cpu"], content["hardware"]["cores"]
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    head = f"# {content['benchmark']}\n\n{words}\n\n{cpu}, {cores} cores; {versions}. Settings: "
+    result.with_suffix(".md").write_text(f"{head}{result.name}.\n\n{table}")

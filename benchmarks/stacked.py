@@ -41,7 +41,7 @@ def train_stacked(job: Job, shadows: Sequence[int]) -> list[Classifier]:
     masks = (job.seen[shadow, : len(job.train)] for shadow in shadows)
     drawn = zip((job.train.take(mask) for mask in masks), rngs, strict=True)
     halves = [_half(examples, job.training, rng) for examples, rng in drawn]
-    parameters, buffers = stack_module_state(members)  # type: ignore[arg-type]  # a list of them
+    parameters, buffers = stack_module_state(members)
     velocity = {name: torch.zeros_like(value) for name, value in parameters.items()}
     for step in range(max(len(half.order) for half in halves)):
         for group in _alike(halves, step):

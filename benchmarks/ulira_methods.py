@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from benchmarks import grounds, judging, presets, record, ulira
-from benchmarks.means import markdown
+from benchmarks.means import markdown, write_page
 from benchmarks.presets import ANY, Preset
 from benchmarks.ulira_models import Design, Lab
 from benchmarks.ulira_rows import FPR, TOLD_APART, row_of
@@ -72,6 +72,16 @@ def _policy() -> dict[str, Any]:
 def forgetting_gate() -> Forgetting:
     """Give the policy's gate."""
     return next(g for g in gates_of(_policy()["gates"]) if isinstance(g, Forgetting))
+
+
+def words(design: Design, found: Sequence[dict[str, Any]]) -> str:
+    """Say how many there were of everything."""
+    return (
+        f"digits, {design.models} models in {design.models // 2} pairs, {2 * design.models} runs, "
+        f"{found[0]['examples']} examples, each unlearned in {design.models // 2} runs and never "
+        f"seen in {design.models}. Intervals are at 95 %: a bootstrap over pairs of models, which "
+        "is too narrow for few pairs, and Student's over models for the gate's."
+    )
 
 
 def page(found: Sequence[dict[str, Any]]) -> str:
@@ -149,7 +159,7 @@ def run(args: argparse.Namespace) -> Path:
         "gate": _policy()["gates"]["forgetting"],
     }
     path = record.write("ulira-digits", settings, found)
-    path.with_suffix(".md").write_text(page(found))
+    write_page(path, words(design, found), page(found))
     return path
 
 

@@ -39,7 +39,11 @@ def _contradictions(statement: Mapping[str, Any], policy: Path) -> Iterator[str]
     for number, attempt in enumerate(statement["attempts"], 1):
         if "measurements" not in attempt:  # it diverged and was never measured
             continue
-        verdicts = judge(measurements_of(attempt), gates)
+        measured = measurements_of(attempt)
+        level = measured["forget_level"].value if "forget_level" in measured else None
+        if level != rules.level:
+            yield f"attempt {number}: intervals of level {level}, the policy asks for {rules.level}"
+        verdicts = judge(measured, gates)
         found = {verdict.gate: str(verdict.outcome) for verdict in verdicts}
         said = {verdict["gate"]: verdict["outcome"] for verdict in attempt["verdicts"]}
         if found != said:

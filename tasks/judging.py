@@ -32,6 +32,7 @@ from unlearning.effects import Effect, effect
 from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
 from unlearning.judging import controls_of, decide, judge
+from unlearning.matching import comparable
 from unlearning.measuring import (
     Trial,
     accuracies,
@@ -105,6 +106,8 @@ def with_retain_sample(split: Split) -> Split:
 
 def basis_of(champion: Path, split: Split, bank: Bank, references: Sequence[Path] = ()) -> Basis:
     """Run the champion, and models to compare with, over what candidates will be judged on."""
+    kept = comparable(split.forget, split.holdout, bank)
+    split = dataclasses.replace(split, holdout=split.holdout.take(kept))
     network, sampled = networks.load(champion), with_retain_sample(split)
     before = outputs_of(network, sampled)
     trial = Trial(
@@ -120,15 +123,19 @@ def basis_of(champion: Path, split: Split, bank: Bank, references: Sequence[Path
 
 
 def judge_candidate(
-    candidate: Path, basis: Basis, gates: Sequence[Gate], *, exact: bool
+    candidate: Path, basis: Basis, gates: Sequence[Gate], *, level: float, exact: bool
 ) -> tuple[Judged, Pictures]:
-    """Measure a candidate, and the forms that gates ask for, beside the untouched champion."""
+    """Measure a candidate, and the forms that gates ask for, beside the untouched champion.
+
+    level: of the intervals that decide on forgetting; see `Policy.level`.
+    """
     network = networks.load(candidate, basis.recipe)
     trial = basis.trial(network)
-    measured = measure(trial, ATTACK, basis.known)
+    measured = measure(trial, ATTACK, basis.known, level=level)
     for form in forms_of(gates):
         exported = basis.trial(as_deployed(network, form))
-        measured |= marked(measure(exported, ATTACK, basis.known), form)
+        in_form = measure(exported, ATTACK, basis.known, level=level)
+        measured |= marked(in_form, form)
     if any(isinstance(gate, Geometry) for gate in gates):
         compared = class_geometry.whole(trial.candidate, basis.references)
         measured |= {m.name: m for m in compared}

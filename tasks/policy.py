@@ -10,8 +10,13 @@ from typing import Any
 
 from tasks.checking import read_yaml, text_at
 from unlearning.errors import PolicyError
+from unlearning.statistics import level_of_each
 
 GATES = ("integrity", "utility", "forgetting")
+
+EXACT = frozenset({"retrain"})
+"""Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
+methods against it, which this module, being read offline, does not import."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,16 @@ class Policy:
     gates: Mapping[str, Mapping[str, Any]]
     attempts: int
     digest: str
+
+    @property
+    def level(self) -> float:
+        """Level of the intervals that decide on forgetting: a run's attempts share one error.
+
+        A run that is repeated on the same champion makes the same candidates, so that it draws no
+        new chances; another ladder has to be adopted first, which is logged.
+        """
+        tried = self.ladder[: self.attempts]
+        return level_of_each(sum(rung.method not in EXACT for rung in tried))
 
 
 def load_policy(path: Path) -> Policy:

@@ -18,6 +18,7 @@ from tasks.wording import (
     ANSWERS,
     CAPTIONS,
     DECISIONS,
+    INTERVALS,
     LIMITS_OF_PROOF,
     NOT_MEASURED,
     QUESTIONS,
@@ -160,8 +161,9 @@ def _measurements(
         tuple(escape(text) for text in measurement_words(m, limits.get(m.name)))
         for m in measurements.values()
     ]
-    header = ("Measurement", "Value", "95 % interval", "Allowed", "n")
-    return f"<details><summary>All measurements</summary>{_table(header, rows)}</details>"
+    header = ("Measurement", "Value", "Interval*", "Allowed", "n")
+    table = f"{_table(header, rows)}<p>{escape(INTERVALS)}</p>"
+    return f"<details><summary>All measurements</summary>{table}</details>"
 
 
 def _figure(kind: str, png: bytes | None) -> str:

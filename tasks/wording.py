@@ -151,6 +151,12 @@ def control_words(control: Control) -> tuple[str, str, str, str]:
     return control.name, control.expected, control.outcome, kept
 
 
+INTERVALS = (
+    "* At 95 %. Those of what the forget set shows, which decide on forgetting, are at the forget "
+    "level: the attempts of a run share one error among them."
+)
+
+
 def measurement_words(
     m: Measurement, limit: tuple[float, float] | None
 ) -> tuple[str, str, str, str, str]:

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+# No test is timed: on a busy machine one example may take a second.
+hypothesis.settings.register_profile("lethe", deadline=None)
+hypothesis.settings.load_profile("lethe")
+
 # Read by the packages when they are imported, so it comes before any of them.
 QUIET = {
     "DO_NOT_TRACK": "1",

@@ -1,4 +1,4 @@
-"""Which holdout examples a forget set may be compared with: those that are as hard.
+"""Which holdout examples a forget set may be compared with: of its classes, and as hard.
 
 A retrained network is not a shadow: it has other training examples, and more of them, so that its
 confidence differs from theirs, and by more on hard examples than on easy ones. Where the forget set
@@ -10,10 +10,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning.domain import BoolArray, FloatArray, IntArray, ShadowOutputs
+from unlearning.domain import BoolArray, Examples, FloatArray, IntArray, ShadowOutputs
+from unlearning.shadows import Bank
 from unlearning.signals import scaled_confidence
+from unlearning.statistics import auc_interval
 
 STRATA = 5
+
+
+def comparable(forget: Examples, holdout: Examples, bank: Bank) -> BoolArray:
+    """Mask of the holdout examples (m,) that the forget set may be compared with.
+
+    Those of its classes; and where the shadows that never saw them find the forget set harder or
+    easier than these, beyond what chance explains (95 %), only as many as are equally hard. Settled
+    by the bank alone, before anything is unlearned. All False where there are none.
+    """
+    alike = np.isin(holdout.labels, np.unique(forget.labels))
+    if not alike.any():
+        return alike
+    others = holdout.take(alike)
+    hard, theirs = (difficulty(bank.on(part.ids), part.labels) for part in (forget, others))
+    found = auc_interval(hard, theirs, _codes(forget.subjects), _codes(others.subjects))
+    if not found.low <= 0.5 <= found.high:
+        alike[alike] = equally_hard(hard, theirs)
+    return alike
+
+
+def _codes(subjects: np.ndarray) -> IntArray:
+    return np.asarray(np.unique(subjects, return_inverse=True)[1])
 
 
 def difficulty(shadows: ShadowOutputs, labels: IntArray) -> FloatArray:

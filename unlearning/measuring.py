@@ -13,17 +13,14 @@ import numpy as np
 from scipy import stats
 
 from unlearning.attacks import ATTACKS
-from unlearning.calibrated import Calibrated
 from unlearning.contracts import Attack
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outputs, ShadowOutputs
-from unlearning.shadows import shadow_targets
+from unlearning.null_band import null_band
 from unlearning.statistics import (
     FPRS,
     LEVEL,
     Interval,
-    auc,
     auc_interval,
-    chance_variance,
     clopper_pearson,
     paired_difference,
     tail_interval,
@@ -48,13 +45,18 @@ class Trial:
 
 
 def measure(
-    trial: Trial, attack: Attack, known: Mapping[str, Measurement] | None = None
+    trial: Trial,
+    attack: Attack,
+    known: Mapping[str, Measurement] | None = None,
+    *,
+    level: float = LEVEL,
 ) -> dict[str, Measurement]:
     """Measure a candidate; names are the keys.
 
     known: the controls of this trial, where another candidate of it had them measured before.
+    level: of the intervals of what is forgotten; all others are at 95 %.
     """
-    found = [*_integrity(trial), *_forgetting(trial, attack), *_utility(trial)]
+    found = [*_integrity(trial), *_forgetting(trial, attack, level), *_utility(trial)]
     return {**(known or controls(trial, attack)), **{m.name: m for m in found}}
 
 
@@ -93,13 +95,15 @@ class Scores:
     forget_subjects: IntArray
     holdout_subjects: IntArray
 
-    def interval(self) -> Interval:
+    def interval(self, level: float = LEVEL) -> Interval:
         """Give the attack's AUC."""
-        return auc_interval(self.forget, self.holdout, self.forget_subjects, self.holdout_subjects)
+        subjects = self.forget_subjects, self.holdout_subjects
+        return auc_interval(self.forget, self.holdout, *subjects, level=level)
 
-    def tail(self, *, fpr: float, sign: int) -> Interval:
+    def tail(self, *, fpr: float, sign: int, level: float = LEVEL) -> Interval:
         """Give the upper (sign 1) or lower (sign -1) tail's true-positive rate at `fpr`."""
-        return tail_interval(sign * self.forget, sign * self.holdout, self.forget_subjects, fpr=fpr)
+        forget, holdout = sign * self.forget, sign * self.holdout
+        return tail_interval(forget, holdout, self.forget_subjects, fpr=fpr, level=level)
 
 
 def score(target: Outputs, shadows: ShadowOutputs, attack: Attack) -> Scores:
@@ -136,18 +140,19 @@ def _integrity(trial: Trial) -> Iterator[Measurement]:
     yield _exactly("answered_classes", len(np.unique(answers)), len(answers))
 
 
-def _forgetting(trial: Trial, attack: Attack) -> Iterator[Measurement]:
+def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
     part, shadows = judged_part(trial.candidate), comparable_shadows(trial)
     scores = score(part, shadows, attack)
     n = len(scores.forget)
-    yield _measured("forget_auc", scores.interval(), n)
+    yield _measured("forget_auc", scores.interval(level), n)
     for fpr in FPRS:
         for side, sign in (("high", 1), ("low", -1)):
-            tail = scores.tail(fpr=fpr, sign=sign)
+            tail = scores.tail(fpr=fpr, sign=sign, level=level)
             yield _measured(f"forget_tail_{side}@{fpr}", tail, n)
     yield _measured("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
     yield _exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield _exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
+    yield _exactly("forget_level", level, n)
 
 
 def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
@@ -158,45 +163,6 @@ def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     yield _measured("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
     yield _exactly("bank_shadows", len(shadows), len(shadows))
-
-
-def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurement:
-    """Give the range in which a network that never saw the forget set lies: the null band.
-
-    Each shadow is scored on the part of the forget set that it never saw, calibrated by the others.
-    value: their mean AUC. low, high: where one more network lies in 95 of 100 cases (Student's
-    prediction interval), the deviation brought from half the examples to all of them by the
-    variance of chance. n: shadows that could be scored.
-    """
-    forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
-    unseen = ~shadows.seen
-    # A shadow that saw all of one side has nothing to show: few subjects are compared.
-    which = np.flatnonzero((unseen & forget).any(1) & (unseen & holdout).any(1))
-    n = len(which)
-    if n < 2:
-        return Measurement("null_auc", float("nan"), 0.0, 1.0, n)
-    scored = zip(shadow_scores(part, shadows, attack, which), unseen[which], strict=True)
-    pairs = [(scores[forget & out], scores[holdout & out]) for scores, out in scored]
-    aucs = [auc(*pair) for pair in pairs]
-    widths = [chance_variance(*map(len, pair)) for pair in pairs]
-    whole = chance_variance(int(forget.sum()), int(holdout.sum()))
-    spread = np.std(aucs, ddof=1) * np.sqrt(whole / np.mean(widths))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
-    mean = float(np.mean(aucs))
-    return Measurement("null_auc", mean, float(mean - reach), float(mean + reach), n)
-
-
-def shadow_scores(
-    part: Outputs, shadows: ShadowOutputs, attack: Attack, which: IntArray
-) -> FloatArray:
-    """Score shadows as targets, each by the others: (len(which), n), NaN where it saw them."""
-    if isinstance(attack, Calibrated):
-        return attack.score_shadows(attack.signals(part, shadows), which)
-    scores = np.full(shadows.seen.shape, np.nan)
-    for shadow, (target, others) in enumerate(shadow_targets(part, shadows)):
-        if shadow in which:
-            scores[shadow, ~shadows.seen[shadow]] = attack.score(target, others)
-    return scores[which]
 
 
 def exempt_classes(outputs: Outputs) -> IntArray:

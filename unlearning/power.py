@@ -17,7 +17,13 @@ from scipy import stats
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
 from unlearning.simulated import Case, drawn, measured
-from unlearning.statistics import LEVEL, Interval, chance_variance, clopper_pearson
+from unlearning.statistics import (
+    LEVEL,
+    Interval,
+    chance_variance,
+    clopper_pearson,
+    level_of_each,
+)
 
 WANTED = 0.8
 """How often a perfect retrain must pass for a case to be called decidable."""
@@ -56,13 +62,14 @@ def chances(
     *,
     auc: float = 0.5,
     draws: int = 400,
+    level: float = LEVEL,
 ) -> Chances:
     """Simulate what the gate says of candidates of which the attack's true AUC is `auc`.
 
     known: champion_auc, null_auc and all else that the gate reads and that is measured before
-    anything is unlearned; `assumed` stands in for it.
+    anything is unlearned; `assumed` stands in for it. level: of the candidate's intervals.
     """
-    said = Counter(_outcomes(case, known, gate, rng, auc=auc, draws=draws))
+    said = Counter(_outcomes(case, known, gate, rng, auc=auc, draws=draws, level=level))
     return Chances(
         passed=said[Outcome.PASSED] / draws,
         failed=said[Outcome.FAILED] / draws,
@@ -79,11 +86,12 @@ def _outcomes(
     *,
     auc: float,
     draws: int,
+    level: float,
 ) -> Iterator[Outcome]:
     """Judge one draw after another; no more are made than are asked for, to a block."""
     fprs = _fprs(case, gate)
     for block in _blocks(draws):
-        for found in measured(case, drawn(case, rng, block), auc=auc, fprs=fprs):
+        for found in measured(case, drawn(case, rng, block), auc=auc, fprs=fprs, level=level):
             yield gate.judge({**known, **found}).outcome
 
 
@@ -103,9 +111,10 @@ def decidable(
     rng: np.random.Generator,
     *,
     draws: int = 400,
+    level: float = LEVEL,
 ) -> tuple[bool, float]:
     """Say whether a perfect retrain would pass often enough, and how often it would."""
-    passed = chances(case, known, gate, rng, draws=draws).passed
+    passed = chances(case, known, gate, rng, draws=draws, level=level).passed
     return passed >= WANTED, passed
 
 
@@ -118,6 +127,7 @@ def examples_needed(
     champion: float = CHAMPION_AUC,
     sizes: Sequence[int] = SIZES,
     draws: int = 400,
+    level: float = LEVEL,
 ) -> int | None:
     """Give the smallest forget set of at least this case's size that would be decidable, or None.
 
@@ -129,7 +139,7 @@ def examples_needed(
         subjects = max(1, round(examples * case.subjects / case.examples))
         larger = replace(case, examples=examples, subjects=subjects)
         known = assumed(larger, shadows, champion=champion)
-        outcomes = _outcomes(larger, known, gate, rng, auc=0.5, draws=draws)
+        outcomes = _outcomes(larger, known, gate, rng, auc=0.5, draws=draws, level=level)
         if _often_enough(outcomes, draws):
             return examples
     return None
@@ -220,13 +230,14 @@ def false_pass(
     """How often a run has passed someone after its 1st, 2nd, ... attempt, (attempts,).
 
     Every attempt has the same true AUC, and scores that correlate by `shared` with the others',
-    since all are tried on the same examples.
+    since all are tried on the same examples. Its intervals are of the level that so many attempts
+    have each.
     """
-    passes, fprs = [], _fprs(case, gate)
+    passes, fprs, level = [], _fprs(case, gate), level_of_each(attempts)
     for block in _blocks(runs):
         common = drawn(case, rng, block)
         tried = [common.near(drawn(case, rng, block), shared) for _ in range(attempts)]
-        found = (measured(case, scores, auc=auc, fprs=fprs) for scores in tried)
+        found = (measured(case, one, auc=auc, fprs=fprs, level=level) for one in tried)
         passes.append(np.array([[_passes(known, m, gate) for m in of] for of in found]).T)
     return np.asarray(np.logical_or.accumulate(np.concatenate(passes), axis=1).mean(0))
 

@@ -63,17 +63,25 @@ def _alike(
 
 
 def measured(
-    case: Case, scores: Drawn, *, auc: float, fprs: Sequence[float] = FPRS
+    case: Case,
+    scores: Drawn,
+    *,
+    auc: float,
+    fprs: Sequence[float] = FPRS,
+    level: float = LEVEL,
 ) -> Iterator[dict[str, Measurement]]:
     """Measure each draw's part of a candidate: its AUC and both tails, at a true AUC of `auc`.
 
-    Two normal distributions that are d deviations apart have AUC Phi(d / sqrt(2)).
+    Two normal distributions that are d deviations apart have AUC Phi(d / sqrt(2)). level: of the
+    intervals.
     """
     moved = Drawn(scores.forget + np.sqrt(2) * stats.norm.ppf(auc), scores.holdout)
-    found = {"forget_auc": _aucs(case, moved)}
+    found = {"forget_auc": _aucs(case, moved, level)}
     for fpr in fprs:
         for side, sign in (("high", 1), ("low", -1)):
-            found[f"forget_tail_{side}@{fpr}"] = _tails(case, moved, fpr=fpr, sign=sign)
+            found[f"forget_tail_{side}@{fpr}"] = _tails(
+                case, moved, fpr=fpr, sign=sign, level=level
+            )
     rows = {name: numbers.tolist() for name, numbers in found.items()}
     for row in range(len(moved.forget)):
         yield {name: _named(name, of[row], case.examples) for name, of in rows.items()}
@@ -84,7 +92,7 @@ def _named(name: str, numbers: list[float], n: int) -> Measurement:
     return Measurement(name, value, low, high, n)
 
 
-def _aucs(case: Case, scores: Drawn) -> FloatArray:
+def _aucs(case: Case, scores: Drawn, level: float) -> FloatArray:
     """Give each draw's AUC with its interval, (draws, 3), as `auc_interval` does."""
     rows = zip(scores.forget, scores.holdout, strict=True)
     placed, others = map(np.stack, zip(*(_placements(*row) for row in rows), strict=True))
@@ -94,7 +102,7 @@ def _aucs(case: Case, scores: Drawn) -> FloatArray:
     variance = clustered_variance(placed, case.subjects)
     variance += clustered_variance(others, case.holdout_subjects)
     variance = np.maximum(variance, chance_variance(case.examples, case.holdout))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, subjects - 1) * np.sqrt(variance)
+    reach = stats.t.ppf(0.5 + level / 2, subjects - 1) * np.sqrt(variance)
     return np.stack([value, (value - reach).clip(min=0), (value + reach).clip(max=1)], 1)
 
 
@@ -119,9 +127,9 @@ def clustered_variance(values: FloatArray, subjects: int) -> FloatArray:
     return np.asarray(subjects / (subjects - 1) * (sums**2).sum(1) / n**2)
 
 
-def _tails(case: Case, scores: Drawn, *, fpr: float, sign: int) -> FloatArray:
+def _tails(case: Case, scores: Drawn, *, fpr: float, sign: int, level: float) -> FloatArray:
     """Give each draw's tail with its interval, (draws, 3)."""
     people = np.arange(case.examples) % case.subjects
     rows = zip(sign * scores.forget, sign * scores.holdout, strict=True)
-    found = (tail_interval(forget, holdout, people, fpr=fpr) for forget, holdout in rows)
+    found = (tail_interval(*row, people, fpr=fpr, level=level) for row in rows)
     return np.array([(tail.value, tail.low, tail.high) for tail in found])

@@ -35,6 +35,10 @@ class Interval:
     high: float
 
 
+NOTHING = Interval(float("nan"), 0.0, 1.0)
+"""What is known where there was nothing to compare."""
+
+
 def clopper_pearson(hits: float, n: float) -> Interval:
     """Exact binomial interval; `n` may be an effective number of examples, not whole.
 
@@ -84,8 +88,11 @@ def auc_interval(
 
     The two clustered variances of the placements are added, with Student's t at the smaller number
     of subjects less one. The variance is never taken to be smaller than that of chance, since a few
-    equal placements prove nothing. One subject alone gives [0, 1]: nothing is known of others.
+    equal placements prove nothing. One subject alone gives [0, 1]: nothing is known of others; an
+    empty side gives no number at all.
     """
+    if not len(members) or not len(others):
+        return NOTHING
     value = auc(members, others)
     subjects = min(len(np.unique(member_subjects)), len(np.unique(other_subjects)))
     if subjects < 2:
@@ -111,6 +118,8 @@ def tail_interval(
     account. The number of members is divided by the design effect, at least 1, which says how much
     members of one subject repeat one another. One subject alone gives [0, 1].
     """
+    if not len(members) or not len(others):
+        return NOTHING
     ordered = np.sort(others)[::-1]
     above = min(len(ordered) - 1, int(fpr * len(ordered)))
     hits = (members > ordered[above]).astype(np.float64)
@@ -152,9 +161,11 @@ def tail_bounds(
 
 
 def _root(rising: Callable[[float], float]) -> float:
-    """Where a rising function of a rate crosses 0."""
+    """Where a rising function of a rate crosses 0, or the end that it never leaves behind."""
     if rising(1 - 1e-12) <= 0:
         return 1.0
+    if rising(1e-12) >= 0:
+        return 0.0
     return float(optimize.brentq(rising, 1e-12, 1 - 1e-12, xtol=1e-7))
 
 

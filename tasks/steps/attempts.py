@@ -153,6 +153,7 @@ def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
         weights_path(run, attempt.number),
         basis,
         gates_of(run.policy().gates),
+        level=run.policy().level,
         exact=attempt.exact,
     )
     write_arrays(scores_path(run, attempt.number), as_arrays(pictures))

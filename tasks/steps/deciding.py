@@ -16,7 +16,9 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.domain import Examples, Group, Measurement, Outputs, ShadowOutputs, Split, joined
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import gates_of
-from unlearning.measuring import null_band, score, shadow_scores
+from unlearning.matching import comparable
+from unlearning.measuring import score
+from unlearning.null_band import null_band, shadow_scores
 from unlearning.outputs import logits_of
 from unlearning.power import (
     SIZES,
@@ -28,7 +30,7 @@ from unlearning.power import (
     examples_needed,
     likeness_of,
 )
-from unlearning.shadows import bank_complete, load_bank
+from unlearning.shadows import Bank, bank_complete, load_bank
 from unlearning.simulated import Case
 
 PATIENCE = 10.0
@@ -36,6 +38,9 @@ PATIENCE = 10.0
 
 FORWARD = 3.0
 """How much faster answering is than training, whose backward pass costs two forward ones."""
+
+DRAWS = 400
+"""Runs that are simulated: the error of a share is 2.5 points at most."""
 
 SEARCHED = 200
 """Draws for each size of forget set that is tried; enough for an advice."""
@@ -56,9 +61,11 @@ class Compared:
     blank: Outputs
 
     @staticmethod
-    def of(split: Split) -> Compared:
-        """Choose the holdout examples that `judged_part` will choose."""
-        alike = split.holdout.take(np.isin(split.holdout.labels, split.forget.labels))
+    def of(split: Split, bank: Bank | None) -> Compared:
+        """Choose the holdout examples that judging will choose; without a bank, by class alone."""
+        same = np.isin(split.holdout.labels, split.forget.labels)
+        chosen = same if bank is None else comparable(split.forget, split.holdout, bank)
+        alike = split.holdout.take(chosen)
         examples = joined(split.forget, alike)
         groups = np.repeat([Group.FORGET, Group.HOLDOUT], [len(split.forget), len(alike)])
         logits = np.zeros((len(examples), split.classes), dtype=np.float32)
@@ -92,16 +99,19 @@ def foreseen(
     """
     if not ids["train"]:
         return {"decidable": False, "why": UNTOUCHED, "power": None}
-    compared = Compared.of(cut(parts_of(at), ids, likewise=alike))
+    bank = _finished_bank(at)
+    compared = Compared.of(cut(parts_of(at), ids, likewise=alike), bank)
     if not compared.blank.of(Group.HOLDOUT).any():
         return {"decidable": False, "why": f"{INCOMPARABLE}. {LINEAGE}", "power": None}
     gate = next(gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting))
-    found = _prospect(at, gate, compared, rate)
+    found = _prospect(at, gate, compared, bank, rate)
     rng = np.random.default_rng(at.params.seed)
     limited = found.limited(gate)
-    chance = chances(found.case, found.known, gate, rng) if limited else Chances(0.0, 0.0, 1.0, 0)
+    chance = Chances(0.0, 0.0, 1.0, 0)
+    if limited:
+        chance = chances(found.case, found.known, gate, rng, draws=DRAWS, level=rules.level)
     decidable = chance.passed >= WANTED
-    needed = found.case.examples if decidable else _needed(found, gate, rng)
+    needed = found.case.examples if decidable else _needed(found, gate, rng, rules.level)
     return {
         "decidable": decidable,
         "why": _why(found, gate, chance, needed),
@@ -109,14 +119,20 @@ def foreseen(
     }
 
 
-def _prospect(at: Opened, gate: Forgetting, compared: Compared, rate: float | None) -> Prospect:
+def _finished_bank(at: Opened) -> Bank | None:
+    folder = at.ws.bank / bank_plan(at, recipe_of(at)).key
+    return load_bank(folder) if bank_complete(folder) else None
+
+
+def _prospect(
+    at: Opened, gate: Forgetting, compared: Compared, bank: Bank | None, rate: float | None
+) -> Prospect:
     """Assume what nobody has measured, and take from a finished bank what it knows."""
     case, shadows = case_of(compared.blank), at.params.bank.shadows
-    folder = at.ws.bank / bank_plan(at, recipe_of(at)).key
     found = Prospect(case, assumed(case, shadows), shadows, measured=False)
-    if not bank_complete(folder):
+    if bank is None:
         return found
-    answers = load_bank(folder).on(compared.examples.ids)
+    answers = bank.on(compared.examples.ids)
     if (~answers.seen).sum(0).min() < 3:  # too few for a shadow to be scored by the others
         return found
     found = replace(found, case=case_of(compared.blank, _likeness(compared, answers)))
@@ -148,9 +164,18 @@ def _champion_auc(at: Opened, compared: Compared, answers: ShadowOutputs) -> Mea
     return Measurement("champion_auc", auc.value, auc.low, auc.high, len(scores.forget))
 
 
-def _needed(found: Prospect, gate: Forgetting, rng: np.random.Generator) -> int | None:
-    champion = found.known["champion_auc"].value
-    return examples_needed(found.case, found.shadows, gate, rng, champion=champion, draws=SEARCHED)
+def _needed(
+    found: Prospect, gate: Forgetting, rng: np.random.Generator, level: float
+) -> int | None:
+    return examples_needed(
+        found.case,
+        found.shadows,
+        gate,
+        rng,
+        champion=found.known["champion_auc"].value,
+        draws=SEARCHED,
+        level=level,
+    )
 
 
 def _power(chance: Chances) -> dict[str, Any]:

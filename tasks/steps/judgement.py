@@ -27,7 +27,8 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     The file is read first, so that one of the wrong kind is refused before anything is computed.
     """
     networks.load(weights, recipe_of(at))
-    gates = gates_of(load_policy(policy).gates)
+    rules = load_policy(policy)
+    gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
     champion = models.champion(at.ws.mlruns, at.params.model.name)
     if champion is None:
@@ -41,5 +42,5 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     apart = class_out(at, ids["train"], split, gates)
     bank = load_bank(ensure_bank(at, recipe_of(at)))
     basis = basis_of(models.verified(champion), split, bank, [made.weights for made in apart])
-    judged, _ = judge_candidate(weights, basis, gates, exact=False)
+    judged, _ = judge_candidate(weights, basis, gates, level=rules.level, exact=False)
     return {**as_json(judged), **geometry_notes(split, gates, apart)}

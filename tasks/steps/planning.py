@@ -16,10 +16,9 @@ from tasks.steps.deciding import foreseen
 from tasks.steps.extraction import SPLITS, find, likewise
 from tasks.steps.originals import recipe_of
 from tasks.steps.running import Opened
-from tasks.steps.workdata import bank_plan, parts_of, training
+from tasks.steps.workdata import bank_state, parts_of, training
 from unlearning.methods import METHODS
 from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
-from unlearning.shadows import bank_complete
 
 
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
@@ -65,8 +64,10 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
     wanted = [found for part in SPLITS for found in ids[part]]
     held = datasets.holds(at.ws, wanted) if wanted else []
     copies = [{"where": str(copy.where), "what": copy.what} for copy in held]
-    if bank_complete(at.ws.bank / bank_plan(at, recipe_of(at)).key):
-        copies.append({"where": "shadow bank", "what": f"{len(wanted)} columns of each shadow"})
+    if state := bank_state(at, recipe_of(at)):
+        again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
+        what = f"{len(wanted)} columns of each shadow{again}"
+        copies.append({"where": "shadow bank", "what": what})
     for version in models.versions(at.ws.mlruns, at.params.model.name) if ids["train"] else ():
         serving = ", the champion" if models.CHAMPION in version.aliases else ""
         what = f"weights of version {version.version}{serving}"

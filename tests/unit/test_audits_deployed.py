@@ -26,7 +26,7 @@ from unlearning.judging import decide, gates_of, judge
 from unlearning.networks import Recipe
 from unlearning.outputs import logits_of
 from unlearning.shadows import Bank, draw_halves
-from unlearning.statistics import FPRS
+from unlearning.statistics import FPRS, LEVEL
 
 POLICY: dict[str, Any] = {
     "integrity": {},
@@ -155,7 +155,7 @@ def test_judging_measures_the_onnx_form_like_the_candidate(tmp_path: Path) -> No
     networks.save(toys.trained(), path)
     bank = random_bank(parts, np.random.default_rng(0))
     basis = basis_of(path, parts, bank)
-    judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), exact=False)
+    judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), level=LEVEL, exact=False)
     marks = {name for name in judged.measured if name.startswith("onnx/")}
     assert marks == {f"onnx/{name}" for name in judged.measured.keys() - marks - SHARED}
     for name in marks:
@@ -273,12 +273,12 @@ def test_judging_measures_the_forms_that_are_asked_for(tmp_path: Path) -> None:
     networks.save(network, candidate)
     bank = random_bank(parts, np.random.default_rng(0))
     basis = basis_of(champion, parts, bank)
-    judged, _ = judge_candidate(candidate, basis, gates_of(IN_FORM), exact=False)
+    judged, _ = judge_candidate(candidate, basis, gates_of(IN_FORM), level=LEVEL, exact=False)
     measured = judged.measured
     assert measured["answered_classes"].value == 3
     assert measured["int8/answered_classes"].value == 1
     assert {v.gate: v.outcome for v in judged.verdicts}["deployed"] is Outcome.FAILED
-    plain, _ = judge_candidate(candidate, basis, gates_of(POLICY), exact=False)
+    plain, _ = judge_candidate(candidate, basis, gates_of(POLICY), level=LEVEL, exact=False)
     assert not any(name.startswith("int8/") for name in plain.measured)
     assert plain.measured == {k: m for k, m in measured.items() if not k.startswith("int8/")}
 

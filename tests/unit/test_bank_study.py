@@ -11,7 +11,7 @@ from benchmarks import bank_shares, bank_study, bank_tables
 from benchmarks.bank_cells import CHAMPION, RETRAINED, SHADOW, Draws, Seen
 from benchmarks.bank_shares import Bank, Shelf
 from benchmarks.gate_grounds import Asked, Good, Ground
-from benchmarks.means import mean_of
+from benchmarks.means import mean_of, write_page
 from unlearning.errors import UsageError
 
 PEOPLE = np.repeat([f"{person:02d}" for person in range(40)], 3)
@@ -151,3 +151,14 @@ def test_only_what_is_there_is_judged(tmp_path: Path) -> None:
     (kept,) = bank_study.kept([whole, headless, untrained])
     assert [good.name for good in kept.goods] == ["here"]
     assert [asked.size for asked in kept.asked] == [100]
+
+
+def test_a_page_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    result = tmp_path / "toy.json"
+    result.write_text(
+        '{"benchmark": "toy", "hardware": {"cpu": "a chip", "cores": 2}, "versions": {"torch": "2"}}'
+    )
+    write_page(result, "3 seeds.", "| a |\n")
+    text = result.with_suffix(".md").read_text()
+    assert text.startswith("# toy\n\n3 seeds.\n\na chip, 2 cores; torch 2.")
+    assert text.endswith("toy.json.\n\n| a |\n")

@@ -16,7 +16,7 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.rmia import RmiaOffline
 from unlearning.calibrated import Calibrated, Signals
 from unlearning.domain import FloatArray, Group, Outputs, ShadowOutputs
-from unlearning.measuring import null_band
+from unlearning.null_band import null_band
 from unlearning.shadows import draw_halves
 from unlearning.statistics import (
     Interval,

@@ -26,7 +26,7 @@ from unlearning.calibrated import Calibrated, Signals
 from unlearning.contracts import Attack
 from unlearning.domain import FloatArray, Group, Outputs, ShadowOutputs
 from unlearning.errors import UsageError
-from unlearning.measuring import null_band
+from unlearning.null_band import null_band
 from unlearning.shadows import draw_halves, shadow_targets
 from unlearning.statistics import auc
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tasks.policy import EXACT
 from tasks.settings import (
     TEMPLATES,
     Rung,
@@ -20,6 +21,7 @@ from tasks.settings import (
     write_templates,
 )
 from unlearning.errors import PolicyError
+from unlearning.methods import METHODS
 
 POLICY = """
 attempts: 2
@@ -53,6 +55,27 @@ def test_the_templates_can_be_used_as_they_are(ws: Workspace) -> None:
     assert params.data.size is None
     assert params.training.weight_decay == 0.0005
     assert load_policy(ws.policy).ladder[-1].method == "retrain"
+
+
+def test_approximate_attempts_share_one_error(tmp_path: Path) -> None:
+    """One of 95 %; two of 97.5 % each; a third rung beyond the cap on attempts does not count."""
+    for attempts, methods, level in (
+        (4, ["famr", "retrain"], 0.95),
+        (4, ["famr", "finetune", "retrain"], 0.975),
+        (2, ["famr", "finetune", "sfr_on", "retrain"], 0.975),
+        (4, ["retrain"], 0.95),
+    ):
+        path = tmp_path / "policy.yaml"
+        tree = yaml.safe_load(POLICY) | {
+            "attempts": attempts,
+            "ladder": [{"method": name} for name in methods],
+        }
+        path.write_text(yaml.safe_dump(tree))
+        assert load_policy(path).level == pytest.approx(level, rel=1e-12)
+
+
+def test_the_exact_methods_are_those_of_the_registry() -> None:
+    assert {name for name in METHODS if METHODS[name].exact} == EXACT
 
 
 def test_settings_that_are_there_stay(ws: Workspace) -> None:

@@ -27,8 +27,8 @@ def test_a_job_names_nobody(job: Job) -> None:
     assert {name for part in parts for name in (*part.ids, *part.subjects)} == {""}
 
 
+@pytest.mark.timeout(300)  # two processes start, and each imports torch
 def test_processes_give_what_one_thread_gives(job: Job) -> None:
-    """Two shadows go to two processes; the third call checks the same bits in this one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     here = {shadow: train_shadow(job, shadow) for shadow in (1, 2)}

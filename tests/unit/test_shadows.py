@@ -13,7 +13,7 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.loss import Loss
 from unlearning.domain import Group, Outputs, ShadowOutputs
 from unlearning.errors import IntegrityError, UsageError
-from unlearning.measuring import null_band
+from unlearning.null_band import null_band
 from unlearning.shadows import (
     BankPlan,
     bank_complete,
