@@ -9,10 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# No test is timed: on a busy machine one example may take a second.
-hypothesis.settings.register_profile("lethe", deadline=None)
-hypothesis.settings.load_profile("lethe")
-
 # Read by the packages when they are imported, so it comes before any of them.
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -33,8 +29,13 @@ THREADS["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin while they wait star
 HOME = tempfile.TemporaryDirectory(prefix="lethe-tests-", ignore_cleanup_errors=True)
 os.environ.update(QUIET | THREADS | {"PREFECT_HOME": HOME.name})
 
+import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+# No test is timed: on a busy machine one example may take a second.
+hypothesis.settings.register_profile("lethe", deadline=None)
+hypothesis.settings.load_profile("lethe")
 
 TESTS = Path(__file__).parent
 SECONDS = {"unit": 60, "integration": 300, "end_to_end": 900}

@@ -55,15 +55,17 @@ def equally_hard(forget: FloatArray, holdout: FloatArray, *, strata: int = STRAT
     The forget set's difficulties are cut into so many strata of equal size, and from each as many
     holdout examples are taken, evenly over its range, as the poorest stratum has. So a chosen
     forget set has few that it may be compared with, and limits that ask for more do not apply.
+    Who is harder or easier than everyone in the forget set is left out.
     """
+    inside = (forget.min() <= holdout) & (holdout <= forget.max())
     cuts = np.quantile(forget, np.linspace(0, 1, strata + 1)[1:-1])
     of_forget, of_holdout = np.digitize(forget, cuts), np.digitize(holdout, cuts)
     wanted = np.bincount(of_forget, minlength=strata)
-    present = np.bincount(of_holdout, minlength=strata)
+    present = np.bincount(of_holdout[inside], minlength=strata)
     each = min(has / asked for has, asked in zip(present, wanted, strict=True) if asked)
     chosen = np.zeros(len(holdout), dtype=bool)
     for stratum in range(strata):
-        order = np.flatnonzero(of_holdout == stratum)
+        order = np.flatnonzero((of_holdout == stratum) & inside)
         chosen[_evenly(order[np.argsort(holdout[order])], int(each * wanted[stratum]))] = True
     return chosen
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning.domain import ShadowOutputs
-from unlearning.matching import difficulty, equally_hard
+from unlearning.domain import Examples, ShadowOutputs
+from unlearning.matching import comparable, difficulty, equally_hard
+from unlearning.shadows import Bank
 from unlearning.statistics import auc
 
 
@@ -50,3 +51,39 @@ def test_a_shift_that_grows_with_difficulty_is_no_membership(rng: np.random.Gene
     own, others = scores(forget), scores(holdout)
     assert auc(own, others) < 0.25
     assert abs(auc(own, others[equally_hard(forget, holdout)]) - 0.5) < 0.05
+
+
+def asked_and_strangers(odds: np.ndarray) -> tuple[Examples, Examples, Bank]:
+    """40 examples to forget, then 80 strangers of their class and 10 of another.
+
+    Four shadows that never saw anybody answer with these log odds of the true class and noise of
+    their own.
+    """
+    n = len(odds)
+    ids = np.arange(n).astype(np.str_)
+    labels = np.r_[np.zeros(120, dtype=int), np.ones(10, dtype=int)]
+    everyone = Examples(np.zeros((n, 1, 1, 1), np.uint8), labels, ids, ids)
+    logits = np.zeros((4, n, 2))
+    logits[:, np.arange(n), labels] = odds
+    ones = np.ones(4)
+    bank = Bank(ids, np.zeros((4, n), dtype=bool), logits, ones, ones)
+    return everyone.take(np.arange(40)), everyone.take(np.arange(40, n)), bank
+
+
+def test_a_mixed_forget_set_is_compared_with_all_of_its_class(rng: np.random.Generator) -> None:
+    forget, holdout, bank = asked_and_strangers(rng.normal(size=130))
+    assert np.flatnonzero(comparable(forget, holdout, bank)).tolist() == list(range(80))
+
+
+def test_a_chosen_one_is_compared_with_equally_hard_ones_only(rng: np.random.Generator) -> None:
+    """The forget set is as hard as the first half of the strangers; the easy ones are left out."""
+    odds = np.r_[rng.normal(-3, 0.1, 80), np.full(40, 2.0), np.full(10, -3.0)]
+    forget, holdout, bank = asked_and_strangers(odds)
+    chosen = np.flatnonzero(comparable(forget, holdout, bank))
+    assert len(chosen) >= 15 and chosen.max() < 40
+
+
+def test_nobody_is_comparable_where_no_stranger_is_of_the_class() -> None:
+    forget, holdout, bank = asked_and_strangers(np.zeros(130))
+    others = holdout.take(holdout.labels == 1)
+    assert not comparable(forget, others, bank).any()
