@@ -10,7 +10,6 @@ from typing import Any
 
 from tasks.checking import read_yaml, text_at
 from unlearning.errors import PolicyError
-from unlearning.statistics import level_of_each
 
 GATES = ("integrity", "utility", "forgetting")
 
@@ -43,6 +42,8 @@ class Policy:
         A run that is repeated on the same champion makes the same candidates, so that it draws no
         new chances; another ladder has to be adopted first, which is logged.
         """
+        from unlearning.statistics import level_of_each  # scipy: reading settings must be light
+
         tried = self.ladder[: self.attempts]
         return level_of_each(sum(rung.method not in EXACT for rung in tried))
 

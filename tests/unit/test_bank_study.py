@@ -156,7 +156,8 @@ def test_only_what_is_there_is_judged(tmp_path: Path) -> None:
 def test_a_page_says_what_it_was_measured_on(tmp_path: Path) -> None:
     result = tmp_path / "toy.json"
     result.write_text(
-        '{"benchmark": "toy", "hardware": {"cpu": "a chip", "cores": 2}, "versions": {"torch": "2"}}'
+        '{"benchmark": "toy", "hardware": {"cpu": "a chip", "cores": 2}, '
+        '"versions": {"torch": "2"}}'
     )
     write_page(result, "3 seeds.", "| a |\n")
     text = result.with_suffix(".md").read_text()
