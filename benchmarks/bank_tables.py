@@ -97,8 +97,8 @@ def words(lines: Sequence[Mapping[str, Any]]) -> str:
     line = next(line for line in lines if "networks" in line)
     counted = ", ".join(f"{n} of {name}" for name, n in line["networks"].items())
     return (
-        f"digits, {line['seeds']} seeds, for each {line['draws']} banks of each smaller size; judged "
-        f" (network and forget set): {counted}. Intervals are at 95 %: Student's over seeds "
+        f"digits, {line['seeds']} seeds, for each {line['draws']} banks of each smaller size; "
+        f"judged (network and forget set): {counted}. Intervals are at 95 %: Student's over seeds "
         "for means, Clopper and Pearson's over networks for shares."
     )
 

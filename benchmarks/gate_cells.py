@@ -20,15 +20,17 @@ from benchmarks.sources import code_digest
 from unlearning.attacks.lira import LiraOffline
 from unlearning.contracts import Gate
 from unlearning.digests import digest_of, digest_of_arrays
-from unlearning.domain import Decision, Group, Measurement
+from unlearning.domain import Decision, Group, Measurement, Outputs
 from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import decide, judge
 from unlearning.measuring import judged_part, measure
 from unlearning.power import decidable
+from unlearning.signals import log_confidence
 from unlearning.simulated import Case
+from unlearning.statistics import auc
 
-USUAL = {"loss_auc": 0.55, "accuracy_drop": 0.01}
+USUAL_AUC, USUAL_DROP = 0.55, 0.01
 """The usual gate: an uncalibrated attack's AUC, and the loss of test accuracy, at most so much."""
 
 SCIENCE = ("measuring", "matching", "judging", "power", "attacks.lira", "gates.utility")
@@ -83,7 +85,8 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
     whole, half = (scene_of(place, ground, bank, mask) for mask in (asked.forgets, asked.half))
     could, power = _decidable(place, whole)
     for candidate in found:
-        measured = _measured(place, candidate, half if candidate.half else whole)
+        scene = half if candidate.half else whole
+        measured = _measured(place, candidate, scene)
         gates = place.gates(candidate.form)
         verdicts = judge(measured, gates)
         yield Row(
@@ -94,7 +97,7 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
             is_a=candidate.kind,
             decision=decide(verdicts, exact=False),
             reasons={v.gate: f"{v.outcome}: {v.reason}" for v in verdicts if v.outcome != "PASSED"},
-            usual=usual(measured),
+            usual=usual(outputs(place, candidate, scene.every), measured),
             power=power,
             decidable=could,
             limited=_limited(gates, measured),
@@ -135,9 +138,16 @@ def _limited(gates: Sequence[Gate], measured: Mapping[str, Measurement]) -> bool
     return gate.limit_for(measured["forget_auc"].n, int(measured["holdout_examples"].value))[1]
 
 
-def usual(measured: Mapping[str, Measurement]) -> str:
-    """Say what the usual gate says: it looks at points, and always decides."""
-    inside = all(measured[name].value <= limit for name, limit in USUAL.items())
+def usual(answers: Outputs, measured: Mapping[str, Measurement]) -> str:
+    """Say what the usual gate says: it looks at points, and always decides.
+
+    answers: with all holdout examples, of which it takes those of the forget set's classes.
+    """
+    part = judged_part(answers)
+    scores = log_confidence(part.logits, part.labels)
+    found = auc(scores[part.of(Group.FORGET)], scores[part.of(Group.HOLDOUT)])
+    drop = measured["accuracy_drop"].value
+    inside = found <= USUAL_AUC and drop <= USUAL_DROP
     return Decision.RELEASED if inside else Decision.REFUSED
 
 

@@ -111,9 +111,10 @@ def outputs(place: Place, candidate: Candidate, rows: Rows, form: str = FULL) ->
 class Scene:
     """A forget set laid out, and the trial in which candidates take the champion's place.
 
-    known: the trial's controls, which no candidate has a part in.
+    every: with all holdout examples. known: the trial's controls, which no candidate has a part in.
     """
 
+    every: Rows
     rows: Rows
     trial: Trial
     known: Mapping[str, Measurement]
@@ -121,10 +122,11 @@ class Scene:
 
 def scene_of(place: Place, ground: Ground, bank: Bank, forgets: BoolArray) -> Scene:
     """Lay out a forget set with the champion's own answers."""
-    rows = compared(rows_of(place, forgets), place, bank)
+    every = rows_of(place, forgets)
+    rows = compared(every, place, bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
     trial = _trial(place, bank, rows, untouched)
-    return Scene(rows, trial, controls(trial, LiraOffline()))
+    return Scene(every, rows, trial, controls(trial, LiraOffline()))
 
 
 def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:

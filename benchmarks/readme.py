@@ -31,51 +31,65 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in cells)
 
 
-def judging(name: str) -> str:
-    """Write what the gates said of planted candidates."""
-    result = load(f"judging-{name}")
-    settings = result["settings"]
-    rows = [
-        [
-            row["candidate"],
-            row["n"],
-            row["released"],
-            row["refused"],
-            row["inconclusive"],
-            f"{row['forgetting PASSED']} / {row['forgetting FAILED']}",
-            row["utility FAILED"],
-            "{} ({} to {})".format(*(row["forget_auc min, mean, max"][i] for i in (1, 0, 2))),
-        ]
-        for row in result["rows"]["table"]
-    ]
-    header = ("candidate", "n", "released", "refused", "inconclusive")
-    more = ("forgetting passed / failed", "utility failed", "attack AUC, mean (range)")
+def operating(name: str) -> str:
+    """Write what the gates said of planted candidates, and what is demanded of them."""
+    result = load(name)
+    settings, rows = result["settings"], result["rows"]
     words = (
-        f"**{name}**: {settings['forgotten']} of {settings['train']:,} examples forgotten, "
-        f"{settings['holdout']:,} holdout, {settings['test']:,} test, {settings['shadows']} "
-        f"shadows, {settings['recipe']['network']}, {settings['seeds']} seeds (each with its own "
-        "forget set, champion and retrained model). Judged as made elsewhere: none counts as "
-        "exact.\n\n"
+        f"**{settings['data']}**: {settings['recipe']['network']}, {settings['train']:,} training, "
+        f"{settings['holdout']:,} holdout and {settings['test']:,} test examples, "
+        f"{settings['shadows']} shadows, up to {settings['seeds']} seeds with a champion each. All "
+        "are judged as made elsewhere: none counts as exact. In brackets 95 % intervals.\n\n"
     )
-    return words + table((*header, *more), rows)
+    usual = "the usual gate"
+    demands = [
+        [d["demand"], d["n"], _share(d["found"]), _share(d["usual gate"]), _met(d)]
+        for d in rows["demands"]
+    ]
+    said = [
+        [row["candidate"], row["is a"], row["n"], *map(_share, _decided(row))]
+        for row in rows["candidates"]
+    ]
+    header = ("candidate", "is", "n", "released", "refused", "inconclusive", f"{usual} releases")
+    return (
+        words
+        + table(("demand", "n", "found", f"by {usual}", ""), demands)
+        + "\nEach candidate, on all requests for which the policy has limits:\n\n"
+        + table(header, said)
+        + f"\nEach request: [benchmarks/results/{name}.md](benchmarks/results/{name}.md).\n"
+    )
+
+
+def _decided(row: dict[str, Any]) -> list[Any]:
+    said = ("released", "refused", "inconclusive", "released by the usual gate")
+    return [row[name] for name in said]
+
+
+def _share(found: list[float] | None) -> str:
+    return "-" if found is None else "{:.1%} ({:.1%} to {:.1%})".format(*found)
+
+
+def _met(demand: dict[str, Any]) -> str:
+    return "met" if demand["met"] else "**not met**"
 
 
 def whole(name: str) -> str:
     """Write what became of whole runs."""
-    result = load(f"whole-{name}")
+    result = load(name)
     first, *requests = result["rows"]
     parts = first["examples"]
     words = (
-        f"**{name}**: {parts['train']:,} training, {parts['holdout']:,} holdout, "
-        f"{parts['test']:,} test examples of {first['subjects']:,} people; champion's test "
+        f"**{name.removeprefix('whole-')}**: {parts['train']:,} training, "
+        f"{parts['holdout']:,} holdout, {parts['test']:,} test examples of "
+        f"{first['subjects']:,} people; champion's test "
         f"accuracy {first['test_accuracy']:.1%}; `init` with {first['bank']['shadows']} shadows "
         f"took {first['wall_seconds']:.0f} s.\n\n"
     )
     rows = []
     for request in requests:
         if "error" in request:
-            name = f"{request['request']} ({request['examples']})"
-            rows.append([name, "whole run", "**error**", "", request["error"]])
+            asked = f"{request['request']} ({request['examples']})"
+            rows.append([asked, "whole run", "**error**", "", request["error"]])
             continue
         for attempt in request["attempts"]:
             reasons = [v["reason"] for v in attempt["verdicts"] if v["outcome"] != "PASSED"]
@@ -96,7 +110,7 @@ def whole(name: str) -> str:
 
 def compared(name: str) -> str:
     """Write how methods came out beside retraining, a table for each task."""
-    result = load(f"methods-{name}")
+    result = load(name)
     settings, rows = result["settings"], result["rows"]["table"]
     parts = []
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -104,14 +118,14 @@ def compared(name: str) -> str:
         sizes = np.unique(settings["forgotten"][task])  # one number, or one for each seed
         forgotten = " or ".join(f"{size:,}" for size in sizes)
         words = (
-            f"**{name}, {task}**: {forgotten} of {settings['train']:,} "
+            f"**{settings['data']}, {task}**: {forgotten} of {settings['train']:,} "
             f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
             "an original each; mean, and deviation over the seeds, in per cent.\n\n"
         )
         header = ("", "FA", "RA", "TA", "average gap", "D_KL", "attack AUC (calibrated)", "seconds")
         parts.append(words + table(header, [_compared(row) for row in of]))
-    where = f"All columns, in [benchmarks/results/methods-{name}.md](benchmarks/results"
-    return "\n".join([*parts, f"{where}/methods-{name}.md).\n"])
+    where = f"All columns: [benchmarks/results/{name}.md](benchmarks/results/{name}.md).\n"
+    return "\n".join([*parts, where])
 
 
 def _compared(row: dict[str, Any]) -> list[str]:
@@ -128,9 +142,9 @@ def _compared(row: dict[str, Any]) -> list[str]:
     return [row["row"], *rates, spread("D_KL", 1, 2), spread("forget_auc", 1, 3), cost]
 
 
-def style() -> str:
+def style(name: str) -> str:
     """Write what forgetting a style left, by accuracy and by probes at three depths."""
-    result = load("style")
+    result = load(name)
     settings = result["settings"]
     names = ("forgotten style", "other styles", "probe, early", "probe", "probe, outputs")
     rows = [
@@ -155,9 +169,9 @@ def _mean(row: dict[str, Any], name: str) -> str:
     return f"{found['mean']:.3f} ± {found['sd']:.3f}" if found else ""
 
 
-def beside() -> str:
+def beside(name: str) -> str:
     """Write how our code compares with public code on the same weights and index sets."""
-    result = load("beside-sfr-on")
+    result = load(name)
     rows = [
         [
             name,
@@ -209,17 +223,20 @@ def machine(name: str) -> str:
 
 
 def block() -> str:
-    """Write all that is there."""
-    parts = ["### Known candidates\n"]
-    parts += [judging(n) for n in ("digits", "cifar10") if (RESULTS / f"judging-{n}.json").exists()]
-    parts += ["### Whole runs on real images\n"]
-    parts += [whole(n) for n in ("omniglot", "cifar10") if (RESULTS / f"whole-{n}.json").exists()]
-    parts += ["### Methods beside retraining\n"]
-    parts += [compared(n) for n in ("cifar10",) if (RESULTS / f"methods-{n}.json").exists()]
-    if (RESULTS / "style.json").exists():
-        parts += ["### Forgetting a style\n", style()]
-    parts += ["### Beside public code\n", beside()]
-    return "\n".join([*parts, machine("judging-digits")])
+    """Write all that is there, each section with the machine that it was measured on."""
+    sections = (
+        ("Known candidates", operating, ("gates-digits", "gates-cifar10")),
+        ("Whole runs on real images", whole, ("whole-omniglot", "whole-cifar10")),
+        ("Methods beside retraining", compared, ("methods-cifar10",)),
+        ("Forgetting a style", style, ("style",)),
+        ("Beside public code", beside, ("beside-sfr-on",)),
+    )
+    parts = []
+    for title, write, names in sections:
+        there = [name for name in names if (RESULTS / f"{name}.json").exists()]
+        if there:
+            parts += [f"### {title}\n", *map(write, there), machine(there[-1])]
+    return "\n".join(parts)
 
 
 def main() -> None:
