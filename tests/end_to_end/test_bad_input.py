@@ -106,6 +106,7 @@ class TestData:
 
     @pytest.fixture
     def run(self, lethe: Lethe) -> tuple[Lethe, str, Path]:
+        lethe.adopt(lethe.write_policy(CHEAP))
         request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
         return lethe, request, next(files_below(lethe.root / "data" / "shards"))
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import release
 from tests.unit.toys import measurement
+from unlearning import judging
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError, UsageError
@@ -242,3 +244,8 @@ def test_meaningless_limits_are_refused() -> None:
         Forgetting(limits_by_size=[{**LARGE, "auc": 0.5}])
     with pytest.raises(PolicyError, match="expected"):
         Forgetting(limits_by_size=[{"auc": 0.6}])
+
+
+def test_ledger_and_judge_excuse_the_same_gates_by_lineage() -> None:
+    """The auditor's rule is written down twice, so that one checks the other."""
+    assert set(release.BY_LINEAGE) == set(judging.BY_LINEAGE)
