@@ -49,7 +49,7 @@ from unlearning.training import silent
 DISTANCE = "style distance"
 
 STYLE = Famr(style_weight=1.0, style_layer=LAYER, style_scale="relative")
-"""Eqs. 3-5 with a grey neutral; a weight of Eq. 4 as it is printed diverges or does nothing."""
+"""Eqs. 3-5 with a grey neutral, on a scale that does not depend on the layer."""
 
 
 def distance(network: nn.Module, original: Classifier, seed: int) -> float:
