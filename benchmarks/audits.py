@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import judging, record
+from benchmarks import record, samples
 from benchmarks.trials import TrialName, original_path, retrained_path, setting, split_of
 from unlearning import networks
 from unlearning.audits.running import HOLDOUT, RELEARNING, RUNS, SHORT, SIZE, Ground, ground_of
@@ -97,7 +97,7 @@ def _words(m: Measurement) -> str:
 
 
 def bank_of(folder: Path) -> Bank:
-    """Load the shadow bank of benchmarks.judging."""
+    """Load the shadow bank of benchmarks.samples."""
     data = setting()
     plan = BankPlan(
         data_version=f"benchmark-{data.name}",
@@ -112,7 +112,7 @@ def bank_of(folder: Path) -> Bank:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    folder = judging.ROOT / "artifacts/benchmarks/cifar10"
+    folder = samples.ROOT / "artifacts/benchmarks/cifar10"
     parser.add_argument("--folder", type=Path, default=folder)
     args = parser.parse_args()
     torch.set_num_threads(1)

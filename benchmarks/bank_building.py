@@ -3,7 +3,7 @@
     OMP_WAIT_POLICY=PASSIVE python -m benchmarks.bank_building
 
 Threads that spin while they wait count as work on a busy machine; `lethe` lets none spin. Digits
-as in benchmarks.judging, fewer shadows and epochs. Every turn does every way once, in another
+as in benchmarks.samples, fewer shadows and epochs. Every turn does every way once, in another
 order; ratios are of one turn. Writes benchmarks/results/bank-building.json.
 """
 
@@ -23,7 +23,7 @@ import torch
 
 from benchmarks import record
 from benchmarks.commands import spread
-from benchmarks.judging import digits
+from benchmarks.samples import digits
 from benchmarks.stacked import train_stacked
 from unlearning.outputs import logits_of
 from unlearning.shadow_training import Answers, Job, spread_over_processes, train_shadow

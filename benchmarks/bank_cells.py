@@ -19,7 +19,7 @@ from benchmarks.gate_scenes import Place, Scene, outputs, scene_of
 from benchmarks.sources import code_digest
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.rmia import RmiaOffline
-from unlearning.calibrated import Calibrated
+from unlearning.contracts import Attack
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import IntArray, Measurement, ShadowOutputs
 from unlearning.errors import UsageError
@@ -40,7 +40,7 @@ from unlearning.statistics import auc
 SHARED = 1e9
 """A prior beside which an example's own deviation does not count."""
 
-CALIBRATIONS: dict[str, Calibrated] = {
+CALIBRATIONS: dict[str, LiraOffline | RmiaOffline] = {
     "mean, shared deviation": LiraOffline(prior=SHARED),
     "mean, shrunk deviation (prior 16)": LiraOffline(),
     "mean, own deviation (prior 0)": LiraOffline(prior=0.0),
@@ -173,7 +173,7 @@ class Mark:
 
 
 def _by_bank(
-    mark: Mark, ground: Ground, place: Place, scene: Scene, attack: Calibrated
+    mark: Mark, ground: Ground, place: Place, scene: Scene, attack: Attack
 ) -> Iterator[Seen]:
     gate = next(g for g in place.gates() if isinstance(g, Forgetting))
     gate = dataclasses.replace(gate, smallest_bank=2)
@@ -195,7 +195,7 @@ def _ends(null: Measurement) -> tuple[float, float, float]:
     return null.low, null.value, null.high
 
 
-def _left_out(mark: Mark, trial: Trial, other: ShadowOutputs, attack: Calibrated) -> Iterator[Seen]:
+def _left_out(mark: Mark, trial: Trial, other: ShadowOutputs, attack: Attack) -> Iterator[Seen]:
     """Take another shadow for a network that never saw the forget set: the part that it missed."""
     part, bank, missed = judged_part(trial.champion), comparable_shadows(trial), ~other.seen[0]
     target = select(dataclasses.replace(part, logits=other.logits[0]), missed)

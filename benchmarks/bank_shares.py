@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from benchmarks.judging import Setting
+from benchmarks.samples import Setting
 from unlearning import networks
 from unlearning.domain import BoolArray, IntArray, TextArray
 from unlearning.errors import UsageError

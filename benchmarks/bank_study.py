@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from benchmarks import bank_tables, grounds, judging, record
+from benchmarks import bank_tables, grounds, record, samples
 from benchmarks.bank_cells import CALIBRATIONS, Draws, Seen, judged
 from benchmarks.bank_shares import SHARES, Shelf, bank_of
 from benchmarks.gate_grounds import Ground, grounds_of, named, setting_of
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> Path:
     largest = dict(zip(SHARES, args.largest, strict=True))
     banks = {share: bank_of(shelf, setting, share, most) for share, most in largest.items()}
     there = kept(list(grounds_of("digits", setting, load_bank(halves), folder, args.seeds)))
-    place = Place("digits", shelf.folder, halves, judging.ROOT / "policy.yaml")
+    place = Place("digits", shelf.folder, halves, samples.ROOT / "policy.yaml")
     rows = all_judged(there, place, Draws(banks, args.sizes, args.draws))
     table = bank_tables.table(rows)
     settings = {

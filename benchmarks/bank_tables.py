@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ def page(lines: Sequence[Mapping[str, Any]]) -> str:
     return markdown(header, map(_written, lines))
 
 
-def _written(line: Mapping[str, Any]) -> Iterable[str]:
+def _written(line: Mapping[str, Any]) -> Sequence[str]:
     first = (f"{line['share']:.0%}", str(line["shadows"]), line["calibration"])
     if "too small" in line:
         return (*first, f"too small: {line['too small']}", *[""] * 8)

@@ -27,7 +27,7 @@ from torch import nn
 from benchmarks import record, trials
 from benchmarks.beside_privacy_meter import commit
 from benchmarks.commands import spread
-from benchmarks.judging import ROOT
+from benchmarks.samples import ROOT
 from unlearning import keyed, networks
 from unlearning.adversarial import EpsilonSearch
 from unlearning.domain import Examples, FloatArray, IntArray

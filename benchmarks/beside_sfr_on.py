@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import record, trials
-from benchmarks.judging import ROOT
+from benchmarks.samples import ROOT
 from unlearning import keyed, networks
 from unlearning.domain import Examples, FloatArray, Split
 from unlearning.methods import METHODS

@@ -34,7 +34,7 @@ from benchmarks.famr_trials import (
     summary,
     with_probe,
 )
-from benchmarks.judging import ROOT
+from benchmarks.samples import ROOT
 from tasks.famr_page import Curves, Section, famr_page
 from unlearning.errors import Diverged
 from unlearning.famr_bounds import Evidence

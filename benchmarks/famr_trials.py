@@ -1,6 +1,6 @@
 """What benchmarks.famr tries FAMR on: digits, a small vision transformer, classes and samples.
 
-Unlike in benchmarks.judging the labels are right, as in the paper's data. A trial is a task and a
+Unlike in benchmarks.samples the labels are right, as in the paper's data. A trial is a task and a
 seed; settings are chosen on a trial of its own, whose class and sample no other trial forgets.
 """
 

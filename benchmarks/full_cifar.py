@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks import judging
-from benchmarks.judging import Setting
+from benchmarks import samples
+from benchmarks.samples import Setting
 from benchmarks.trials import TrialName
 from unlearning.domain import BoolArray, Examples, joined
 from unlearning.errors import UsageError
 from unlearning.networks import Recipe
 from unlearning.training import Training
 
-PARTS = judging.ROOT / "artifacts" / "benchmarks" / "cifar10-parts"
+PARTS = samples.ROOT / "artifacts" / "benchmarks" / "cifar10-parts"
 COUNTS = {"train": 50_000, "test": 10_000}
 COLUMNS = ["image", "label", "sample_id"]
 
@@ -40,20 +40,20 @@ RECIPE = Recipe(
 
 def files(part: str) -> list[Path]:
     """Give the Parquet files of `train` or `test`: the shared one, or its parts."""
-    for folder in (judging.SHARED / "cifar10", PARTS):
+    for folder in (samples.SHARED / "cifar10", PARTS):
         found = sorted(folder.glob(f"{part}*.parquet"))
         rows = sum(pq.ParquetFile(path).metadata.num_rows for path in found)
         if found and rows == COUNTS[part]:
             return found
     raise UsageError(
         f"cifar10 {part}: {COUNTS[part]:,} images are neither in ../shared/data nor, all parts "
-        f"together, in {PARTS.relative_to(judging.ROOT)}; make them with benchmarks.full_cifar"
+        f"together, in {PARTS.relative_to(samples.ROOT)}; make them with benchmarks.full_cifar"
     )
 
 
 def examples(part: str) -> Examples:
     """Decode all images of a part, in a random order that is always the same."""
-    parts = [judging.decoded(path, np.arange(_rows(path))) for path in files(part)]
+    parts = [samples.decoded(path, np.arange(_rows(path))) for path in files(part)]
     return joined(*parts).take(np.random.default_rng(0).permutation(COUNTS[part]))
 
 
@@ -104,8 +104,8 @@ def main() -> None:
     parser.add_argument("--mib", type=float, default=30.0, help="largest part")
     args = parser.parse_args()
     for part in COUNTS:
-        for path in write_parts(judging.SHARED / f"cifar10/{part}.parquet", PARTS, args.mib):
-            print(f"{path.relative_to(judging.ROOT)} {path.stat().st_size / 2**20:.1f} MiB")
+        for path in write_parts(samples.SHARED / f"cifar10/{part}.parquet", PARTS, args.mib):
+            print(f"{path.relative_to(samples.ROOT)} {path.stat().st_size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from benchmarks import planted
 from benchmarks.answers import digest_of_file
 from benchmarks.gate_grounds import OTHER_SEED, Ground
-from benchmarks.judging import Setting
+from benchmarks.samples import Setting
 from unlearning import networks
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import FloatArray, Split

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import judging, planted
-from benchmarks.judging import Setting, model_path
+from benchmarks import planted, samples
+from benchmarks.samples import Setting, model_path
 from unlearning import networks
 from unlearning.domain import BoolArray, FloatArray, IntArray, ShadowOutputs, Split
 from unlearning.selecting import memorisation
@@ -136,7 +136,7 @@ def preferences(kind: str, setting: Setting, bank: Bank, seed: int) -> tuple[Int
 
 
 def _whole(units: IntArray, setting: Setting) -> IntArray:
-    """Subjects with no example in the holdout set: those of judging's digits may cross the cut."""
+    """Subjects with no example in the holdout set: those of digits may cross the cut."""
     crossing = np.isin(setting.train.subjects, setting.holdout.subjects)
     return np.setdiff1d(units, units[crossing])
 
@@ -227,8 +227,8 @@ def setting_of(data: str) -> Setting:
     CIFAR-10 has a small network, so that ten seeds are trained in an hour on two cores.
     """
     if data != "cifar10":
-        return judging.SETTINGS[data]()
-    found = judging.cifar10()
+        return samples.SETTINGS[data]()
+    found = samples.cifar10()
     recipe = replace(found.recipe, network="conv-medium")
     training = replace(found.training, epochs=10)
     name = "cifar10-conv-medium"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from unlearning.domain import Decision
 from unlearning.statistics import Interval, clopper_pearson
+
+T = TypeVar("T")
 
 DECISIONS = (Decision.RELEASED, Decision.REFUSED, Decision.INCONCLUSIVE)
 
@@ -49,9 +51,9 @@ def cell_of(row: Row) -> Cell:
     return (row.kind, row.size, row.candidate)
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+def grouped(rows: Iterable[T], key: Callable[[T], Any]) -> dict[Any, list[T]]:
     """Sort rows into groups, in the order in which the groups appear."""
-    groups: dict[Any, list[Row]] = {}
+    groups: dict[Any, list[T]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

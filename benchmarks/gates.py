@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import yaml
 
-from benchmarks import gate_tables, grounds, judging, record
+from benchmarks import gate_tables, grounds, record, samples
 from benchmarks.gate_cells import judged
 from benchmarks.gate_grounds import WANTED, Ground, grounds_of, named, setting_of
 from benchmarks.gate_scenes import Place, bank_of
@@ -49,7 +49,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--kinds", nargs="+", help="random, subject, class, memorised; default all")
     parser.add_argument("--sizes", nargs="+", type=int, help="only forget sets of so many examples")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--policy", type=Path, default=judging.ROOT / "policy.yaml")
+    parser.add_argument("--policy", type=Path, default=samples.ROOT / "policy.yaml")
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
     return parser.parse_args(arguments)
 

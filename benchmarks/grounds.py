@@ -1,6 +1,6 @@
 """Where unlearning methods are compared: data, forget sets, and the networks on both sides.
 
-A ground has the data of benchmarks.judging, or all of CIFAR-10. Its networks (originals, retrained
+A ground has the data of benchmarks.samples, or all of CIFAR-10. Its networks (originals, retrained
 models, one shadow bank) are kept in a folder of its name; benchmarks.jobs trains what is missing.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import full_cifar, judging, trials
+from benchmarks import full_cifar, samples, trials
 from benchmarks.presets import SOURCES
 from benchmarks.published_training import PublishedTraining
 from benchmarks.trials import TrialName
@@ -21,7 +21,7 @@ from unlearning.domain import BoolArray, Examples, Split
 from unlearning.errors import UsageError
 from unlearning.shadows import BankPlan, bank_complete, build_bank
 
-CACHE = judging.ROOT / "artifacts" / "benchmarks"
+CACHE = samples.ROOT / "artifacts" / "benchmarks"
 
 Count = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -37,7 +37,7 @@ class Ground:
     settings are run on it unless others are asked for.
     """
 
-    setting: judging.Setting
+    setting: samples.Setting
     tasks: tuple[str, ...]
     forgets: Callable[[TrialName], BoolArray]
     alike: Callable[[TrialName, str], BoolArray]
@@ -60,8 +60,8 @@ class Ground:
         return plan_of(self.setting)
 
 
-def plan_of(setting: judging.Setting) -> BankPlan:
-    """Give the plan of a setting's shadow bank, the same as that of benchmarks.judging."""
+def plan_of(setting: samples.Setting) -> BankPlan:
+    """Give the plan of a setting's shadow bank, the same as that of benchmarks.samples."""
     return BankPlan(
         data_version=f"benchmark-{setting.name}",
         recipe=setting.recipe,
@@ -71,11 +71,11 @@ def plan_of(setting: judging.Setting) -> BankPlan:
     )
 
 
-def _part(setting: judging.Setting, name: str) -> Examples:
+def _part(setting: samples.Setting, name: str) -> Examples:
     return {"train": setting.train, "holdout": setting.holdout, "test": setting.test}[name]
 
 
-def _of_class(setting: judging.Setting, trial: TrialName, part: str) -> BoolArray:
+def _of_class(setting: samples.Setting, trial: TrialName, part: str) -> BoolArray:
     labels = _part(setting, part).labels
     if trial.task != "class":
         return np.zeros(len(labels), dtype=bool)
@@ -84,12 +84,12 @@ def _of_class(setting: judging.Setting, trial: TrialName, part: str) -> BoolArra
 
 def digits() -> Ground:
     """Give digits: 10 people of 12 images, or the class of threes, out of 1,100; conv net."""
-    setting = judging.digits()
+    setting = samples.digits()
 
     def forgets(trial: TrialName) -> BoolArray:
         if trial.task == "class":
             return _of_class(setting, trial, "train")
-        forgotten = judging.split_of(setting, trial.seed).forget.ids
+        forgotten = samples.split_of(setting, trial.seed).forget.ids
         return np.isin(setting.train.ids, forgotten)
 
     return Ground(
@@ -111,11 +111,11 @@ def cifar10() -> Ground:
 
 @cache
 def _kinds(part: str) -> np.ndarray:
-    """Sub-classes of judging.cifar10's holdout or test examples, in its order."""
+    """Sub-classes of samples.cifar10's holdout or test examples, in its order."""
     import pyarrow.parquet as pq
 
     source = "test" if part == "test" else "train"
-    table = pq.read_table(judging.SHARED / f"cifar10/{source}.parquet", columns=["subclass"])
+    table = pq.read_table(samples.SHARED / f"cifar10/{source}.parquet", columns=["subclass"])
     kinds = np.array(table["subclass"].to_pylist(), dtype=np.str_)
     if part == "test":
         return kinds[np.random.default_rng(1).permutation(10_000)[:5_000]]
@@ -134,7 +134,7 @@ def cifar10_full_amun() -> Ground:
     return _full(setting, PublishedTraining(schedule="steps"))
 
 
-def _full(setting: judging.Setting, training: PublishedTraining) -> Ground:
+def _full(setting: samples.Setting, training: PublishedTraining) -> Ground:
     def nothing(trial: TrialName, part: str) -> BoolArray:
         return np.zeros(len(_part(setting, part)), dtype=bool)
 
@@ -198,7 +198,7 @@ class Choice:
         return ground(self.data, self.examples, self.epochs)
 
 
-def bank_of(setting: judging.Setting, folder: Path, workers: int, progress: Count) -> Path:
+def bank_of(setting: samples.Setting, folder: Path, workers: int, progress: Count) -> Path:
     """Build a setting's bank unless it is there, and give its folder."""
     plan = plan_of(setting)
     if not bank_complete(folder / plan.key):

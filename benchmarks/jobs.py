@@ -38,7 +38,7 @@ class Job:
         return path.exists() or record_path(path).exists()
 
     def run(self, on: Ground, folder: Path) -> Path:
-        """Train it, with the seeds of benchmarks.judging and benchmarks.trials."""
+        """Train it, with the seeds of benchmarks.samples and benchmarks.trials."""
         seed = self.trial.original_seed
         if self.again is not None:
             seed = 900_000 + self.trial.seed * 10 + self.again

@@ -1,6 +1,6 @@
 """What judging one candidate costs, and how that grows with examples and shadows.
 
-    python -m benchmarks.judging_cost
+    python -m benchmarks.samples_cost
 
 Random networks and images of CIFAR-10's size: how long it takes does not depend on what they show.
 Writes benchmarks/results/judging-cost.json.
@@ -22,7 +22,7 @@ import yaml
 
 from benchmarks import record
 from benchmarks.commands import spread
-from benchmarks.judging import ROOT
+from benchmarks.samples import ROOT
 from benchmarks.throughput import GRID, cases, random_examples, random_trial
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline

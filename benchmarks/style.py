@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from benchmarks import record
-from benchmarks.judging import ROOT
+from benchmarks.samples import ROOT
 from benchmarks.style_trials import (
     COLUMNS,
     FORGOTTEN,

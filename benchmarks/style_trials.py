@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import nn
 
-from benchmarks.judging import SHARED, decoded
+from benchmarks.samples import SHARED, decoded
 from unlearning import networks
 from unlearning.domain import Examples, FloatArray, Split, TextArray
 from unlearning.features import probe_auc, tapped

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks import judging
+from benchmarks import samples
 from unlearning import networks
 from unlearning.domain import BoolArray, Split
 from unlearning.training import train
@@ -49,7 +49,7 @@ class TrialName:
 
     @property
     def original_seed(self) -> int:
-        """Which of the originals of benchmarks.judging it starts from; tuning has its own."""
+        """Which of the originals of benchmarks.samples it starts from; tuning has its own."""
         return 9 - (self.seed - TUNING) if self.tuning else self.seed
 
     def __str__(self) -> str:
@@ -58,14 +58,14 @@ class TrialName:
 
 
 @cache
-def setting() -> judging.Setting:
+def setting() -> samples.Setting:
     """Give CIFAR-10's 10,000 / 5,000 / 5,000 examples, decoded once."""
-    return judging.cifar10()
+    return samples.cifar10()
 
 
 @cache
 def _subclasses() -> np.ndarray:
-    table = pq.read_table(judging.SHARED / "cifar10/train.parquet", columns=["subclass"])
+    table = pq.read_table(samples.SHARED / "cifar10/train.parquet", columns=["subclass"])
     order = np.random.default_rng(0).permutation(50_000)
     return np.array(table["subclass"].to_pylist(), dtype=np.str_)[order[:10_000]]
 
@@ -92,7 +92,7 @@ def split_of(trial: TrialName) -> Split:
 
 def original_path(folder: Path, trial: TrialName) -> Path:
     """Name the original's file."""
-    return judging.model_path(folder, "champion", trial.original_seed)
+    return samples.model_path(folder, "champion", trial.original_seed)
 
 
 def retrained_path(folder: Path, trial: TrialName, again: int = 0) -> Path:
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
-        "--folder", type=Path, default=judging.ROOT / "artifacts/benchmarks/cifar10"
+        "--folder", type=Path, default=samples.ROOT / "artifacts/benchmarks/cifar10"
     )
     args = parser.parse_args()
     tuned = [(TrialName(task, TUNING), 0) for task in TASKS]

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 import yaml
 
-from benchmarks import grounds, judging, presets, record, ulira
+from benchmarks import grounds, presets, record, samples, ulira
 from benchmarks.means import markdown, write_page
 from benchmarks.presets import ANY, Preset
 from benchmarks.ulira_models import Design, Lab
@@ -66,7 +66,7 @@ def _of_policy(method: str) -> Preset:
 
 
 def _policy() -> dict[str, Any]:
-    return dict(yaml.safe_load((judging.ROOT / "policy.yaml").read_text()))
+    return dict(yaml.safe_load((samples.ROOT / "policy.yaml").read_text()))
 
 
 def forgetting_gate() -> Forgetting:
@@ -141,7 +141,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     torch.set_num_threads(1)
-    setting, folder = judging.digits(), args.cache / "digits"
+    setting, folder = samples.digits(), args.cache / "digits"
     design = Design(models=args.models, base=args.base, pool=args.pool)
     training = dataclasses.replace(setting.training, epochs=EPOCHS)
     lab = Lab(setting, training, design, folder / "study" / "ulira")

@@ -19,8 +19,8 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from benchmarks.judging import Setting
 from benchmarks.presets import Preset
+from benchmarks.samples import Setting
 from benchmarks.sources import code_digest
 from unlearning import keyed, networks
 from unlearning.digests import digest_of, digest_of_arrays

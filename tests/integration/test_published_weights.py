@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.judging import decoded
+from benchmarks.samples import decoded
 from unlearning import networks
 from unlearning.networks import Recipe
 from unlearning.outputs import logits_of

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmarks import cells, grounds, judging, method_tables, methods, record, sources, trials
+from benchmarks import cells, grounds, method_tables, methods, record, samples, sources, trials
 from benchmarks.grounds import Ground
-from benchmarks.judging import Setting
 from benchmarks.published_training import PublishedTraining
+from benchmarks.samples import Setting
 from benchmarks.trials import TrialName
 from tests.unit import toys
 from unlearning.domain import BoolArray, Examples
@@ -262,11 +262,11 @@ def test_digits_forget_whole_people_or_a_class() -> None:
     assert set(on.setting.test.labels[on.alike(one, "test")]) == {3}
 
 
-@pytest.mark.skipif(not judging.SHARED.is_dir(), reason="../shared/data is not there")
+@pytest.mark.skipif(not samples.SHARED.is_dir(), reason="../shared/data is not there")
 def test_the_sub_class_is_known_in_holdout_and_test_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A coupe is an automobile, label 1, wherever it is found. Images are not decoded for that."""
-    monkeypatch.setattr(judging, "decoded", _undecoded)
-    monkeypatch.setattr(trials, "setting", judging.cifar10)
+    monkeypatch.setattr(samples, "decoded", _undecoded)
+    monkeypatch.setattr(trials, "setting", samples.cifar10)
     on = grounds.cifar10()
     trial = TrialName("subclass", 0)
     for part, examples in (("holdout", on.setting.holdout), ("test", on.setting.test)):
@@ -362,7 +362,7 @@ def test_the_comparison_needs_no_more_than_a_bare_gpu_machine_has() -> None:
     )
     ran = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=judging.ROOT,
+        cwd=samples.ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import commands, judging, record, throughput, watched
+from benchmarks import commands, record, throughput, watched
 from unlearning.attacks.lira import LiraOffline
 from unlearning.measuring import measure
 
@@ -126,28 +126,6 @@ def test_what_is_watched_is_there(module: str, name: str) -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
-def judged(candidate: str, decision: str, forgetting: str, auc: float) -> dict[str, Any]:
-    return {
-        "candidate": candidate,
-        "decision": decision,
-        "verdicts": {"forgetting": forgetting, "utility": "PASSED"},
-        "measurements": {"forget_auc": {"value": auc}},
-    }
-
-
-def test_the_table_counts_decisions_and_verdicts_by_candidate() -> None:
-    rows = [
-        judged("untouched", "refused", "FAILED", 0.7),
-        judged("untouched", "inconclusive", "INCONCLUSIVE", 0.6),
-        judged("retrained", "released", "PASSED", 0.5),
-    ]
-    untouched, retrained = judging.table(rows)
-    assert (untouched["n"], untouched["refused"], untouched["inconclusive"]) == (2, 1, 1)
-    assert untouched["forgetting FAILED"] == untouched["forgetting INCONCLUSIVE"] == 1
-    assert untouched["forget_auc min, mean, max"] == [0.6, 0.65, 0.7]
-    assert (retrained["released"], retrained["utility PASSED"]) == (1, 1)
-
-
 def test_a_result_says_what_it_was_measured_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,5 +142,5 @@ def test_the_page_names_every_benchmark() -> None:
     """A module that can be run by itself says so with `__main__`."""
     page = (FOLDER / "README.md").read_text()
     runnable = [f.stem for f in FOLDER.glob("*.py") if '__name__ == "__main__"' in f.read_text()]
-    assert {"judging", "cost"} <= set(runnable)
+    assert {"gates", "cost"} <= set(runnable)
     assert [name for name in runnable if f"benchmarks.{name}" not in page] == []

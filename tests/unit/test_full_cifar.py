@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from benchmarks import full_cifar, judging
+from benchmarks import full_cifar, samples
 from benchmarks.trials import TrialName
 from unlearning.errors import UsageError
 
@@ -39,8 +39,8 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pq.write_table(pa.table(table), folder / f"{part}.parquet")
     monkeypatch.setattr(full_cifar, "COUNTS", counts)
     monkeypatch.setattr(full_cifar, "PARTS", tmp_path / "parts")
-    monkeypatch.setattr(judging, "SHARED", tmp_path / "shared")
-    monkeypatch.setattr(judging, "ROOT", tmp_path)
+    monkeypatch.setattr(samples, "SHARED", tmp_path / "shared")
+    monkeypatch.setattr(samples, "ROOT", tmp_path)
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import judging, ulira_methods
+from benchmarks import samples, ulira_methods
 from benchmarks.presets import Preset
 from benchmarks.ulira_models import Design, Drawn, Lab, drawn
 from benchmarks.ulira_rows import laid_out, of_gate, sides_of
@@ -21,17 +21,17 @@ TRAINING = Training(epochs=1, batch_size=64, learning_rate=0.1, precision="fp32"
 
 
 @pytest.fixture(scope="module")
-def setting() -> judging.Setting:
-    return judging.digits()
+def setting() -> samples.Setting:
+    return samples.digits()
 
 
 @pytest.fixture(scope="module")
-def who(setting: judging.Setting) -> Drawn:
+def who(setting: samples.Setting) -> Drawn:
     return drawn(DESIGN, setting)
 
 
 def test_every_model_sees_the_base_and_half_of_the_pool(
-    who: Drawn, setting: judging.Setting
+    who: Drawn, setting: samples.Setting
 ) -> None:
     """12 examples a subject: the base is 48, the pool 96, of which 48 are seen; pairs see all."""
     assert who.pool.sum() == 96
@@ -58,13 +58,13 @@ def test_an_example_is_unlearned_in_a_quarter_of_the_runs_and_unseen_in_a_half(w
         assert (who.never[who.group == pair].sum(0) == 2).all()
 
 
-def test_fewer_models_are_the_first_of_more(who: Drawn, setting: judging.Setting) -> None:
+def test_fewer_models_are_the_first_of_more(who: Drawn, setting: samples.Setting) -> None:
     more = drawn(Design(models=12, base=4, pool=8), setting)
     assert (more.seen[:8] == who.seen).all()
     assert (more.forgets[:8] == who.forgets).all()
 
 
-def test_a_design_that_cannot_be_cut_is_refused(setting: judging.Setting) -> None:
+def test_a_design_that_cannot_be_cut_is_refused(setting: samples.Setting) -> None:
     with pytest.raises(UsageError, match="multiple of 4"):
         Design(models=8, base=4, pool=6)
     with pytest.raises(UsageError, match="at most 91"):
@@ -72,7 +72,7 @@ def test_a_design_that_cannot_be_cut_is_refused(setting: judging.Setting) -> Non
 
 
 def test_answers_are_kept_and_a_run_sees_only_what_its_original_saw(
-    setting: judging.Setting, tmp_path: Path
+    setting: samples.Setting, tmp_path: Path
 ) -> None:
     """The second time nothing is trained: the files are the same, and so are the answers."""
     lab = Lab(setting, TRAINING, DESIGN, tmp_path)
@@ -87,7 +87,7 @@ def test_answers_are_kept_and_a_run_sees_only_what_its_original_saw(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
 
 
-def test_each_half_is_a_run_of_its_own(setting: judging.Setting, tmp_path: Path) -> None:
+def test_each_half_is_a_run_of_its_own(setting: samples.Setting, tmp_path: Path) -> None:
     """Retraining on either half's rest gives other networks; sides are of the pool alone."""
     lab = Lab(setting, TRAINING, DESIGN, tmp_path)
     retrain = Preset(name="retrain", method="retrain", source="published", found="-")
@@ -97,7 +97,7 @@ def test_each_half_is_a_run_of_its_own(setting: judging.Setting, tmp_path: Path)
 
 
 def test_the_gate_compares_what_a_run_forgot_with_the_holdout_examples(
-    who: Drawn, setting: judging.Setting, tmp_path: Path
+    who: Drawn, setting: samples.Setting, tmp_path: Path
 ) -> None:
     at, groups = laid_out(Lab(setting, TRAINING, DESIGN, tmp_path), who.seen[0], who.forgets[0, 0])
     counts = [int((groups == group).sum()) for group in Group]
