@@ -79,7 +79,8 @@ def beyond(rows: Sequence[Row]) -> list[str]:
 
 def _inside(rows: Sequence[Row], name: str) -> bool:
     found = np.array([row.bounds[name] for row in rows if name in row.bounds], dtype=np.float64)
-    value, low, high = found.mean(0)
+    known = found[np.isfinite(found[:, 0])]
+    value, low, high = known.mean(0) if len(known) else (0.0, 0.0, 0.0)
     return bool(low <= value <= high)
 
 
@@ -124,8 +125,11 @@ def table(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _mean(rows: Sequence[Row], name: str) -> float:
-    return round(float(np.mean([row.bounds[name][0] for row in rows])), 3)
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    """Give the mean over the rows in which there was something to compare, None if in none."""
+    values = np.array([row.bounds[name][0] for row in rows])
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 3) if len(known) else None
 
 
 def by_candidate(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""What judging one candidate costs, and how that grows with examples and shadows.
+"""What judging one candidate costs, how that grows with examples and shadows, and a bank's cost.
 
-    python -m benchmarks.samples_cost
+    python -m benchmarks.judging_cost
 
 Random networks and images of CIFAR-10's size: how long it takes does not depend on what they show.
 Writes benchmarks/results/judging-cost.json.
@@ -8,10 +8,11 @@ Writes benchmarks/results/judging-cost.json.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,18 +21,26 @@ import numpy as np
 import torch
 import yaml
 
-from benchmarks import record
+from benchmarks import record, samples
 from benchmarks.commands import spread
+from benchmarks.grounds import plan_of
 from benchmarks.samples import ROOT
 from benchmarks.throughput import GRID, cases, random_examples, random_trial
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline
 from unlearning.contracts import Gate
-from unlearning.domain import Decision, Examples, Split
+from unlearning.domain import Decision, Examples, Measurement, Split
 from unlearning.judging import decide, gates_of, judge
-from unlearning.measuring import Trial, measure
+from unlearning.measuring import Trial, controls, measure
 from unlearning.outputs import outputs_of
-from unlearning.shadows import draw_halves, load_bank, shadow_path, write_arrays, write_index
+from unlearning.shadows import (
+    build_bank,
+    draw_halves,
+    load_bank,
+    shadow_path,
+    write_arrays,
+    write_index,
+)
 
 T = TypeVar("T")
 
@@ -74,9 +83,14 @@ def policy_gates() -> tuple[Gate, ...]:
     return gates_of(yaml.safe_load((ROOT / "policy.yaml").read_text())["gates"])
 
 
-def decided(trial: Trial, gates: tuple[Gate, ...], took: dict[str, Took]) -> Decision:
-    """Measure and judge a trial."""
-    measured = timed(lambda: measure(trial, LiraOffline()), took, "measuring")
+def decided(
+    trial: Trial,
+    gates: tuple[Gate, ...],
+    took: dict[str, Took],
+    known: Mapping[str, Measurement] | None = None,
+) -> Decision:
+    """Measure and judge a trial; without `known`, its controls too."""
+    measured = timed(lambda: measure(trial, LiraOffline(), known), took, "measuring")
     return timed(lambda: decide(judge(measured, gates), exact=False), took, "gates")
 
 
@@ -97,7 +111,8 @@ def cached_bank(folder: Path, examples: Examples, rng: np.random.Generator) -> N
 def whole(folder: Path) -> dict[str, Any]:
     """Time each part of judging a candidate of the CIFAR-10 trial, its bank in the file cache.
 
-    The champion answers once for all candidates of a request, so it stands apart.
+    The champion answers once for all candidates of a request, and so do its controls: what is done
+    once stands apart.
     """
     rng, recipe = np.random.default_rng(0), cases()[0].recipe
     examples = random_examples(TRAIN + HOLDOUT + TEST, recipe, rng)
@@ -113,23 +128,40 @@ def whole(folder: Path) -> dict[str, Any]:
     candidate, champion = (networks.build(recipe, torch.Generator().manual_seed(k)) for k in (1, 2))
     once: dict[str, Took] = {}
     before = timed(lambda: outputs_of(champion, split), once, "champion answers, once")
+    bank = timed(lambda: load_bank(folder), once, "reading the bank, once")
+    untouched = Trial(
+        candidate=before,
+        champion=before,
+        shadows=bank.on(np.concatenate([split.forget.ids, split.holdout.ids])),
+        shadow_accuracy=bank.test_accuracy,
+        shadow_size=TRAIN / 2,
+        train_size=TRAIN,
+    )
+    known = timed(lambda: controls(untouched, LiraOffline()), once, "controls, once")
     runs, gates = [], policy_gates()
     for _ in range(REPEATS):
         took: dict[str, Took] = {}
-        bank = timed(lambda: load_bank(folder), took, "reading the bank")
         after = timed(lambda: outputs_of(candidate, split), took, "candidate answers")
-        trial = Trial(
-            candidate=after,
-            champion=before,
-            shadows=bank.on(np.concatenate([split.forget.ids, split.holdout.ids])),
-            shadow_accuracy=bank.test_accuracy,
-            shadow_size=TRAIN / 2,
-            train_size=TRAIN,
-        )
-        decided(trial, gates, took)
+        decided(dataclasses.replace(untouched, candidate=after), gates, took, known)
         runs.append({**took, "one candidate": sum(took.values(), Took(0.0, 0.0))})
     parts = {name: summary([run[name] for run in runs]) for name in runs[0]}
     return {**parts, **{name: summary([part]) for name, part in once.items()}}
+
+
+def bank_of_digits() -> dict[str, Any]:
+    """Time building the bank of the benchmarks' digits, by two processes."""
+    setting, took = samples.digits(), dict[str, Took]()
+    parts = setting.train, setting.holdout, setting.test
+    with tempfile.TemporaryDirectory() as folder:
+        plan = plan_of(setting)
+        timed(
+            lambda: build_bank(
+                plan, parts, Path(folder), workers=2, progress=lambda done, total: None
+            ),
+            took,
+            "bank",
+        )
+    return {"shadows": setting.shadows, "workers": 2, "seconds": took["bank"].wall}
 
 
 def scaling(n: int, shadows: int) -> dict[str, Any]:
@@ -149,7 +181,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parts = whole(Path(folder))
     print(parts, flush=True)
-    rows = {"whole": parts, "scaling": [scaling(n, shadows) for n, shadows in GRID]}
+    rows = {
+        "whole": parts,
+        "scaling": [scaling(n, shadows) for n, shadows in GRID],
+        "bank of digits": bank_of_digits(),
+    }
     settings = {
         "network": "resnet20",
         "train": TRAIN,
