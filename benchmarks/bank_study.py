@@ -27,7 +27,7 @@ from benchmarks.bank_shares import SHARES, Shelf, bank_of
 from benchmarks.gate_grounds import Ground, grounds_of, named, setting_of
 from benchmarks.gate_scenes import Place
 from benchmarks.means import write_page
-from unlearning.errors import LetheError, UsageError
+from unlearning.errors import UsageError
 from unlearning.shadows import load_bank
 
 KINDS = ("random", "subject")
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     torch.set_num_threads(1)
     setting, folder = setting_of("digits"), args.cache / "digits"
-    halves = grounds.bank_of(setting, folder, 1, _told)
+    halves = grounds.bank_of(setting, folder, 1, record.told)
     shelf = Shelf(folder / "study", halves)
     largest = dict(zip(SHARES, args.largest, strict=True))
     banks = {share: bank_of(shelf, setting, share, most) for share, most in largest.items()}
@@ -112,18 +112,10 @@ def all_judged(there: Sequence[Ground], place: Place, draws: Draws) -> list[Seen
     return rows
 
 
-def _told(done: int, total: int) -> None:
-    print(f"{done}/{total} shadows", file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    try:
-        print(run(args))
-    except LetheError as problem:
-        print(f"bank_study: error: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    record.report("bank_study", lambda: run(args))
 
 
 if __name__ == "__main__":

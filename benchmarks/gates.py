@@ -30,7 +30,7 @@ from benchmarks.gate_cells import judged
 from benchmarks.gate_grounds import WANTED, Ground, grounds_of, named, setting_of
 from benchmarks.gate_scenes import Place, bank_of
 from benchmarks.gate_tables import Row
-from unlearning.errors import LetheError, UsageError
+from unlearning.errors import UsageError
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import gates_of
 from unlearning.power import assumed, false_pass
@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     setting = setting_of(args.data)
     folder = args.cache / setting.name
-    bank = grounds.bank_of(setting, folder, args.workers, _built)
+    bank = grounds.bank_of(setting, folder, args.workers, record.told)
     found = wanted(args, bank)
     place = Place(args.data, folder, bank, args.policy)
     rows = all_judged(found, place, args.workers)
@@ -169,18 +169,10 @@ def run(args: argparse.Namespace) -> Path:
     return path
 
 
-def _built(done: int, total: int) -> None:
-    print(f"{done}/{total} shadows", file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    try:
-        print(run(args))
-    except LetheError as problem:
-        print(f"gates: error: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    record.report("gates", lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from benchmarks.cells import ORIGINAL, OTHER, RETRAINED, Cell, Place, run, store
 from benchmarks.grounds import Choice, Ground
 from benchmarks.presets import Preset
 from benchmarks.trials import TrialName
-from unlearning.errors import LetheError, UsageError
+from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training import pick_device
 
@@ -232,11 +232,7 @@ def _rounded(value: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    try:
-        print(compare(args))
-    except LetheError as problem:
-        print(f"methods: error: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    record.report("methods", lambda: compare(args))
 
 
 if __name__ == "__main__":

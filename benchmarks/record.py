@@ -6,9 +6,12 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from unlearning.errors import LetheError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,3 +51,17 @@ def write(name: str, settings: Mapping[str, Any], rows: Any) -> Path:
     }
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def report(name: str, work: Callable[[], Path]) -> None:
+    """Do a benchmark's work and print where its result lies; or say in one line what is wrong."""
+    try:
+        print(work())
+    except LetheError as problem:
+        print(f"{name}: error: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+
+
+def told(done: int, total: int) -> None:
+    """Tell how many shadows are trained."""
+    print(f"{done}/{total} shadows", file=sys.stderr, flush=True)

@@ -27,7 +27,7 @@ from benchmarks.presets import ANY, Preset
 from benchmarks.ulira_models import Design, Lab
 from benchmarks.ulira_rows import FPR, TOLD_APART, row_of
 from unlearning.domain import FloatArray, Outcome
-from unlearning.errors import Diverged, LetheError
+from unlearning.errors import Diverged
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging import gates_of
 from unlearning.shadows import Bank, load_bank
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> Path:
     design = Design(models=args.models, base=args.base, pool=args.pool)
     training = dataclasses.replace(setting.training, epochs=EPOCHS)
     lab = Lab(setting, training, design, folder / "study" / "ulira")
-    bank = load_bank(grounds.bank_of(setting, folder, 1, _told))
+    bank = load_bank(grounds.bank_of(setting, folder, 1, record.told))
     originals, found = lab.answers(None), []
     for name in args.rows:
         found.append(_row(name, lab, originals, bank))
@@ -173,18 +173,10 @@ def _row(name: str, lab: Lab, originals: FloatArray, bank: Bank) -> dict[str, An
         return {"row": name, "diverged": str(problem)}
 
 
-def _told(done: int, total: int) -> None:
-    print(f"{done}/{total} shadows", file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    try:
-        print(run(args))
-    except LetheError as problem:
-        print(f"ulira_methods: error: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    record.report("ulira_methods", lambda: run(args))
 
 
 if __name__ == "__main__":
