@@ -51,7 +51,7 @@ def test_a_benchmark_is_what_runs_by_itself_and_writes_a_result(package: Path) -
 
 
 def test_ours_are_found_and_what_only_prepares_or_formats_is_none() -> None:
-    assert {"cost", "judging", "methods", "whole_runs"} <= set(benching.names())
+    assert {"cost", "gates", "methods", "whole_runs"} <= set(benching.names())
     assert not {"readme", "trials", "record", "tune"} & set(benching.names())
 
 
