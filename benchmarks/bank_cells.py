@@ -15,7 +15,7 @@ from benchmarks.answers import digest_of_file
 from benchmarks.bank_shares import draw_groups, some
 from benchmarks.gate_candidates import Candidate, Kind
 from benchmarks.gate_grounds import Asked, Ground
-from benchmarks.gate_scenes import Place, Scene, outputs, scene_of
+from benchmarks.gate_scenes import Place, Scene, bank_of, outputs, scene_of
 from benchmarks.sources import code_digest
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.rmia import RmiaOffline
@@ -137,7 +137,7 @@ def _key(ground: Ground, asked: Asked, place: Place, draws: Draws) -> str:
 def _judged(ground: Ground, asked: Asked, place: Place, draws: Draws) -> Iterator[Seen]:
     for share, size, draw, which in draws.all(ground.seed):
         bank = some(draws.banks[share], which)
-        scene = scene_of(place, ground, bank, asked.forgets)
+        scene = scene_of(place, ground, bank, asked.forgets, bank_of(place.bank))
         others = _others(draws.banks[share], which, ground, asked, place)
         for name, attack in CALIBRATIONS.items():
             mark = Mark(share, size, draw, name, asked.kind, asked.size, ground.seed)
@@ -152,7 +152,9 @@ def _others(
     """Give the answers of some shadows that were not drawn, on the judged examples."""
     rest = np.setdiff1d(np.arange(len(bank.seen)), which)[:TARGETS]
     alone = (some(bank, np.array([shadow])) for shadow in rest)
-    return [comparable_shadows(scene_of(place, ground, b, asked.forgets).trial) for b in alone]
+    chooses, forgets = bank_of(place.bank), asked.forgets
+    scenes = (scene_of(place, ground, b, forgets, chooses) for b in alone)
+    return [comparable_shadows(scene.trial) for scene in scenes]
 
 
 @dataclass(frozen=True)

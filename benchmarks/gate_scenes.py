@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -111,22 +111,30 @@ def outputs(place: Place, candidate: Candidate, rows: Rows, form: str = FULL) ->
 class Scene:
     """A forget set laid out, and the trial in which candidates take the champion's place.
 
-    every: with all holdout examples. known: the trial's controls, which no candidate has a part in.
+    every: with all holdout examples.
     """
 
     every: Rows
     rows: Rows
     trial: Trial
-    known: Mapping[str, Measurement]
+
+    @cached_property
+    def known(self) -> Mapping[str, Measurement]:
+        """Give the trial's controls, which no candidate has a part in."""
+        return controls(self.trial, LiraOffline())
 
 
-def scene_of(place: Place, ground: Ground, bank: Bank, forgets: BoolArray) -> Scene:
-    """Lay out a forget set with the champion's own answers."""
+def scene_of(
+    place: Place, ground: Ground, bank: Bank, forgets: BoolArray, chooses: Bank | None = None
+) -> Scene:
+    """Lay out a forget set with the champion's own answers.
+
+    chooses: the bank that says which holdout examples are comparable, where it is another.
+    """
     every = rows_of(place, forgets)
-    rows = compared(every, place, bank)
+    rows = compared(every, place, chooses or bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
-    trial = _trial(place, bank, rows, untouched)
-    return Scene(every, rows, trial, controls(trial, LiraOffline()))
+    return Scene(every, rows, _trial(place, bank, rows, untouched))
 
 
 def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:
