@@ -22,6 +22,7 @@ from unlearning.statistics import (
     Interval,
     chance_variance,
     clopper_pearson,
+    intraclass,
     level_of_each,
 )
 
@@ -194,26 +195,13 @@ def case_of(part: Outputs, likeness: float = 0.0) -> Case:
 def likeness_of(scores: FloatArray, subjects: IntArray) -> float:
     """Give the share of the scores' variance that examples of one subject have in common.
 
-    scores: (shadows, n), NaN where a shadow saw the example. The intraclass correlation by analysis
-    of variance (Donner 1986), averaged over the shadows and not taken to be below 0; 0
-    where every subject has one example.
+    scores: (shadows, n), NaN where a shadow saw the example. The intraclass
+    correlation, averaged over the shadows and not taken to be below 0; 0 where every subject has
+    one example.
     """
-    found = [_intraclass(row[seen], subjects[seen]) for row in scores for seen in [~np.isnan(row)]]
+    found = [intraclass(row[seen], subjects[seen]) for row in scores for seen in [~np.isnan(row)]]
     known = [share for share in found if np.isfinite(share)]
     return float(np.clip(np.mean(known), 0, 1)) if known else 0.0
-
-
-def _intraclass(values: FloatArray, subjects: IntArray) -> float:
-    """Give one shadow's intraclass correlation, NaN where no subject has two examples."""
-    _, code, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
-    n, k = len(values), len(sizes)
-    if not 1 < k < n:
-        return float("nan")
-    means = np.bincount(code, weights=values) / sizes
-    between = np.sum(sizes * (means - values.mean()) ** 2) / (k - 1)
-    within = np.sum((values - means[code]) ** 2) / (n - k)
-    size = (n - np.sum(sizes**2) / n) / (k - 1)
-    return float((between - within) / (between + (size - 1) * within))
 
 
 def false_pass(

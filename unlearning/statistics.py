@@ -187,16 +187,28 @@ def _design_effect(members: FloatArray, hits: FloatArray, subjects: IntArray, fp
 
 
 def _likeness(scores: FloatArray, subjects: IntArray) -> float:
-    """Intraclass correlation of normal scores by analysis of variance, in [0, .99]."""
+    """Intraclass correlation of normal scores, in [0, .99]; .99 where they do not differ at all."""
     normal = stats.norm.ppf((stats.rankdata(scores) - 0.5) / len(scores))
+    found = intraclass(normal, subjects)
+    return float(np.clip(found, 0.0, 0.99)) if np.isfinite(found) else 0.99
+
+
+def intraclass(values: FloatArray, subjects: IntArray) -> float:
+    """Share of the variance that values of one subject have in common (Donner 1986).
+
+    By analysis of variance, so it may lie below 0. NaN where no subject has two values, where there
+    is but one subject, and where the values do not differ.
+    """
     _, code, sizes = np.unique(subjects, return_inverse=True, return_counts=True)
-    n, k = len(normal), len(sizes)
-    means = np.bincount(code, weights=normal) / sizes
-    within = ((normal - means[code]) ** 2).sum() / (n - k)
-    between = (sizes * (means - normal.mean()) ** 2).sum() / (k - 1)
-    usual = (n - (sizes**2).sum() / n) / (k - 1)
-    spread = between + (usual - 1) * within
-    return float(np.clip((between - within) / spread if spread > 0 else 0.99, 0.0, 0.99))
+    n, k = len(values), len(sizes)
+    if not 1 < k < n:
+        return float("nan")
+    means = np.bincount(code, weights=values) / sizes
+    between = np.sum(sizes * (means - values.mean()) ** 2) / (k - 1)
+    within = np.sum((values - means[code]) ** 2) / (n - k)
+    size = (n - np.sum(sizes**2) / n) / (k - 1)
+    spread = between + (size - 1) * within
+    return float((between - within) / spread) if spread > 0 else float("nan")
 
 
 def _alike_hits(likeness: float, rate: float) -> float:
