@@ -69,7 +69,7 @@ class Cell:
     def needed(self, folder: Path) -> Path:
         """Name the network that it measures or starts from."""
         if self.row == OTHER:
-            return retrained_path(folder, self.trial, 1)
+            return retrained_path(folder, *self.trial.other)
         if self.row == RETRAINED:
             return retrained_path(folder, self.trial)
         return original_path(folder, self.trial)

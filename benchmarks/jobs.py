@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 
 from benchmarks import published_training
 from benchmarks.grounds import Choice, Count, Ground, bank_of
-from benchmarks.published_training import record_path
+from benchmarks.published_training import Spent, record_path, write_record
 from benchmarks.trials import TrialName, original_path, retrained_path
 from unlearning import networks
 from unlearning.training import Progress, pick_device, train
@@ -49,8 +50,12 @@ class Job:
             return path
         rng = torch.Generator().manual_seed(seed)
         network = networks.build(recipe, rng)
+        began, busy = time.perf_counter(), time.process_time()
         train(network, examples, on.setting.training, rng)
-        networks.save(network, path)
+        wall, processor = time.perf_counter() - began, time.process_time() - busy
+        training = on.setting.training
+        spent = Spent(training.epochs, wall, processor)
+        write_record(path, networks.save(network, path), spent, training.epochs * len(examples))
         return path
 
 
@@ -68,7 +73,7 @@ def _train(choice: Choice, job: Job, folder: Path) -> Path:
 
 def needed(names: Iterable[TrialName]) -> list[Job]:
     """Give the networks that trials need: an original each, and two retrained models."""
-    jobs = [Job(trial, again) for trial in names for again in (None, 0, 1)]
+    jobs = [j for t in names for j in (Job(t, None), Job(t, 0), Job(*t.other))]
     return list({job.path(Path()): job for job in jobs}.values())
 
 

@@ -7,7 +7,8 @@
 From one original for each seed, every preset that suits the task makes a candidate, which is
 measured beside the original and two retrained models. Each cell is kept under --cache by its
 content, so an interrupted run goes on; so does a training as published. Writes methods-DATA.json to
-benchmarks/results, with its table (.md) and its plot (.svg).
+benchmarks/results, with its table (.md) and its plot (.svg); with some of the tasks, their names
+follow DATA.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from benchmarks import grounds, jobs, method_beside, method_plot, method_tables,
 from benchmarks.cells import ORIGINAL, OTHER, RETRAINED, Cell, Place, run, stored
 from benchmarks.grounds import Choice, Ground
 from benchmarks.presets import Preset
-from benchmarks.trials import TrialName
+from benchmarks.published_training import record_path
+from benchmarks.trials import TrialName, retrained_path
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training import pick_device
@@ -49,28 +51,33 @@ def named(chosen: Sequence[Preset], names: Sequence[str] | None) -> list[Preset]
     return kept
 
 
+def wanted(on: Ground, names: Sequence[TrialName], args: argparse.Namespace) -> list[Preset]:
+    """Give the presets that are asked for and suit any of these trials."""
+    found, network = presets.load(args.presets), on.setting.recipe.network
+    tasks = {trial.task for trial in names}
+    suiting = [
+        p for p in found if any(p.suits(network=network, data=args.data, task=t) for t in tasks)
+    ]
+    return named(suiting, args.methods)
+
+
 def cells(
-    on: Ground, data: str, names: Sequence[TrialName], args: argparse.Namespace
+    on: Ground,
+    names: Sequence[TrialName],
+    chosen: Sequence[Preset],
+    folder: Path,
+    args: argparse.Namespace,
 ) -> Iterator[Cell]:
-    """Give what is to be measured, trial by trial."""
-    found = presets.load(args.presets)
-    network = on.setting.recipe.network
-    suiting = [p for p in found if any(_suits(p, network, data, trial) for trial in names)]
-    wanted = named(suiting, args.methods)
+    """Give what is to be measured, trial by trial, once the networks of `folder` are trained."""
+    network, sources = on.setting.recipe.network, args.sources or on.sources
     for trial in names:
         yield from (Cell(trial, row) for row in (ORIGINAL, RETRAINED, OTHER))
-        sources = args.sources or on.sources
-        of = presets.choose(wanted, network=network, data=data, task=trial.task, sources=sources)
-        yield from (Cell(trial, p.row, p) for p in of if not _trained_already(on, p))
-
-
-def _trained_already(on: Ground, preset: Preset) -> bool:
-    """Retraining as published is no cell: the row `retrained` has what it cost."""
-    return on.published is not None and METHODS[preset.method].exact
-
-
-def _suits(preset: Preset, network: str, data: str, trial: TrialName) -> bool:
-    return preset.suits(network=network, data=data, task=trial.task)
+        of = presets.choose(
+            chosen, network=network, data=args.data, task=trial.task, sources=sources
+        )
+        trained = record_path(retrained_path(folder, trial)).exists()
+        # Retraining is no cell of its own where the row `retrained` has what it cost.
+        yield from (Cell(trial, p.row, p) for p in of if not (trained and METHODS[p.method].exact))
 
 
 class Progress:
@@ -167,9 +174,10 @@ def compare(args: argparse.Namespace) -> Path:
     choice = Choice(args.data, args.examples, args.epochs)
     on = choice.ground
     names = trials_of(on, args.tasks, args.seeds)
-    todo = list(cells(on, args.data, names, args))
+    chosen = wanted(on, names, args)
     folder = args.cache / on.setting.name
     bank = jobs.prepare(choice, names, folder, args.workers, _trained)
+    todo = list(cells(on, names, chosen, folder, args))
     place = Place(choice, folder, bank)
     results = measured(todo, place, args.workers)
     return _write(on, args, todo, results, bank)
@@ -187,7 +195,7 @@ def _write(
     bank: Path | None,
 ) -> Path:
     rows = method_tables.table(results)
-    name = f"methods-{on.setting.name}"
+    name = "-".join(("methods", on.setting.name, *_some(on, args.tasks)))
     first = on.split(todo[0].trial)
     settings = {
         "data": args.data,
@@ -215,6 +223,11 @@ def _write(
     if bank is not None:
         method_plot.draw(rows, path.with_suffix(".svg"))
     return path
+
+
+def _some(on: Ground, tasks: Sequence[str] | None) -> Sequence[str]:
+    """Give the tasks that are asked for, nothing where that is all of them."""
+    return () if set(tasks or on.tasks) == set(on.tasks) else tasks or ()
 
 
 def _forgotten(on: Ground, todo: Sequence[Cell]) -> dict[str, list[int]]:

@@ -204,15 +204,22 @@ def train_to(
     network = networks.build(recipe, rng)
     checkpoint = Checkpoint(path.with_suffix(""))
     spent = _trained(network, examples, training, rng, checkpoint, progress)
+    digest = networks.save(network, path)
+    record = write_record(path, digest, spent, training.epochs * len(examples))
+    shutil.rmtree(checkpoint.folder)
+    return record
+
+
+def write_record(path: Path, digest: str, spent: Spent, passes: int) -> dict[str, Any]:
+    """Write beside a trained network what it cost, and give that."""
     record = {
-        "sha256": networks.save(network, path),
+        "sha256": digest,
         "epochs": spent.epochs,
         "seconds": spent.wall,
         "processor_seconds": spent.processor,
-        "passes": training.epochs * len(examples),
+        "passes": passes,
     }
     record_path(path).write_text(json.dumps(record, indent=1))
-    shutil.rmtree(checkpoint.folder)
     return record
 
 

@@ -52,6 +52,16 @@ class TrialName:
         """Which of the originals of benchmarks.samples it starts from; tuning has its own."""
         return 9 - (self.seed - TUNING) if self.tuning else self.seed
 
+    @property
+    def other(self) -> tuple[TrialName, int]:
+        """Whose retrained model, and which, says how far chance alone takes retraining.
+
+        A class or sub-class is the same forget set with every seed, so another seed's will do.
+        """
+        if self.task == "random":
+            return self, 1
+        return TrialName(self.task, self.seed - 1 if self.seed else 1), 0
+
     def __str__(self) -> str:
         """Name it in file names."""
         return f"{self.task}-{self.seed:04d}"

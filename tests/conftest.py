@@ -23,8 +23,8 @@ QUIET = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "MPLBACKEND": "Agg",
 }
-# Two threads: what the smallest machine has; the same number everywhere gives the same sums.
-THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+# One thread: two workers share two cores, and the same number everywhere gives the same sums.
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 THREADS["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin while they wait starve a busy machine
 HOME = tempfile.TemporaryDirectory(prefix="lethe-tests-", ignore_cleanup_errors=True)
 os.environ.update(QUIET | THREADS | {"PREFECT_HOME": HOME.name})
