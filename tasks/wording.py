@@ -58,10 +58,10 @@ ANSWERS = {
     ("bank", Outcome.INCONCLUSIVE): (
         "Too few models to compare with: nothing can be said, so it is not passed."
     ),
-    ("deployed", Outcome.PASSED): "Rounding its weights for export leaves it working as well.",
-    ("deployed", Outcome.FAILED): "Rounding its weights for export breaks it.",
+    ("deployed", Outcome.PASSED): "Rounded and exported as it is shipped, it works as well.",
+    ("deployed", Outcome.FAILED): "A form in which it is shipped is broken.",
     ("deployed", Outcome.INCONCLUSIVE): "Too little to say of what is shipped; not passed.",
-    ("deployed_forgetting", Outcome.PASSED): "Rounding its weights for export brings nothing back.",
+    ("deployed_forgetting", Outcome.PASSED): "Rounding and exporting it bring nothing back.",
     ("deployed_forgetting", Outcome.FAILED): (
         "An attacker can tell from what is shipped, though perhaps not from the full weights."
     ),
