@@ -24,7 +24,7 @@ demo: $(READY)  ## Tell the whole story, in a workspace of its own
 test: $(READY)  ## Run the three tiers of tests, cheapest first; stop at the first that fails
 	@for tier in unit integration end_to_end; do \
 		echo "== tests/$$tier"; \
-		$(BIN)/python -m pytest "tests/$$tier" || exit 1; done
+		$(BIN)/python -m pytest -n 2 --dist worksteal "tests/$$tier" || exit 1; done
 
 lint: $(READY)  ## Check style, format and types
 	$(BIN)/ruff check .
