@@ -1,13 +1,13 @@
 """How large a shadow bank must be, how much a shadow should see, and what to calibrate from few.
 
-    python -m benchmarks.bank_study
+    python -m benchmarks.bank_study --data digits
 
-On digits, the champions, forget sets (random examples and whole people) and retrained models that
+The champions, forget sets (random examples and whole people) and retrained models that
 benchmarks.gates keeps are judged by banks of several sizes, shares and calibrations; only the banks
-that the product does not have are trained, under --cache/digits/study. Smaller banks are drawn from
-the larger ones. Says how well the attack sees the champion, whether it is fair to retrained models,
-how often these lie in the null band, and what the forgetting gate says. Writes bank-study.json and
-bank-study.md to benchmarks/results.
+that the product does not have are trained, under --cache. Smaller banks are drawn from the larger
+ones. Says how well the attack sees the champion, whether it is fair to retrained models, how often
+these lie in the null band, and what the forgetting gate says. Writes bank-study-DATA.json and .md
+to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ KINDS = ("random", "subject")
 LEAST = 100
 """Forget examples for which the policy has limits."""
 
+LARGEST = {"digits": (32, 32, 16), "cifar10": (0, 32, 0)}
+"""Shadows that see each of `SHARES`; of CIFAR-10 there is the bank that the gates have, no other."""
+
 WAYS = 2
 """Retrained models of a forget set, at most: with another seed, or only in another order."""
 
@@ -41,6 +44,7 @@ WAYS = 2
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bank_study", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", choices=sorted(LARGEST), default="digits")
     parser.add_argument("--seeds", type=int, default=10, help="at most; those that are there")
     parser.add_argument("--sizes", nargs="+", type=int, default=[4, 8, 16, 32])
     parser.add_argument("--draws", type=int, default=2, help="smaller banks of each size, a seed")
@@ -48,7 +52,6 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--largest",
         nargs=len(SHARES),
         type=int,
-        default=[32, 32, 16],
         help=f"shadows that see {SHARES} of the data",
     )
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
@@ -73,17 +76,19 @@ def kept(found: Sequence[Ground]) -> list[Ground]:
 def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     torch.set_num_threads(1)
-    setting, folder = setting_of("digits"), args.cache / "digits"
+    setting = setting_of(args.data)
+    folder = args.cache / setting.name
     halves = grounds.bank_of(setting, folder, 1, record.told)
     shelf = Shelf(folder / "study", halves)
-    largest = dict(zip(SHARES, args.largest, strict=True))
+    numbers = zip(SHARES, args.largest or LARGEST[args.data], strict=True)
+    largest = {share: most for share, most in numbers if most}
     banks = {share: bank_of(shelf, setting, share, most) for share, most in largest.items()}
-    there = kept(list(grounds_of("digits", setting, load_bank(halves), folder, args.seeds)))
-    place = Place("digits", shelf.folder, halves, samples.ROOT / "policy.yaml")
+    there = kept(list(grounds_of(args.data, setting, load_bank(halves), folder, args.seeds)))
+    place = Place(args.data, shelf.folder, halves, samples.ROOT / "policy.yaml")
     rows = all_judged(there, place, Draws(banks, args.sizes, args.draws))
     table = bank_tables.table(rows)
     settings = {
-        "data": "digits",
+        "data": args.data,
         "seeds": sorted({row.seed for row in rows}),
         "forget sets": sorted({f"{row.kind} {row.size}" for row in rows}),
         "largest banks": {str(share): most for share, most in largest.items()},
@@ -93,8 +98,8 @@ def run(args: argparse.Namespace) -> Path:
         "gate": yaml.safe_load(place.policy.read_text())["gates"]["forgetting"],
         "smallest_bank of the gate": 2,
     }
-    path = record.write("bank-study", settings, {"table": table})
-    write_page(path, bank_tables.words(table), bank_tables.page(table))
+    path = record.write(f"bank-study-{args.data}", settings, {"table": table})
+    write_page(path, bank_tables.words(setting.name, table), bank_tables.page(table))
     return path
 
 

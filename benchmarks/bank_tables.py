@@ -92,12 +92,12 @@ def _numbers(found: Interval) -> list[float]:
     return [round(x, 4) for x in dataclasses.astuple(found)]
 
 
-def words(lines: Sequence[Mapping[str, Any]]) -> str:
+def words(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
     """Say how many there were of everything."""
     line = next(line for line in lines if "networks" in line)
     counted = ", ".join(f"{n} of {name}" for name, n in line["networks"].items())
     return (
-        f"digits, {line['seeds']} seeds, for each {line['draws']} banks of each smaller size; "
+        f"{name}, {line['seeds']} seeds, for each {line['draws']} banks of each smaller size; "
         f"judged (network and forget set): {counted}. Intervals are at 95 %: Student's over seeds "
         "for means, Clopper and Pearson's over networks for shares."
     )
