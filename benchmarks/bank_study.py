@@ -35,7 +35,7 @@ LEAST = 100
 """Forget examples for which the policy has limits."""
 
 LARGEST = {"digits": (32, 32, 16), "cifar10": (0, 32, 0)}
-"""Shadows that see each of `SHARES`; of CIFAR-10 there is the bank that the gates have, no other."""
+"""Shadows that see each of `SHARES`; of CIFAR-10, only those of the bank that the gates have."""
 
 WAYS = 2
 """Retrained models of a forget set, at most: with another seed, or only in another order."""
