@@ -122,13 +122,20 @@ def compared(name: str) -> str:
             f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
             "an original each; mean, and deviation over the seeds, in per cent.\n\n"
         )
-        header = ("", "FA", "RA", "TA", "average gap", "D_KL", "attack AUC (calibrated)", "seconds")
-        parts.append(words + table(header, [_compared(row) for row in of]))
+        whole = settings["training"]["epochs"] * (settings["train"] - float(sizes.mean()))
+        rates = [name for name in COMPARED if any(name in row for row in of)]
+        header = ("", *rates, "D_KL", "attack AUC (calibrated)", "seconds", "passes, of retraining")
+        parts.append(words + table(header, [_compared(row, rates, whole) for row in of]))
     where = f"All columns: [benchmarks/results/{name}.md](benchmarks/results/{name}.md).\n"
     return "\n".join([*parts, where])
 
 
-def _compared(row: dict[str, Any]) -> list[str]:
+COMPARED = ("FA", "RA", "TA", "forget_valid", "average gap")
+
+
+def _compared(row: dict[str, Any], rates: Sequence[str], whole: float) -> list[str]:
+    """Write one row; `whole` are the passes of a retraining."""
+
     def spread(key: str, scale: float, digits: int) -> str:
         found = row.get(key)
         if not found or found["mean"] is None:
@@ -136,10 +143,11 @@ def _compared(row: dict[str, Any]) -> list[str]:
         mean, sd = found["mean"] * scale, (found["sd"] or 0) * scale
         return f"{mean:.{digits}f} ± {sd:.{digits}f}" if row["n"] > 1 else f"{mean:.{digits}f}"
 
-    rates = [spread(key, 100, 1) for key in ("FA", "RA", "TA", "average gap")]
-    seconds = row.get("seconds")
-    cost = f"{seconds['mean']:.0f}" if seconds and seconds["mean"] is not None else ""
-    return [row["row"], *rates, spread("D_KL", 1, 2), spread("forget_auc", 1, 3), cost]
+    shown = [spread(key, 100, 1) for key in rates]
+    seconds = f"{row['seconds']['mean']:.0f}" if "seconds" in row else ""
+    passes = f"{row['passes']['mean'] / whole:.2f}" if "passes" in row else ""
+    attack = spread("forget_auc", 1, 3)
+    return [row["row"], *shown, spread("D_KL", 1, 2), attack, seconds, passes]
 
 
 def style(name: str) -> str:
@@ -227,7 +235,11 @@ def block() -> str:
     sections = (
         ("Known candidates", operating, ("gates-digits", "gates-cifar10")),
         ("Whole runs on real images", whole, ("whole-omniglot", "whole-cifar10")),
-        ("Methods beside retraining", compared, ("methods-cifar10",)),
+        (
+            "Methods beside retraining",
+            compared,
+            tuple(f"methods-cifar10-{task}" for task in ("random", "class", "subclass")),
+        ),
         ("Forgetting a style", style, ("style",)),
         ("Beside public code", beside, ("beside-sfr-on",)),
     )
