@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.optimisers import SGD, AdamW, Optimiser
 from unlearning.training import (
     Progress,
     Training,
@@ -145,7 +146,7 @@ class Descent:
         self.network.train(statistics == "update")
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self._optimiser = _optimiser(self.parameters, settings)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, factor)
+        self._peak, self._factor, self._ticks = settings.learning_rate, factor, 0
         self._bf16 = uses_bf16(settings.precision, self.device)
         self._masks = masks
         self._start = [p.detach().clone() for p in self.parameters] if masks and restore else None
@@ -179,14 +180,15 @@ class Descent:
         """Take one step along the gradients that were added."""
         if self._masks is not None:
             _hide(self.parameters, self._masks)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step(self._peak * self._factor(self._ticks))
+        self.network.zero_grad(set_to_none=True)
         if self._masks is not None and self._start is not None:
-            _put_back(self._optimiser, self.parameters, self._start, self._masks)
+            _put_back(self.parameters, self._start, self._masks)
+            self._optimiser.forget(self._masks)
 
     def tick(self) -> None:
         """Move the learning rate on by one step of its schedule."""
-        self._schedule.step()
+        self._ticks += 1
 
     def end_epoch(self, done: int, total: int, progress: Progress) -> None:
         """Report the mean loss since the last epoch's end; raises Diverged if it is not finite."""
@@ -207,16 +209,14 @@ class Descent:
         return result
 
 
-def _optimiser(parameters: list[nn.Parameter], settings: Stepping) -> torch.optim.Optimizer:
+def _optimiser(parameters: list[nn.Parameter], settings: Stepping) -> Optimiser:
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(
+        return AdamW(parameters, weight_decay=settings.weight_decay)
+    return SGD(
         parameters,
-        lr=settings.learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
+        nesterov=False,
     )
 
 
@@ -227,12 +227,7 @@ def _hide(parameters: list[nn.Parameter], masks: Masks) -> None:
 
 
 @torch.no_grad()
-def _put_back(
-    optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], start: Masks, masks: Masks
-) -> None:
-    """Undo what momentum and weight decay did to frozen weights, and forget their momentum."""
+def _put_back(parameters: list[nn.Parameter], start: Masks, masks: Masks) -> None:
+    """Undo what momentum and weight decay did to frozen weights."""
     for parameter, old, mask in zip(parameters, start, masks, strict=True):
         parameter.copy_(torch.where(mask.bool(), parameter, old))
-        for value in optimiser.state[parameter].values():
-            if isinstance(value, Tensor) and value.shape == mask.shape:
-                value.mul_(mask)

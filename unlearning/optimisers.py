@@ -1,13 +1,13 @@
 """Stochastic gradient descent and AdamW: torch's own arithmetic, without its optimiser objects.
 
 The first object of `torch.optim` in a process imports torch's compiler, which nothing here uses:
-seconds of processor time in every worker that trains shadows. The functions under those objects do
-the same sums, bit for bit, and import nothing.
+seconds of processor time in every process that trains or unlearns. The functions under those
+objects do the same sums, bit for bit, and import nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -23,17 +23,27 @@ class Optimiser(Protocol):
         """Take one step along the gradients."""
         ...
 
+    def forget(self, masks: Sequence[Tensor]) -> None:
+        """Drop what was gathered of earlier gradients where a parameter's mask is 0."""
+        ...
+
 
 class SGD:
-    """Stochastic gradient descent with momentum, looking ahead as Nesterov does."""
+    """Stochastic gradient descent with momentum."""
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], *, momentum: float, weight_decay: float
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool,
     ) -> None:
-        """Begin at rest; weight_decay is added to the gradient."""
+        """Begin at rest; weight_decay is added to the gradient, nesterov looks ahead."""
         self._parameters = list(parameters)
         self._velocity: dict[Tensor, Tensor | None] = {}
         self._momentum, self._weight_decay = momentum, weight_decay
+        self._nesterov = nesterov and momentum > 0
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
@@ -48,10 +58,17 @@ class SGD:
             momentum=self._momentum,
             lr=learning_rate,
             dampening=0,
-            nesterov=self._momentum > 0,
+            nesterov=self._nesterov,
             maximize=False,
         )
         self._velocity.update(zip(moved, velocity, strict=True))
+
+    def forget(self, masks: Sequence[Tensor]) -> None:
+        """Stop what a mask of 0 hides."""
+        for parameter, mask in zip(self._parameters, masks, strict=True):
+            velocity = self._velocity.get(parameter)
+            if velocity is not None:
+                velocity.mul_(mask)
 
 
 class AdamW:
@@ -86,6 +103,12 @@ class AdamW:
             eps=self.EPS,
             maximize=False,
         )
+
+    def forget(self, masks: Sequence[Tensor]) -> None:
+        """Put both moments to zero where a mask is 0."""
+        for parameter, mask in zip(self._parameters, masks, strict=True):
+            for moment in self._moments.get(parameter, ())[:2]:
+                moment.mul_(mask)
 
     def _state(self, parameter: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give a parameter's first and second moments, and its count of steps."""

@@ -132,7 +132,12 @@ def make_optimiser(network: nn.Module, training: Training) -> Optimiser:
     parameters = [p for p in network.parameters() if p.requires_grad]
     if training.optimiser == "adamw":
         return AdamW(parameters, weight_decay=training.weight_decay)
-    return SGD(parameters, momentum=training.momentum, weight_decay=training.weight_decay)
+    return SGD(
+        parameters,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+        nesterov=True,
+    )
 
 
 def learning_rate_factor(step: int, total: int, *, schedule: str) -> float:

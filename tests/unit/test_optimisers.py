@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -49,11 +50,11 @@ def moved_by_torch(make: Callable[[Parameters], torch.optim.Optimizer]) -> Param
     return found
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_sgd_does_the_sums_of_torch(momentum: float) -> None:
-    settings = {"momentum": momentum, "weight_decay": 0.01}
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
+def test_sgd_does_the_sums_of_torch(momentum: float, nesterov: bool) -> None:
+    settings: dict[str, Any] = {"momentum": momentum, "weight_decay": 0.01, "nesterov": nesterov}
     ours = moved(lambda of: SGD(of, **settings))
-    torchs = moved_by_torch(lambda of: torch.optim.SGD(of, nesterov=momentum > 0, **settings))
+    torchs = moved_by_torch(lambda of: torch.optim.SGD(of, **settings))
     assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
 
 
@@ -69,11 +70,32 @@ def test_two_steps_of_sgd_by_hand() -> None:
     Then w = .835: g = 1.0835, v = .55 + 1.0835 = 1.6335, w = .835 - .1(1.0835 + .81675) = .644975.
     """
     weight = nn.Parameter(torch.tensor([1.0]))
-    optimiser = SGD([weight], momentum=0.5, weight_decay=0.1)
+    optimiser = SGD([weight], momentum=0.5, weight_decay=0.1, nesterov=True)
     for expected in (0.835, 0.644975):
         weight.grad = torch.ones(1)
         optimiser.step(0.1)
         assert float(weight.detach()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda of: SGD(of, momentum=0.9, weight_decay=0.0, nesterov=False),
+        lambda of: AdamW(of, weight_decay=0.0),
+    ],
+)
+def test_what_is_forgotten_moves_no_more(make: Callable[[Parameters], Optimiser]) -> None:
+    """After a gradient of 1, one of 0: momentum carries on what is not masked, and nothing else."""
+    weight = nn.Parameter(torch.zeros(2))
+    optimiser = make([weight])
+    optimiser.forget([torch.ones(2)])  # nothing was gathered yet
+    weight.grad = torch.ones(2)
+    optimiser.step(0.1)
+    before = weight.detach().clone()
+    optimiser.forget([torch.tensor([1.0, 0.0])])
+    weight.grad = torch.zeros(2)
+    optimiser.step(0.1)
+    assert weight[0] < before[0] < 0 and weight[1] == before[1]
 
 
 def test_what_has_no_gradient_stays() -> None:
@@ -81,12 +103,15 @@ def test_what_has_no_gradient_stays() -> None:
     assert torch.equal(ours[2], parameters()[2])
 
 
-def test_a_process_that_trains_does_not_import_torchs_compiler() -> None:
-    """It costs seconds in each worker of a shadow bank, and nothing uses it."""
+def test_a_process_that_trains_and_unlearns_does_not_import_torchs_compiler() -> None:
+    """It costs seconds in each worker of a shadow bank and in each run, and nothing uses it."""
     script = (
         "import sys, torch\n"
         "from tests.unit import toys\n"
-        "toys.trained()\n"
+        "from unlearning.methods.salun import SalUn\n"
+        "from unlearning.training import silent\n"
+        "rng = torch.Generator().manual_seed(0)\n"
+        "SalUn(epochs=1).unlearn(toys.trained(), toys.split(), rng, silent)\n"
         "print('COMPILER', 'torch._dynamo' in sys.modules)\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
