@@ -47,9 +47,11 @@ $(BIN)/uv:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 # Written last, so that an interrupted set-up starts over. setuptools comes from the lock, which is
-# why the project itself needs no isolated build.
+# why the project itself needs no isolated build. Compiled once, since where Python may write no
+# bytecode each process would compile what it imports: 20 s for a flow.
 $(READY): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the packages of requirements.lock"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+		-r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
