@@ -2,7 +2,7 @@
 
     python -m benchmarks.audits
 
-CIFAR-10, ResNet-20, the originals, retrained models and shadow bank of benchmarks.trials, cut to
+CIFAR-10, ResNet-20, the originals, retrained models and shadow bank of benchmarks.methods, cut to
 some examples of each set so that two cores finish it in minutes. Every candidate is compared with
 one retrained model; the last candidate is another retrained one, so its row is the null. Writes
 benchmarks/results/audits-cifar10.json.
@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import record, samples
-from benchmarks.trials import TrialName, original_path, retrained_path, setting, split_of
+from benchmarks import grounds, jobs, record
+from benchmarks.grounds import Choice
+from benchmarks.trials import TrialName, original_path, retrained_path, split_of
 from unlearning import networks
 from unlearning.audits.running import HOLDOUT, RELEARNING, RUNS, SHORT, SIZE, Ground, ground_of
 from unlearning.domain import Measurement
 from unlearning.methods.famr import Famr
 from unlearning.methods.finetune import FineTune
-from unlearning.shadows import Bank, BankPlan, load_bank
+from unlearning.shadows import Bank, load_bank
 from unlearning.training import silent
 
 TRIALS = (TrialName("class", 0), TrialName("random", 0))
@@ -61,7 +62,7 @@ def candidates_of(trial: TrialName, folder: Path, ground: Ground) -> dict[str, n
         name: method.unlearn(original, few, torch.Generator().manual_seed(0), silent)
         for name, method in METHODS.items()
     }
-    again = networks.load(retrained_path(folder, trial, 1))
+    again = networks.load(retrained_path(folder, *trial.other))
     return {"untouched": original, **made, "retrained again": again}
 
 
@@ -96,28 +97,18 @@ def _words(m: Measurement) -> str:
     return f"\n    {m.name} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}] (n={m.n})"
 
 
-def bank_of(folder: Path) -> Bank:
-    """Load the shadow bank of benchmarks.samples."""
-    data = setting()
-    plan = BankPlan(
-        data_version=f"benchmark-{data.name}",
-        recipe=data.recipe,
-        training=data.training,
-        shadows=data.shadows,
-        seed=0,
-    )
-    return load_bank(folder / plan.key)
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    folder = samples.ROOT / "artifacts/benchmarks/cifar10"
-    parser.add_argument("--folder", type=Path, default=folder)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=grounds.CACHE)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    bank = bank_of(args.folder)
-    rows = [row for trial in TRIALS for row in rows_of(trial, args.folder, bank)]
+    folder = args.cache / "cifar10"
+    choice = Choice("cifar10")
+    jobs.prepare(choice, TRIALS, folder, args.workers, record.told)
+    bank = load_bank(grounds.bank_of(choice.ground.setting, folder, args.workers, record.told))
+    rows = [row for trial in TRIALS for row in rows_of(trial, folder, bank)]
     settings = {
         "data": "cifar10",
         "examples of each set": SIZE,

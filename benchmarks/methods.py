@@ -176,15 +176,11 @@ def compare(args: argparse.Namespace) -> Path:
     names = trials_of(on, args.tasks, args.seeds)
     chosen = wanted(on, names, args)
     folder = args.cache / on.setting.name
-    bank = jobs.prepare(choice, names, folder, args.workers, _trained)
+    bank = jobs.prepare(choice, names, folder, args.workers, record.told)
     todo = list(cells(on, names, chosen, folder, args))
     place = Place(choice, folder, bank)
     results = measured(todo, place, args.workers)
     return _write(on, args, todo, results, bank)
-
-
-def _trained(done: int, total: int) -> None:
-    print(f"{done}/{total} networks trained", file=sys.stderr, flush=True)
 
 
 def _write(

@@ -63,5 +63,5 @@ def report(name: str, work: Callable[[], Path]) -> None:
 
 
 def told(done: int, total: int) -> None:
-    """Tell how many shadows are trained."""
-    print(f"{done}/{total} shadows", file=sys.stderr, flush=True)
+    """Tell how many networks are trained."""
+    print(f"{done}/{total} networks trained", file=sys.stderr, flush=True)

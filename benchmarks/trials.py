@@ -1,29 +1,20 @@
 """The trials that unlearning methods are compared on: forget sets, originals, retrained models.
 
-    python -m benchmarks.trials --seeds 3
-
-trains what is missing on CIFAR-10 (10,000 examples, ResNet-20) under artifacts/benchmarks/cifar10,
-so that the comparison itself only loads. A trial is a task and a seed; a task's tuning trial has
-another original and a forget set that shares no example with those that are evaluated.
+They are of CIFAR-10 (10,000 examples, ResNet-20). A trial is a task and a seed; a task's tuning
+trial has another original and a forget set that shares no example with those that are evaluated.
 """
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 
 from benchmarks import samples
-from unlearning import networks
 from unlearning.domain import BoolArray, Split
-from unlearning.training import train
 
 TASKS = ("random", "class", "subclass")
 TUNING = 1000
@@ -108,37 +99,3 @@ def original_path(folder: Path, trial: TrialName) -> Path:
 def retrained_path(folder: Path, trial: TrialName, again: int = 0) -> Path:
     """Name a retrained model's file; `again` counts further ones of the same trial."""
     return folder / f"retrained-{trial}-{again}.safetensors"
-
-
-def _retrain(folder: Path, trial: TrialName, again: int) -> Path:
-    torch.set_num_threads(1)
-    path = retrained_path(folder, trial, again)
-    if not path.exists():
-        rng = torch.Generator().manual_seed(900_000 + trial.seed * 10 + again)
-        network = networks.build(setting().recipe, rng)
-        train(network, split_of(trial).retain, setting().training, rng)
-        networks.save(network, path)
-    return path
-
-
-def main() -> None:
-    """Train the retrained models that are missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--folder", type=Path, default=samples.ROOT / "artifacts/benchmarks/cifar10"
-    )
-    args = parser.parse_args()
-    tuned = [(TrialName(task, TUNING), 0) for task in TASKS]
-    first = [(TrialName(task, seed), 0) for seed in range(args.seeds) for task in TASKS]
-    jobs = tuned + first + [(trial, 1) for trial, _ in first]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(args.workers, spawn) as pool:
-        futures = [pool.submit(_retrain, args.folder, trial, again) for trial, again in jobs]
-        for done, future in enumerate(futures, 1):
-            print(f"{done}/{len(jobs)} {future.result().name}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
