@@ -165,10 +165,12 @@ def _made(cell: Cell, place: Place) -> dict[str, Any]:
 
 
 def _trained(cell: Cell, place: Place) -> dict[str, Any]:
-    """Give what the retrained model cost, where its training was recorded."""
-    record = record_path(cell.needed(place.folder))
-    if cell.row != RETRAINED or not record.exists():
+    """Give what the retrained model cost, of which only the passes are known without a record."""
+    record, on = record_path(cell.needed(place.folder)), place.ground
+    if cell.row != RETRAINED:
         return {}
+    if not record.exists():
+        return {"passes": on.setting.training.epochs * len(on.split(cell.trial).retain)}
     found = json.loads(record.read_text())
     return {name: found[name] for name in ("seconds", "processor_seconds", "passes")}
 

@@ -53,6 +53,11 @@ def load(path: Path = PUBLISHED) -> list[Paper]:
     return [Paper(**entry) for entry in yaml.safe_load(path.read_text())]
 
 
+def trained_as(data: str) -> list[Paper]:
+    """Give the papers whose networks are trained as those of this ground; no other compares."""
+    return [paper for paper in load() if paper.ground == data]
+
+
 def gap_of(paper: Paper, row: Row) -> float:
     """Give our row's average gap by a paper's definition, in points."""
     gaps = [float(row[f"gap {ours}"]["mean"]) for ours in paper.columns.values()]
@@ -86,7 +91,7 @@ def _demand(paper: Paper, what: str, got: float, most: float) -> dict[str, Any]:
 def page(papers: Sequence[Paper], rows: Sequence[Row], epochs: int) -> str:
     """Write a table for each paper, ours / theirs, and what was asked of them."""
     words = (
-        f"\n## Beside the papers\n\nOurs / theirs, in percent. Ours were trained for {epochs} "
+        f"\n## Beside the paper\n\nOurs / theirs, in percent. Ours were trained for {epochs} "
         f"epochs and are the last epoch's, theirs for {EPOCHS}. A row without ours was not run, or "
         "with settings that no paper gives.\n"
     )

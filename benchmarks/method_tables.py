@@ -16,7 +16,7 @@ PERCENT = ("FA", "RA", "TA", "forget_valid", "mia_entropy_lr", "mia_conf_svc")
 COSTS = ("seconds", "processor_seconds", "passes")
 """Wall seconds, seconds of all cores together, and examples passed forward and backward."""
 
-SHOWN_COSTS = ("seconds", *(f"of retraining, {name}" for name in COSTS))
+SHOWN_COSTS = ("seconds", *(f"of retraining, {name}" for name in COSTS), "passes")
 
 Row = dict[str, Any]
 
@@ -28,7 +28,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[Row]:
     are divided by those of the row `retrain` of the same trial, where there is one, else by what
     was recorded of the retrained model's training.
     """
-    exact = [r for r in results if r["row"] in (RETRAINED, "retrain") and "seconds" in r]
+    exact = [r for r in results if r["row"] in (RETRAINED, "retrain") and "passes" in r]
     whole = {(r["task"], r["seed"]): r for r in exact}
     rows = []
     for task, row in dict.fromkeys((r["task"], r["row"]) for r in results):
@@ -46,11 +46,10 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _costs(result: Mapping[str, Any], whole: Mapping[str, Any] | None) -> dict[str, float]:
-    if "seconds" not in result:
-        return {}
-    found = {name: result[name] for name in COSTS}
-    if whole is not None and "seconds" in whole:
-        found |= {f"of retraining, {name}": result[name] / whole[name] for name in COSTS}
+    found = {name: result[name] for name in COSTS if name in result}
+    if whole is not None:
+        both = [name for name in found if name in whole]
+        found |= {f"of retraining, {name}": result[name] / whole[name] for name in both}
     return found
 
 
@@ -75,7 +74,7 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "interval; without shadows it is not measured, and `loss AUC` is against test examples. "
         "The average gap is of FA, RA, TA and mia_entropy_lr, as SFR-on has it. `of "
         "retraining`: by wall seconds, by the processor's, which a busy machine changes less, and "
-        "by examples passed forward and backward.\n"
+        "by examples passed forward and backward, of which the last column has the number.\n"
     )
     parts = [words]
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -89,7 +88,7 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
 def _table(rows: Sequence[Row]) -> str:
     shown = [name for name in PERCENT if any(name in row for row in rows)]
     header = ["", "reads", *shown, "average gap", "D_KL", "JS", "attack AUC", "loss AUC"]
-    header += ["seconds", "of retraining: seconds", "processor", "passes"]
+    header += ["seconds", "of retraining: seconds", "processor", "passes", "passes"]
     return markdown(header, [[*_name(row), *_cells(row, shown)] for row in rows])
 
 
@@ -102,14 +101,15 @@ def _name(row: Row) -> tuple[str, str]:
 
 def _cells(row: Row, shown: Sequence[str]) -> list[str]:
     if not row["n"]:
-        return ["diverged"] + [""] * (len(shown) + len(SHOWN_COSTS) + 5)
+        return ["diverged"] + [""] * (len(shown) + len(SHOWN_COSTS) + 4)
     cells = [_percent(row, name) for name in shown]
     cells.append(_with_spread(row["average gap"], 100, ".2f"))
     cells += [_with_spread(row[name], 1, ".3f") for name in ("D_KL", "JS")]
     cells.append(_attack(row))
     cells.append(_with_spread(row["loss_auc"], 1, ".3f"))
     for name in SHOWN_COSTS:
-        cells.append(f"{row[name]['mean']:.2f}" if name in row else "")
+        form = ",.0f" if name == "passes" else ".2f"
+        cells.append(format(row[name]["mean"], form) if name in row else "")
     return cells
 
 

@@ -210,7 +210,7 @@ def _write(
     page = method_tables.page(name, settings, rows)
     found = {"table": rows, "cells": results}
     if on.published is not None:
-        papers = method_beside.load()
+        papers = method_beside.trained_as(args.data)
         found["demands"] = method_beside.demands(papers, rows)
         page += method_beside.page(papers, rows, on.published.epochs)
     path = record.write(name, settings, _rounded(found))

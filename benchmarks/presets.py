@@ -75,10 +75,15 @@ class Preset:
         return all(own in (ANY, wanted) for own, wanted in asked)
 
     def create(self, training: Training) -> Method:
-        """Build the method; one that trains from scratch gets the original's training."""
+        """Build the method; what it does not say of training is as the original was trained.
+
+        That is all of it for one that trains from scratch, the augmentation for any other: the
+        public code unlearns on the same augmented images as it trains.
+        """
         fields = {item.name for item in dataclasses.fields(METHODS[self.method])}  # type: ignore[arg-type]
-        own = {"training": training} if "training" in fields - set(self.settings) else {}
-        return METHODS.create(self.method, {**self.settings, **own})
+        known = {"training": training, "augmentation": training.augmentation}
+        own = {name: value for name, value in known.items() if name in fields}
+        return METHODS.create(self.method, {**own, **self.settings})
 
 
 def load(path: Path = PRESETS) -> list[Preset]:

@@ -35,7 +35,10 @@ class Method(Protocol):
         """Give a new network on the original's device and in its mode; never touch `original`."""
 
     def passes(self, forget: int, retain: int) -> int:
-        """Count the examples passed forward and backward, for sets of these sizes."""
+        """Count the examples passed forward and backward, for sets of these sizes.
+
+        One passed forward alone, to a teacher or for a target, counts a third.
+        """
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Give the method's own numbers for the evidence; none of them decides anything."""

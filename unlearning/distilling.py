@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,7 +35,7 @@ class Teacher:
 
     def __init__(self, network: nn.Module, loader: Loader, *, augmented: bool) -> None:
         """Compute the logits; `augmented` ones are computed batch by batch when asked for."""
-        self._network = network
+        self._network = deepcopy(network).to(loader.device) if augmented else network
         self._table = None if augmented else _logits(network, loader.images)
 
     def __call__(self, batch: Batch) -> Tensor:

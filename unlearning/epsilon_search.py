@@ -31,10 +31,6 @@ from unlearning.keyed import kept, key_of, settings_of
 from unlearning.outputs import BATCH
 from unlearning.training import pick_device, pixels_on, uses_bf16
 
-TYPICAL_PASSES = 20
-"""What a search with the defaults costs for one example, for estimates: about 13 passes forward and
-backward and 18 forward alone, of a third of the work each (benchmarks/results/beside-amun.json)."""
-
 NEARER = 0.8
 """Where bisection begins, as a share of the distance to the tangent plane: a bent boundary may lie
 before it."""

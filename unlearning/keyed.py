@@ -26,9 +26,8 @@ _kept: OrderedDict[str, Any] = OrderedDict()
 
 def key_of(network: nn.Module, *parts: Examples, **settings: Any) -> str:
     """Digest a network's weights and buffers, index sets with their pixels, and settings."""
-    weights = digest_of_arrays(
-        *(t.detach().float().cpu().numpy() for t in network.state_dict().values())
-    )
+    tensors = (*network.parameters(), *network.buffers())  # the normalisation is in no state_dict
+    weights = digest_of_arrays(*(t.detach().float().cpu().numpy() for t in tensors))
     examples = [digest_of_arrays(part.images, part.labels) for part in parts]
     return digest_of({"weights": weights, "examples": examples, "settings": settings})
 

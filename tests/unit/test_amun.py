@@ -213,11 +213,17 @@ def test_the_rate_falls_tenfold_after_every_epoch_or_every_other() -> None:
 
 
 def test_passes_count_what_is_read() -> None:
-    search = epsilon_search.TYPICAL_PASSES * 100
+    search = 20 * 100
     assert Amun(epochs=10).passes(100, 900) == 10 * (900 + 100 + 100) + search
     assert Amun(epochs=10, variant="advonly").passes(100, 900) == 10 * 1000 + search
     assert AmunForgetOnly(epochs=10, mask_share=0.5).passes(100, 900) == 2000 + search + 100
     assert BoundaryShrink(epochs=10).passes(100, 900) == 1100
+
+
+def test_a_search_from_eps_init_on_costs_more() -> None:
+    """As published: 85 for 50 steps; single signed steps of each epsilon: 11 of 4/3."""
+    assert Amun(start="eps_init", refinements=0).search().typical_passes == 85
+    assert Amun(attack="ffgsm").search().typical_passes == 15
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch.nn import functional
 from unlearning.adversarial import Adversarial, EpsilonSearch
 from unlearning.descending import Batch, Descending, Descent, Factor, Loader, Masks
 from unlearning.domain import Examples, FloatArray, Split, joined
-from unlearning.epsilon_search import TYPICAL_PASSES, adversarial_examples
+from unlearning.epsilon_search import adversarial_examples
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.saliency import saliency, top_share
@@ -70,8 +70,9 @@ class Amun(Descending):
 
     Defaults: CIFAR-10 in the public code (SGD .01, momentum .9, weight decay 5e-4, times .1 after
     each epoch or every 5, 10 epochs, batches of 128), which also crops and flips what is not
-    adversarial. The search's: `adversarial.EpsilonSearch`; published are `restart: from_iterate`
-    (code) or `from_original` (Algorithm 4) with `start: eps_init` and 0 refinements.
+    adversarial (`augmentation`, none by default). The search's: `adversarial.EpsilonSearch`;
+    published are `restart: from_iterate` (code) or `from_original` (Algorithm 4) with `start:
+    eps_init` and 0 refinements.
     """
 
     name: ClassVar[str] = "amun"
@@ -165,7 +166,8 @@ class Amun(Descending):
         """Every example in every epoch, and a typical search; `report` counts this one's passes."""
         plain = retain + (forget if self.variant == "amun" else 0)
         masked = 0 if self.mask_share is None else forget
-        return self.epochs * (plain + forget) + TYPICAL_PASSES * forget + masked
+        searched = self.search().typical_passes * forget
+        return self.epochs * (plain + forget) + searched + masked
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Tell how the search went, and whether forget examples were learned as they are."""

@@ -27,8 +27,8 @@ class BadTeacher(Descending):
     loss = KL(u T_bad + (1 - u) T_original || student), u = 1 on forget examples. reduction: mean
     over `examples`, as the paper writes it, or over `elements` as its code does, `classes` times
     smaller; SFR-on's rate of .02 was chosen for the latter and is .002 here for ten classes.
-    temperature: of teachers and student. retain_share: of the batches that are used in an epoch;
-    the authors use .3 of the retain set for one epoch.
+    temperature: of teachers and student. retain_share: how much of the retain set is used, the
+    same examples in every epoch; the authors use .3 for one epoch.
     """
 
     name: ClassVar[str] = "bad_teacher"
@@ -87,8 +87,10 @@ class BadTeacher(Descending):
         return mean if self.reduction == "examples" else mean / logits.shape[1]
 
     def passes(self, forget: int, retain: int) -> int:
-        """Every example that is used, in every epoch."""
-        return self.epochs * (forget + max(1, round(self.retain_share * retain)))
+        """Every example used, in every epoch; both teachers once if nothing is augmented."""
+        used = forget + max(1, round(self.retain_share * retain))
+        asked = self.epochs if self.augmentation != "none" else 1
+        return self.epochs * used + round(asked * used * 2 / 3)
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Report nothing of its own."""

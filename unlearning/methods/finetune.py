@@ -19,8 +19,9 @@ from unlearning.training import Progress, Training, train
 class FineTune:
     """Go on training on the retain set and hope that the rest fades.
 
-    The defaults are those of SFR-on's baseline for CIFAR-10 (METHODS: SGD .01, momentum .9, weight
-    decay 5e-4, cosine over 10 epochs, batches of 128).
+    It is the loop that trained the original, whose momentum looks ahead (Nesterov); SFR-on's
+    baseline has plain momentum. Else the defaults are those of that baseline for CIFAR-10: SGD
+    .01, momentum .9, weight decay 5e-4, cosine over 10 epochs, batches of 128.
     """
 
     name: ClassVar[str] = "finetune"

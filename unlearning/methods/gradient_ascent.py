@@ -26,7 +26,7 @@ class GradientAscent(Descending):
     Defaults: SFR-on's for CIFAR-10 (SGD 1e-4, 9 epochs, gradient norm clipped to .1, batch norm
     kept); SalUn's baseline lets batch norm follow the forget batches (`statistics: update`), 5
     epochs, without a clip. clip: 0 is none. floor: stop after the epoch in which the accuracy on
-    the forget batches is at or below it (a fraction); 0, as published, seldom stops.
+    the forget batches is at or below it (a fraction); 0 stops once none is right.
     """
 
     name: ClassVar[str] = "gradient_ascent"
@@ -72,7 +72,7 @@ class GradientAscent(Descending):
         return descent.finished()
 
     def passes(self, forget: int, retain: int) -> int:
-        """Every forget example in every epoch."""
+        """Every forget example in every epoch; an upper bound, since it may stop earlier."""
         return self.epochs * forget
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:

@@ -27,9 +27,9 @@ class Scrub(Descending):
 
     An epoch: if it is one of the first `ascents`, a pass over the forget set that maximises
     KL_T(teacher || student); then one over the retain set that minimises task_weight * loss +
-    teacher_weight * KL_T. The teacher is the original. Defaults: SFR-on's for CIFAR-10. The
-    authors': task_weight 1 or .99, teacher_weight .5 or .001, rate 5e-4, 2-3 ascents, and forget
-    batches larger than retain batches.
+    teacher_weight * KL_T. The teacher is the original. Defaults: SFR-on's for CIFAR-10, its
+    cosine included. The authors': task_weight 1 or .99, teacher_weight .5 or .001, rate 5e-4, 2-3
+    ascents; their forget batches are larger than the retain batches, which no setting here says.
     """
 
     name: ClassVar[str] = "scrub"
@@ -39,7 +39,6 @@ class Scrub(Descending):
 
     epochs: int = 6
     learning_rate: float = 8e-5
-    schedule: str = "constant"
     ascents: int = 2
     task_weight: float = 0.99
     teacher_weight: float = 0.001
@@ -89,8 +88,13 @@ class Scrub(Descending):
             yield descent
 
     def passes(self, forget: int, retain: int) -> int:
-        """The retain set in every epoch, the forget set in the first ones."""
-        return self.epochs * retain + min(self.ascents, self.epochs) * forget
+        """The retain set in every epoch, the forget set in the first ones, and the teacher's part.
+
+        The teacher is asked once of every example, with augmentation as often as the student.
+        """
+        learned = self.epochs * retain + min(self.ascents, self.epochs) * forget
+        asked = learned if self.augmentation != "none" else forget + retain
+        return learned + round(asked / 3)
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Report nothing of its own."""
@@ -104,7 +108,8 @@ class ScrubRewind(Scrub):
 
     The paper asks for unseen examples distributed as the forget set; here they are the test
     examples of the forget set's classes, weighted to its share of classes. The holdout set stays
-    unread: the gates' attack takes its non-members from there, and must not choose its target.
+    unread: the gates' attack takes its non-members from there, and must not choose its target. The
+    choice's own forward passes are not counted in `passes`, which knows no size of the test set.
     """
 
     name: ClassVar[str] = "scrub_rewind"

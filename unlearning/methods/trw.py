@@ -132,9 +132,11 @@ class TiltedReweighting(Descending):
         return descent.finished()
 
     def passes(self, forget: int, retain: int) -> int:
-        """Every retain example in every epoch, and a forget batch beside each batch of them."""
+        """Every retain example in every epoch, a forget batch beside each batch; the targets."""
         steps = -(-retain // self.batch_size)
-        return self.epochs * (retain + steps * min(forget, self.batch_size))
+        targets = forget if self.similarity == "class" else 2 * forget
+        learned = self.epochs * (retain + steps * min(forget, self.batch_size))
+        return learned + round(targets / 3)
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Give the mean divergence that is left between targets and predictions, in nats."""
