@@ -88,7 +88,7 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
 def _table(rows: Sequence[Row]) -> str:
     shown = [name for name in PERCENT if any(name in row for row in rows)]
     header = ["", "reads", *shown, "average gap", "D_KL", "JS", "attack AUC", "loss AUC"]
-    header += ["seconds", "of retraining: seconds", "processor", "passes", "passes"]
+    header += ["seconds", "of retraining: seconds", "processor", "passes", "examples passed"]
     return markdown(header, [[*_name(row), *_cells(row, shown)] for row in rows])
 
 
