@@ -217,7 +217,7 @@ def test_passes_count_what_is_read() -> None:
     assert Amun(epochs=10).passes(100, 900) == 10 * (900 + 100 + 100) + search
     assert Amun(epochs=10, variant="advonly").passes(100, 900) == 10 * 1000 + search
     assert AmunForgetOnly(epochs=10, mask_share=0.5).passes(100, 900) == 2000 + search + 100
-    assert BoundaryShrink(epochs=10).passes(100, 900) == 1100
+    assert BoundaryShrink(epochs=10).passes(100, 900) == 1133
 
 
 def test_a_search_from_eps_init_on_costs_more() -> None:

@@ -12,11 +12,13 @@ from torch import nn
 
 from tests.unit import toys
 from unlearning import keyed
-from unlearning.descending import Descending, Descent, Loader, Stepping
+from unlearning.descending import Batch, Descending, Descent, Loader, Stepping
 from unlearning.distilling import Teacher, distillation, kl_from
 from unlearning.domain import Examples, Split, joined
 from unlearning.errors import UsageError
+from unlearning.methods import scrub as scrub_module
 from unlearning.methods.bad_teacher import BadTeacher
+from unlearning.methods.famr import Famr
 from unlearning.methods.gradient_ascent import GradientAscent
 from unlearning.methods.l1_sparse import L1Sparse
 from unlearning.methods.neg_grad_plus import NegGradPlus
@@ -364,3 +366,117 @@ def test_a_loader_gives_every_example_once_an_epoch() -> None:
         seen = torch.cat([batch.index for batch in loader.epoch()])
         assert sorted(seen.tolist()) == list(range(23))
     assert len(loader) == 5
+
+
+def test_scrub_walks_away_from_its_teacher() -> None:
+    """Epoch 1: no gradient at the teacher, then the task's step to the other class.
+
+    Epoch 2 begins with T (q0 - t0) (1, -1), q and t the first class's probability at T = 4 for
+    student and teacher: the student, surer of the other class, gets surer still.
+    """
+    scrub = Scrub(**PLAIN, epochs=2, ascents=2, learning_rate=1.0, task_weight=1, teacher_weight=0)
+    candidate = scrub.unlearn(Line(), pair(ones(0), ones(1)), toys.generator(), silent)
+    apart = 1.0  # w0 - w1
+    apart -= 2 * sigma(apart)
+    apart += 2 * 4 * (sigma(apart / 4) - sigma(1 / 4))
+    apart -= 2 * sigma(apart)
+    np.testing.assert_allclose(np.subtract(*weight_of(candidate)), apart, rtol=1e-5)
+
+
+def test_rewinding_expects_what_unseen_examples_of_the_same_classes_give() -> None:
+    """It answers class 0: all of test's zeros and none of its ones, weighted 2 to 1."""
+    split = replace(pair(ones(0, 0, 1), ones(0)), test=ones(0, 1, 1, 1))
+    assert scrub_module._expected(Line(), split) == pytest.approx(2 / 3)
+    assert scrub_module._accuracy_on_forget(Line(), split) == pytest.approx(2 / 3)
+
+
+def test_the_bad_teacher_is_heard_on_the_forget_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The original says 0 to everything, the untrained network 1; targets are read off."""
+    original, split = toys.trained(), toys.split(forget=12)
+    asked: list[torch.Tensor] = []
+    heard: list[tuple[int, int]] = []
+
+    class Certain:
+        def __init__(self, network: nn.Module, loader: Loader, *, augmented: bool) -> None:
+            self.says = 0 if network is original else 1
+
+        def __call__(self, batch: Batch) -> torch.Tensor:
+            asked.append(batch.index)
+            return 50.0 * nn.functional.one_hot(torch.full_like(batch.index, self.says), 3)
+
+    def listening(target: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        heard.extend(zip(asked[-1].tolist(), target.argmax(1).tolist(), strict=True))
+        return kl_from(target, logits)
+
+    monkeypatch.setattr("unlearning.methods.bad_teacher.Teacher", Certain)
+    monkeypatch.setattr("unlearning.methods.bad_teacher.kl_from", listening)
+    BadTeacher(**PLAIN, epochs=1, batch_size=16).unlearn(original, split, toys.generator(), silent)
+    assert sorted(heard) == [(i, 1 if i < 12 else 0) for i in range(60)]
+
+
+def test_sfr_on_climbs_now_and_then_and_no_farther_than_its_clip() -> None:
+    """Ascents before steps 0 and 2; 40 times the gradient is longer than 7 and cut to that."""
+    strength = [40 * (1 + math.cos(math.pi * t / 3)) / 2 for t in range(3)]
+    apart, clipped = 1.0, 0
+    for step in range(3):
+        if step % 2 == 0:
+            length = strength[step] * (1 - sigma(apart)) * math.sqrt(2)
+            clipped += length > 7
+            apart -= 2 * min(length, 7) / math.sqrt(2)
+        apart += 2 * (1 - sigma(apart))
+    assert clipped == 2
+    found = _sfr_on(steps=3, forget_every=2, strength=40.0)
+    np.testing.assert_allclose(np.subtract(*found), apart, rtol=1e-4)
+
+
+def test_sfr_on_masks_before_it_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the mask leaves, 40 times .27, is cut to 7; clipped first it would be 7 / sqrt(2)."""
+    masks = [torch.tensor([[1.0], [0.0]])]
+    monkeypatch.setattr(SfrOn, "_masks", lambda self, original, split: masks)
+    pull = 1 - sigma(1.0 - 7)
+    found = _sfr_on(saliency=True, strength=40.0)
+    np.testing.assert_allclose(found, [1 - 7 + pull, -pull], rtol=1e-5)
+
+
+def test_sequential_random_labels_come_before_the_retain_set() -> None:
+    """Pixels tell the sets apart: all forget batches, then all retain batches, in every epoch."""
+    seen: list[int] = []
+
+    class Watched(Line):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            seen.extend(pixels.flatten().tolist())
+            return super().forward(pixels)
+
+    retain = replace(ones(0, 1, 0, 1), images=np.full((4, 1, 1, 1), 2, np.uint8))
+    method = RandomLabel(**PLAIN, epochs=2, batch_size=2, order="sequential")
+    method.unlearn(Watched(), pair(ones(0, 1, 0), retain), toys.generator(), silent)
+    assert seen == [1, 1, 1, 2, 2, 2, 2] * 2
+
+
+THREE = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+"""Last layer's weights of three classes about 0: cosines of 0 with 1 and 2 are 0 and -1/sqrt(2)."""
+
+
+def test_the_similarity_of_classes_by_hand() -> None:
+    """At temperature .5: a softmax over 0 and -sqrt(2), that is sigma(sqrt(2))."""
+    near = sigma(math.sqrt(2))
+    found = class_similarity(THREE, None, 0.5)[0]
+    np.testing.assert_allclose(found, [0, near, 1 - near], rtol=1e-5)
+
+
+def test_the_similarity_of_an_example_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example whose features are its class's weights is as near to the others as these are."""
+    features = np.array([[3.0, 0.0]], np.float32)
+    monkeypatch.setattr("unlearning.methods.trw.features_of", lambda network, part: features)
+    trw = TiltedReweighting(similarity="example", temperature=0.5)
+    found = trw._example_similarity(Line(), ones(0), THREE, torch.tensor([0]))
+    near = sigma(math.sqrt(2))
+    np.testing.assert_allclose(found, [[0, near, 1 - near]], rtol=1e-5)
+
+
+def test_famr_weighs_what_stays() -> None:
+    """One step of (p - u) on the forget example and twice the loss's gradient on the retain one."""
+    famr = Famr(epochs=1, learning_rate=0.5, retain_weight=2.0)
+    candidate = famr.unlearn(Line(), pair(ones(0), ones(1)), toys.generator(), silent)
+    step = 0.5 * ((sigma(1.0) - 0.5) + 2 * sigma(1.0))
+    np.testing.assert_allclose(weight_of(candidate), [1 - step, step], rtol=1e-5)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tests.unit import toys
-from unlearning import networks
+from unlearning import keyed, networks
 from unlearning.contracts import Method
 from unlearning.domain import Examples, Split
 from unlearning.errors import Diverged, UnknownName, UsageError
@@ -130,6 +130,27 @@ def test_chance_comes_from_the_generator_alone(name: str) -> None:
         results.append(method(name).unlearn(original, split, toys.generator(3), silent))
         assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(weights(results[0]), weights(results[1]))
+
+
+ESTIMATED = ("amun", "amun_forget_only", "scrub_rewind")
+"""Methods whose passes depend on what is searched, or on the size of the test set."""
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - set(ESTIMATED)))
+def test_passes_are_what_is_passed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images for which gradients are kept, and a third of the others."""
+    original, split = toys.trained(), toys.split()
+    counted, plain = {True: 0, False: 0}, networks.Classifier.forward
+
+    def forward(self: networks.Classifier, pixels: torch.Tensor) -> torch.Tensor:
+        counted[torch.is_grad_enabled()] += len(pixels)
+        return plain(self, pixels)
+
+    monkeypatch.setattr(networks.Classifier, "forward", forward)
+    keyed.clear()
+    method(name).unlearn(original, split, toys.generator(), silent)
+    passed = counted[True] + round(counted[False] / 3)
+    assert method(name).passes(len(split.forget), len(split.retain)) == passed
 
 
 @pytest.mark.parametrize("name", list(METHODS))

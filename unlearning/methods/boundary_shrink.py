@@ -107,8 +107,8 @@ class BoundaryShrink(Descending):
         return nearest_labels(original, forget, self.bound, exclude_true=self.exclude_true)
 
     def passes(self, forget: int, retain: int) -> int:
-        """The step's pass over the forget set, then training."""
-        return forget + self.epochs * forget
+        """The step's pass over the forget set and what is answered after it, then training."""
+        return forget + round(forget / 3) + self.epochs * forget
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Give the share of forget examples whose step changed the original's answer."""
