@@ -21,6 +21,9 @@ LEARNS_AGAIN = (
     "Eq. 7 moves against the gradient of the forget set's loss, which is to learn it once more; "
     "removing it has the other sign"
 )
+AS_FAR_AS_SEEN = "applies, if no eigenvalue lies outside those that Lanczos found"
+"""Ritz values lie between the true extremes: none of them proves that a loss is convex."""
+
 AT_THE_END_ONLY = (
     "L_f is measured at the candidate only; a bound needs the largest on the whole way to the "
     "retrained network"
@@ -44,7 +47,8 @@ class Bound:
     @property
     def words(self) -> str:
         """Say whether it applies, or why not."""
-        return "applies" if self.applies else "does not apply, because " + "; ".join(self.obstacles)
+        because = "; ".join(self.obstacles)
+        return AS_FAR_AS_SEEN if self.applies else f"does not apply, because {because}"
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,17 @@ def distance_bound(e: Evidence) -> Bound:
 
     Eqs. 7 and 8 give rho H^-1 (H + rho)^-1 sum grad l for the difference, so the constant is 1.
     """
-    low = e.training.low
+    low = e.training.low - e.training.error
     obstacles = [LEARNS_AGAIN]
-    if low <= 0:
-        obstacles.append(f"the training loss is not convex: its Hessian has eigenvalue {low:.3g}")
+    if e.training.low > 0 >= low:
+        obstacles.append(
+            "the training loss may not be convex: the smallest eigenvalue of its Hessian is known "
+            f"only to {e.training.error:.3g}"
+        )
+    elif low <= 0:
+        obstacles.append(
+            f"the training loss is not convex: its Hessian has eigenvalue {e.training.low:.3g}"
+        )
     if e.mismatch > STATIONARY:
         obstacles.append(
             "Eq. 8 follows the training loss's gradient on the forget set; FAMR's differs from it "
@@ -118,7 +129,12 @@ def convergence_bound(e: Evidence) -> Bound:
     """Bound ||theta_t - theta*||^2 / ||theta0 - theta*||^2 by (1 - eta rho)^t (Eq. 11)."""
     factor = max(0.0, 1 - e.rate * e.decay) ** e.steps
     obstacles = []
-    if e.objective.low < e.decay:
+    if e.objective.low >= e.decay > e.objective.low - e.objective.error:
+        obstacles.append(
+            "the forgetting loss may not be convex: the smallest eigenvalue of J's Hessian is "
+            f"known only to {e.objective.error:.3g}"
+        )
+    elif e.objective.low < e.decay:
         obstacles.append(
             "the forgetting loss is not convex: J's Hessian at the candidate has eigenvalue "
             f"{e.objective.low:.3g}, below rho = {e.decay:.3g}"
