@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import record, trials
+from benchmarks.beside_privacy_meter import commit
 from benchmarks.samples import ROOT
 from unlearning import keyed, networks
 from unlearning.domain import Examples, FloatArray, Split
@@ -260,7 +261,8 @@ def main() -> None:
                 "JS between sides in fp32": full["JS between sides"],
             }
             print(name, rows[name], flush=True)
-    settings = {k: v for k, v in vars(args).items() if k not in ("public", "folder")}
+    plain = {k: v for k, v in vars(args).items() if k not in ("public", "folder")}
+    settings = {**plain, "commit": commit(args.public)}
     print(record.write("beside-sfr-on", settings, rows))
 
 

@@ -17,7 +17,7 @@ from benchmarks import full_cifar, samples, trials
 from benchmarks.presets import SOURCES
 from benchmarks.published_training import PublishedTraining
 from benchmarks.trials import TrialName
-from unlearning.domain import BoolArray, Examples, Split
+from unlearning.domain import BoolArray, Examples, Split, TextArray
 from unlearning.errors import UsageError
 from unlearning.shadows import BankPlan, bank_complete, build_bank
 
@@ -92,12 +92,21 @@ def digits() -> Ground:
     def forgets(trial: TrialName) -> BoolArray:
         if trial.task == "class":
             return _of_class(setting, trial, "train")
-        forgotten = samples.split_of(setting, trial.seed).forget.ids
-        return np.isin(setting.train.ids, forgotten)
+        return np.isin(setting.train.subjects, _forgotten_people(setting, trial))
 
     return Ground(
         setting, ("random", "class"), forgets, lambda trial, part: _of_class(setting, trial, part)
     )
+
+
+def _forgotten_people(setting: samples.Setting, trial: TrialName) -> TextArray:
+    """Give a seed's people; those of tuning are drawn from whom no evaluation forgets."""
+    if not trial.tuning:
+        return np.unique(samples.split_of(setting, trial.seed).forget.subjects)
+    evaluated = [samples.split_of(setting, seed).forget.subjects for seed in range(trials.SEEDS)]
+    others = np.setdiff1d(setting.train.subjects, np.concatenate(evaluated))
+    rng = np.random.default_rng(trial.seed)
+    return np.asarray(rng.choice(others, setting.forgotten, replace=False))
 
 
 def cifar10() -> Ground:

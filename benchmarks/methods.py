@@ -31,7 +31,7 @@ from benchmarks.cells import ORIGINAL, OTHER, RETRAINED, Cell, Place, run, store
 from benchmarks.grounds import Choice, Ground
 from benchmarks.presets import Preset
 from benchmarks.published_training import record_path
-from benchmarks.trials import TrialName, retrained_path
+from benchmarks.trials import SEEDS, TrialName, retrained_path
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training import pick_device
@@ -164,8 +164,10 @@ def trials_of(on: Ground, tasks: Sequence[str] | None, seeds: int) -> list[Trial
     unknown = sorted(set(tasks or ()) - set(on.tasks))
     if unknown:
         raise UsageError(f"--tasks: got {unknown[0]!r}, expected some of {', '.join(on.tasks)}")
-    if not 0 < seeds < 10:
-        raise UsageError(f"--seeds: got {seeds}, expected 1 to 9; the tenth original is for tuning")
+    if not 0 < seeds <= SEEDS:
+        raise UsageError(
+            f"--seeds: got {seeds}, expected 1 to {SEEDS}; the tenth original is for tuning"
+        )
     return [TrialName(task, seed) for seed in range(seeds) for task in tasks or on.tasks]
 
 

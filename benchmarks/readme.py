@@ -191,8 +191,11 @@ def beside(name: str) -> str:
         for name, row in result["rows"].items()
     ]
     header = ("method", *(f"{key}, ours - public" for key in RATES), "JS between sides / seeds")
+    asked = result["settings"]
     words = (
-        f"**SFR-on's public code**, {result['settings']['seeds']} seeds: differences in points "
+        f"**SFR-on's public code**, {asked['epochs']} epoch (SFR-on: {asked['steps']} steps) on "
+        f"{asked['forget']} forgotten and {asked['retain']:,} other examples, {asked['seeds']} "
+        "seeds. It shows that a step is the same step, not what long runs do. Differences in points "
         "with their 95 % interval; the divergence of the outputs between the two sides and between "
         "seeds of one side; our seconds as a fraction of theirs, median and range.\n\n"
     )

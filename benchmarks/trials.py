@@ -17,6 +17,9 @@ from benchmarks import samples
 from unlearning.domain import BoolArray, Split
 
 TASKS = ("random", "class", "subclass")
+SEEDS = 9
+"""How many seeds can be evaluated: the tenth original is for tuning."""
+
 TUNING = 1000
 """The seed of a task's tuning trial; those that are evaluated are 0, 1, 2..."""
 

@@ -132,7 +132,7 @@ SPACES: Mapping[str, Space] = {
 }
 """Where each method is searched; settings that are not named stay as published.
 
-Every range holds the published value, and for rates a factor of ten or more about it: networks and
+Every range holds the published value, and for rates about a factor of ten each way: networks and
 numbers of steps differ from those of the papers.
 """
 SPACES = {**SPACES, "scrub_rewind": SPACES["scrub"]}

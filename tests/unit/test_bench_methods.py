@@ -29,7 +29,7 @@ from benchmarks import (
 from benchmarks.grounds import Ground
 from benchmarks.published_training import PublishedTraining
 from benchmarks.samples import Setting
-from benchmarks.trials import TrialName
+from benchmarks.trials import TUNING, TrialName
 from tests.unit import toys
 from unlearning.domain import BoolArray, Examples
 from unlearning.errors import Diverged, UsageError
@@ -310,6 +310,10 @@ def test_digits_forget_whole_people_or_a_class() -> None:
     assert len(split.forget) == 120
     assert not set(split.forget.subjects) & set(split.retain.subjects)
     assert not on.alike(random, "test").any()
+    tuned = set(on.split(TrialName("random", TUNING)).forget.subjects)
+    for seed in range(9):
+        assert not tuned & set(on.split(TrialName("random", seed)).forget.subjects)
+    assert len(tuned) == 10
     assert set(on.split(one).forget.labels) == {3} and 3 not in on.split(one).retain.labels
     assert set(on.setting.test.labels[on.alike(one, "test")]) == {3}
 
