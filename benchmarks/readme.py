@@ -196,8 +196,8 @@ def beside(name: str) -> str:
         f"**SFR-on's public code**, {asked['epochs']} epoch (SFR-on: {asked['steps']} steps) on "
         f"{asked['forget']} forgotten and {asked['retain']:,} other examples, {asked['seeds']} "
         "seeds. It shows that a step is the same step, not what long runs do. Differences in "
-        "points with their 95 % interval; the divergence of the outputs between the two sides and between "
-        "seeds of one side; our seconds as a fraction of theirs, median and range.\n\n"
+        "points with their 95 % interval; the divergence of the outputs between the two sides and "
+        "between seeds of one side; our seconds as a fraction of theirs, median and range.\n\n"
     )
     more = ("seconds, ours / public", "in fp32")
     search = {row["search"]: row for row in load("beside-amun")["rows"]}["ours"]

@@ -28,7 +28,6 @@ from unlearning import networks, tuning
 from unlearning.errors import LetheError
 from unlearning.outputs import outputs_of
 
-
 DATA = ("cifar10", "digits")
 """Whose tuning trial forgets nobody that an evaluation forgets."""
 
