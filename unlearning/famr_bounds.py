@@ -91,17 +91,15 @@ def distance_bound(e: Evidence) -> Bound:
 
     Eqs. 7 and 8 give rho H^-1 (H + rho)^-1 sum grad l for the difference, so the constant is 1.
     """
-    low = e.training.low - e.training.error
+    low = e.training.low
     obstacles = [LEARNS_AGAIN]
-    if e.training.low > 0 >= low:
+    if low > 0 >= low - e.training.error:
         obstacles.append(
             "the training loss may not be convex: the smallest eigenvalue of its Hessian is known "
             f"only to {e.training.error:.3g}"
         )
     elif low <= 0:
-        obstacles.append(
-            f"the training loss is not convex: its Hessian has eigenvalue {e.training.low:.3g}"
-        )
+        obstacles.append(f"the training loss is not convex: its Hessian has eigenvalue {low:.3g}")
     if e.mismatch > STATIONARY:
         obstacles.append(
             "Eq. 8 follows the training loss's gradient on the forget set; FAMR's differs from it "
