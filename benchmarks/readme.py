@@ -122,10 +122,9 @@ def compared(name: str) -> str:
             f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
             "an original each; mean, and deviation over the seeds, in per cent.\n\n"
         )
-        whole = settings["training"]["epochs"] * (settings["train"] - float(sizes.mean()))
         rates = [name for name in COMPARED if any(name in row for row in of)]
         header = ("", *rates, "D_KL", "attack AUC (calibrated)", "seconds", "passes, of retraining")
-        parts.append(words + table(header, [_compared(row, rates, whole) for row in of]))
+        parts.append(words + table(header, [_compared(row, rates) for row in of]))
     where = f"All columns: [benchmarks/results/{name}.md](benchmarks/results/{name}.md).\n"
     return "\n".join([*parts, where])
 
@@ -133,9 +132,7 @@ def compared(name: str) -> str:
 COMPARED = ("FA", "RA", "TA", "forget_valid", "average gap")
 
 
-def _compared(row: dict[str, Any], rates: Sequence[str], whole: float) -> list[str]:
-    """Write one row; `whole` are the passes of a retraining."""
-
+def _compared(row: dict[str, Any], rates: Sequence[str]) -> list[str]:
     def spread(key: str, scale: float, digits: int) -> str:
         found = row.get(key)
         if not found or found["mean"] is None:
@@ -145,7 +142,8 @@ def _compared(row: dict[str, Any], rates: Sequence[str], whole: float) -> list[s
 
     shown = [spread(key, 100, 1) for key in rates]
     seconds = f"{row['seconds']['mean']:.0f}" if "seconds" in row else ""
-    passes = f"{row['passes']['mean'] / whole:.2f}" if "passes" in row else ""
+    ratio = "of retraining, passes"
+    passes = f"{row[ratio]['mean']:.2f}" if ratio in row else ""
     attack = spread("forget_auc", 1, 3)
     return [row["row"], *shown, spread("D_KL", 1, 2), attack, seconds, passes]
 
