@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
-from unlearning.optimisers import SGD, AdamW, Optimiser
+from unlearning.optimisers import optimiser_of
 from unlearning.training import (
     Progress,
     Training,
@@ -145,7 +145,7 @@ class Descent:
         self.network = copy.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train(statistics == "update")
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimiser = _optimiser(self.parameters, settings)
+        self._optimiser = optimiser_of(self.parameters, settings, nesterov=False)
         self._peak, self._factor, self._ticks = settings.learning_rate, factor, 0
         self._bf16 = uses_bf16(settings.precision, self.device)
         self._masks = masks
@@ -207,17 +207,6 @@ class Descent:
         self.network.zero_grad(set_to_none=True)
         result: nn.Module = self.network.to(self._home).train(self._mode)
         return result
-
-
-def _optimiser(parameters: list[nn.Parameter], settings: Stepping) -> Optimiser:
-    if settings.optimiser == "adamw":
-        return AdamW(parameters, weight_decay=settings.weight_decay)
-    return SGD(
-        parameters,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=False,
-    )
 
 
 def _hide(parameters: list[nn.Parameter], masks: Masks) -> None:

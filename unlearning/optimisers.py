@@ -28,6 +28,32 @@ class Optimiser(Protocol):
         ...
 
 
+class Settings(Protocol):
+    """The words of `training.Training` and of `descending.Stepping` that say which optimiser."""
+
+    @property
+    def optimiser(self) -> str:
+        """Give `sgd` or `adamw`."""
+
+    @property
+    def momentum(self) -> float:
+        """Give SGD's; AdamW has its own."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Give the decay of either."""
+
+
+def optimiser_of(
+    parameters: Iterable[nn.Parameter], settings: Settings, *, nesterov: bool
+) -> Optimiser:
+    """Give the optimiser that settings name; nesterov is SGD's."""
+    decay = settings.weight_decay
+    if settings.optimiser == "adamw":
+        return AdamW(parameters, weight_decay=decay)
+    return SGD(parameters, momentum=settings.momentum, weight_decay=decay, nesterov=nesterov)
+
+
 class SGD:
     """Stochastic gradient descent with momentum."""
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
-from unlearning.optimisers import SGD, AdamW, Optimiser
+from unlearning.optimisers import optimiser_of
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epochs done, epochs in all, mean training loss)."""
@@ -127,19 +127,6 @@ def augment(images: Tensor, kind: str, rng: torch.Generator) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def make_optimiser(network: nn.Module, training: Training) -> Optimiser:
-    """Give the optimiser that the settings name, over the network's trainable parameters."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if training.optimiser == "adamw":
-        return AdamW(parameters, weight_decay=training.weight_decay)
-    return SGD(
-        parameters,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-        nesterov=True,
-    )
-
-
 def learning_rate_factor(step: int, total: int, *, schedule: str) -> float:
     """Give the factor on the peak learning rate at `step` of `total`."""
     if schedule == "constant":
@@ -170,7 +157,8 @@ def train(
     home = next(network.parameters()).device
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     images, labels = pixels_on(examples, device)
-    optimiser = make_optimiser(network, training)
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    optimiser = optimiser_of(trainable, training, nesterov=True)
     steps = training.epochs * len(batches(len(examples), training.batch_size, _spare(rng)))
     factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
     factors = map(factor, range(steps))
