@@ -152,7 +152,9 @@ def main() -> int:
     """Tell the whole story."""
     started = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
-    os.environ["PREFECT_HOME"] = str((FOLDER / "artifacts" / "prefect").resolve())
+    home = (FOLDER / "artifacts" / "prefect").resolve()
+    home.mkdir(parents=True)  # Prefect makes the folder but none above it, and would warn
+    os.environ["PREFECT_HOME"] = str(home)
     begin()
     ten = ten_people()
     untouched_champion()
