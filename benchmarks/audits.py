@@ -106,7 +106,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folder = args.cache / "cifar10"
     choice = Choice("cifar10")
-    jobs.prepare(choice, TRIALS, folder, args.workers, record.told)
+    jobs.train_missing(choice, jobs.needed(TRIALS), folder, args.workers, record.told)
     bank = load_bank(grounds.bank_of(choice.ground.setting, folder, args.workers, record.told))
     rows = [row for trial in TRIALS for row in rows_of(trial, folder, bank)]
     settings = {

@@ -73,8 +73,25 @@ def _train(choice: Choice, job: Job, folder: Path) -> Path:
 
 def needed(names: Iterable[TrialName]) -> list[Job]:
     """Give the networks that trials need: an original each, and two retrained models."""
-    jobs = [j for t in names for j in (Job(t, None), Job(t, 0), Job(*t.other))]
-    return list({job.path(Path()): job for job in jobs}.values())
+    return [job for t in names for job in (Job(t, None), Job(t, 0), Job(*t.other))]
+
+
+def train_missing(
+    choice: Choice, jobs: Iterable[Job], folder: Path, workers: int, progress: Count
+) -> None:
+    """Train those of these networks that are missing; on a GPU it is this process that trains."""
+    missing = list({job.path(folder): job for job in jobs if not job.done(folder)}.values())
+    if workers < 2 or pick_device().type == "cuda":
+        for done, job in enumerate(missing, 1):
+            job.run(choice.ground, folder)
+            progress(done, len(missing))
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn) as pool:
+        futures = [pool.submit(_train, choice, job, folder) for job in missing]
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            progress(done, len(missing))
 
 
 def prepare(
@@ -89,16 +106,5 @@ def prepare(
     A ground without shadows has no bank.
     """
     on = choice.ground
-    missing = [job for job in needed(names) if not job.done(folder)]
-    if workers < 2 or pick_device().type == "cuda":
-        for done, job in enumerate(missing, 1):
-            job.run(on, folder)
-            progress(done, len(missing))
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, spawn) as pool:
-            futures = [pool.submit(_train, choice, job, folder) for job in missing]
-            for done, future in enumerate(as_completed(futures), 1):
-                future.result()
-                progress(done, len(missing))
+    train_missing(choice, needed(names), folder, workers, progress)
     return bank_of(on.setting, folder, workers, progress) if on.setting.shadows else None

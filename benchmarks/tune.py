@@ -20,8 +20,9 @@ from typing import Any
 import torch
 
 from benchmarks import presets, trials
-from benchmarks.grounds import CACHE, ground
-from benchmarks.jobs import Job
+from benchmarks.grounds import CACHE, Choice, ground
+from benchmarks.jobs import Job, train_missing
+from benchmarks.record import told
 from benchmarks.trials import TUNING, TrialName
 from tasks.tuning import Limits, Yardstick, best, compared, finished, search
 from unlearning import networks, tuning
@@ -70,19 +71,11 @@ def yardstick(study: Study) -> Yardstick:
     )
 
 
-def prepare(study: Study) -> None:
-    """Train the original and the retrained model of a study's trial if they are missing."""
-    trial = TrialName(study.task, TUNING)
-    for job in (Job(trial, None), Job(trial, 0)):
-        if not job.path(study.folder).exists():
-            job.run(ground(study.data), study.folder)
-
-
 def run(study: Study) -> list[dict[str, Any]]:
     """Run a study, or what is left of it, and give its trials."""
     torch.set_num_threads(1)
 
-    def told(done: int, total: int, record: Any) -> None:
+    def tell(done: int, total: int, record: Any) -> None:
         print(f"{study.task} {study.method} {done}/{total} {_line(record)}", flush=True)
 
     return finished(study.method, study.storage, study.limits) or search(
@@ -91,7 +84,7 @@ def run(study: Study) -> list[dict[str, Any]]:
         study.storage,
         study.limits,
         seed=study.seed,
-        told=told,
+        told=tell,
     )
 
 
@@ -137,13 +130,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=CACHE, help="where the networks are")
     args = parser.parse_args()
     limits, folder = Limits(args.trials, args.budget), args.folder / args.data
+    tasks = args.task or ground(args.data).tasks
     studies = [
         Study(args.data, task, method, limits, args.seed, folder)
-        for task in args.task or ground(args.data).tasks
+        for task in tasks
         for method in args.methods or sorted(tuning.SPACES)
     ]
-    for study in studies:
-        prepare(study)
+    needed = [Job(TrialName(task, TUNING), again) for task in tasks for again in (None, 0)]
+    train_missing(Choice(args.data), needed, folder, args.workers, told)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.workers, spawn, max_tasks_per_child=1) as pool:
         futures = {pool.submit(run, study): study for study in studies}
