@@ -48,7 +48,7 @@ $(BIN)/uv:
 
 # Written last, so that an interrupted set-up starts over. setuptools comes from the lock, which is
 # why the project itself needs no isolated build. Compiled once, since where Python may write no
-# bytecode each process would compile what it imports: 20 s for a flow.
+# bytecode each process would compile all that it imports.
 $(READY): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the packages of requirements.lock"
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import commands, record, throughput, watched
+from benchmarks import commands, kept_memory, record, throughput, watched
 from unlearning.attacks.lira import LiraOffline
 from unlearning.measuring import measure
 
@@ -78,6 +78,20 @@ def test_the_ratio_is_taken_within_each_pair() -> None:
     """The second pair met a slow machine: both rates halve, the ratio stays."""
     found = throughput.compared([(90.0, 100.0), (45.0, 50.0), (120.0, 100.0)])
     assert found["ratio"] == {"median": 0.9, "min": 0.9, "max": 1.2, "n": 3}
+
+
+def test_kept_memory_is_compared_within_each_turn() -> None:
+    slow, fast = ({"processor_seconds": s, "page_faults": 100.0} for s in (4.0, 2.0))
+    turns = [{True: fast, False: slow}, {True: slow, False: slow}, {True: slow, False: slow}]
+    found = kept_memory.rows(turns)
+    assert found["ratio"] == {"median": 1.0, "min": 0.5, "max": 1.0, "n": 3}
+    assert found["memory kept"]["processor_seconds"]["median"] == 4.0
+
+
+def test_only_who_keeps_memory_is_told_the_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(kept_memory.KEPT[0], "1")
+    assert not set(kept_memory.KEPT) & kept_memory.environment(False).keys()
+    assert kept_memory.environment(True)[kept_memory.KEPT[0]] == "2000000000"
 
 
 def test_turns_are_taken_and_the_first_pair_does_not_count() -> None:
