@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-PACKAGES := unlearning ledger tasks flows benchmarks
+PACKAGES := unlearning ledger systems tasks flows benchmarks
 
 # The first interpreter that pyproject's `requires-python` admits and that can make an environment.
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))

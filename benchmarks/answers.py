@@ -15,10 +15,10 @@ from safetensors.numpy import load_file
 
 from unlearning import networks
 from unlearning.audits.deployed import as_deployed
+from unlearning.bank.shadows import write_arrays
 from unlearning.digests import sha256_file
 from unlearning.domain import Examples, FloatArray, IntArray
 from unlearning.outputs import logits_of
-from unlearning.shadows import write_arrays
 
 FULL = ""
 """The form of a network whose weights are not rounded."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from unlearning.statistics import LEVEL, Interval
+from unlearning.statistics.intervals import LEVEL, Interval
 
 
 def mean_of(values: Sequence[float]) -> Interval:

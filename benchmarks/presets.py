@@ -16,7 +16,7 @@ import yaml
 from unlearning.contracts import Method
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.training import Training
+from unlearning.training.loop import Training
 
 PRESETS = Path(__file__).parent / "presets.yaml"
 ANY = "any"

@@ -11,7 +11,7 @@ import numpy as np
 
 from unlearning.domain import Examples, Split
 from unlearning.networks import Recipe
-from unlearning.training import Training
+from unlearning.training.loop import Training
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

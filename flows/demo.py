@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import cli
-from flows.answers import attempt_lines
+from flows.cli.output import attempt_lines
 
 FOLDER = Path("demo")
 PEOPLE = 10
@@ -56,10 +56,10 @@ def attempts(found: Mapping[str, Any]) -> None:
 
 def people(split: str) -> list[str]:
     """Give the synthetic people of a split."""
-    from tasks import datasets
-    from tasks.settings import Workspace
+    from systems.data import reading
+    from systems.settings.workspace import Workspace
 
-    table = datasets.read_table(Workspace.at(FOLDER), ["subject_id", "split"])
+    table = reading.read_table(Workspace.at(FOLDER), ["subject_id", "split"])
     rows = zip(table["subject_id"].to_pylist(), table["split"].to_pylist(), strict=True)
     return sorted({subject for subject, part in rows if part == split})
 

@@ -13,26 +13,37 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.steps import attempts, erasure, evidence, extraction, releasing, running, tracing
-from tasks.steps.attempts import Attempt
-from tasks.steps.running import Run
+from tasks import unlearn as ladder
+from tasks.claim import claim_requests
+from tasks.erase import erase_examples
+from tasks.expect import expect_limits, expect_sound_data
+from tasks.extract import extract_forget_set
+from tasks.judge import judge_attempt
+from tasks.promote import promote_candidate
+from tasks.purge import finish_purging, purge_copies
+from tasks.running.champion import as_champion
+from tasks.running.run import Run, close, give_back
+from tasks.seal import ERASING, RELEASED, decide, seal_evidence
+from tasks.suppress import suppress_examples
+from tasks.trace import start_tracking, trace_attempt, trace_run
+from tasks.unlearn import Attempt
 
 step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
 
-claim = step(running.begin)
-extract_forget_set = step(extraction.extract)
-expect_sound_data = step(extraction.expect_data)
-track = step(tracing.start)
-unlearn = step(attempts.produce)
-judge = step(attempts.judge)
-trace_attempt = step(tracing.trace_attempt)
-expect_limits = step(evidence.expect_limits)
-seal_evidence = step(evidence.seal)
-trace_run = step(tracing.trace_run)
-promote = step(releasing.promote)
-suppress = step(erasure.suppress)
-erase = step(erasure.erase)
-purge = step(erasure.purge)
+claim = step(claim_requests)
+extract = step(extract_forget_set)
+expect_data = step(expect_sound_data)
+track = step(start_tracking)
+unlearn = step(ladder.make_candidate)
+judge = step(judge_attempt)
+note_attempt = step(trace_attempt)
+expect_numbers = step(expect_limits)
+seal = step(seal_evidence)
+note_run = step(trace_run)
+promote = step(promote_candidate)
+suppress = step(suppress_examples)
+erase = step(erase_examples)
+purge = step(purge_copies)
 
 
 @flow(name="forget", validate_parameters=False, persist_result=False)
@@ -47,33 +58,33 @@ def forget(
     run = claim(workspace, requests, Path(policy), method)
 
     # (2) Extract the forget set from the verified data version, and check both.
-    forget_set = extract_forget_set(run)
-    expect_sound_data(run)
+    forget_set = extract(run)
+    expect_data(run)
     track(run)
 
     # (3) Climb the ladder: unlearn, measure, judge, until a candidate is released.
-    while forget_set["train"] and (attempt := attempts.next_attempt(run)):
+    while forget_set["train"] and (attempt := ladder.next_attempt(run)):
         try_one(run, attempt)
-    if attempts.attempts_done(run):
-        expect_limits(run)
+    if ladder.attempts_done(run):
+        expect_numbers(run)
 
     # (4) Seal before release: a crash between the two must leave evidence without a release,
     #     never a release without evidence.
-    decision = evidence.decide(run)["decision"]
-    seal_evidence(run)
-    trace_run(run)
+    decision = decide(run)["decision"]
+    seal(run)
+    note_run(run)
 
     # (5) Promote by compare-and-set on the parent, or leave the champion as it is.
-    if decision == evidence.RELEASED:
+    if decision == RELEASED:
         promote(run)
 
     # (6) Erase the examples from every copy that can be reached, and list what remains.
-    if decision in evidence.ERASING:
+    if decision in ERASING:
         suppress(run)
         erase(run)
         purge(run)
     else:
-        running.give_back(run, decision)
+        give_back(run, decision)
     return summary(run)
 
 
@@ -81,28 +92,28 @@ def try_one(run: Run, attempt: Attempt) -> None:
     """Make one candidate and judge it."""
     unlearn(run, attempt)
     judge(run, attempt)
-    trace_attempt(run, attempt)
+    note_attempt(run, attempt)
 
 
 def summary(run: Run) -> dict[str, Any]:
     """Complete the requests of which no copy remains, say what came of the run, and close it."""
     decided = run.done("decided") or {}
-    tried = attempts.attempts_done(run)
+    tried = ladder.attempts_done(run)
     requests = run.requests
-    erases = decided["decision"] in evidence.ERASING
-    remaining = erasure.finish_purging(run.at, requests) if erases else []
+    erases = decided["decision"] in ERASING
+    remaining = finish_purging(run.at, requests) if erases else []
     found = {
         "run": run.ref,
         "requests": list(requests),
         "attempts": [_short(record) for record in tried],
         "decision": decided["decision"],
         "assurance": decided["assurance"],
-        "champion": running.as_champion(run.at),
+        "champion": as_champion(run.at),
         "evidence": str(run.bundle),
         "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in requests},
     }
-    running.close(run)  # last: what a crash leaves undone before, the same command does again
+    close(run)  # last: what a crash leaves undone before, the same command does again
     return found
 
 

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Callable
 
 from ledger.lock import workspace_lock
-from tasks import datasets
-from tasks.quiet import quiet_environment
-from tasks.settings import Workspace
-from tasks.steps import originals
-from tasks.steps.running import Opened, opened, write_json
+from systems.data import loading
+from systems.settings.quiet import quiet_environment
+from systems.settings.workspace import Workspace
+from tasks import train as originals
+from tasks.running.opened import Opened, opened
+from tasks.running.run import write_json
 
 
 def prepare(at: Opened) -> None:
     """Check the data version against the manifest, shard by shard."""
-    datasets.verify(at.ws)
+    loading.verify(at.ws)
 
 
 def train(at: Opened) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.steps import originals, running
+from tasks import train as originals
+from tasks.running.champion import as_champion
+from tasks.running.opened import opened
 
 step = task(cache_policy=NO_CACHE, persist_result=False)
 
@@ -27,7 +29,7 @@ def train(
     std: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Make the first champion and the shadow bank that will judge its successors."""
-    at = running.opened(workspace)
+    at = opened(workspace)
     originals.require_cluster(at)
     # (1) The original: trained here on all training examples, or brought from elsewhere.
     original = bring_original(at, weights, mean, std) if weights else train_original(at)
@@ -36,7 +38,7 @@ def train(
     # (3) The bank that calibrates every later judgement.
     bank = build_bank(at)
     return {
-        "champion": running.as_champion(at),
+        "champion": as_champion(at),
         "test_accuracy": original.test_accuracy,
         "seconds": original.seconds,
         "bank": bank,

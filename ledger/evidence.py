@@ -17,10 +17,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger import durable
+from ledger.adoptions import objections
 from ledger.canonical import canonical_json, sha256_file, sha256_hex
 from ledger.chain import Chain, Report, read_chain, report_on
 from ledger.errors import AlreadySealed, SealAltered, UnfitForLog, UsageError
-from ledger.policies import objections
 from ledger.release import contradictions
 
 STATEMENT = "statement.json"

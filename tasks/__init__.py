@@ -1,1 +1,1 @@
-"""Thin calls, one module per outside system: values and references in and out."""
+"""The steps that flows are chained of: one file a step, named by its verb."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # gates judge sealed measurements years later, without torch
     import torch
     from torch import nn
 
-    from unlearning.training import Progress
+    from unlearning.training.loop import Progress
 
 
 class Method(Protocol):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from unlearning.domain import BoolArray, Examples, FloatArray
 from unlearning.errors import UsageError
 from unlearning.outputs import BATCH
-from unlearning.statistics import auc
-from unlearning.training import pick_device
+from unlearning.statistics.intervals import auc
+from unlearning.training.loop import pick_device
 
 
 class Tap:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unlearning.domain import Examples, FloatArray, Group, Outputs, Split
-from unlearning.training import pick_device
+from unlearning.training.loop import pick_device
 
 BATCH = {"cpu": 200, "cuda": 2000}
 """Examples in a batch. On a CPU a larger one makes temporaries above 32 MiB, which the C library

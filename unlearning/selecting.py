@@ -9,7 +9,7 @@ import numpy as np
 
 from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs, TextArray
 from unlearning.errors import UsageError
-from unlearning.signals import log_confidence
+from unlearning.statistics.signals import log_confidence
 
 BLOCK = 1000
 """Examples that are compared with the chosen ones at once."""

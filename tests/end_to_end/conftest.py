@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import pytest
 
 from flows.cli import ENVIRONMENT
-from tasks.settings import Workspace, write_templates
+from systems.settings.workspace import Workspace, write_templates
 from tests.end_to_end import driver
 from tests.end_to_end.commandline import COMMAND, SECONDS, Answer, Lethe, installed, subjects
 from tests.end_to_end.policies import POLICY

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 HEAVY = (
-    *("flows.commands", "flows.forget", "flows.looking", "mlflow.pyfunc", "torch._dynamo"),
+    *("flows.cli.commands", "flows.forget", "flows.cli.queries", "mlflow.pyfunc", "torch._dynamo"),
     *("torchvision", "timm", "great_expectations", "dvc.repo", "dvc.repo.add", "dvc_data"),
     *("dvc_render", "scmrepo.git", "alembic.command", "networkx", "graphviz", "matplotlib.pyplot"),
     *("pyarrow.parquet", "PIL.Image", "pytest", "tests.end_to_end.driver"),

@@ -9,14 +9,7 @@ from pathlib import Path
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.conftest import PEOPLE, MakeLethe, Told
 from tests.end_to_end.policies import CHEAP, POLICY
-from tests.end_to_end.traces import (
-    canary_of,
-    contents,
-    files_below,
-    holding,
-    naming,
-    people_of,
-)
+from tests.end_to_end.traces import canary_of, contents, files_below, holding, naming, people_of
 
 REFUSED, INCONCLUSIVE, DENIED = 10, 11, 12
 DIGITS = 1797  # images in scikit-learn's set

@@ -13,7 +13,7 @@ from tests.end_to_end.traces import contents
 
 @pytest.fixture
 def client(told: Told) -> Any:
-    from tasks import tracking
+    from systems.registry import tracking
 
     return tracking.client(told.lethe.root / "mlruns")
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from tasks import datasets
-from tasks.settings import Workspace
+from systems.data import reading
+from systems.settings.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Canary:
 
 def people_of(root: Path, split: str, count: int, start: int = 0) -> list[str]:
     """Name people whose examples are in a split, in the order of their names."""
-    table = datasets.read_table(Workspace(root), ["subject_id", "split"]).to_pylist()
+    table = reading.read_table(Workspace(root), ["subject_id", "split"]).to_pylist()
     found = sorted({row["subject_id"] for row in table if row["split"] == split})
     return found[start : start + count]
 
@@ -42,7 +42,7 @@ def canary_of(root: Path, subjects: list[str]) -> Canary:
     An image that somebody else has too, bit for bit, tells nothing and is left out.
     """
     columns = ["image", "example_id", "subject_id"]
-    rows = datasets.read_table(Workspace(root), columns).to_pylist()
+    rows = reading.read_table(Workspace(root), columns).to_pylist()
     others = {row["image"] for row in rows if row["subject_id"] not in subjects}
     theirs = [row for row in rows if row["subject_id"] in subjects]
     images = {row["example_id"]: row["image"] for row in theirs if row["image"] not in others}

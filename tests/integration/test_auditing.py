@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,18 @@ import pytest
 from ledger import keys
 from ledger.canonical import canonical_json, sha256_hex
 from ledger.deadlines import Jurisdiction
-from ledger.requests import Selector
-from tasks import datasets
-from tasks.params import change_params, load_params
-from tasks.settings import Workspace, write_templates
-from tasks.sources import Columns, Source
-from tasks.steps import auditing, originals
-from tasks.steps.extraction import find
-from tasks.steps.records import utc_now
-from tasks.steps.references import class_out, forgets_a_class, geometry_notes
-from tasks.steps.running import Opened, closed, opened
-from tasks.steps.workdata import bank_state, cut, parts_of
+from ledger.domain import Selector
+from systems.data import importing
+from systems.data.sources import Columns, Source
+from systems.settings.params import change_params, load_params
+from systems.settings.workspace import Workspace, write_templates
+from tasks import audit as steps
+from tasks import train
+from tasks.extract import find
+from tasks.references import class_out, forgets_a_class, geometry_notes
+from tasks.running.opened import Opened, opened
+from tasks.running.parts import bank_state, cut, parts_of
+from tasks.running.records import utc_now
 from unlearning.errors import RequestDenied, UsageError
 from unlearning.gates.geometry import Geometry
 
@@ -31,7 +31,7 @@ COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+def at(tmp_path_factory: pytest.TempPathFactory) -> Opened:
     """Make a workspace of 300 digits, a champion of two epochs and eight shadows."""
     ws = Workspace.at(tmp_path_factory.mktemp("audits"))
     write_templates(ws)
@@ -40,14 +40,13 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     keys.create_keys(ws.keys, ws.records)
     source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=300)
     key = keys.shard_key(ws.keys)
-    datasets.import_dataset(
+    importing.import_dataset(
         ws, source, load_params(ws.root), key=key, suppressed=lambda example, image: False
     )
     made = opened(str(ws.root))
-    originals.register_first(made, originals.train(made))
-    originals.build_bank(made)
-    yield made
-    closed()
+    train.register_first(made, train.train(made))
+    train.build_bank(made)
+    return made
 
 
 def submit(at: Opened, selector: Selector) -> str:
@@ -64,9 +63,9 @@ def submit(at: Opened, selector: Selector) -> str:
 
 
 def audit(at: Opened, request: str) -> dict[str, Any]:
-    case = auditing.begin(at, request, None, None)
-    retrained = auditing.retrain(at, case, 3)
-    return auditing.record(at, case, retrained, auditing.measure(at, case, retrained))
+    case = steps.begin(at, request, None, None)
+    retrained = steps.retrain(at, case, 3)
+    return steps.record(at, case, retrained, steps.measure(at, case, retrained))
 
 
 def test_a_class_is_audited_with_all_that_can_be_measured(at: Opened) -> None:
@@ -120,12 +119,12 @@ def test_a_class_request_without_the_gate_says_that_geometry_was_not_measured(at
 def test_what_cannot_be_audited_is_refused_in_a_line(at: Opened) -> None:
     holdout = parts_of(at).holdout.ids[:1].tolist()
     with pytest.raises(RequestDenied, match="selects no training example"):
-        auditing.begin(at, submit(at, Selector("example", tuple(holdout))), None, None)
+        audit.begin(at, submit(at, Selector("example", tuple(holdout))), None, None)
     with pytest.raises(UsageError, match="expected one of them, or neither"):
-        auditing.begin(at, "req-0", Path("weights.safetensors"), 1)
+        audit.begin(at, "req-0", Path("weights.safetensors"), 1)
 
 
 def test_a_bank_that_nobody_left_need_not_be_built_again(at: Opened) -> None:
-    state = bank_state(at, originals.recipe_of(at))
+    state = bank_state(at, train.recipe_of(at))
     assert state is not None
     assert (state.left, state.unseen, state.rebuild) == (state.built, 4, None)

@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tasks.expectations import (
-    Checked,
+from systems.expectations.checks import (
     check_erased,
     check_forget_set,
     check_manifest,
     check_measurements,
 )
+from systems.expectations.suites import Checked
 from unlearning.domain import Measurement
 from unlearning.errors import UsageError
 

@@ -8,7 +8,7 @@ import torch
 from unlearning import networks
 from unlearning.domain import Examples, Group, Measurement, Outputs, Split
 from unlearning.networks import Classifier, Recipe
-from unlearning.training import Training, train
+from unlearning.training.loop import Training, train
 
 RECIPE = Recipe(network="conv-small", classes=3, channels=1, size=8, mean=(0.5,), std=(0.25,))
 TRAINING = Training(epochs=3, batch_size=16, learning_rate=0.05, precision="fp32")

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from unlearning.attacks import ATTACKS
-from unlearning.calibrated import Calibrated, Signals
+from unlearning.bank.calibration import Calibrated, Signals
 from unlearning.domain import BoolArray, FloatArray, IntArray
 from unlearning.errors import UsageError
-from unlearning.signals import scaled_confidence
+from unlearning.statistics.signals import scaled_confidence
 
 
 @ATTACKS.register

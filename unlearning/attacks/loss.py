@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from unlearning.attacks import ATTACKS
 from unlearning.domain import FloatArray, Outputs, ShadowOutputs
-from unlearning.signals import log_confidence
+from unlearning.statistics.signals import log_confidence
 
 
 @ATTACKS.register

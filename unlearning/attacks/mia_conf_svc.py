@@ -11,9 +11,9 @@ from scipy.special import softmax
 
 from unlearning.attacks import ATTACKS
 from unlearning.domain import FloatArray, Group, IntArray, Outputs, ShadowOutputs
-from unlearning.entropies import entropy, modified_entropy
 from unlearning.errors import UsageError
-from unlearning.signals import log_confidence
+from unlearning.statistics.entropies import entropy, modified_entropy
+from unlearning.statistics.signals import log_confidence
 
 if TYPE_CHECKING:
     from sklearn.svm import SVC

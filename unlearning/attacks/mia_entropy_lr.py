@@ -9,8 +9,8 @@ import numpy as np
 
 from unlearning.attacks import ATTACKS
 from unlearning.domain import FloatArray, Group, Outputs, ShadowOutputs
-from unlearning.entropies import entropy
 from unlearning.errors import UsageError
+from unlearning.statistics.entropies import entropy
 
 
 @ATTACKS.register

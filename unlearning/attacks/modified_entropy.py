@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unlearning import entropies
 from unlearning.attacks import ATTACKS
 from unlearning.domain import FloatArray, Outputs, ShadowOutputs
+from unlearning.statistics import entropies
 
 
 @ATTACKS.register

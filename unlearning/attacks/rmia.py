@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from unlearning.attacks import ATTACKS
-from unlearning.calibrated import Calibrated, Signals
+from unlearning.bank.calibration import Calibrated, Signals
 from unlearning.domain import BoolArray, FloatArray, IntArray
 from unlearning.errors import UsageError
-from unlearning.signals import log_confidence
+from unlearning.statistics.signals import log_confidence
 
 CONFIDENCES = ("taylor", "softmax")
 POPULATIONS = ("holdout", "others")

@@ -13,7 +13,7 @@ from unlearning.audits.changes import measured
 from unlearning.audits.representation import Representation
 from unlearning.domain import FloatArray, Group, IntArray, Measurement
 from unlearning.errors import UsageError
-from unlearning.statistics import LEVEL, Interval
+from unlearning.statistics.intervals import LEVEL, Interval
 
 LEAST = 4
 """Examples without which the unbiased estimate does not exist."""

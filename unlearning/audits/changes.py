@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, IntArray, Measurement
-from unlearning.measuring import Scores
-from unlearning.statistics import LEVEL, Interval, clopper_pearson, placements
+from unlearning.judging.measuring import Scores
+from unlearning.statistics.intervals import LEVEL, Interval, clopper_pearson, placements
 
 LEAST = 3
 """Retrained models without which there is no spread between seeds to compare with."""

@@ -12,7 +12,7 @@ from unlearning.attacks import ATTACKS
 from unlearning.audits.changes import auc_change, measured, share
 from unlearning.domain import BoolArray, FloatArray, Group, Measurement, Outputs, ShadowOutputs
 from unlearning.errors import UsageError
-from unlearning.measuring import Scores
+from unlearning.judging.measuring import Scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from scipy.special import rel_entr
 from unlearning.audits import AUDITS
 from unlearning.domain import FloatArray, Group, Measurement, Outputs
 from unlearning.errors import UsageError
-from unlearning.signals import scaled_confidence
-from unlearning.statistics import LEVEL
+from unlearning.statistics.intervals import LEVEL
+from unlearning.statistics.signals import scaled_confidence
 
 ESTIMATES = ("histogram", "gaussian")
 QUANTILE = 0.95

@@ -11,8 +11,8 @@ import numpy as np
 from unlearning.audits.changes import auc_change, measured, widened
 from unlearning.domain import BoolArray, FloatArray, Group, Measurement, Outputs
 from unlearning.errors import UsageError
-from unlearning.measuring import Scores
-from unlearning.signals import scaled_confidence
+from unlearning.judging.measuring import Scores
+from unlearning.statistics.signals import scaled_confidence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from unlearning.audits.changes import LEAST
 from unlearning.audits.running import RUNS, Ground, Model, Run
 from unlearning.domain import Measurement
 from unlearning.errors import Diverged, UsageError
-from unlearning.statistics import LEVEL
+from unlearning.statistics.intervals import LEVEL
 
 CONTROL = "head_only_control"
 """The probes on the original: a method that moves nothing but the last layer keeps its features.

@@ -15,7 +15,7 @@ from unlearning.audits.changes import gap, measured, share
 from unlearning.domain import Examples, FloatArray, IntArray, Measurement, Split, joined
 from unlearning.errors import UsageError
 from unlearning.outputs import logits_of
-from unlearning.training import Training, train
+from unlearning.training.loop import Training, train
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,13 @@ from unlearning.audits.pairs import Pairs
 from unlearning.audits.probes import Probes
 from unlearning.audits.relearning import Relearning
 from unlearning.audits.representation import Representation, representation_of
+from unlearning.bank.shadows import Bank
 from unlearning.domain import Examples, Group, IntArray, Measurement, Outputs, Split
 from unlearning.errors import UsageError
 from unlearning.gates.deployed import FORMS, marked
-from unlearning.measuring import Trial, controls, exempt_classes, measure, select
+from unlearning.judging.measuring import Trial, controls, exempt_classes, measure, select
 from unlearning.outputs import outputs_of
-from unlearning.shadows import Bank
-from unlearning.statistics import clopper_pearson
+from unlearning.statistics.intervals import clopper_pearson
 
 SIZE = 1000
 """Examples of each set that are looked at."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
-from unlearning.statistics import FPRS
+from unlearning.statistics.intervals import FPRS
 
 
 @dataclass(frozen=True, kw_only=True)

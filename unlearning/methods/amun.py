@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.adversarial import Adversarial, EpsilonSearch
-from unlearning.descending import Batch, Descending, Descent, Factor, Loader, Masks
 from unlearning.domain import Examples, FloatArray, Split, joined
-from unlearning.epsilon_search import adversarial_examples
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.saliency import saliency, top_share
-from unlearning.training import Progress, augment, batches
+from unlearning.training.adversarial import Adversarial, EpsilonSearch
+from unlearning.training.descent import Batch, Descending, Descent, Factor, Loader, Masks
+from unlearning.training.epsilon_search import adversarial_examples
+from unlearning.training.loop import Progress, augment, batches
+from unlearning.training.saliency import saliency, top_share
 
 VARIANTS = ("amun", "advonly")
 

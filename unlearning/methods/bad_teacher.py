@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from unlearning import networks
-from unlearning.descending import Descending, Descent, Loader
-from unlearning.distilling import Teacher, kl_from
 from unlearning.domain import Split, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.training import Progress
+from unlearning.training.descent import Descending, Descent, Loader
+from unlearning.training.distillation import Teacher, kl_from
+from unlearning.training.loop import Progress
 
 REDUCTIONS = ("examples", "elements")
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.adversarial import fgsm, frozen_copy
-from unlearning.descending import Descending, Descent, Loader
 from unlearning.domain import Examples, Split
 from unlearning.errors import UsageError
-from unlearning.keyed import kept, key_of
 from unlearning.methods import METHODS
 from unlearning.outputs import BATCH
-from unlearning.training import Progress, pick_device, pixels_on
+from unlearning.training.adversarial import fgsm, frozen_copy
+from unlearning.training.descent import Descending, Descent, Loader
+from unlearning.training.keyed import kept, key_of
+from unlearning.training.loop import Progress, pick_device, pixels_on
 
 
 def nearest_labels(

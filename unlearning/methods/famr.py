@@ -9,7 +9,7 @@ beta: all are settings. With `sum` and several batches, Algorithm 1 adds the who
 gradient of each batch, so that it settles where rho is that many times the rho of Eq. 6. Batch norm
 is frozen, since forget-only batches would ruin its statistics. The paper's claim that the result
 approximates retraining (Eq. 9) rests on a Hessian that deep networks do not have: it is not claimed
-here (unlearning.famr_evidence measures each assumption), and a uniform answer is not what a
+here (unlearning.famr.evidence measures each assumption), and a uniform answer is not what a
 retrained network gives on random examples.
 """
 
@@ -24,22 +24,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning import famr_evidence
 from unlearning.domain import Split
 from unlearning.errors import Diverged, UsageError
-from unlearning.famr_loss import (
+from unlearning.famr import evidence
+from unlearning.famr.loss import (
     NEUTRALS,
     TARGETS,
     ForgetLoss,
     classes_left,
     neutral_style,
-    tilted,
     uniform_divergence,
     uniform_over,
 )
 from unlearning.features import head_of
 from unlearning.methods import METHODS
-from unlearning.training import Progress, batches, pick_device, pixels_on
+from unlearning.methods.trw import TiltedReweighting
+from unlearning.training.loop import Progress, batches, pick_device, pixels_on
 
 __all__ = ["Famr", "uniform_divergence"]
 
@@ -171,7 +171,8 @@ class Famr:
             if self.style_scale == "relative":
                 style = replace(style, weight=weight / style.size())
         if self.target == "trw":
-            target = tilted(original, split.forget, self.tilt).to(images.device)
+            tilted = TiltedReweighting(beta=self.tilt).targets(original, split.forget)
+            target = tilted.to(images.device)
         elif self.target == "uniform_retain":
             left = classes_left(split.retain, split.classes).to(images.device)
             target = uniform_over(left, len(labels))
@@ -218,11 +219,11 @@ class Famr:
         mean ||p - u||_1 (Eq. 15); and, with `hessian_steps`, the extreme eigenvalues of J's Hessian
         that so many Lanczos steps find, and the fraction near zero.
         """
-        end = famr_evidence.end_of(self, original, candidate, split)
-        worst, mean = famr_evidence.uniform_gaps(end)
+        end = evidence.end_of(self, original, candidate, split)
+        worst, mean = evidence.uniform_gaps(end)
         found = {
-            "stationarity_residual": famr_evidence.residual(end),
-            "distance_from_original": famr_evidence.distance(end),
+            "stationarity_residual": evidence.residual(end),
+            "distance_from_original": evidence.distance(end),
             "effective_anchor": self.anchor / (len(end.forget) if self.reduction == "sum" else 1),
             "uniform_gap_max": worst,
             "uniform_gap_mean": mean,
@@ -230,7 +231,7 @@ class Famr:
         if not self.hessian_steps:
             return found
         rng = torch.Generator().manual_seed(0)
-        seen = famr_evidence.curvature_of_objective(end, rng, steps=self.hessian_steps, probes=1)
+        seen = evidence.curvature_of_objective(end, rng, steps=self.hessian_steps, probes=1)
         return found | {
             "hessian_low": seen.low,
             "hessian_high": seen.high,

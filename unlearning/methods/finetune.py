@@ -11,7 +11,7 @@ from torch import nn
 
 from unlearning.domain import Split
 from unlearning.methods import METHODS
-from unlearning.training import Progress, Training, train
+from unlearning.training.loop import Progress, Training, train
 
 
 @METHODS.register

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.descending import Descending, Descent, Loader
 from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.training import Progress
+from unlearning.training.descent import Descending, Descent, Loader
+from unlearning.training.loop import Progress
 
 STATISTICS = ("keep", "update")
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.descending import Descending, Descent, Loader, Masks
 from unlearning.domain import Split, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.training import Progress
+from unlearning.training.descent import Descending, Descent, Loader, Masks
+from unlearning.training.loop import Progress
 
 LABEL_POLICIES = ("fixed", "per_epoch")
 ORDERS = ("mixed", "sequential", "forget_only")

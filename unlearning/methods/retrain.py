@@ -12,7 +12,7 @@ from unlearning import networks
 from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.training import Progress, Training, train
+from unlearning.training.loop import Progress, Training, train
 
 
 @METHODS.register

@@ -12,8 +12,8 @@ from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.methods.random_label import RandomLabel
-from unlearning.saliency import saliency, top_share
-from unlearning.training import Progress
+from unlearning.training.loop import Progress
+from unlearning.training.saliency import saliency, top_share
 
 
 @METHODS.register

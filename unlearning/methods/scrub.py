@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.descending import Descending, Descent, Loader
-from unlearning.distilling import Teacher, distillation
 from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.outputs import accuracy, logits_of
-from unlearning.training import Progress
+from unlearning.training.descent import Descending, Descent, Loader
+from unlearning.training.distillation import Teacher, distillation
+from unlearning.training.loop import Progress
 
 
 @METHODS.register

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.descending import Batch, Descent, Loader, Stepping
 from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.saliency import above_ratio, fisher, share_kept
-from unlearning.training import Progress
+from unlearning.training.descent import Batch, Descent, Loader, Stepping
+from unlearning.training.loop import Progress
+from unlearning.training.saliency import above_ratio, fisher, share_kept
 
 DECAYS = ("cosine", "linear")
 GRADIENTS = ("examples", "batches")

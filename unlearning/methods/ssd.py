@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from unlearning.domain import Split, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
-from unlearning.saliency import fisher
-from unlearning.training import Progress
+from unlearning.training.loop import Progress
+from unlearning.training.saliency import fisher
 
 GRADIENTS = ("examples", "batches")
 

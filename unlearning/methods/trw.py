@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.descending import Descending, Descent, Loader
-from unlearning.distilling import kl_from
 from unlearning.domain import Examples, Split
 from unlearning.errors import UsageError
 from unlearning.features import features_of, head_of
 from unlearning.methods import METHODS
 from unlearning.outputs import logits_of
-from unlearning.training import Progress
+from unlearning.training.descent import Descending, Descent, Loader
+from unlearning.training.distillation import kl_from
+from unlearning.training.loop import Progress
 
 SIMILARITIES = ("class", "example")
 

@@ -1,0 +1,149 @@
+"""A forget set laid out: which examples are answered, and the trial that candidates enter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from benchmarks.answers import FULL, Answers
+from benchmarks.gates.candidates import Candidate, Kind
+from benchmarks.gates.grounds import Ground, setting_of
+from systems.settings.policy import load_policy
+from unlearning.attacks.lira import LiraOffline
+from unlearning.bank.matching import comparable
+from unlearning.bank.shadows import Bank, load_bank
+from unlearning.contracts import Gate
+from unlearning.domain import BoolArray, Examples, Group, IntArray, Measurement, Outputs, joined
+from unlearning.judging.measuring import Trial, controls
+from unlearning.judging.verdicts import gates_of
+
+RETAINED = 200
+"""Retain examples that are answered: they only say which classes are still trained on."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the work lies: the data's name, its folder, its bank, and the policy."""
+
+    data: str
+    folder: Path
+    bank: Path
+    policy: Path
+
+    @property
+    def answers(self) -> Answers:
+        """Give the store of answers on training, holdout and test examples, in that order."""
+        of = setting_of(self.data)
+        folder = self.folder / "outputs"
+        return Answers(folder, examples_of(self.data), of.recipe.classes)
+
+    @property
+    def level(self) -> float:
+        """Give the level of the intervals that decide on forgetting under the policy."""
+        return load_policy(self.policy).level
+
+    def gates(self, form: str = FULL) -> tuple[Gate, ...]:
+        """Give the policy's gates; with a form, what is shipped in it must pass too."""
+        settings = dict(yaml.safe_load(self.policy.read_text())["gates"])
+        settings.pop("deployed", None)
+        return gates_of({**settings, "deployed": {"forms": [form]}} if form else settings)
+
+
+@cache
+def examples_of(data: str) -> Examples:
+    """Give training, holdout and test examples, in that order."""
+    of = setting_of(data)
+    return joined(of.train, of.holdout, of.test)
+
+
+@cache
+def _subjects_of(data: str) -> IntArray:
+    return np.asarray(np.unique(examples_of(data).subjects, return_inverse=True)[1])
+
+
+@cache
+def bank_of(folder: Path) -> Bank:
+    """Give a bank, read once a process."""
+    return load_bank(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Places of a forget set's examples among all, with the group of each."""
+
+    at: IntArray
+    groups: IntArray
+
+
+def rows_of(place: Place, forgets: BoolArray) -> Rows:
+    """Lay out forget, some retain, holdout and test examples."""
+    of = setting_of(place.data)
+    n, m, t = len(of.train), len(of.holdout), len(of.test)
+    retained = np.random.default_rng(0).permutation(np.flatnonzero(~forgets))[:RETAINED]
+    parts = (np.flatnonzero(forgets), retained, n + np.arange(m), n + m + np.arange(t))
+    groups = [np.full(len(part), group) for part, group in zip(parts, Group, strict=True)]
+    return Rows(np.concatenate(parts), np.concatenate(groups))
+
+
+def compared(rows: Rows, place: Place, bank: Bank) -> Rows:
+    """Leave out the holdout examples that the forget set may not be compared with."""
+    examples = examples_of(place.data)
+    forget, holdout = (np.flatnonzero(rows.groups == g) for g in (Group.FORGET, Group.HOLDOUT))
+    own, others = (examples.take(rows.at[part]) for part in (forget, holdout))
+    kept = ~np.isin(np.arange(len(rows.at)), holdout[~comparable(own, others, bank)])
+    return Rows(rows.at[kept], rows.groups[kept])
+
+
+def outputs(place: Place, candidate: Candidate, rows: Rows, form: str = FULL) -> Outputs:
+    """Give a candidate's answers on a forget set's examples."""
+    logits = place.answers.of(candidate.weights, rows.at, form)
+    seen = logits if candidate.view is None else candidate.view(logits)
+    labels, subjects = examples_of(place.data).labels, _subjects_of(place.data)
+    return Outputs(seen, labels[rows.at], rows.groups, subjects[rows.at])
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A forget set laid out, and the trial in which candidates take the champion's place.
+
+    every: with all holdout examples.
+    """
+
+    every: Rows
+    rows: Rows
+    trial: Trial
+
+    @cached_property
+    def known(self) -> Mapping[str, Measurement]:
+        """Give the trial's controls, which no candidate has a part in."""
+        return controls(self.trial, LiraOffline())
+
+
+def scene_of(
+    place: Place, ground: Ground, bank: Bank, forgets: BoolArray, chooses: Bank | None = None
+) -> Scene:
+    """Lay out a forget set with the champion's own answers.
+
+    chooses: the bank that says which holdout examples are comparable, where it is another.
+    """
+    every = rows_of(place, forgets)
+    rows = compared(every, place, chooses or bank)
+    untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
+    return Scene(every, rows, _trial(place, bank, rows, untouched))
+
+
+def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:
+    where = np.isin(rows.groups, (Group.FORGET, Group.HOLDOUT))
+    return Trial(
+        candidate=untouched,
+        champion=untouched,
+        shadows=bank.on(examples_of(place.data).ids[rows.at[where]]),
+        shadow_accuracy=bank.test_accuracy,
+        shadow_size=float(bank.trained_on.mean()),
+        train_size=len(setting_of(place.data).train),
+    )

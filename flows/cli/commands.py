@@ -1,0 +1,366 @@
+"""The commands that change something: each opens the workspace under its lock and calls a flow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.cli.progress import bar, counter
+from ledger import keys, suppression
+from ledger.deadlines import Jurisdiction
+from ledger.domain import Selector, State
+from ledger.lock import workspace_lock
+from ledger.requests import Ledger
+from systems.data import importing, loading, reading, sharding, versions
+from systems.data.gathering import source_name
+from systems.data.sources import Columns, Source
+from systems.registry import models
+from systems.settings.params import Params, change_params, load_params
+from systems.settings.quiet import quiet_environment
+from systems.settings.workspace import Workspace, write_templates
+from tasks import adopt as adopting
+from tasks.running import progress
+from tasks.running.opened import Opened, opened
+from tasks.running.records import as_record, utc_now
+from unlearning.errors import InfrastructureError, UsageError
+
+
+@dataclass(frozen=True)
+class Files:
+    """What `init` reads."""
+
+    data: str
+    test: Path | None
+    holdout: Path | None
+    weights: Path | None
+    limit: int | None
+    mean: str | None
+    std: str | None
+
+
+@contextmanager
+def working(path: Path) -> Iterator[Opened]:
+    """Hold an existing workspace for one command."""
+    quiet_environment()
+    ws = Workspace.at(path)
+    if not ws.records.is_dir():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    if not os.access(ws.records, os.W_OK):
+        raise InfrastructureError(
+            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
+            "make it writable and try again"
+        )
+    epochs, bank = bar("training"), counter("shadow bank")
+    with workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
+        yield opened(str(ws.root))
+
+
+def column_names(image: str, label: str, subject: str | None, example: str | None) -> Columns:
+    """Give the columns of the user's file."""
+    return Columns(image=image, label=label, subject=subject, example=example)
+
+
+def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Import data, train or bring the first model, build the bank; go on if it was cut off."""
+    from flows.train import train as train_flow
+
+    quiet_environment()
+    ws = Workspace.at(path)
+    _refuse_weights_without_holdout(files)
+    mean, std = _numbers(files.mean, "--mean"), _numbers(files.std, "--std")
+    _prepare(ws, changes)
+    with working(path) as at:
+        _refuse_second(at)
+        adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
+        imported = _import(ws, files, columns)
+        made = train_flow(
+            str(ws.root),
+            weights=files.weights,
+            mean=mean,
+            std=std,
+        )
+    return {**imported, **made, "shadows": made["bank"]["shadows"]}
+
+
+def _prepare(ws: Workspace, changes: Mapping[str, Any]) -> None:
+    try:
+        write_templates(ws)
+        before = ws.params.read_bytes()
+        if changes:
+            change_params(ws.root, changes)
+        ws.records.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise InfrastructureError(
+            f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
+        ) from problem
+    try:
+        _check_words(load_params(ws.root))
+    except UsageError:
+        ws.params.write_bytes(before)
+        raise
+    keys.create_keys(ws.keys, ws.records)
+
+
+def _check_words(params: Params) -> None:
+    """Refuse what training would refuse, before any data is read."""
+    from unlearning.networks import check_name
+    from unlearning.training.loop import Training
+
+    check_name(params.network)
+    Training(**asdict(params.training))
+    if params.bank.shadows % 2:
+        raise UsageError(
+            f"bank.shadows: got {params.bank.shadows}, expected an even number: shadows come in "
+            "pairs of complementary halves"
+        )
+
+
+def _refuse_weights_without_holdout(files: Files) -> None:
+    """Weights from elsewhere count as having seen all the data that is not held out by a file."""
+    if files.weights and not files.holdout:
+        raise UsageError(
+            "--weights: got no --holdout file, expected examples that these weights never saw; "
+            "without them no successor could be judged"
+        )
+
+
+def _refuse_second(at: Opened) -> None:
+    if at.ledger.log.find("initialised"):
+        raise UsageError(
+            f"{at.ws.root.name}: is a workspace already, expected an empty folder; "
+            "choose another with --workspace"
+        )
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as problem:
+        raise UsageError(f"{option}: got {text!r}, expected numbers such as .5,.5,.5") from problem
+
+
+def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
+    if ws.data_file.exists():
+        _refuse_other_data(ws, files.data)
+    else:
+        listed = suppression.load(ws.records, ws.keys)
+        source = Source(
+            data=files.data,
+            columns=columns,
+            test=files.test,
+            holdout=files.holdout,
+            limit=files.limit,
+        )
+        importing.import_dataset(
+            ws,
+            source,
+            load_params(ws.root),
+            key=keys.shard_key(ws.keys),
+            suppressed=listed.contains,
+        )
+    subjects = set(reading.read_table(ws, ["subject_id"])["subject_id"].to_pylist())
+    return {
+        "data_version": versions.data_version(ws),
+        "examples": loading.counts(ws),
+        "subjects": len(subjects),
+        "classes": len(loading.classes(ws)),
+    }
+
+
+def _refuse_other_data(ws: Workspace, data: str) -> None:
+    """A first `init` that was cut off goes on only with the data that it began with."""
+    there = sharding.load_dataset(ws).name
+    if there != source_name(data):
+        raise UsageError(
+            f"{ws.root.name}: holds the data of {there}, got {source_name(data)}; "
+            "expected the same, or an empty folder: choose another with --workspace"
+        )
+
+
+def selector_of(
+    subject: Sequence[str] | None,
+    example: Sequence[str] | None,
+    class_: str | None,
+    where: str | None,
+) -> Selector:
+    """Read what is to be forgotten; exactly one way of saying it."""
+    given = [option for option in (subject, example, class_, where) if option]
+    if len(given) != 1:
+        raise UsageError(
+            f"submit: got {len(given)} of --subject, --example, --class, --where; expected one"
+        )
+    if subject:
+        return Selector("subject", tuple(subject))
+    if example:
+        return Selector("example", tuple(example))
+    if class_:
+        return Selector("class", (class_,))
+    column, equals, value = str(where).partition("=")
+    if not (column and equals and value):
+        raise UsageError(f"--where: got {where!r}, expected COLUMN=VALUE")
+    return Selector("where", (value,), column)
+
+
+def submit(
+    path: Path, selector: Selector, received_at: str | None, jurisdiction: str, key: str | None
+) -> dict[str, Any]:
+    """Record a request as accepted, or as denied with its reason."""
+    received = _moment(received_at)
+    if jurisdiction not in list(Jurisdiction):
+        raise UsageError(f"--jurisdiction: got {jurisdiction!r}, expected gdpr or ccpa")
+    with working(path) as at:
+        from tasks.extract import SPLITS, find, refusal
+
+        ids = find(at.ws, [selector])
+        request = at.ledger.submit(
+            selector,
+            received_at=received,
+            jurisdiction=Jurisdiction(jurisdiction),
+            idempotency_key=key,
+            examples=sum(len(ids[part]) for part in SPLITS),
+            now=utc_now(),
+            denial=refusal(at, ids),
+        )
+    return {**as_record(request), "unknown": len(ids["unknown"])}
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return utc_now()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise UsageError(
+            f"--received-at: got {text!r}, expected ISO 8601 such as 2026-01-31T09:00:00Z"
+        ) from problem
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
+    """Say what serving requests would touch and cost."""
+    from tasks.plan import plan_of
+
+    with working(path) as at:
+        refs = _chosen(at.ledger, requests, everything=not requests)
+        used = adopting.standing(at.ledger, at.ws.policy)
+        return {**plan_of(at, refs, at.ws.policy), "policy": used}
+
+
+def forget(
+    path: Path, requests: Sequence[str], everything: bool, policy: Path | None, method: str | None
+) -> dict[str, Any]:
+    """Run the flow over requests; over those that a killed run holds, it goes on with that run."""
+    from flows.forget import forget as forget_flow
+
+    with working(path) as at:
+        refs = _chosen(at.ledger, requests, everything=everything)
+        chosen = (policy or at.ws.policy).resolve()
+        found: dict[str, Any] = forget_flow(at.root, refs, str(chosen), method)
+        return found
+
+
+def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> list[str]:
+    if bool(requests) == everything:
+        raise UsageError("got no requests, or requests and --all; expected references, or --all")
+    if requests:
+        return sorted(set(requests))
+    for held in ledger.unfinished_runs().values():
+        return sorted(held)  # first things first: go on with the run that was cut off
+    accepted = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    if not accepted:
+        raise UsageError("no request is accepted and waiting; see `lethe list requests`")
+    return accepted
+
+
+def judge(
+    path: Path, request: str, candidate: Path | None, version: int | None, policy: Path | None
+) -> dict[str, Any]:
+    """Judge a file or a registered version by a request; it counts as made elsewhere."""
+    if (candidate is None) == (version is None):
+        raise UsageError("judge: expected either --candidate FILE or --version N")
+    with working(path) as at:
+        from tasks.judge import judge_for
+
+        name = at.params.model.name
+        weights = candidate or models.verified(models.version(at.ws.mlruns, name, version or 0))
+        chosen = policy or at.ws.policy
+        found = judge_for(at, request, weights, chosen)
+        return {**found, "policy": adopting.standing(at.ledger, chosen)}
+
+
+def adopt(path: Path, policy: Path, reason: str) -> dict[str, Any]:
+    """Put a policy into force and show what is; adopting what is in force already logs nothing."""
+    with working(path) as at:
+        changed = adopting.adopt(at.ws, at.ledger, policy, reason)
+        return {"adopted": changed, **adopting.described(at.ws, at.ledger)}
+
+
+def purge(path: Path, request: str) -> dict[str, Any]:
+    """Go on with the purging of a request."""
+    from tasks.purge import finish_purging
+
+    with working(path) as at:
+        found = at.ledger.request(request)
+        if found.state not in (State.PURGING, State.COMPLETE):
+            raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
+        copies = finish_purging(at, [request]) if found.state is State.PURGING else []
+        return {**as_record(at.ledger.request(request)), "copies": copies}
+
+
+def train(path: Path, without: str | None, shadows: int | None, seed: int | None) -> dict[str, Any]:
+    """Train a network to compare with, or complete the bank."""
+    from tasks import train as originals
+    from tasks.extract import find
+
+    if shadows is not None and without is not None:
+        raise UsageError("train: got --without and --shadows, expected one of them")
+    with working(path) as at:
+        if shadows is not None:
+            change_params(at.ws.root, {"bank.shadows": shadows})
+            return originals.build_bank(at)
+        ids = find(at.ws, [at.ledger.selector(without)])["train"] if without else []
+        made = originals.train(at, without=ids, seed=seed)
+        record = made.as_record()
+        return {"model": record.pop("weights"), **record}
+
+
+def audit(
+    path: Path, request: str, candidate: Path | None, version: int | None, models: int
+) -> dict[str, Any]:
+    """Hold the workspace and audit; nothing is decided."""
+    from flows.audit import audit as audit_flow
+
+    with working(path) as at, progress.shown(bar("training"), counter("audits", "audits")):
+        found: dict[str, Any] = audit_flow(at.root, request, candidate, version, models)
+        return found
+
+
+def tune(
+    path: Path,
+    method: str,
+    class_name: str | None,
+    examples: int | None,
+    *,
+    limits: tuple[int, float],
+    seed: int,
+) -> dict[str, Any]:
+    """Tune a method within `limits`: trials, and retrainings' worth of passes."""
+    from systems.compute.search import Limits
+    from tasks import tune as steps
+
+    within, shown = Limits(*limits), counter("tuning", "trials")
+    rehearsal = steps.Rehearsal(class_name, examples)
+    with working(path) as at:
+        return steps.tune(
+            at,
+            method,
+            rehearsal,
+            within,
+            seed,
+            lambda done, total, record: shown(done, total),
+        )

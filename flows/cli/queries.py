@@ -1,0 +1,232 @@
+"""The commands that only look: none takes the lock or writes; `verify` needs no workspace."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ledger import keys
+from ledger.chain import Report, verify_log
+from ledger.requests import Ledger
+from systems.settings.params import load_params
+from systems.settings.policy import load_policy
+from systems.settings.quiet import quiet_environment
+from systems.settings.workspace import Workspace
+from tasks import adopt
+from tasks.running.records import as_record, utc_now
+from unlearning.errors import UsageError
+
+
+def _ledger(ws: Workspace) -> Ledger:
+    if not ws.log.is_file():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    return Ledger.open(ws.records, ws.keys, read_only=True)
+
+
+def show(path: Path, request: str) -> dict[str, Any]:
+    """Give a request with its history and its sealed bundles."""
+    ws = Workspace.at(path)
+    ledger = _ledger(ws)
+    found = ledger.request(request)
+    runs = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
+    history = [
+        {"at": entry.at, "event": entry.event, "state": entry.body.get("state", "")}
+        for entry in ledger.log.entries()
+        if entry.body.get("request") == request
+    ]
+    decided = {run: ledger.log.find(f"{run}/decided") for run in runs}
+    tried = [
+        {"run": run, "decision": entry.body["decision"], "evidence": str(ws.evidence / run)}
+        for run, entry in decided.items()
+        if entry is not None
+    ]
+    return {**as_record(found), "history": history, "runs": tried}
+
+
+def _began(event: str, body: Any, request: str) -> bool:
+    return event == "run_started" and request in body["requests"]
+
+
+def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
+    """List one kind of thing."""
+    ws = Workspace.at(path)
+    if what == "requests":
+        found = _ledger(ws).requests(_days(due), utc_now())
+        return {"requests": [as_record(request) for request in found]}
+    if what == "versions":
+        return {"versions": _versions(ws)}
+    listed = {"methods": _methods, "attacks": _attacks, "audits": _audits, "gates": _gates}
+    listed["networks"] = _networks
+    if what not in listed:
+        kinds = ", ".join(["requests", "versions", *listed])
+        raise UsageError(f"list: got {what!r}, expected one of {kinds}")
+    return {what: listed[what]()}
+
+
+def _days(due: str | None) -> timedelta | None:
+    if due is None:
+        return None
+    match = re.fullmatch(r"(\d+)d", due)
+    if not match:
+        raise UsageError(f"--due: got {due!r}, expected days such as 7d")
+    return timedelta(days=int(match[1]))
+
+
+def _versions(ws: Workspace) -> list[dict[str, Any]]:
+    from systems.registry import models
+
+    quiet_environment()
+    return [
+        {
+            "version": found.version,
+            "sha256": found.sha256,
+            "aliases": list(found.aliases),
+            "run": found.tags.get("lethe.run"),
+            "verdict": found.tags.get("lethe.verdict"),
+            "tainted": any(key.startswith("lethe.tainted.") for key in found.tags),
+        }
+        for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
+    ]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from tasks.plan import as_listed
+    from unlearning.methods import METHODS
+
+    return [as_listed(name) for name in METHODS]
+
+
+def _attacks() -> list[dict[str, Any]]:
+    from unlearning.attacks import ATTACKS
+
+    return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
+
+
+def _audits() -> list[dict[str, Any]]:
+    from unlearning.audits.running import RUNS
+
+    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
+
+
+def _gates() -> list[dict[str, Any]]:
+    from unlearning.gates import GATES
+
+    return [
+        {"name": name, "measurements": sorted(GATES[name].needs), "what": _first_line(GATES[name])}
+        for name in GATES
+    ]
+
+
+def _first_line(thing: object) -> str:
+    return str(thing.__doc__).splitlines()[0]
+
+
+def _networks() -> list[dict[str, Any]]:
+    from unlearning.networks import NETWORKS
+
+    own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
+    return [*own, {"name": "any model name of timm", "from": "timm"}]
+
+
+def policy(path: Path) -> dict[str, Any]:
+    """Show which policy is in force, since when and why, and whether policy.yaml is that one."""
+    ws = Workspace.at(path)
+    return adopt.described(ws, _ledger(ws))
+
+
+def verify(path: Path, bundle: Path | None, log: bool, key: Path | None) -> dict[str, Any]:
+    """Check a bundle or the log with the public key alone."""
+    ws = Workspace.at(path)
+    if (bundle is None) == (not log):
+        raise UsageError("verify: expected either the path of a bundle or --log")
+    public = keys.load_public_key(key or ws.public_key)
+    if bundle is not None:
+        from flows.cli.verifying import audit
+
+        return _reported(audit(bundle, public))
+    checked = verify_log(ws.log, public)
+    if checked.ok and (ws.records / "ledger.db").is_file():
+        tables = Ledger.open(ws.records, ws.keys, read_only=True).check()
+        checked = Report(checked.checked + tables.checked, checked.problems + tables.problems)
+    return _reported(checked)
+
+
+def _reported(report: Report) -> dict[str, Any]:
+    return {"ok": report.ok, "checked": list(report.checked), "problems": list(report.problems)}
+
+
+def doctor(path: Path) -> dict[str, Any]:
+    """Check what a workspace needs, each with a hint if it is wrong."""
+    quiet_environment()
+    checks = [
+        {"name": name, "ok": not problem, "hint": problem or ""}
+        for name, problem in _examinations(Workspace.at(path))
+    ]
+    return {"ok": all(check["ok"] for check in checks), "checks": checks}
+
+
+def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
+    old = sys.version_info < (3, 11)
+    yield "python", "use Python 3.11 or later" if old else ""
+    yield "git", "" if shutil.which("git") else "install git"
+    free = shutil.disk_usage(ws.root if ws.root.exists() else Path.home()).free / 2**30
+    yield "disk", "" if free > 2 else f"only {free:.1f} GiB free, make room for at least 2"
+    yield "workspace", "" if ws.log.is_file() else "run `lethe init` here"
+    if not ws.log.is_file():
+        return
+    yield "keys", "; ".join(keys.check_keys(ws.keys))
+    yield "log", _failure(lambda: "; ".join(verify(ws.root, None, True, None)["problems"]))
+    yield "settings", _failure(lambda: _settings_problem(ws))
+    yield "policy", _failure(lambda: adopt.problem(ws, _ledger(ws)))
+    yield "data", _failure(lambda: _data_problem(ws))
+    yield "champion", _failure(lambda: _champion_problem(ws))
+    yield "bank", _failure(lambda: _bank_problem(ws))
+
+
+def _failure(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except Exception as problem:  # noqa: BLE001  # whatever it is, the doctor reports it
+        return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _settings_problem(ws: Workspace) -> str:
+    load_params(ws.root)
+    load_policy(ws.policy)
+    return ""
+
+
+def _data_problem(ws: Workspace) -> str:
+    from systems.data import loading
+
+    loading.verify(ws)
+    return ""
+
+
+def _champion_problem(ws: Workspace) -> str:
+    from systems.registry import models
+
+    champion = models.champion(ws.mlruns, load_params(ws.root).model.name)
+    if champion is None:
+        return "there is none: run `lethe init`"
+    models.verified(champion)
+    entries = _ledger(ws).log.entries()
+    vouched = {e.body.get("sha256") for e in entries if e.event == "initialised"}
+    vouched |= {e.body.get("sha256") for e in entries if e.key.endswith("/promoted")}
+    return "" if champion.sha256 in vouched else "the log knows no release of these weights"
+
+
+def _bank_problem(ws: Workspace) -> str:
+    """A bank that is not there yet is built when it is needed."""
+    from tasks.running.opened import Opened
+    from tasks.running.parts import bank_state
+    from tasks.train import recipe_of
+
+    at = Opened(str(ws.root))
+    state = bank_state(at, recipe_of(at))
+    return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

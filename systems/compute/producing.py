@@ -1,0 +1,119 @@
+"""The work that needs a GPU, or a patient CPU: train and unlearn.
+
+What goes in and out is files, digests and numbers; networks and examples stay in this process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlearning import networks
+from unlearning.contracts import Method
+from unlearning.domain import Examples, Split
+from unlearning.methods import METHODS
+from unlearning.networks import Classifier, Recipe
+from unlearning.outputs import accuracy, logits_of
+from unlearning.training.loop import Progress, Training, silent, train
+
+
+@dataclass(frozen=True)
+class Produced:
+    """A network that was made: its file's digest, the seconds that it took, its loss by epoch."""
+
+    sha256: str
+    seconds: float
+    losses: tuple[float, ...]
+    report: Mapping[str, float]
+
+
+def recipe_for(
+    network: str,
+    classes: int,
+    examples: Examples,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Recipe:
+    """Describe a network for these examples; mean and deviation are theirs unless given."""
+    pixels = examples.images.astype(np.float64) / 255
+    axes = (0, 2, 3)
+    return Recipe(
+        network=network,
+        classes=classes,
+        channels=examples.images.shape[1],
+        size=examples.images.shape[2],
+        mean=tuple(mean or (round(float(m), 4) for m in pixels.mean(axes))),
+        std=tuple(std or (round(max(float(s), 1e-3), 4) for s in pixels.std(axes))),
+    )
+
+
+def generator(seed: int) -> torch.Generator:
+    """Give a seeded generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def train_network(
+    examples: Examples,
+    recipe: Recipe,
+    training: Training,
+    seed: int,
+    target: Path,
+    progress: Progress = silent,
+) -> Produced:
+    """Train a fresh network and write it to `target`."""
+    rng, losses = generator(seed), _Losses(progress)
+    started = time.perf_counter()
+    network = networks.build(recipe, rng)
+    train(network, examples, training, rng, losses)
+    seconds = time.perf_counter() - started
+    return Produced(networks.save(network, target), seconds, tuple(losses.values), {})
+
+
+class _Losses:
+    """Keeps the loss of each epoch on its way to the progress bar."""
+
+    def __init__(self, then: Progress) -> None:
+        self.values: list[float] = []
+        self._then = then
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        self.values.append(loss)
+        self._then(done, total, loss)
+
+
+def test_accuracy(weights: Path, test: Examples) -> float:
+    """Give a network's accuracy on the test set."""
+    return accuracy(logits_of(networks.load(weights), test), test.labels)
+
+
+def make_method(name: str, settings: Mapping[str, Any], training: Training) -> Method:
+    """Build a method of the ladder; one that trains from scratch gets the workspace's training."""
+    fields = {field.name for field in dataclasses.fields(METHODS[name])}  # type: ignore[arg-type]
+    own = {"training": training} if "training" in fields and "training" not in settings else {}
+    return METHODS.create(name, {**settings, **own})
+
+
+def unlearn(
+    original: Path,
+    split: Split,
+    method: Method,
+    seed: int,
+    target: Path,
+    progress: Progress = silent,
+) -> Produced:
+    """Run a method on the original and write the candidate to `target`."""
+    network, losses = networks.load(original), _Losses(progress)
+    started = time.perf_counter()
+    candidate = method.unlearn(network, split, generator(seed), losses)
+    seconds = time.perf_counter() - started
+    if not isinstance(candidate, Classifier):
+        raise TypeError(f"method {method.name} gave {type(candidate).__name__}, not a Classifier")
+    report = method.report(network, candidate, split)
+    return Produced(networks.save(candidate, target), seconds, tuple(losses.values), report)

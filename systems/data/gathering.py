@@ -1,0 +1,142 @@
+"""From what a user offers to one checked table with splits, before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from systems.data.columns import (
+    EXAMPLE,
+    IMAGE,
+    SPLIT,
+    SUBJECT,
+    Classes,
+    Rows,
+    attributes_of,
+    classes_of,
+    encode_labels,
+    normalise,
+)
+from systems.data.digits import digits_table
+from systems.data.images import Shape, inspect
+from systems.data.sharding import Dataset, schema
+from systems.data.sources import Source, read_source
+from systems.data.splitting import HOLDOUT, LEFT_OUT, TEST, TRAIN, draw_splits
+from systems.settings.params import Params
+from unlearning.domain import TextArray
+from unlearning.errors import UsageError
+
+DIGITS = "digits"
+# What the seed is mixed with, so that the draws do not depend on each other.
+_PEOPLE, _SPLITS = 1, 2
+
+
+def gather(source: Source, params: Params) -> tuple[pa.Table, Dataset]:
+    """Read and check a source; return its table, with splits, and what the data set is.
+
+    UsageError names file and row. Images are looked at for the rows that are kept only.
+    """
+    train = _training_rows(source, params)
+    classes = classes_of(train)
+    parts = [(encode_labels(train, classes), _drawn(train, source, params))]
+    for split, path in ((HOLDOUT, source.holdout), (TEST, source.test)):
+        if path is not None:
+            rows = _given_rows(path, source, split, classes)
+            for earlier, _ in parts:
+                _refuse_known(rows, earlier, EXAMPLE, "example id")
+                _refuse_known(rows, earlier, SUBJECT, "subject")
+            parts.append((rows, np.full(rows.table.num_rows, split)))
+    kept = [_kept(rows, splits) for rows, splits in parts]
+    shapes = [inspect(t[IMAGE].to_pylist(), row, name=r.name) for r, row, t in kept]
+    tables = [table for _, _, table in kept]
+    return _joined(tables), _describe(source, params, classes, shapes, tables)
+
+
+def _training_rows(source: Source, params: Params) -> Rows:
+    if source.data == DIGITS:
+        rng = np.random.default_rng([params.seed, _PEOPLE])
+        data = params.data
+        digits = digits_table(rng, people_images=data.people_images, label_noise=data.label_noise)
+        return Rows(digits, DIGITS)
+    path = Path(source.data)
+    return normalise(read_source(path), source.columns, name=_name(path))
+
+
+def _given_rows(path: Path, source: Source, split: str, classes: Classes) -> Rows:
+    rows = normalise(read_source(path), source.columns, name=_name(path), prefix=f"{split}-")
+    return encode_labels(rows, classes)
+
+
+def source_name(data: str) -> str:
+    """Give the name by which a data set is recorded: digits, or that of its file."""
+    return DIGITS if data == DIGITS else _name(Path(data))
+
+
+def _name(path: Path) -> str:
+    """A file's name with its folder's: `cifar10/train.parquet`, never a path of this machine."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
+def _drawn(train: Rows, source: Source, params: Params) -> TextArray:
+    return draw_splits(
+        np.array(train.table[SUBJECT].to_pylist()),
+        np.random.default_rng([params.seed, _SPLITS]),
+        holdout=0.0 if source.holdout else params.data.holdout_fraction,
+        test=0.0 if source.test else params.data.test_fraction,
+        limit=source.limit,
+    )
+
+
+def _kept(rows: Rows, splits: TextArray) -> tuple[Rows, list[int], pa.Table]:
+    """Drop what the limit leaves out; row numbers stay those of the user's file."""
+    kept = np.flatnonzero(splits != LEFT_OUT)
+    table = rows.table.take(kept).append_column(SPLIT, pa.array(splits[kept].tolist()))
+    return rows, kept.tolist(), table
+
+
+def _refuse_known(rows: Rows, earlier: Rows, column: str, what: str) -> None:
+    """Nobody is in two splits, and an id names one example."""
+    known = pc.is_in(rows.table[column], earlier.table[column].combine_chunks())
+    if pc.any(known).as_py():
+        row = int(np.asarray(known).argmax())
+        raise UsageError(
+            f"{rows.name}: row {row}: its {what} is also in {earlier.name}, expected another: "
+            "remove the row from one of the files"
+        )
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """One table with every attribute of any part; a part that lacks one has empty text there."""
+    attributes = sorted({name for table in tables for name in attributes_of(table)})
+    wanted = schema(attributes)
+
+    def complete(table: pa.Table) -> pa.Table:
+        empty = pa.array([""] * table.num_rows)
+        columns = [table[name] if name in table.column_names else empty for name in wanted.names]
+        return pa.table(columns, names=wanted.names).cast(wanted)
+
+    return pa.concat_tables([complete(table) for table in tables])
+
+
+def _describe(
+    source: Source, params: Params, classes: Classes, shapes: list[Shape], tables: list[pa.Table]
+) -> Dataset:
+    digits = source.data == DIGITS
+    return Dataset(
+        name=source_name(source.data),
+        classes=classes.names,
+        size=params.data.size or shapes[0].size,
+        channels=max(shape.channels for shape in shapes),
+        shards=params.data.shards,
+        attributes=tuple(sorted({name for table in tables for name in attributes_of(table)})),
+        label_noise=params.data.label_noise if digits else 0.0,
+    )
+
+
+def splits_expected(source: Source, params: Params) -> tuple[str, ...]:
+    """The splits that must not be empty: train, test, and holdout unless none is asked for."""
+    holdout = source.holdout is not None or params.data.holdout_fraction > 0
+    return (TRAIN, HOLDOUT, TEST) if holdout else (TRAIN, TEST)

@@ -1,0 +1,84 @@
+"""The data version in memory: examples decoded and ordered, counts, digests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
+from systems.data.images import decode
+from systems.data.reading import read_table, verified_shards
+from systems.data.sharding import Dataset, load_dataset, load_manifest
+from systems.data.splitting import SPLITS
+from systems.data.versions import data_version
+from systems.settings.workspace import Workspace
+from unlearning.domain import Examples
+from unlearning.errors import RequestDenied
+
+
+def load_examples(ws: Workspace) -> dict[str, Examples]:
+    """Decode train, holdout and test, each ordered by example id; the shards are checked first."""
+    table, dataset = read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT]), load_dataset(ws)
+    return {split: _decoded(_of_split(table, split), dataset) for split in SPLITS}
+
+
+def verify(ws: Workspace) -> None:
+    """Check every shard; IntegrityError or InfrastructureError as in `verified_shards`."""
+    verified_shards(ws)
+
+
+def classes(ws: Workspace) -> tuple[str, ...]:
+    """The names of the classes, by index."""
+    return load_dataset(ws).classes
+
+
+def counts(ws: Workspace) -> dict[str, int]:
+    """The number of examples of each split, read from the manifest."""
+    by_class = load_manifest(ws).counts
+    return {split: sum(by_class.get(split, {}).values()) for split in SPLITS}
+
+
+def extract(ws: Workspace, ids: Collection[str]) -> Examples:
+    """Decode these examples, ordered by example id; RequestDenied unless all are there."""
+    return _decoded(_rows(ws, ids, [IMAGE, LABEL, EXAMPLE, SUBJECT]), load_dataset(ws))
+
+
+def image_digests(ws: Workspace, ids: Collection[str]) -> list[tuple[str, str]]:
+    """Give (example id, SHA-256 of the stored image) of these examples, for the suppression list.
+
+    RequestDenied unless all are there.
+    """
+    table = _rows(ws, ids, [IMAGE, EXAMPLE])
+    return [
+        (example, hashlib.sha256(image).hexdigest())
+        for example, image in zip(table[EXAMPLE].to_pylist(), table[IMAGE].to_pylist(), strict=True)
+    ]
+
+
+def _rows(ws: Workspace, ids: Collection[str], columns: list[str]) -> pa.Table:
+    wanted = sorted(set(ids))
+    table = read_table(ws, columns)
+    found = table.filter(pc.is_in(table[EXAMPLE], pa.array(wanted, pa.string())))
+    if found.num_rows < len(wanted):
+        raise RequestDenied(
+            f"{len(wanted) - found.num_rows} of {len(wanted)} examples are not in data version "
+            f"{data_version(ws)}, expected all: resolve the request again"
+        )
+    return found
+
+
+def _of_split(table: pa.Table, split: str) -> pa.Table:
+    return table.filter(pc.equal(table[SPLIT], split))
+
+
+def _decoded(table: pa.Table, dataset: Dataset) -> Examples:
+    return Examples(
+        images=decode(table[IMAGE].to_pylist(), size=dataset.size, channels=dataset.channels),
+        labels=table[LABEL].to_numpy().astype(np.int64),
+        ids=np.array(table[EXAMPLE].to_pylist(), dtype=np.str_),
+        subjects=np.array(table[SUBJECT].to_pylist(), dtype=np.str_),
+    )

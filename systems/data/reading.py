@@ -1,0 +1,141 @@
+"""Reading data/: every byte is checked against the manifest before any of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger import durable
+from systems.data import versions
+from systems.data.columns import EXAMPLE
+from systems.data.sharding import Manifest, Shard, load_manifest
+from systems.settings.workspace import Workspace
+from unlearning.errors import InfrastructureError, IntegrityError
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An erasure under way: shards as they will be (None: gone), and what they replace.
+
+    replaced: DVC keys of the shards and of the data version that go.
+    """
+
+    old_version: str
+    shards: Mapping[str, Shard | None]
+    counts: Mapping[str, Mapping[str, int]]
+    replaced: tuple[str, ...]
+
+
+def shard_path(ws: Workspace, name: str) -> Path:
+    """Where a shard lies in data/."""
+    return ws.shards / f"{name}.parquet"
+
+
+def verified_shards(ws: Workspace) -> dict[str, bytes]:
+    """Read every shard, in the order of their names, and check all before returning any.
+
+    A missing shard is brought back from the remote; InfrastructureError if that has none either.
+    IntegrityError if a shard is not the one that was stored: nothing is changed or replaced.
+    """
+    manifest, plan = load_manifest(ws), load_plan(ws)
+    expected = {shard_path(ws, name): ok for name, ok in _acceptable(manifest, plan).items()}
+    needed = [ws.dataset, *(path for path, digests in expected.items() if None not in digests)]
+    if missing := [path for path in needed if not path.exists()]:
+        _fetch(ws, missing)
+    _check(ws.dataset, frozenset({manifest.dataset_sha256}))
+    present = (path for path in sorted(expected) if path.exists())
+    return {path.stem: _check(path, expected[path]) for path in present}
+
+
+def read_table(ws: Workspace, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read these columns of all shards, checked, ordered by example id.
+
+    The order does not depend on the shard key, so the same data trains the same model anywhere.
+    """
+    wanted = None if columns is None else list(dict.fromkeys([*columns, EXAMPLE]))
+    tables = [parse(content, wanted) for content in verified_shards(ws).values()]
+    if not tables:
+        raise IntegrityError("data/shards: holds no example, expected at least one")
+    return pa.concat_tables(tables).sort_by(EXAMPLE)
+
+
+def parse(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """Decode one shard's columns; KeyError if it lacks one.
+
+    Not by `pq.read_table`: that imports pandas, which takes longer than all shards do.
+    """
+    table = pq.ParquetFile(pa.BufferReader(content)).read(columns)
+    return table if columns is None else table.select(list(columns))
+
+
+def load_plan(ws: Workspace) -> Plan | None:
+    """The erasure under way, if there is one."""
+    try:
+        tree = json.loads((ws.erasing / PLAN).read_bytes())
+    except FileNotFoundError:
+        return None
+    shards = {name: shard and Shard(**shard) for name, shard in tree["shards"].items()}
+    return Plan(**tree | {"shards": shards, "replaced": tuple(tree["replaced"])})
+
+
+def save_plan(ws: Workspace, plan: Plan) -> None:
+    """Make an erasure irrevocable: from here on it is carried to its end."""
+    durable.write(ws.erasing / PLAN, json.dumps(asdict(plan)).encode())
+
+
+def drop_plan(ws: Workspace) -> None:
+    """Forget the erasure under way, finished or never begun, with what it had prepared."""
+    if ws.erasing.exists():
+        with durable.storing(ws.erasing):
+            (ws.erasing / PLAN).unlink(missing_ok=True)
+            shutil.rmtree(ws.erasing)
+
+
+def _acceptable(manifest: Manifest, plan: Plan | None) -> dict[str, frozenset[str | None]]:
+    """Digests that each shard may have, None if it may be absent.
+
+    While an erasure is under way these are the ones before and the ones after it.
+    """
+    coming = plan.shards if plan else {}
+    return {
+        name: frozenset({shard.sha256, *_digest(coming, name)})
+        for name, shard in manifest.shards.items()
+    }
+
+
+def _digest(coming: Mapping[str, Shard | None], name: str) -> tuple[str | None, ...]:
+    if name not in coming:
+        return ()
+    shard = coming[name]
+    return (shard.sha256 if shard else None,)
+
+
+def _fetch(ws: Workspace, missing: list[Path]) -> None:
+    versions.fetch(ws, missing)
+    for path in missing:
+        if not path.exists():
+            raise InfrastructureError(
+                f"{path.relative_to(ws.root)}: missing here and in the remote, expected one copy: "
+                "restore the remote, then try again"
+            )
+
+
+def _check(path: Path, digests: frozenset[str | None]) -> bytes:
+    content = durable.read(path)
+    got = hashlib.sha256(content).hexdigest()
+    if got not in digests:
+        expected = " or ".join(sorted(digest[:12] for digest in digests if digest))
+        raise IntegrityError(
+            f"{durable.short_name(path)}: has SHA-256 {got[:12]}, expected {expected}: it was "
+            "altered; put it aside for inspection, and it is fetched again from the remote"
+        )
+    return content

@@ -1,0 +1,162 @@
+"""Image tables spread over files by a keyed hash of the subject, and the manifest of those files.
+
+One person's examples lie in one shard, so that forgetting somebody rewrites few files. Without
+the key nobody can tell from a shard's name whom it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger import durable
+from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT, attributes_of
+from systems.settings.workspace import Workspace
+from unlearning.errors import IntegrityError, UsageError
+
+ROW_GROUP = 5_000
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the data set is, without any id: the content of data/dataset.json.
+
+    size: pixels a side after decoding. shards: how many files subjects are spread over.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    size: int
+    channels: int
+    shards: int
+    attributes: tuple[str, ...]
+    label_noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Digest and number of rows of one shard file."""
+
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What data/ must contain; the reference for every check at extraction. It holds no ids.
+
+    shards: by file name without suffix. counts: examples by split, then by class name.
+    """
+
+    data_version: str
+    dataset_sha256: str
+    columns: Mapping[str, str]
+    shards: Mapping[str, Shard]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def schema(attributes: Sequence[str]) -> pa.Schema:
+    """The columns of every shard, in their order."""
+    fields = [
+        (IMAGE, pa.binary()),
+        (LABEL, pa.int16()),
+        (EXAMPLE, pa.string()),
+        (SUBJECT, pa.string()),
+        (SPLIT, pa.string()),
+    ]
+    return pa.schema(fields + [(name, pa.string()) for name in attributes])
+
+
+def shard_bytes(table: pa.Table) -> bytes:
+    """Encode one shard; the same rows give the same bytes, in whatever order they come."""
+    ordered = table.select(schema(attributes_of(table)).names).sort_by(EXAMPLE).combine_chunks()
+    sink = pa.BufferOutputStream()
+    repeated = [name for name in ordered.column_names if name not in (IMAGE, EXAMPLE)]
+    pq.write_table(
+        ordered, sink, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=repeated
+    )
+    return bytes(sink.getvalue())
+
+
+def spread(table: pa.Table, *, key: bytes, shards: int) -> dict[str, pa.Table]:
+    """Divide a table by HMAC-SHA256(key, subject) mod `shards`; empty shards are left out."""
+
+    @cache
+    def bucket(subject: str) -> int:
+        return int.from_bytes(hmac.digest(key, subject.encode(), "sha256")) % shards
+
+    buckets = np.array([bucket(subject) for subject in table[SUBJECT].to_pylist()])
+    return {
+        f"{number:02x}": table.take(np.flatnonzero(buckets == number))
+        for number in np.unique(buckets)
+    }
+
+
+def describe(content: bytes, table: pa.Table) -> Shard:
+    """Give digest and rows of an encoded shard."""
+    return Shard(hashlib.sha256(content).hexdigest(), table.num_rows)
+
+
+def count(tables: Iterable[pa.Table], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Count examples by split and class name."""
+    seen: Counter[tuple[str, int]] = Counter()
+    for table in tables:
+        seen.update(zip(table[SPLIT].to_pylist(), table[LABEL].to_pylist(), strict=True))
+    counts: dict[str, dict[str, int]] = {}
+    for (split, label), n in sorted(seen.items()):
+        counts.setdefault(split, {})[classes[label]] = n
+    return counts
+
+
+def dataset_bytes(dataset: Dataset) -> bytes:
+    """Encode data/dataset.json."""
+    return (json.dumps(asdict(dataset), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def load_dataset(ws: Workspace) -> Dataset:
+    """Read what the data set is; UsageError where no data was imported."""
+    if not ws.dataset.exists():
+        raise UsageError("data/dataset.json: is not there: run `lethe init` in this workspace")
+    tree = json.loads(durable.read(ws.dataset))
+    return Dataset(
+        **tree | {"classes": tuple(tree["classes"]), "attributes": tuple(tree["attributes"])}
+    )
+
+
+def load_manifest(ws: Workspace) -> Manifest:
+    """Read the manifest; IntegrityError if it is missing or no manifest."""
+    try:
+        tree: dict[str, Any] = json.loads(ws.manifest.read_bytes())
+        shards = {name: Shard(**shard) for name, shard in tree["shards"].items()}
+        return Manifest(**tree | {"shards": shards})
+    except FileNotFoundError as error:
+        raise IntegrityError(
+            "artifacts/manifest.json: is not there, so no shard can be checked: restore it from "
+            "your backup, or import the data into a new workspace"
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(
+            "artifacts/manifest.json: is no manifest of shards: restore it from your backup"
+        ) from error
+
+
+def save_manifest(ws: Workspace, manifest: Manifest) -> None:
+    """Replace the manifest at once."""
+    durable.make_folder(ws.artifacts)
+    text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+    durable.write(ws.manifest, text.encode() + b"\n")
+
+
+def columns_text(attributes: Sequence[str]) -> dict[str, str]:
+    """The shards' columns and types, as the manifest states them."""
+    return {field.name: str(field.type) for field in schema(attributes)}

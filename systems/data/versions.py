@@ -1,0 +1,198 @@
+"""DVC: the data version, the remote, and every place where its objects lie.
+
+DVC runs inside the workspace alone: its settings, cache, state and temporary files are under
+.dvc/, nothing is sent to its makers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from systems.data.stores import ObjectStore, from_outside, store_of
+from systems.settings.workspace import Workspace
+from unlearning.errors import InfrastructureError, UsageError
+
+REMOTE = "main"
+DIRECTORY = ".dir"
+ATTEMPTS = 10  # DVC itself waits 3 s for its lock each time
+T = TypeVar("T")
+
+
+def create(ws: Workspace, url: str | None) -> None:
+    """Make the workspace a DVC repository with this remote, or with remote/ inside it.
+
+    Uses git where the workspace is the root of a git repository. A repeated call only sets the
+    remote again.
+    """
+    with _dvc_errors("dvc init"), _quietly(ws):
+        from dvc.repo import Repo
+
+        if not (ws.dvc / "config").exists():
+            Repo.init(str(ws.root), no_scm=not (ws.root / ".git").exists()).close()
+        repo = Repo(str(ws.root), config=_overrides(ws))
+        try:
+            _configure(repo.config, ws, url)
+        finally:
+            repo.close()
+    if url is None:
+        ws.remote.mkdir(exist_ok=True)
+
+
+def data_version(ws: Workspace) -> str:
+    """The digest of data/ as DVC holds it; UsageError where no data was imported."""
+    try:
+        digest = yaml.safe_load(ws.data_file.read_bytes())["outs"][0]["md5"]
+    except FileNotFoundError as error:
+        raise UsageError("data.dvc: is not there: run `lethe init` in this workspace") from error
+    except (yaml.YAMLError, TypeError, KeyError, IndexError) as error:
+        raise UsageError(
+            "data.dvc: has no digest of data/, expected what DVC wrote: restore it from your backup"
+        ) from error
+    return str(digest).removesuffix(DIRECTORY)
+
+
+def add(ws: Workspace) -> str:
+    """Take data/ as it is into DVC and return the data version."""
+    _with_repo(ws, "dvc add", lambda repo: repo.add(str(ws.data)))
+    return data_version(ws)
+
+
+def push(ws: Workspace) -> None:
+    """Copy the data version's objects to the remote, those that it lacks."""
+    _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)]))
+
+
+def commit(ws: Workspace) -> str:
+    """Take data/ into DVC, push it, and return the data version."""
+    version = add(ws)
+    push(ws)
+    return version
+
+
+def fetch(ws: Workspace, paths: Sequence[Path]) -> None:
+    """Bring missing files of data/ back from cache or remote; others are not touched."""
+    names = ", ".join(str(path.relative_to(ws.root)) for path in paths)
+    targets = [str(path) for path in paths]
+    try:
+        _with_repo(ws, "dvc pull", lambda repo: repo.pull(targets=targets))
+    except InfrastructureError as error:
+        raise InfrastructureError(
+            f"{names}: missing here and not to be had from the remote ({error}): "
+            "restore the remote, then try again"
+        ) from error
+
+
+@contextmanager
+def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
+    """Give DVC's cache and remote as plain object stores, while no other DVC command runs."""
+    with _opened(ws, "dvc objects") as repo, repo.lock:
+        yield (
+            store_of(repo.cache.local, "dvc cache"),
+            store_of(repo.cloud.get_remote_odb(), "dvc remote"),
+        )
+
+
+def patiently(
+    work: Callable[[], T], *, attempts: int = ATTEMPTS, sleep: Callable[[float], None] = time.sleep
+) -> T:
+    """Do the work; while another DVC command holds the lock, wait and try again.
+
+    Raises InfrastructureError after `attempts` times.
+    """
+    from dvc.lock import LockError
+
+    for attempt in range(attempts):
+        try:
+            return work()
+        except LockError:
+            sleep(0.1 * 2 ** min(attempt, 5))
+    raise InfrastructureError(
+        f"another DVC command has held the workspace's lock through {attempts} attempts, expected "
+        "it to end: let it finish, then try again"
+    )
+
+
+def _with_repo(ws: Workspace, what: str, work: Callable[[Any], object]) -> None:
+    def once() -> None:
+        with _opened(ws, what) as repo:
+            work(repo)
+
+    patiently(once)
+
+
+@contextmanager
+def _opened(ws: Workspace, what: str) -> Iterator[Any]:
+    with _dvc_errors(what), _quietly(ws):
+        from dvc.repo import Repo
+
+        repo = Repo(str(ws.root), config=_overrides(ws))
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+
+def _overrides(ws: Workspace) -> dict[str, Any]:
+    return {"core": {"site_cache_dir": str(ws.dvc / "tmp" / "site")}}
+
+
+def _configure(config: Any, ws: Workspace, url: str | None) -> None:
+    # What holds a path of this machine goes into config.local, which git never sees.
+    with config.edit("local") as local:
+        local["core"] |= _overrides(ws)["core"]
+    with config.edit() as settings:
+        settings["core"] |= {"analytics": False, "check_update": False, "remote": REMOTE}
+        settings["remote"][REMOTE] = {"url": _url(ws, url), "verify": True}
+
+
+def _url(ws: Workspace, url: str | None) -> str:
+    """A path inside the workspace is written relative to it, so that the folder can be moved."""
+    from dvc.config_schema import RelPath
+
+    url = url or ws.remote.name
+    return url if "://" in url or Path(url).is_absolute() else RelPath(ws.root / url)
+
+
+@contextmanager
+def _dvc_errors(what: str) -> Iterator[None]:
+    """One line of ours instead of DVC's traceback; its lock errors pass, they are waited for."""
+    from dvc.lock import LockError
+
+    try:
+        yield
+    except LockError:
+        raise
+    except Exception as error:
+        if not from_outside(error):
+            raise
+        cause = error.__cause__ or error
+        reason = " ".join(str(cause).split())[:300] or type(cause).__name__
+        raise InfrastructureError(f"{what}: {reason}: correct that, then try again") from error
+
+
+@contextmanager
+def _quietly(ws: Workspace) -> Iterator[None]:
+    """Keep DVC's state inside the workspace and its messages off standard output."""
+    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+    levels = [logger.level for logger in loggers]
+    site = os.environ.get("DVC_SITE_CACHE_DIR")
+    os.environ["DVC_SITE_CACHE_DIR"] = str(ws.dvc / "tmp" / "site")
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if site is None:
+            del os.environ["DVC_SITE_CACHE_DIR"]
+        else:
+            os.environ["DVC_SITE_CACHE_DIR"] = site

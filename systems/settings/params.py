@@ -1,0 +1,114 @@
+"""params.yaml: every tunable number, read in one place and passed on as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ledger import durable
+from systems.settings.checking import above, between, build, read_yaml
+
+
+@dataclass(frozen=True)
+class DataParams:
+    """How data is taken in.
+
+    size: pixels a side after decoding; null takes the images' own. shards: files that subjects are
+    spread over. holdout_fraction, test_fraction: shares of the rows, drawn by subject (see
+    systems/data/splitting.py). label_noise: share of wrong labels, digits only. people_images:
+    images of one synthetic person on average, digits only.
+    """
+
+    size: int | None = field(metadata=between(4, 4096))
+    shards: int = field(metadata=between(1, 256))
+    holdout_fraction: float = field(metadata=between(0, 0.9))
+    test_fraction: float = field(metadata=between(0, 0.9))
+    label_noise: float = field(metadata=between(0, 0.9))
+    people_images: int = field(metadata=between(1, 1000))
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """How originals, retrained models and shadows are trained; the words are unlearning's."""
+
+    epochs: int = field(metadata=between(1, 100_000))
+    batch_size: int = field(metadata=between(2, 1_000_000))
+    learning_rate: float = field(metadata=above(0))
+    momentum: float = field(metadata=between(0, 1))
+    weight_decay: float = field(metadata=between(0, 1))
+    schedule: str
+    optimiser: str
+    augmentation: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class BankParams:
+    """The shadow bank: how many shadows, trained by how many processes, or by a Dask cluster.
+
+    cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null trains on this machine.
+    """
+
+    shadows: int = field(metadata=between(4, 10_000))
+    workers: int = field(metadata=between(1, 1_024))
+    cluster: str | None
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """The registered model's name, and the days a replaced champion may still be gone back to."""
+
+    name: str
+    grace_days: int = field(metadata=between(0, 3_650))
+
+
+@dataclass(frozen=True)
+class RemoteParams:
+    """Where DVC pushes data to; null is the workspace's own remote/."""
+
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Params:
+    """params.yaml: every tunable number, read in one place."""
+
+    data: DataParams
+    network: str
+    training: TrainingParams
+    bank: BankParams
+    model: ModelParams
+    remote: RemoteParams
+    seed: int = field(metadata=between(0, 2**32 - 1))
+
+
+def load_params(root: Path) -> Params:
+    """Read params.yaml of a workspace; PolicyError names the key, what was got and expected."""
+    path = root / "params.yaml"
+    return build(Params, read_yaml(path)[1], path.name)
+
+
+def change_params(root: Path, changes: Mapping[str, Any]) -> Params:
+    """Set values such as {"training.epochs": 5} in params.yaml, keeping its comments.
+
+    Nothing is written if the result cannot be used.
+    """
+    from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+
+    path = root / "params.yaml"
+    content, _ = read_yaml(path)
+    tree = parse_yaml_for_update(content.decode(), path.name)
+    for name, value in changes.items():
+        *parents, last = name.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    changed: str = dumps_yaml(tree)
+    params = build(Params, yaml.safe_load(changed), path.name)
+    durable.write(path, changed.encode())
+    return params

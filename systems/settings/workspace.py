@@ -1,0 +1,140 @@
+"""The workspace's layout: every place in it by name. Only light imports."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with the layout of a Lethe workspace; every place in it has one name here."""
+
+    root: Path
+
+    @staticmethod
+    def at(path: Path | str) -> Workspace:
+        """Take a folder, which need not exist yet, as a workspace."""
+        return Workspace(Path(path).expanduser().resolve())
+
+    @property
+    def params(self) -> Path:
+        """Every tunable number."""
+        return self.root / "params.yaml"
+
+    @property
+    def policy(self) -> Path:
+        """The ladder and the limits."""
+        return self.root / "policy.yaml"
+
+    @property
+    def stages(self) -> Path:
+        """DVC's description of the stages."""
+        return self.root / "dvc.yaml"
+
+    @property
+    def dvc(self) -> Path:
+        """DVC's own folder: configuration, cache, temporary files."""
+        return self.root / ".dvc"
+
+    @property
+    def data_file(self) -> Path:
+        """DVC's pointer to the data version."""
+        return self.root / "data.dvc"
+
+    @property
+    def data(self) -> Path:
+        """The folder that DVC tracks."""
+        return self.root / "data"
+
+    @property
+    def dataset(self) -> Path:
+        """What the data set is, without any id."""
+        return self.data / "dataset.json"
+
+    @property
+    def shards(self) -> Path:
+        """The image tables, by keyed hash of the subject."""
+        return self.data / "shards"
+
+    @property
+    def remote(self) -> Path:
+        """The DVC remote, unless the settings name another."""
+        return self.root / "remote"
+
+    @property
+    def keys(self) -> Path:
+        """Keys, mode 0700."""
+        return self.root / "keys"
+
+    @property
+    def records(self) -> Path:
+        """The ledger's files."""
+        return self.root / "records"
+
+    @property
+    def public_key(self) -> Path:
+        """What a bundle and the log are verified with."""
+        return self.records / "public.pem"
+
+    @property
+    def log(self) -> Path:
+        """The append-only log."""
+        return self.records / "log.jsonl"
+
+    @property
+    def policies(self) -> Path:
+        """Every policy that was ever adopted, each under its SHA-256."""
+        return self.records / "policies"
+
+    @property
+    def evidence(self) -> Path:
+        """Sealed bundles, one folder per run."""
+        return self.root / "evidence"
+
+    @property
+    def artifacts(self) -> Path:
+        """Derived data: never in the data version, never in DVC's cache."""
+        return self.root / "artifacts"
+
+    @property
+    def manifest(self) -> Path:
+        """SHA-256 of every shard of the data version; no ids."""
+        return self.artifacts / "manifest.json"
+
+    @property
+    def erasing(self) -> Path:
+        """Rewritten shards on their way into data/; absent when nothing is under way."""
+        return self.artifacts / "erasing"
+
+    @property
+    def bank(self) -> Path:
+        """The shadow bank's outputs."""
+        return self.artifacts / "bank"
+
+    @property
+    def candidates(self) -> Path:
+        """Weights that are not released."""
+        return self.artifacts / "candidates"
+
+    @property
+    def docs(self) -> Path:
+        """Great Expectations' pages."""
+        return self.artifacts / "docs"
+
+    @property
+    def mlruns(self) -> Path:
+        """MLflow's folder."""
+        return self.root / "mlruns"
+
+
+def write_templates(ws: Workspace) -> None:
+    """Put the settings files that are absent into a workspace; those that are there stay."""
+    ws.root.mkdir(parents=True, exist_ok=True)
+    for template in sorted(TEMPLATES.glob("*.yaml")):
+        target = ws.root / template.name
+        if not target.exists():
+            shutil.copyfile(template, target)

@@ -1,0 +1,50 @@
+"""The first step of a run: it claims its requests, and fixes its policy and its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger import durable
+from ledger.canonical import sha256_hex
+from ledger.domain import State
+from tasks import adopt
+from tasks.running.champion import sealed_champion
+from tasks.running.opened import opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run, sweep
+
+
+def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | None) -> Run:
+    """Claim requests for a run, or find the run that a crash left over them.
+
+    The policy is the one in force, and is copied before anything is tried: what it says during the
+    run is what it said at the start. `method` replaces the ladder by that one method.
+    """
+    at = opened(root)
+    sweep(at)
+    ref = at.ledger.unfinished_run(refs)
+    if ref is None:
+        adopt.check_policy(policy, method)
+        adopt.content_in_force(at.ledger, policy)
+        sealed_champion(at)
+        ref = at.ledger.start_run(refs, now=utc_now())
+    run = Run(at, ref)
+    run.once("begun", lambda: _begin(run, policy, method))
+    run.move(State.EXTRACTING)
+    return run
+
+
+def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
+    content = adopt.content_in_force(run.at.ledger, policy)
+    durable.make_folder(run.folder)
+    durable.write(run.folder / "policy.yaml", content)
+    champion = sealed_champion(run.at)
+    return {
+        "policy": sha256_hex(content),
+        "params": sha256_hex((run.at.ws.root / "params.yaml").read_bytes()),
+        "method": method,
+        "parent": champion.version,
+        "parent_sha256": champion.sha256,
+    }

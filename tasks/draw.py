@@ -1,0 +1,75 @@
+"""The report of a run, drawn from what its attempts left in the run's folder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from systems.data import loading
+from systems.report.page import write_report
+from systems.report.plots import AttemptPicture
+from tasks.running.records import measurements_of
+from tasks.running.run import Run
+from tasks.unlearn import attempts_done, scores_path
+from unlearning.domain import Control, Decision, Outcome, Verdict
+from unlearning.judging.verdicts import gates_of
+
+SCORES = ("forget", "holdout", "champion_forget", "class_before", "class_after")
+
+
+def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
+    """Write report.html and its plots into the bundle."""
+    begun, decided = run.done("begun") or {}, run.done("decided") or {}
+    extracted = run.done("extracted") or {}
+    facts = {
+        "requests": ", ".join(run.requests),
+        "examples to forget (train, holdout, test)": ", ".join(
+            str(extracted[part]) for part in ("train", "holdout", "test")
+        ),
+        "data version": str(extracted["data_version"]),
+        "parent": f"version {begun['parent']}, {begun['parent_sha256'][:16]}",
+        "policy (SHA-256)": str(begun["policy"]),
+        "assurance": str(decided["assurance"]),
+    }
+    records = attempts_done(run)
+    write_report(
+        folder,
+        reference=run.ref,
+        decision=Decision(decided["decision"]),
+        attempts=[_picture(run, number, record) for number, record in enumerate(records)],
+        facts=facts,
+        written_at=written_at,
+    )
+
+
+def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
+    path = scores_path(run, number)
+    none = np.array([])
+    arrays = load_file(path) if path.is_file() else dict.fromkeys(SCORES, none)
+    measured = measurements_of(record) if "measurements" in record else {}
+    null = measured.get("null_auc")
+    gates = gates_of(run.policy().gates) if measured else ()
+    return AttemptPicture(
+        name=str(record["method"]),
+        exact=bool(record["exact"]),
+        decision=Decision(record["decision"]),
+        verdicts=[
+            Verdict(v["gate"], Outcome(v["outcome"]), v["reason"]) for v in record["verdicts"]
+        ],
+        measurements=measured,
+        controls=[Control(**control) for control in record.get("controls", [])],
+        forget_scores=arrays["forget"],
+        holdout_scores=arrays["holdout"],
+        champion_forget_scores=arrays["champion_forget"],
+        null_band=(null.low, null.high) if null else (0.0, 1.0),
+        limits={name: limit for gate in gates for name, limit in gate.limits(measured).items()},
+        classes=loading.classes(run.at.ws),
+        class_accuracy_before=arrays["class_before"],
+        class_accuracy_after=arrays["class_after"],
+        effect=": ".join(record.get("effect", {}).values()),
+        not_measured=record.get("not_measured", ()),
+    )

@@ -1,0 +1,63 @@
+"""What Great Expectations is asked to find true: of the data before, of the numbers after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from systems.data import loading, reading
+from systems.expectations.checks import check_forget_set, check_manifest, check_measurements
+from tasks.extract import SPLITS
+from tasks.running.records import measurements_of
+from tasks.running.run import Run
+from tasks.unlearn import attempts_done
+from unlearning.errors import IntegrityError
+from unlearning.judging.verdicts import BY_LINEAGE, gates_of
+
+
+def expect_sound_data(run: Run) -> dict[str, Any]:
+    """Hold the manifest and the forget set to what Great Expectations can say of them."""
+    return run.once("expected-data", lambda: _expect_data(run))
+
+
+def _expect_data(run: Run) -> dict[str, Any]:
+    table = reading.read_table(run.at.ws, ["label", "example_id", "subject_id", "split"])
+    pages = run.folder / "expectations"
+    ids = [found for part in run.forget_ids().values() for found in part]
+    manifest = check_manifest(
+        table, classes=len(loading.classes(run.at.ws)), docs_folder=pages / "manifest"
+    )
+    forget = check_forget_set(ids, table, splits=SPLITS, docs_folder=pages / "forget-set")
+    broken = [*manifest.failures, *forget.failures]
+    if broken:
+        raise IntegrityError(
+            f"data version: got a table of which {len(broken)} expectations do not hold, first: "
+            f"{broken[0]}; nothing was changed; restore the data and run it again"
+        )
+    return {"manifest": manifest.success, "forget_set": forget.success}
+
+
+def expect_limits(run: Run) -> dict[str, Any]:
+    """Hold the last attempt's measurements to the policy's limits in Great Expectations too."""
+    return run.once("expected-limits", lambda: _expect_limits(run))
+
+
+def _expect_limits(run: Run) -> dict[str, Any]:
+    record = attempts_done(run)[-1]
+    if "measurements" not in record:  # it diverged: there is nothing to expect of it
+        return {"success": False, "failures": 1}
+    measured = measurements_of(record)
+    # What an exact method is excused from by lineage is not expected here either.
+    excused = [v["gate"] for v in record["verdicts"] if record["exact"] and _undecided(v)]
+    gates = [gate for gate in gates_of(run.policy().gates) if gate.name not in excused]
+    checked = check_measurements(
+        list(measured.values()),
+        {name: limit for gate in gates for name, limit in gate.limits(measured).items()},
+        set().union(*(gate.needs for gate in gates)),
+        run.folder / "expectations" / "measurements",
+    )
+    return {"success": checked.success, "failures": len(checked.failures)}
+
+
+def _undecided(verdict: Mapping[str, str]) -> bool:
+    return verdict["gate"] in BY_LINEAGE and verdict["outcome"] == "INCONCLUSIVE"

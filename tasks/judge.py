@@ -1,0 +1,143 @@
+"""Judging: an attempt of a run, or any candidate outside of one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ledger.domain import State
+from systems.registry import models
+from systems.settings.policy import load_policy
+from tasks.extract import find, likewise, refusal
+from tasks.references import class_out, geometry_notes
+from tasks.running.opened import Opened
+from tasks.running.parts import bank_of, cut, ensure_bank, parts_of, split_of
+from tasks.running.run import Run, read_json, write_json
+from tasks.train import recipe_of
+from tasks.unlearn import Attempt, record_path, scores_path, weights_path
+from unlearning import networks
+from unlearning.bank.shadows import load_bank, write_arrays
+from unlearning.domain import Decision, Outcome
+from unlearning.errors import RequestDenied, UsageError
+from unlearning.gates.deployed import check_exporters, forms_of
+from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
+from unlearning.judging.effects import diverged
+from unlearning.judging.verdicts import gates_of
+
+
+def judge_attempt(run: Run, attempt: Attempt) -> str:
+    """Measure the candidate, ask every gate, and give the decision on it."""
+    run.move(State.JUDGING, f"-{attempt.number}")
+    body = run.once(f"judged-{attempt.number}", lambda: _judge(run, attempt))
+    return str(body["decision"])
+
+
+def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
+    path = record_path(run, attempt.number)
+    record = read_json(path)
+    if record["sha256"] is None:
+        judged = _diverged(str(record["error"]))
+    else:
+        judged = _judge_weights(run, attempt)
+    write_json(path, record | judged)
+    outcomes = {verdict["gate"]: verdict["outcome"] for verdict in judged["verdicts"]}
+    return {"decision": judged["decision"], "verdicts": outcomes, "sha256": record["sha256"]}
+
+
+def _diverged(problem: str) -> dict[str, Any]:
+    failed = {"gate": "integrity", "outcome": str(Outcome.FAILED), "reason": problem}
+    return {
+        "decision": str(Decision.REFUSED),
+        "verdicts": [failed],
+        "effect": _plain(diverged(problem)),
+    }
+
+
+def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
+    basis, notes = _basis(run)
+    judged, pictures = judge_candidate(
+        weights_path(run, attempt.number),
+        basis,
+        gates_of(run.policy().gates),
+        level=run.policy().level,
+        exact=attempt.exact,
+    )
+    write_arrays(scores_path(run, attempt.number), as_arrays(pictures))
+    return {**as_json(judged), **notes}
+
+
+def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
+    """Give what all attempts of a run are judged on, and notes on it for their records.
+
+    The parent, the forget set and the policy of a run never change; a run that goes on after a
+    crash computes it again.
+    """
+    key = f"basis {run.ref}"
+    if key not in run.at.kept:
+        run.at.kept[key] = _make_basis(run)
+    found: tuple[Basis, Mapping[str, Any]] = run.at.kept[key]
+    return found
+
+
+def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
+    split, gates = split_of(run), gates_of(run.policy().gates)
+    apart = class_out(run.at, run.forget_ids()["train"], split, gates)
+    notes = geometry_notes(split, gates, apart)
+    if apart:
+        run.once("class-out-models", lambda: notes["class_out_models"])
+    compared = [made.weights for made in apart]
+    return basis_of(models.verified(run.parent()), split, bank_of(run), compared), notes
+
+
+def as_arrays(pictures: Pictures) -> dict[str, np.ndarray]:
+    """Give the arrays by name."""
+    return {field.name: getattr(pictures, field.name) for field in dataclasses.fields(pictures)}
+
+
+def as_json(judged: Judged) -> dict[str, Any]:
+    """Give a judgement in the form in which it is recorded and printed."""
+    return {
+        "decision": str(judged.decision),
+        "verdicts": [_plain(verdict) for verdict in judged.verdicts],
+        "controls": [_plain(control) for control in judged.controls],
+        "measurements": [_plain(measured) for measured in judged.measured.values()],
+        "accuracy": dict(judged.accuracy),
+        "effect": _plain(judged.effect),
+    }
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Numbers that JSON cannot hold become null: missing evidence stays visible as missing."""
+    fields = dataclasses.asdict(value)
+    return {
+        k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in fields.items()
+    }
+
+
+def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str, Any]:
+    """Judge weights by a request. They are never taken as exact: only our own run can prove that.
+
+    The file is read first, so that one of the wrong kind is refused before anything is computed.
+    """
+    networks.load(weights, recipe_of(at))
+    rules = load_policy(policy)
+    gates = gates_of(rules.gates)
+    check_exporters(forms_of(gates))
+    champion = models.champion(at.ws.mlruns, at.params.model.name)
+    if champion is None:
+        raise UsageError("no champion: expected one from `lethe init`; run it first")
+    selectors = [at.ledger.selector(request)]
+    ids = find(at.ws, selectors)
+    reason = refusal(at, ids)
+    if reason:
+        raise RequestDenied(f"request {request}: {reason}")
+    split = cut(parts_of(at), ids, likewise=likewise(selectors))
+    apart = class_out(at, ids["train"], split, gates)
+    bank = load_bank(ensure_bank(at, recipe_of(at)))
+    basis = basis_of(models.verified(champion), split, bank, [made.weights for made in apart])
+    judged, _ = judge_candidate(weights, basis, gates, level=rules.level, exact=False)
+    return {**as_json(judged), **geometry_notes(split, gates, apart)}

@@ -1,0 +1,107 @@
+"""What serving requests would touch, cost and be able to show, before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from systems.compute.producing import make_method
+from systems.data import loading, purging
+from systems.registry import models
+from systems.settings.policy import load_policy
+from tasks.extract import SPLITS, find, likewise
+from tasks.foresee import foreseen
+from tasks.running.opened import Opened
+from tasks.running.parts import bank_state, parts_of, training
+from tasks.train import recipe_of
+from unlearning.methods import METHODS
+from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
+
+
+def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
+    """Give the plan of serving some requests in one run."""
+    rules = load_policy(policy)
+    selectors = [at.ledger.selector(ref) for ref in requests]
+    ids = find(at.ws, selectors)
+    ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
+    known = [rung["estimated_seconds"] for rung in ladder]
+    return {
+        "requests": list(requests),
+        "examples": {part: len(found) for part, found in ids.items()},
+        "copies": _copies(at, ids),
+        "near_duplicates": _near_duplicates(at, ids),
+        "ladder": ladder,
+        "estimated_seconds": None if None in known else round(sum(known), 1),
+        **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at)),
+    }
+
+
+def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> dict[str, Any]:
+    """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
+    method = make_method(name, settings, training(at))
+    forget = len(ids["train"])
+    passes = method.passes(forget, loading.counts(at.ws)["train"] - forget)
+    rate = _training_rate(at)
+    seconds = None if rate is None else round(passes / rate, 1)
+    exact = METHODS[name].exact
+    return {"method": name, "exact": exact, "passes": passes, "estimated_seconds": seconds}
+
+
+def _training_rate(at: Opened) -> float | None:
+    """Examples a second of the original's training; None if it was trained elsewhere."""
+    entry = at.ledger.log.find("initialised")
+    seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
+    return loading.counts(at.ws)["train"] * at.params.training.epochs / seconds if seconds else None
+
+
+def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
+    """List where bytes, or what was learned from them, lie now."""
+    wanted = [found for part in SPLITS for found in ids[part]]
+    held = purging.holds(at.ws, wanted) if wanted else []
+    copies = [{"where": str(copy.where), "what": copy.what} for copy in held]
+    if state := bank_state(at, recipe_of(at)):
+        again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
+        what = f"{len(wanted)} columns of each shadow{again}"
+        copies.append({"where": "shadow bank", "what": what})
+    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids["train"] else ():
+        serving = ", the champion" if models.CHAMPION in version.aliases else ""
+        what = f"weights of version {version.version}{serving}"
+        copies.append({"where": "model registry", "what": what})
+    return copies
+
+
+def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:
+    """Count examples that stay in training and look like forgotten ones: they keep these alive."""
+    train = parts_of(at).train
+    forgets = np.isin(train.ids, ids["train"])
+    threshold = likeness_threshold(train.images)
+    alike = near_duplicates(pixel_vectors(train.images), forgets, threshold=threshold)
+    return {"count": int(np.sum(alike & ~forgets)), "threshold": threshold}
+
+
+LISTED = (1000, 9000)
+"""Forget and retain examples for which `lethe list methods` gives costs."""
+
+
+def as_listed(name: str) -> dict[str, Any]:
+    """Describe a method for `lethe list methods`.
+
+    cost: examples passed, relative to retraining for its default number of epochs, when 1,000 of
+    10,000 examples are forgotten with default settings.
+    """
+    cls = METHODS[name]
+    cost = METHODS.create(name).passes(*LISTED) / METHODS.create("retrain").passes(*LISTED)
+    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    access = " + ".join(sorted(cls.needs))
+    return {
+        "name": name,
+        "paper": cls.paper,
+        "access": access,
+        "exact": cls.exact,
+        "cost": round(cost, 3),
+        "settings": fields,
+    }

@@ -1,0 +1,59 @@
+"""Release: the judged bytes become the champion, if their parent still is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.domain import State
+from systems.registry import models
+from systems.registry.erasure import erase_version
+from systems.registry.models import StaleChampion
+from tasks.running.run import Run, close, give_back
+from tasks.seal import candidate_of
+
+
+def promote_candidate(run: Run) -> dict[str, Any]:
+    """Register the released candidate and let it serve, by compare-and-set on its parent.
+
+    If another version serves by now, the run ends without a release and the requests wait again:
+    the next run begins from the present champion.
+    """
+    run.move(State.PROMOTING)
+    try:
+        return run.once("promoted", lambda: _promote(run))
+    except StaleChampion:
+        _discard(run)
+        give_back(run, "the champion changed meanwhile")
+        close(run)
+        raise
+
+
+def _discard(run: Run) -> None:
+    """Erase the candidate that lost the race: a copy that nobody would look after."""
+    mlruns, name = run.at.ws.mlruns, run.at.params.model.name
+    for found in models.versions(mlruns, name):
+        if found.tags.get("lethe.run") == run.ref:
+            erase_version(mlruns, name, found.version)
+
+
+def _promote(run: Run) -> dict[str, Any]:
+    mlruns, name = run.at.ws.mlruns, run.at.params.model.name
+    begun, sealed = run.done("begun") or {}, run.done("sealed") or {}
+    weights, recipe = candidate_of(run)
+    tags = {
+        "lethe.run": run.ref,
+        "lethe.parent": str(begun["parent"]),
+        "lethe.policy": str(begun["policy"]),
+        "lethe.data_version": str((run.done("extracted") or {})["data_version"]),
+        "lethe.verdict": "released",
+        "lethe.evidence": str(sealed["statement"]),
+    }
+    new = models.register(mlruns, name, weights, recipe, tags, _tracked(run))
+    models.nominate(mlruns, name, new.version)
+    models.promote(mlruns, name, new.version, expected_parent=begun["parent"])
+    return {"version": new.version, "sha256": new.sha256, "parent": begun["parent"]}
+
+
+def _tracked(run: Run) -> str | None:
+    body = run.done("tracked")
+    return None if body is None else str(body["mlflow_run"])

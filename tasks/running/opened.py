@@ -1,0 +1,47 @@
+"""A workspace that is open: one value, handed on from step to step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ledger.requests import Ledger
+from systems.settings.params import Params, load_params
+from systems.settings.workspace import Workspace
+from unlearning.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A workspace that is open; what is read from it is read once, and kept as long as this value.
+
+    kept: what is dear to compute (the decoded data, what a run is judged on), under its key.
+    """
+
+    root: str
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def ws(self) -> Workspace:
+        """Its places."""
+        return Workspace(Path(self.root))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger.open(self.ws.records, self.ws.keys)
+
+    @cached_property
+    def params(self) -> Params:
+        """Its settings."""
+        return load_params(self.ws.root)
+
+
+def opened(root: str) -> Opened:
+    """Open a workspace; the caller holds its lock."""
+    ws = Workspace.at(root)
+    if not ws.records.is_dir():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
+    return Opened(str(ws.root))

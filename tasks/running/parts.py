@@ -1,0 +1,130 @@
+"""What a run works on, in memory: the split that its requests make, the bank, the training."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from systems.data import loading, versions
+from systems.settings.policy import load_policy
+from tasks.running import progress
+from tasks.running.opened import Opened
+from tasks.running.run import Run
+from unlearning import networks
+from unlearning.bank.shadow_training import Spread
+from unlearning.bank.shadows import Bank, BankPlan, bank_complete, build_bank, load_bank
+from unlearning.bank.state import BankState, state_in
+from unlearning.domain import Examples, Split
+from unlearning.gates.forgetting import Forgetting
+from unlearning.judging.verdicts import gates_of
+from unlearning.networks import Recipe
+from unlearning.training.loop import Training
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """The data version, decoded; each part is ordered by example id, so shards leave no trace."""
+
+    train: Examples
+    holdout: Examples
+    test: Examples
+    classes: tuple[str, ...]
+
+
+def parts_of(at: Opened) -> Parts:
+    """Give the present data version; its shards are verified and decoded once per opening."""
+    version = versions.data_version(at.ws)
+    kept = at.kept.get("parts")
+    if kept is None or kept[0] != version:
+        made = Parts(**loading.load_examples(at.ws), classes=loading.classes(at.ws))
+        at.kept["parts"] = kept = (version, made)
+    found: Parts = kept[1]
+    return found
+
+
+def split_of(run: Run) -> Split:
+    """Cut the training examples of a run into forget and retain."""
+    extracted = run.done("extracted") or {}
+    return cut(parts_of(run.at), run.forget_ids(), likewise=bool(extracted["likewise"]))
+
+
+def cut(parts: Parts, ids: dict[str, list[str]], *, likewise: bool) -> Split:
+    """Cut by example ids, given by split.
+
+    likewise: compare with the holdout examples that are selected too, if there are any.
+    """
+    forgets = np.isin(parts.train.ids, ids["train"])
+    selected = np.isin(parts.holdout.ids, ids["holdout"])
+    alike = likewise and bool(selected.any())
+    holdout = parts.holdout.take(selected) if alike else parts.holdout
+    return Split(
+        forget=parts.train.take(forgets),
+        retain=parts.train.take(~forgets),
+        holdout=holdout,
+        test=parts.test,
+        classes=len(parts.classes),
+    )
+
+
+def training_of(run: Run) -> Training:
+    """Give the workspace's training settings."""
+    return training(run.at)
+
+
+def training(at: Opened) -> Training:
+    """Give the workspace's training settings."""
+    return Training(**dataclasses.asdict(at.params.training))
+
+
+def bank_plan(at: Opened, recipe: Recipe) -> BankPlan:
+    """Describe the bank of the present data version."""
+    return BankPlan(
+        data_version=versions.data_version(at.ws),
+        recipe=recipe,
+        training=training(at),
+        shadows=at.params.bank.shadows,
+        seed=at.params.seed,
+    )
+
+
+def ensure_bank(at: Opened, recipe: Recipe) -> Path:
+    """Give the folder of the bank, built or completed if it has to be."""
+    plan = bank_plan(at, recipe)
+    folder = at.ws.bank / plan.key
+    if bank_complete(folder):
+        return folder
+    parts = parts_of(at)
+    return build_bank(
+        plan,
+        (parts.train, parts.holdout, parts.test),
+        at.ws.bank,
+        workers=at.params.bank.workers,
+        progress=progress.models,
+        spread=_spread(at.params.bank.cluster),
+    )
+
+
+def _spread(cluster: str | None) -> Spread | None:
+    if cluster is None:
+        return None
+    from systems.compute.cluster import spread_over_cluster
+
+    return partial(spread_over_cluster, address=cluster)
+
+
+def bank_state(at: Opened, recipe: Recipe) -> BankState | None:
+    """Say what became of the present data version's bank; None if there is none yet."""
+    folder = at.ws.bank / bank_plan(at, recipe).key
+    if not bank_complete(folder):
+        return None
+    gates = gates_of(load_policy(at.ws.policy).gates)
+    return state_in(folder, max(g.smallest_bank for g in gates if isinstance(g, Forgetting)))
+
+
+def bank_of(run: Run) -> Bank:
+    """Give the bank of the run's data version."""
+    recipe = networks.load(run.parent().weights).recipe
+    return load_bank(ensure_bank(run.at, recipe))

@@ -1,0 +1,42 @@
+"""How records are shown and read back, and where the clock is read; light imports only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.domain import DeletionRequest
+from unlearning.domain import Measurement
+
+
+def utc_now() -> datetime:
+    """Read the clock; everything else takes the time as an argument."""
+    return datetime.now(UTC)
+
+
+def as_record(request: DeletionRequest) -> dict[str, Any]:
+    """Show a request as the command line prints it."""
+    return {
+        "request": request.ref,
+        "state": str(request.state),
+        "received_at": request.received_at.isoformat(),
+        "due_at": request.due_at.isoformat(),
+        "jurisdiction": str(request.jurisdiction),
+        "examples": request.examples,
+        "reason": request.reason,
+        "run": request.run,
+    }
+
+
+def measurements_of(attempt: Mapping[str, Any]) -> dict[str, Measurement]:
+    """Read an attempt's measurements; null stands for what was no number."""
+    found = {}
+    for row in attempt["measurements"]:
+        value, low, high = (_number(row[key]) for key in ("value", "low", "high"))
+        found[row["name"]] = Measurement(row["name"], value, low, high, row["n"])
+    return found
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

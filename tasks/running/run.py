@@ -1,0 +1,141 @@
+"""One run over some deletion requests: its journal, its folder and what it works on.
+
+Prefect executes, it does not remember: every step goes through `Run.once`, whose results are
+entries of our own log. A run that was killed goes on when the same requests are asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger import durable, sealed
+from ledger.canonical import canonical_json, sha256_hex
+from ledger.domain import State
+from systems.registry import models
+from systems.registry.models import ModelVersion
+from systems.settings.policy import Policy, Rung
+from tasks import adopt
+from tasks.running.opened import Opened, opened
+from tasks.running.records import utc_now
+from unlearning.digests import digest_of
+
+FORGET_SET = "forget.sealed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun."""
+
+    at: Opened
+    ref: str
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The references of its requests."""
+        return self.at.ledger.run_requests(self.ref)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps what is not released; removed when the run is closed."""
+        return self.at.ws.candidates / self.ref
+
+    @property
+    def bundle(self) -> Path:
+        """Where its evidence is sealed."""
+        return self.at.ws.evidence / self.ref
+
+    def once(self, step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Do a step, or give its result if the journal has it; `work` must bear repetition."""
+        return self.at.ledger.once(self.ref, step, work, clock=utc_now)
+
+    def done(self, step: str) -> dict[str, Any] | None:
+        """Give the result of a step, None before it is done."""
+        entry = self.at.ledger.log.find(f"{self.ref}/{step}")
+        return None if entry is None else dict(entry.body)
+
+    def move(self, state: State, mark: str = "", reason: str | None = None) -> None:
+        """Take every request of the run to a state; repeated after a crash it changes nothing."""
+        for ref in self.requests:
+            key = f"{self.ref}/{ref}/{state}{mark}"
+            self.at.ledger.move(ref, state, now=utc_now(), reason=reason, key=key)
+
+    def policy(self) -> Policy:
+        """The policy that the run began with."""
+        begun = self.done("begun") or {}
+        return adopt.own_copy(self.folder / "policy.yaml", begun["policy"])
+
+    def forget_ids(self) -> dict[str, list[str]]:
+        """Give the ids to forget, by split, out of the sealed file: personal data."""
+        key = self.requests[0]
+        return dict(sealed.unseal(self.folder / FORGET_SET, self.at.ws.keys, key))
+
+    def all_ids(self) -> list[str]:
+        """Give every id to erase, of all splits."""
+        return sorted(found for part in self.forget_ids().values() for found in part)
+
+    def seal_forget_ids(self, ids: Mapping[str, Sequence[str]]) -> str:
+        """Seal the ids under the first request's key and give a keyed commitment to them."""
+        value = {part: sorted(found) for part, found in ids.items()}
+        sealed.seal(self.folder / FORGET_SET, self.at.ws.keys, self.requests[0], value)
+        secret = sealed.request_key(self.at.ws.keys, self.requests[0])
+        return sha256_hex(secret + canonical_json(value))
+
+    def parent(self) -> ModelVersion:
+        """Give the champion that the run began with, and unlearns from."""
+        begun = self.done("begun") or {}
+        return models.version(self.at.ws.mlruns, self.at.params.model.name, begun["parent"])
+
+
+def resumed(root: str, ref: str) -> Run:
+    """Give a run that has begun."""
+    return Run(opened(root), ref)
+
+
+def ladder(run: Run) -> tuple[Rung, ...]:
+    """Give the rungs of this run: the policy's, or the one method that was asked for."""
+    only = (run.done("begun") or {}).get("method")
+    rungs = run.policy().ladder
+    if only is None:
+        return rungs
+    named = tuple(rung for rung in rungs if rung.method == only)
+    return named or (Rung(only, {}),)
+
+
+def seed_of(run: Run, attempt: int) -> int:
+    """Draw an attempt's seed from the workspace's seed, the parent and the attempt's number."""
+    begun = run.done("begun") or {}
+    source = [run.at.params.seed, begun["parent_sha256"], attempt]
+    return int(digest_of(source)[:12], 16)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of the run."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    durable.write(path, canonical_json(value))
+
+
+def give_back(run: Run, decision: str) -> None:
+    """Let the requests of a run that released nothing wait again; their deadlines run on."""
+    run.move(State.ACCEPTED, "-again", reason=f"{run.ref} released nothing: {decision}")
+
+
+def close(run: Run) -> None:
+    """End the run and remove its folder: refused candidates are traces of the forgotten."""
+    run.at.ledger.finish_run(run.ref, now=utc_now())
+    sweep(run.at)
+
+
+def sweep(at: Opened) -> None:
+    """Remove the folders of finished runs; a crash may have left the last one's."""
+    for folder in at.ws.candidates.glob("run-*"):
+        if at.ledger.log.find(f"{folder.name}/finished"):
+            shutil.rmtree(folder)

@@ -1,0 +1,166 @@
+"""Evidence: what was found is decided, written into one folder and sealed, before any release."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ledger import adoptions, durable, evidence
+from ledger.canonical import sha256_file
+from ledger.keys import load_signing_key
+from tasks.draw import write_pages
+from tasks.running.run import Run, write_json
+from tasks.unlearn import attempts_done, record_path, weights_path
+from unlearning import networks
+from unlearning.domain import Decision
+from unlearning.errors import IntegrityError
+from unlearning.methods import METHODS
+
+RELEASED = str(Decision.RELEASED)
+ERASING = (RELEASED, str(Decision.PURGED))
+"""Decisions after which the examples are erased."""
+
+PACKAGES = ("torch", "numpy", "scipy", "timm", "prefect", "mlflow", "dvc", "great-expectations")
+
+
+def decide(run: Run) -> dict[str, Any]:
+    """Put the decision on the run into the journal; its entry dates the evidence."""
+    return run.once("decided", lambda: _decide(run))
+
+
+def _decide(run: Run) -> dict[str, Any]:
+    records = attempts_done(run)
+    if not records:
+        return {
+            "decision": str(Decision.PURGED),
+            "assurance": "A1",
+            "candidate": None,
+            "records": [],
+        }
+    last, expected = records[-1], run.done("expected-limits") or {}
+    decision = last["decision"]
+    if decision == Decision.RELEASED and not expected.get("success"):
+        decision = str(Decision.REFUSED)
+    if decision != Decision.RELEASED:
+        decision = overall([record["decision"] for record in records])
+    released = decision == Decision.RELEASED
+    return {
+        "decision": decision,
+        "assurance": ("A3" if METHODS[last["method"]].exact else "A2") if released else "A0",
+        "candidate": last["sha256"] if released else None,
+        "method": last["method"] if released else None,
+        "records": [sha256_file(record_path(run, n)) for n in range(len(records))],
+    }
+
+
+def overall(decisions: Sequence[str]) -> str:
+    """Name a run that released nothing: inconclusive if any attempt was, otherwise refused."""
+    undecided = str(Decision.INCONCLUSIVE)
+    return undecided if undecided in decisions else str(Decision.REFUSED)
+
+
+def seal_evidence(run: Run) -> dict[str, Any]:
+    """Write the bundle and seal it. A crash before the seal leaves files that are written again."""
+    return run.once("sealed", lambda: {"statement": _seal(run)})
+
+
+def _seal(run: Run) -> str:
+    folder, public = run.bundle, run.at.ws.public_key
+    if (folder / evidence.SIGNATURE).exists():
+        return sha256_file(folder / evidence.STATEMENT)
+    shutil.rmtree(folder, ignore_errors=True)
+    durable.make_folder(folder)
+    _copy_inputs(run, folder)
+    shutil.copyfile(public, folder / "public.pem")
+    write_json(folder / "attempts.json", attempts_done(run))
+    log = run.at.ledger.log
+    decided = log.find(f"{run.ref}/decided")
+    if decided is None:
+        raise IntegrityError(f"run {run.ref}: no decision in the log, expected one before sealing")
+    write_pages(run, folder, datetime.fromisoformat(decided.at))
+    entries = [entry for entry in log.entries() if entry.seq <= decided.seq]
+    durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in entries))
+    statement = statement_of(run, decided.at, decided.hash)
+    return evidence.seal(folder, statement, load_signing_key(run.at.ws.keys))
+
+
+def _copy_inputs(run: Run, folder: Path) -> None:
+    shutil.copyfile(run.folder / "policy.yaml", folder / "policy.yaml")
+    shutil.copyfile(run.at.ws.root / "params.yaml", folder / "params.yaml")
+    pages = run.folder / "expectations"
+    if pages.is_dir():
+        shutil.copytree(pages, folder / "expectations")
+
+
+def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
+    """Say what was decided, about which bytes, on which grounds."""
+    begun, decided = run.done("begun") or {}, run.done("decided") or {}
+    return {
+        "type": "lethe/evidence/1",
+        "run": run.ref,
+        "requests": list(run.requests),
+        "decision": decided["decision"],
+        "assurance": decided["assurance"],
+        "parent": {"version": begun["parent"], "sha256": begun["parent_sha256"]},
+        "candidate": {"sha256": decided["candidate"]},
+        "policy_sha256": begun["policy"],
+        "policy_adopted": adopted_for(run),
+        "params_sha256": begun["params"],
+        "forget_set": run.done("extracted"),
+        "data_expectations": run.done("expected-data"),
+        "limit_expectations": run.done("expected-limits"),
+        "attempts": [_short(record) for record in attempts_done(run)],
+        "environment": environment(),
+        "decided_at": decided_at,
+        "log_head": log_head,
+    }
+
+
+def adopted_for(run: Run) -> dict[str, Any] | None:
+    """Give the log's entry that put the run's policy into force; None if there was none."""
+    log = run.at.ledger.log
+    begun = log.find(f"{run.ref}/{adoptions.BEGUN}")
+    held = adoptions.in_force(log.entries(), before=begun.seq) if begun else None
+    return adoptions.as_stated(held) if held else None
+
+
+def _short(record: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
+    judged = ("decision", "verdicts", "controls", "measurements", "effect")
+    geometry = ("class_out_models", "not_measured")
+    return {key: record[key] for key in (*kept, *judged, *geometry) if key in record}
+
+
+def environment() -> dict[str, Any]:
+    """Give the versions and the hardware that the numbers depend on; no name of a machine."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "lethe": importlib.metadata.version("lethe"),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+    }
+
+
+def candidate_of(run: Run) -> tuple[Path, dict[str, Any]]:
+    """Give the released candidate's weights and what its network is; the bytes are checked."""
+    number = len(attempts_done(run)) - 1
+    path, decided = weights_path(run, number), run.done("decided") or {}
+    got = sha256_file(path) if path.is_file() else "no file"
+    if got != decided["candidate"]:
+        raise IntegrityError(
+            f"candidate of {run.ref}: got weights {got[:16]}, expected the judged "
+            f"{str(decided['candidate'])[:16]}; nothing was promoted; run it again"
+        )
+    return path, dataclasses.asdict(networks.load(path).recipe)

@@ -1,1 +1,0 @@
-"""The steps of a run, each written in our own journal; flows/ chains them as Prefect tasks."""

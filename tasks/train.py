@@ -1,0 +1,162 @@
+"""The first model of a workspace, and the models that are trained to compare with.
+
+Trained weights lie in artifacts/trained under a digest of all that they follow from, so that what
+was trained once, by `init`, by DVC's stage or by hand, is not trained again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from systems.compute import producing
+from systems.data import versions
+from systems.registry import models
+from tasks.running import progress
+from tasks.running.champion import FIRST
+from tasks.running.opened import Opened
+from tasks.running.parts import bank_plan, bank_state, ensure_bank, parts_of, training
+from tasks.running.records import utc_now
+from tasks.running.run import read_json, write_json
+from unlearning import networks
+from unlearning.bank.shadows import load_bank
+from unlearning.digests import digest_of, sha256_file
+from unlearning.domain import Examples
+from unlearning.errors import IntegrityError, UsageError
+from unlearning.networks import Recipe
+
+TRAINED = "trained"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A network that lies in artifacts/trained."""
+
+    weights: Path
+    sha256: str
+    seconds: float
+    test_accuracy: float
+
+    def as_record(self) -> dict[str, Any]:
+        """Show it as the command line prints it."""
+        return {**dataclasses.asdict(self), "weights": str(self.weights)}
+
+
+def recipe_of(at: Opened) -> Recipe:
+    """Give the champion's recipe, or before the first champion one from the training images."""
+    champion = models.champion(at.ws.mlruns, at.params.model.name)
+    if champion is not None:
+        return networks.load(champion.weights).recipe
+    parts = parts_of(at)
+    return producing.recipe_for(at.params.network, len(parts.classes), parts.train)
+
+
+def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -> Trained:
+    """Train a fresh network on the training set, or on what is left of it without some examples."""
+    recipe, parts = recipe_of(at), parts_of(at)
+    examples = parts.train.take(~np.isin(parts.train.ids, list(without)))
+    chosen = at.params.seed if seed is None else seed
+    follows_from = {
+        "data_version": versions.data_version(at.ws),
+        "left_out": digest_of(sorted(without)),
+        "recipe": dataclasses.asdict(recipe),
+        "training": dataclasses.asdict(training(at)),
+        "seed": chosen,
+    }
+    target = at.ws.artifacts / TRAINED / f"{digest_of(follows_from)[:32]}.safetensors"
+    return _kept(target) or _train(at, examples, recipe, chosen, target)
+
+
+def _kept(target: Path) -> Trained | None:
+    described = target.with_suffix(".json")
+    if not described.is_file():
+        return None
+    found = Trained(target, **read_json(described))
+    if sha256_file(target) != found.sha256:
+        raise IntegrityError(
+            f"trained network {target.stem[:8]}: its bytes are not those that were written; "
+            "expected an unchanged file; remove it and train again"
+        )
+    return found
+
+
+def _train(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Path) -> Trained:
+    made = producing.train_network(examples, recipe, training(at), seed, target, progress.epochs)
+    correct = producing.test_accuracy(target, parts_of(at).test)
+    found = Trained(target, made.sha256, made.seconds, correct)
+    fields = {k: v for k, v in dataclasses.asdict(found).items() if k != "weights"}
+    write_json(target.with_suffix(".json"), fields)
+    return found
+
+
+def bring(at: Opened, weights: Path, mean: Sequence[float], std: Sequence[float]) -> Trained:
+    """Take weights from elsewhere as the original; they count as having seen all training data."""
+    parts = parts_of(at)
+    recipe = producing.recipe_for(
+        at.params.network, len(parts.classes), parts.train, mean or None, std or None
+    )
+    network = networks.load(weights, recipe)
+    if (network.recipe.classes, network.recipe.channels) != (recipe.classes, recipe.channels):
+        raise UsageError(
+            f"weights {weights.name}: made for {network.recipe.classes} classes and "
+            f"{network.recipe.channels} channels, expected {recipe.classes} and {recipe.channels}"
+        )
+    target = at.ws.artifacts / TRAINED / f"{sha256_file(weights)[:32]}.safetensors"
+    sha256 = networks.save(network, target)
+    return Trained(target, sha256, 0.0, producing.test_accuracy(target, parts.test))
+
+
+def register_first(at: Opened, original: Trained) -> models.ModelVersion:
+    """Make the original the first champion; the signed log vouches for its bytes."""
+    mlruns, name = at.ws.mlruns, at.params.model.name
+    version = versions.data_version(at.ws)
+    recipe = dataclasses.asdict(networks.load(original.weights).recipe)
+    tags = {"lethe.run": "init", "lethe.data_version": version, "lethe.verdict": "first"}
+    first = models.register(mlruns, name, original.weights, recipe, tags)
+    at.ledger.record(
+        FIRST,
+        {
+            "sha256": first.sha256,
+            "version": first.version,
+            "data_version": version,
+            "seconds": round(original.seconds, 3),
+        },
+        key=FIRST,
+        now=utc_now(),
+    )
+    return models.promote(mlruns, name, first.version, expected_parent=None)
+
+
+def require_cluster(at: Opened) -> None:
+    """Refuse a cluster for the bank that cannot be used, before hours go into the original."""
+    if at.params.bank.cluster is not None:
+        from systems.compute import cluster
+
+        cluster.require_cluster(at.params.bank.cluster)
+
+
+def build_bank(at: Opened) -> dict[str, Any]:
+    """Build or complete the shadow bank, or build it again where it has to be; say what it is."""
+    recipe = recipe_of(at)
+    state = bank_state(at, recipe)
+    if state and state.rebuild and state.left < state.built:
+        shutil.rmtree(at.ws.bank / bank_plan(at, recipe).key)
+    folder = ensure_bank(at, recipe)
+    bank = load_bank(folder)
+    return {
+        "bank": folder.name,
+        "shadows": len(bank.logits),
+        "examples": len(bank.ids),
+        "test_accuracy": round(float(bank.test_accuracy.mean()), 4),
+    }
+
+
+def forget_trained(at: Opened) -> None:
+    """Remove the networks of artifacts/trained: they learned from people who are erased now."""
+    shutil.rmtree(at.ws.artifacts / TRAINED, ignore_errors=True)
+    at.kept.pop("parts", None)

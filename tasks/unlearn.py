@@ -1,0 +1,111 @@
+"""Climbing the ladder: which method is tried next, and the candidate that it makes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger.domain import State
+from systems.compute.producing import make_method, unlearn
+from systems.registry import models
+from systems.settings.policy import Rung
+from tasks.running import progress
+from tasks.running.parts import split_of, training_of
+from tasks.running.run import Run, ladder, read_json, seed_of, write_json
+from unlearning.digests import digest_of
+from unlearning.domain import Decision
+from unlearning.errors import Diverged
+from unlearning.methods import METHODS
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of the ladder: its number from 0, and what is tried."""
+
+    number: int
+    method: str
+    settings: Mapping[str, Any]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the method is exact retraining by ourselves."""
+        return METHODS[self.method].exact
+
+
+def weights_path(run: Run, number: int) -> Path:
+    """Name a candidate's file."""
+    return run.folder / f"attempt-{number}.safetensors"
+
+
+def record_path(run: Run, number: int) -> Path:
+    """Name the file that says all about an attempt."""
+    return run.folder / f"attempt-{number}.json"
+
+
+def scores_path(run: Run, number: int) -> Path:
+    """Name the file of an attempt's scores, for the report's pictures."""
+    return run.folder / f"scores-{number}.safetensors"
+
+
+def next_attempt(run: Run) -> Attempt | None:
+    """Give what to try next, None when a candidate is released or nothing is left to try.
+
+    A refused exact retraining is tried once more with another seed. An attempt that a crash left
+    judged but not traced is given again: the journal has all of it but the trace.
+    """
+    judged, rungs = attempts_done(run), ladder(run)
+    number = len(judged)
+    if number and run.done(f"traced-{number - 1}") is None:
+        return _attempt(rungs, number - 1)
+    if judged and judged[-1]["decision"] == Decision.RELEASED:
+        return None
+    tries = len(rungs) + METHODS[rungs[-1].method].exact
+    return _attempt(rungs, number) if number < min(tries, run.policy().attempts) else None
+
+
+def _attempt(rungs: Sequence[Rung], number: int) -> Attempt:
+    rung = rungs[min(number, len(rungs) - 1)]
+    return Attempt(number, rung.method, rung.settings)
+
+
+def attempts_done(run: Run) -> list[dict[str, Any]]:
+    """Give the records of the attempts that were judged, in order."""
+    done: list[dict[str, Any]] = []
+    while run.done(f"judged-{len(done)}") is not None:
+        done.append(read_json(record_path(run, len(done))))
+    return done
+
+
+def make_candidate(run: Run, attempt: Attempt) -> dict[str, Any]:
+    """Run the method on the parent and keep the candidate's weights; divergence is a result."""
+    run.move(State.UNLEARNING, f"-{attempt.number}")
+    return run.once(f"unlearned-{attempt.number}", lambda: _produce(run, attempt))
+
+
+def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
+    seed = seed_of(run, attempt.number)
+    method = make_method(attempt.method, attempt.settings, training_of(run))
+    parent = models.verified(run.parent())
+    described = {
+        "attempt": attempt.number,
+        "method": attempt.method,
+        "exact": attempt.exact,
+        "settings": dataclasses.asdict(method),  # type: ignore[call-overload]
+        "seed": seed,
+    }
+    target = weights_path(run, attempt.number)
+    try:
+        made = unlearn(parent, split_of(run), method, seed, target, progress.epochs)
+        outcome = dataclasses.asdict(made) | {"error": None}
+    except Diverged as problem:
+        outcome = {"sha256": None, "error": str(problem)}
+    write_json(record_path(run, attempt.number), described | outcome)
+    return {
+        "method": attempt.method,
+        "settings": digest_of(described["settings"]),
+        "seed": seed,
+        "sha256": outcome["sha256"],
+    }

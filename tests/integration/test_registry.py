@@ -1,0 +1,285 @@
+"""MLflow for real, in a folder of its own: runs, versions, the champion, and erasure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+
+from systems.registry import models, store, tracking
+from systems.registry.erasure import ChampionProtected, Copy, erase_version
+from systems.registry.models import ModelVersion, StaleChampion
+from systems.registry.tracking import DatasetUse, RegistryUnavailable
+from unlearning.errors import IntegrityError, UsageError
+from unlearning.networks import Recipe, build, save
+
+NAME = "digits"
+RECIPE = Recipe(network="conv-small", classes=10, channels=1, size=8, mean=(0.5,), std=(0.25,))
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables and nothing in them: to make one takes seconds."""
+    mlruns = tmp_path_factory.mktemp("registry")
+    tracking.client(mlruns).search_experiments()
+    return mlruns / "mlflow.db"
+
+
+@pytest.fixture
+def mlruns(tmp_path: Path, empty_registry: Path) -> Path:
+    folder = tmp_path / "mlruns"
+    folder.mkdir()
+    shutil.copy(empty_registry, folder)
+    return folder
+
+
+@pytest.fixture
+def make_version(mlruns: Path, tmp_path: Path):
+    """Register fresh weights, drawn from a seed."""
+
+    def make(seed: int, **tags: str) -> ModelVersion:
+        weights = tmp_path / f"{seed}.safetensors"
+        save(build(RECIPE, torch.Generator().manual_seed(seed)), weights)
+        return models.register(mlruns, NAME, weights, dataclasses.asdict(RECIPE), tags)
+
+    return make
+
+
+def stored_weights(mlruns: Path) -> list[Path]:
+    return sorted((mlruns / "artifacts").rglob("*.safetensors"))
+
+
+# Versions
+
+
+def test_a_version_holds_exactly_the_registered_bytes_and_no_pickle(mlruns, make_version) -> None:
+    started = perf_counter()
+    version = make_version(1, **{"lethe.run": "r1", "lethe.verdict": "released"})
+    assert perf_counter() - started < 10  # 2 on an idle machine; the first call also imports
+    assert version.version == 1
+    assert version.weights.is_relative_to(mlruns)
+    assert models.verified(version) == version.weights
+    assert version.tags["lethe.verdict"] == "released"
+    endings = {path.suffix for path in (mlruns / "artifacts").rglob("*") if path.is_file()}
+    assert endings <= {"", ".py", ".json", ".yaml", ".txt", ".safetensors"}
+    assert not store.staging(mlruns).exists()
+
+
+def test_the_served_model_gives_the_logits_of_the_network(mlruns, make_version, rng) -> None:
+    import mlflow.pyfunc
+
+    version = make_version(1)
+    images = rng.integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    served = mlflow.pyfunc.load_model(str(store.stored_folder(mlruns, version.model_id)))
+    with torch.inference_mode():
+        network = build(RECIPE, torch.Generator().manual_seed(1)).eval()
+        expected = network(torch.from_numpy(images)).numpy()
+    got = served.predict(images)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, rtol=1e-5)  # float32 on the CPU
+
+
+def test_the_same_bytes_for_the_same_run_are_one_version(mlruns, make_version) -> None:
+    first = make_version(1, **{"lethe.run": "r1"})
+    assert make_version(1, **{"lethe.run": "r1"}) == first
+    assert make_version(1, **{"lethe.run": "r2"}).version == 2
+    assert make_version(2, **{"lethe.run": "r1"}).version == 3
+    assert [found.version for found in models.versions(mlruns, NAME)] == [1, 2, 3]
+
+
+def test_a_crash_between_storing_and_naming_leaves_one_copy(
+    mlruns, make_version, monkeypatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(models, "_declare", die)
+        make_version(1)
+    assert len(stored_weights(mlruns)) == 1
+    version = make_version(1)
+    assert stored_weights(mlruns) == [version.weights]
+
+
+def test_an_unknown_version_is_named_with_those_that_exist(mlruns, make_version) -> None:
+    make_version(1)
+    with pytest.raises(UsageError, match=r"version 7 of digits.*one of \[1\]"):
+        models.version(mlruns, NAME, 7)
+
+
+def test_tags_can_be_added_later(mlruns, make_version) -> None:
+    make_version(1)
+    models.set_tags(mlruns, NAME, 1, {"lethe.verdict": "refused"})
+    assert models.version(mlruns, NAME, 1).tags["lethe.verdict"] == "refused"
+
+
+# Champion and candidate
+
+
+def test_an_empty_registry_has_no_champion(mlruns) -> None:
+    assert models.champion(mlruns, NAME) is None
+    assert models.versions(mlruns, NAME) == ()
+
+
+def test_promotion_moves_the_champion_only_from_the_expected_parent(mlruns, make_version) -> None:
+    for seed in (1, 2, 3):
+        make_version(seed)
+    models.promote(mlruns, NAME, 1, expected_parent=None)
+    models.nominate(mlruns, NAME, 2)
+    assert models.version(mlruns, NAME, 2).aliases == ("candidate",)
+    promoted = models.promote(mlruns, NAME, 2, expected_parent=1)
+    assert promoted.aliases == ("champion",)
+    assert models.promote(mlruns, NAME, 2, expected_parent=1) == promoted  # done again: nothing
+    with pytest.raises(StaleChampion, match="got version 2, expected 1"):
+        models.promote(mlruns, NAME, 3, expected_parent=1)
+    with pytest.raises(StaleChampion, match="got version 2, expected None"):
+        models.promote(mlruns, NAME, 3, expected_parent=None)
+    assert models.champion(mlruns, NAME) == promoted
+
+
+def test_of_two_promoters_with_the_same_parent_one_wins(mlruns, make_version) -> None:
+    for seed in (1, 2, 3):
+        make_version(seed)
+    models.promote(mlruns, NAME, 1, expected_parent=None)
+
+    def race(number: int) -> int | None:
+        try:
+            return models.promote(mlruns, NAME, number, expected_parent=1).version
+        except StaleChampion:
+            return None
+
+    with ThreadPoolExecutor(2) as pool:
+        winners = [number for number in pool.map(race, (2, 3)) if number is not None]
+    served = models.champion(mlruns, NAME)
+    assert served is not None
+    assert winners == [served.version]
+
+
+def test_altered_weights_are_never_promoted(mlruns, make_version) -> None:
+    version = make_version(1)
+    content = bytearray(version.weights.read_bytes())
+    content[-1] ^= 1
+    version.weights.write_bytes(content)
+    with pytest.raises(IntegrityError, match="version 1 of digits"):
+        models.promote(mlruns, NAME, 1, expected_parent=None)
+    assert models.champion(mlruns, NAME) is None
+
+
+def test_a_refused_candidate_loses_the_alias(mlruns, make_version) -> None:
+    make_version(1)
+    make_version(2)
+    models.nominate(mlruns, NAME, 1)
+    models.withdraw(mlruns, NAME, 2)
+    assert models.version(mlruns, NAME, 1).aliases == ("candidate",)
+    models.withdraw(mlruns, NAME, 1)
+    assert models.version(mlruns, NAME, 1).aliases == ()
+
+
+# Erasure
+
+
+def test_erasure_leaves_no_file_of_the_version_and_keeps_the_run(mlruns, tmp_path) -> None:
+    run = tracking.start_run(mlruns, "forget", key="r1")
+    weights = tmp_path / "w.safetensors"
+    save(build(RECIPE), weights)
+    made = models.register(mlruns, NAME, weights, dataclasses.asdict(RECIPE), {}, run)
+    where = made.weights.relative_to(mlruns).as_posix()
+    assert erase_version(mlruns, NAME, 1) == [Copy(where, "weights of version 1", "erased")]
+    assert stored_weights(mlruns) == []
+    assert not made.weights.parents[2].exists()
+    assert models.versions(mlruns, NAME) == ()
+    assert tracking.client(mlruns).get_run(run).info.run_name == "forget"
+    assert erase_version(mlruns, NAME, 1) == []
+
+
+def test_the_champion_is_not_erased(mlruns, make_version) -> None:
+    make_version(1)
+    models.promote(mlruns, NAME, 1, expected_parent=None)
+    with pytest.raises(ChampionProtected, match="version 1 of digits"):
+        erase_version(mlruns, NAME, 1)
+    assert len(stored_weights(mlruns)) == 1
+
+
+@pytest.mark.parametrize("step", ["_collect", "shutil.rmtree"])
+def test_an_erasure_cut_short_is_finished_by_the_next(
+    mlruns, make_version, monkeypatch, step
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    make_version(1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(f"systems.registry.store.{step}", die)
+        erase_version(mlruns, NAME, 1)
+    assert [copy.status for copy in erase_version(mlruns, NAME, 1)] == ["erased"]
+    assert stored_weights(mlruns) == []
+
+
+def test_another_version_with_the_same_bytes_is_reported(mlruns, make_version) -> None:
+    make_version(1, **{"lethe.run": "r1"})
+    kept = make_version(1, **{"lethe.run": "r2"})
+    statuses = {copy.where: copy.status for copy in erase_version(mlruns, NAME, 1)}
+    assert statuses.pop(kept.weights.relative_to(mlruns).as_posix()) == "remains"
+    assert list(statuses.values()) == ["erased"]
+
+
+# Runs
+
+
+def test_a_run_is_created_once_per_key_and_logged_twice_with_one_effect(mlruns, tmp_path) -> None:
+    run = tracking.start_run(mlruns, "forget", key="r1", tags={"lethe.policy": "abc"})
+    assert tracking.start_run(mlruns, "forget", key="r1") == run
+    child = tracking.start_run(mlruns, "famr", key="r1/1", parent=run)
+    page = tmp_path / "plots" / "a.png"
+    page.parent.mkdir()
+    page.write_bytes(b"png")
+    note = tmp_path / "report.html"
+    note.write_text("<p>")
+    digest = "a" * 64
+    for _ in range(2):
+        tracking.log(
+            mlruns,
+            child,
+            params={f"setting{k}": k for k in range(150)},
+            metrics={"forget_auc": 0.5},
+            history={"loss": [(0, 2.0), (1, 1.0)]},
+            artifacts=[page.parent, note],
+            datasets=[DatasetUse("train", digest, 1200, "training")],
+            tags={"lethe.decision": "refused"},
+        )
+        tracking.finish(mlruns, child)
+    client = tracking.client(mlruns)
+    got = client.get_run(child)
+    assert got.info.status == "FINISHED"
+    assert got.data.tags["mlflow.parentRunId"] == run
+    assert len(got.data.params) == 150
+    assert got.data.metrics == {"forget_auc": 0.5, "loss": 1.0}
+    history = [(m.step, m.value) for m in client.get_metric_history(child, "loss")]
+    assert history == [(0, 2.0), (1, 1.0)]
+    [used] = got.inputs.dataset_inputs
+    assert used.dataset.digest == digest[:36]
+    assert json.loads(used.dataset.profile) == {"num_rows": 1200, "digest": digest}
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+    assert {found.path for found in client.list_artifacts(child)} == {"plots", "report.html"}
+
+
+def test_a_registry_that_cannot_be_written_is_one_line(tmp_path) -> None:
+    blocked = tmp_path / "mlruns"
+    blocked.write_text("a file where the folder should be")
+    with pytest.raises(RegistryUnavailable) as caught:
+        tracking.start_run(blocked, "forget", key="r1")
+    assert caught.value.exit_code == 20
+    assert "\n" not in str(caught.value)

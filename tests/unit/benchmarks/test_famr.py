@@ -1,0 +1,92 @@
+"""The trials of FAMR's benchmark are apart, and its intervals can be worked by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from benchmarks.famr import study, trials
+from benchmarks.famr.trials import TUNING, Trial
+from unlearning.famr.bounds import Evidence
+from unlearning.famr.hessian import Curvature
+
+
+def test_settings_are_chosen_on_what_no_other_trial_forgets() -> None:
+    for task in trials.TASKS:
+        chosen_on = set(trials.split_of(Trial(task, TUNING)).forget.ids)
+        for seed in range(TUNING):
+            assert not chosen_on & set(trials.split_of(Trial(task, seed)).forget.ids)
+
+
+def test_a_split_is_the_training_set_and_nothing_of_the_test_set() -> None:
+    everything, test = trials.digits()
+    for task in trials.TASKS:
+        split = trials.split_of(Trial(task, 0))
+        assert set(split.forget.ids) | set(split.retain.ids) == set(everything.ids)
+        assert not set(everything.ids) & set(test.ids)
+
+
+def test_the_class_that_is_forgotten_does_not_count_as_staying() -> None:
+    trial = Trial("class", 1)
+    labels = trials.digits()[1].labels
+    assert set(labels[~trials.stays(trial)]) == {trials.class_of(trial)}
+    assert trials.stays(Trial("sample", 1)).all()
+
+
+def test_divergence_by_hand() -> None:
+    """p = (3/4, 1/4), q = (1/2, 1/2): .75 ln 1.5 + .25 ln .5."""
+    before, now = np.log([[3.0, 1.0]]), np.zeros((1, 2))
+    expected = 0.75 * np.log(1.5) + 0.25 * np.log(0.5)
+    np.testing.assert_allclose(trials.divergence(before, now), expected, rtol=1e-12)
+
+
+def test_no_hits_in_any_seed_are_still_no_proof_of_none() -> None:
+    """0 of 100 in all: at most 1 - .025^(1/100) = 3.6 %, though the seeds do not spread."""
+    low, high = trials.interval(np.zeros(5), 100)
+    np.testing.assert_allclose([low, high], [0.0, 1 - 0.025 ** (1 / 100)], rtol=1e-9)
+
+
+def test_seeds_that_spread_widen_the_interval() -> None:
+    """.4 and .6: mean .5, sd .1 sqrt 2, t(.975, 1) = tan(.475 pi); 10,000 examples spread less."""
+    reach = np.tan(0.475 * np.pi) * 0.1
+    found = trials.interval(np.array([0.4, 0.6]), 10_000)
+    np.testing.assert_allclose(found, [0.5 - reach, 0.5 + reach], rtol=1e-9)
+
+
+def test_a_share_is_never_reported_beyond_0_and_1() -> None:
+    row = {"Ret": 0.9, "For": 0.4, "CE": 1.0, "Ent": 1.0, "KL": 1.0}
+    rows = [row, {**row, "For": 0.6}]
+    found = trials.summary("FAMR", rows, {"Ret": 100, "For": 100})
+    assert (found["For"]["low"], found["For"]["high"]) == (0.0, 1.0)
+    assert found["CE"]["low"] == found["CE"]["high"] == 1.0
+
+
+def test_curves_are_read_off_rows_by_seed_and_epoch() -> None:
+    row = {"KL": 1.0, "Ent": 2.0, "For": 3.0, "Ret": 4.0}
+    runs = [[row, {**row, "KL": 5.0}], [{**row, "KL": 6.0}, row]]
+    found = study.curves_of("FAMR", runs)
+    assert found.divergence.tolist() == [[1.0, 5.0], [6.0, 1.0]]
+    assert found.retain_accuracy.shape == (2, 2) and found.retain_accuracy[0, 0] == 4.0
+
+
+def test_evidence_is_read_back_as_it_was_written() -> None:
+    found = Evidence(
+        stationarity_residual=0.4,
+        distance=1.5,
+        uniform_gap_max=0.9,
+        uniform_gap_mean=0.2,
+        objective=Curvature(-0.5, 30.0, 0.01, 0.8, 20, 2),
+        training=Curvature(3.25, 900.0, 0.01, 0.9, 20, 2),
+        training_gradient=2.0,
+        mismatch=1.25,
+        lipschitz=70.0,
+        anchor=0.1,
+        rate=1e-4,
+        decay=0.1,
+        steps=40,
+        whole=True,
+    )
+    written = json.loads(json.dumps(study.told(found)))
+    assert study.read_back(written) == found
+    assert written["bounds"]["Eq. 9"]["value"] == 0.1 / 3.25**2 * 2.0

@@ -1,0 +1,309 @@
+"""A sealed bundle is believed as it was sealed, and every change to it is named."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.adoptions import ADOPTED, adoptions, as_stated
+from ledger.canonical import canonical_json
+from ledger.errors import AlreadySealed, SealAltered, StorageUnavailable, UsageError
+from ledger.evidence import read_statement, seal, verify_bundle
+from ledger.log import Log
+
+NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+PUBLIC = KEY.public_key()
+POLICY = "12" * 32  # digest of the policy that the run goes by
+
+
+def verdicts(**outcomes: str) -> list[dict[str, str]]:
+    return [
+        {"gate": gate, "outcome": outcome, "reason": "measured"}
+        for gate, outcome in outcomes.items()
+    ]
+
+
+def statement(folder: Path, **changes: Any) -> dict[str, Any]:
+    attempt = {"exact": False, "verdicts": verdicts(utility="PASSED", forgetting="PASSED")}
+    log = Log.open(folder / "log.jsonl", PUBLIC)
+    (adoption,) = adoptions(log.entries())
+    return {
+        "run": "run-1",
+        "decision": "released",
+        "candidate": {"sha256": "ab" * 32},
+        "attempts": [attempt],
+        "policy_sha256": POLICY,
+        "policy_adopted": as_stated(adoption),
+        "log_head": log.head,
+        **changes,
+    }
+
+
+def with_attempt(folder: Path, *, exact: bool, **outcomes: str) -> dict[str, Any]:
+    return statement(folder, attempts=[{"exact": exact, "verdicts": verdicts(**outcomes)}])
+
+
+@pytest.fixture
+def unsealed(tmp_path: Path) -> Path:
+    """A run's folder: measurements, a plot and the log, whose first entry is of no account."""
+    folder = tmp_path / "run-1"
+    (folder / "plots").mkdir(parents=True)
+    (folder / "measurements.json").write_text('[{"name":"auc","value":0.51}]')
+    (folder / "plots" / "scores.png").write_bytes(b"picture")
+    write_log(folder, counted, adopted(POLICY), begun(POLICY))
+    return folder
+
+
+def write_log(folder: Path, *entries: tuple[str, dict[str, Any], str]) -> None:
+    """Write a log of these entries: event, body and key."""
+    (folder / "log.jsonl").unlink(missing_ok=True)
+    log = Log.open(folder / "log.jsonl", KEY)
+    for event, body, key in entries:
+        log.append(event, body, key=key, now=NOW)
+
+
+counted: tuple[str, dict[str, Any], str] = ("counted", {"number": 0}, "count/0")
+
+
+def adopted(digest: str, number: int = 1) -> tuple[str, dict[str, Any], str]:
+    return ADOPTED, {"sha256": digest, "reason": "a test"}, f"policy/{number}"
+
+
+def begun(digest: str) -> tuple[str, dict[str, Any], str]:
+    return "step", {"policy": digest}, "run-1/begun"
+
+
+@pytest.fixture
+def bundle(unsealed: Path) -> Path:
+    seal(unsealed, statement(unsealed), KEY)
+    return unsealed
+
+
+def altered(folder: Path, **changes: Any) -> None:
+    path = folder / "statement.json"
+    path.write_bytes(canonical_json({**json.loads(path.read_bytes()), **changes}))
+
+
+def test_a_sealed_bundle_verifies(bundle: Path):
+    report = verify_bundle(bundle, PUBLIC)
+    assert report.ok and report.problems == ()
+    assert len(report.checked) == 5
+    files = read_statement(bundle, PUBLIC)["files"]
+    assert set(files) == {"measurements.json", "plots/scores.png", "log.jsonl"}
+
+
+def test_sealing_again_is_no_change_unless_the_content_is_another(bundle: Path):
+    before = (bundle / "statement.json").stat().st_mtime_ns
+    seal(bundle, statement(bundle), KEY)
+    assert (bundle / "statement.json").stat().st_mtime_ns == before
+    with pytest.raises(AlreadySealed, match="run-1"):
+        seal(bundle, statement(bundle, decision="refused"), KEY)
+    (bundle / "measurements.json").write_text("[]")
+    with pytest.raises(AlreadySealed):
+        seal(bundle, statement(bundle), KEY)
+
+
+def test_a_crash_between_statement_and_signature_is_sealed_over(bundle: Path):
+    (bundle / "statement.sig").rename(bundle / ".abc.part")
+    assert not verify_bundle(bundle, PUBLIC).ok
+    seal(bundle, statement(bundle, sealed_at="2026-06-11"), KEY)
+    assert verify_bundle(bundle, PUBLIC).ok
+
+
+def test_the_altered_value_of_a_statement_is_named(bundle: Path):
+    altered(bundle, candidate={"sha256": "cd" * 32})
+    report = verify_bundle(bundle, PUBLIC)
+    assert report.problems == ("statement.json: candidate.sha256: is not the sealed value",)
+    with pytest.raises(SealAltered, match=r"candidate\.sha256") as caught:
+        read_statement(bundle, PUBLIC)
+    assert caught.value.exit_code == 30
+
+
+def test_added_and_removed_values_are_named(bundle: Path):
+    altered(bundle, note="trust me", candidate={})
+    problems = verify_bundle(bundle, PUBLIC).problems
+    assert "statement.json: note: was added after sealing" in problems
+    assert any("candidate.sha256: is missing" in problem for problem in problems)
+
+
+def test_an_altered_file_is_named_with_both_digests(bundle: Path):
+    (bundle / "measurements.json").write_text('[{"name":"auc","value":0.50}]')
+    (problem,) = verify_bundle(bundle, PUBLIC).problems
+    assert problem.startswith("file measurements.json: sha256 got ")
+    assert "expected " in problem
+
+
+def test_missing_added_and_linked_files_are_named(bundle: Path, tmp_path: Path):
+    (bundle / "plots" / "scores.png").unlink()
+    (bundle / "plots" / "other.png").write_bytes(b"another")
+    (tmp_path / "outside.json").write_bytes((bundle / "measurements.json").read_bytes())
+    (bundle / "measurements.json").unlink()
+    (bundle / "measurements.json").symlink_to(tmp_path / "outside.json")
+    assert verify_bundle(bundle, PUBLIC).problems == (
+        "file measurements.json: is a link, expected a plain file",
+        "file plots/other.png: is not part of what was sealed",
+        "file plots/scores.png: is missing",
+    )
+
+
+def test_no_byte_of_statement_signature_or_log_can_be_changed_unnoticed(bundle: Path):
+    """Every 7th byte: 7 shares no factor with the 64 of a digest, so every field is met."""
+    for name in ("statement.json", "statement.sig", "log.jsonl"):
+        content = (bundle / name).read_bytes()
+        for position in range(0, len(content), 7):
+            changed = bytearray(content)
+            changed[position] ^= 1
+            (bundle / name).write_bytes(bytes(changed))
+            report = verify_bundle(bundle, PUBLIC)
+            assert not report.ok
+            assert any(name in problem for problem in report.problems)
+        (bundle / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"a":NaN}', b'{"a":"\\ud800"}', b"\xff", b"[" * 100_000]
+)
+def test_rubbish_in_place_of_a_statement_is_a_finding_and_no_crash(bundle: Path, content: bytes):
+    for name in ("statement.sig", "statement.json"):
+        (bundle / name).write_bytes(content)
+        assert not verify_bundle(bundle, PUBLIC).ok
+
+
+def test_the_given_key_decides_and_a_key_in_the_bundle_does_not(unsealed: Path):
+    other = Ed25519PrivateKey.generate()
+    seal(unsealed, statement(unsealed), other)
+    assert "statement.sig" in verify_bundle(unsealed, PUBLIC).problems[0]
+    with pytest.raises(SealAltered):
+        read_statement(unsealed, PUBLIC)
+
+
+def test_the_log_excerpt_may_begin_late_but_must_end_at_the_head(unsealed: Path):
+    log = unsealed / "log.jsonl"
+    first, second, third = log.read_bytes().splitlines(keepends=True)
+    whole = statement(unsealed)
+    log.write_bytes(second + third)
+    seal(unsealed, whole, KEY)
+    assert verify_bundle(unsealed, PUBLIC).ok
+    for lines in (second, first + third, b""):
+        log.write_bytes(lines)
+        (unsealed / "statement.sig").unlink()
+        seal(unsealed, whole, KEY)
+        (problem,) = verify_bundle(unsealed, PUBLIC).problems[:1]
+        assert problem.startswith("log.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("exact", "outcomes", "ok"),
+    [
+        (False, {"utility": "PASSED", "forgetting": "PASSED"}, True),
+        (False, {"utility": "PASSED", "forgetting": "INCONCLUSIVE"}, False),
+        (False, {"utility": "FAILED", "forgetting": "PASSED"}, False),
+        (True, {"utility": "PASSED", "forgetting": "INCONCLUSIVE"}, True),
+        (True, {"forgetting": "PASSED", "deployed_forgetting": "INCONCLUSIVE"}, True),
+        (True, {"forgetting": "PASSED", "geometry": "INCONCLUSIVE"}, True),
+        (True, {"forgetting": "PASSED", "geometry": "FAILED"}, False),
+        (False, {"forgetting": "PASSED", "geometry": "INCONCLUSIVE"}, False),
+        (True, {"utility": "INCONCLUSIVE", "forgetting": "PASSED"}, False),
+        (True, {"utility": "PASSED", "forgetting": "FAILED"}, False),
+        (True, {"utility": "PASSED", "forgetting": "passed"}, False),
+        (True, {}, False),
+    ],
+)
+def test_released_must_follow_from_the_verdicts(
+    unsealed: Path, exact: bool, outcomes: dict[str, str], ok: bool
+):
+    """The signature is sound each time: it is the signer who would have been wrong."""
+    seal(unsealed, with_attempt(unsealed, exact=exact, **outcomes), KEY)
+    report = verify_bundle(unsealed, PUBLIC)
+    assert report.ok is ok
+    assert all("decision" in problem for problem in report.problems)
+
+
+@pytest.mark.parametrize("attempts", [None, [], [None], [{}], [{"verdicts": [3]}], 7])
+def test_released_without_readable_verdicts_is_refused(unsealed: Path, attempts: object):
+    seal(unsealed, statement(unsealed, attempts=attempts), KEY)
+    assert not verify_bundle(unsealed, PUBLIC).ok
+
+
+def test_a_refusal_needs_no_passed_gate(unsealed: Path):
+    refused = with_attempt(unsealed, exact=False, forgetting="FAILED") | {"decision": "refused"}
+    seal(unsealed, refused, KEY)
+    assert verify_bundle(unsealed, PUBLIC).ok
+
+
+def test_only_plain_files_are_sealed(unsealed: Path):
+    (unsealed / "link").symlink_to(unsealed / "measurements.json")
+    with pytest.raises(UsageError, match="link"):
+        seal(unsealed, statement(unsealed), KEY)
+    with pytest.raises(UsageError, match="no folder"):
+        verify_bundle(unsealed / "nowhere", PUBLIC)
+
+
+def test_a_full_disk_leaves_the_folder_unsealed(unsealed: Path, monkeypatch: pytest.MonkeyPatch):
+    content = statement(unsealed)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
+        patch.setattr("os.fsync", full)
+        seal(unsealed, content, KEY)
+    assert not list(unsealed.glob("statement.*"))
+
+
+OTHER = "34" * 32
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ((counted, begun(POLICY)), "none was in force when the run began with entry 2"),
+        (
+            (counted, begun(POLICY), adopted(POLICY)),
+            "which entry 3 adopted only later",
+        ),
+        (
+            (adopted(POLICY), adopted(OTHER, 2), begun(POLICY)),
+            f"{OTHER[:16]} was in force when the run began with entry 3",
+        ),
+        ((adopted(POLICY), begun(OTHER)), f"the run began with {OTHER[:16]}"),
+        ((counted, adopted(POLICY)), "no entry tells that run-1 began"),
+    ],
+)
+def test_a_policy_that_was_not_in_force_when_the_run_began_is_found(
+    unsealed: Path, entries: tuple[tuple[str, dict[str, Any], str], ...], said: str
+):
+    """Signatures, chain and digests are sound each time: only the order of events is not."""
+    stated = statement(unsealed)
+    write_log(unsealed, *entries)
+    head = Log.open(unsealed / "log.jsonl", PUBLIC).head
+    seal(unsealed, {**stated, "log_head": head}, KEY)
+    problems = verify_bundle(unsealed, PUBLIC).problems
+    assert any(said in problem for problem in problems), problems
+    assert all(problem.startswith("statement.json: policy") for problem in problems)
+
+
+def test_a_later_change_of_the_policy_does_not_touch_a_run_that_has_begun(unsealed: Path):
+    write_log(unsealed, adopted(OTHER), adopted(POLICY, 2), begun(POLICY), adopted(OTHER, 3))
+    log = Log.open(unsealed / "log.jsonl", PUBLIC)
+    held = as_stated(adoptions(log.entries())[1])
+    assert (held["seq"], held["reason"]) == (2, "a test")
+    whole = {"attempts": [], "decision": "refused", "run": "run-1", "log_head": log.head}
+    seal(unsealed, {**whole, "policy_sha256": POLICY, "policy_adopted": held}, KEY)
+    assert verify_bundle(unsealed, PUBLIC).problems == ()
+
+
+@pytest.mark.parametrize("change", [{"seq": 1}, {"reason": "better"}, {"at": "2026-06-09"}])
+def test_the_statement_names_the_entry_that_adopted_its_policy(
+    unsealed: Path, change: dict[str, Any]
+):
+    stated = statement(unsealed)
+    seal(unsealed, {**stated, "policy_adopted": {**stated["policy_adopted"], **change}}, KEY)
+    (problem,) = verify_bundle(unsealed, PUBLIC).problems
+    assert problem == "statement.json: policy_adopted: is not what entry 2 of the log says"

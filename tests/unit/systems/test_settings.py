@@ -1,0 +1,204 @@
+"""params.yaml and policy.yaml are read whole or refused in one line that names the key."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from systems.settings.params import change_params, load_params
+from systems.settings.policy import EXACT, Rung, load_policy
+from systems.settings.workspace import TEMPLATES, Workspace, write_templates
+from unlearning.errors import PolicyError
+from unlearning.methods import METHODS
+
+POLICY = """
+attempts: 2
+ladder:
+  - method: famr
+    settings: {epochs: 3}
+  - method: retrain
+gates:
+  integrity:
+  utility: {margin: 0.02}
+  forgetting: {smallest_bank: 8}
+"""
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    made = Workspace.at(tmp_path)
+    write_templates(made)
+    return made
+
+
+def edit(ws: Workspace, old: str, new: str) -> None:
+    text = ws.params.read_text()
+    assert old in text
+    ws.params.write_text(text.replace(old, new))
+
+
+def test_the_templates_can_be_used_as_they_are(ws: Workspace) -> None:
+    params = load_params(ws.root)
+    assert params.data.shards == 64
+    assert params.data.size is None
+    assert params.training.weight_decay == 0.0005
+    assert load_policy(ws.policy).ladder[-1].method == "retrain"
+
+
+def test_approximate_attempts_share_one_error(tmp_path: Path) -> None:
+    """One of 95 %; two of 97.5 % each; a third rung beyond the cap on attempts does not count."""
+    for attempts, methods, level in (
+        (4, ["famr", "retrain"], 0.95),
+        (4, ["famr", "finetune", "retrain"], 0.975),
+        (2, ["famr", "finetune", "sfr_on", "retrain"], 0.975),
+        (4, ["retrain"], 0.95),
+    ):
+        path = tmp_path / "policy.yaml"
+        tree = yaml.safe_load(POLICY) | {
+            "attempts": attempts,
+            "ladder": [{"method": name} for name in methods],
+        }
+        path.write_text(yaml.safe_dump(tree))
+        assert load_policy(path).level == pytest.approx(level, rel=1e-12)
+
+
+def test_the_exact_methods_are_those_of_the_registry() -> None:
+    assert {name for name in METHODS if METHODS[name].exact} == EXACT
+
+
+def test_settings_that_are_there_stay(ws: Workspace) -> None:
+    edit(ws, "epochs: 30", "epochs: 7")
+    write_templates(ws)
+    assert load_params(ws.root).training.epochs == 7
+
+
+def test_dvc_caches_no_output() -> None:
+    """Outputs derive from personal data; a cached one would be a copy that nobody purges."""
+    stages = yaml.safe_load((TEMPLATES / "dvc.yaml").read_text())["stages"]
+    assert set(stages) == {"prepare", "train", "shadows"}
+    for stage in stages.values():
+        for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
+            assert [settings["cache"] for settings in out.values()] == [False]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("epochs: 30", "epochs: thirty", "training.epochs: got 'thirty', expected a whole number"),
+        ("epochs: 30", "epochs: 30\n  speed: 3", "training: unknown key 'speed', expected one of"),
+        ("  epochs: 30\n", "", "training.epochs: got nothing, expected a whole number: add it"),
+        ("epochs: 30", "epochs: true", "training.epochs: got True, expected a whole number"),
+        ("epochs: 30", "epochs: 1.5", "training.epochs: got 1.5, expected a whole number"),
+        ("epochs: 30", "epochs: 0", "training.epochs: got 0, expected 1 to"),
+        ("0.0005", "5e-4", "got '5e-4', expected a number; write 1.0e-4, not 1e-4"),
+        ("learning_rate: 0.1", "learning_rate: .nan", "learning_rate: got nan, expected a finite"),
+        ("learning_rate: 0.1", "learning_rate: 0", "got 0.0, expected more than 0"),
+        ("shards: 64", "shards: 257", "data.shards: got 257, expected 1 to 256"),
+        ("shards: 64", "shards: null", "data.shards: got nothing, expected a whole number"),
+        ("size: null", "size: big", "data.size: got 'big', expected a whole number or null"),
+        ("network: conv-small", "network: 20", "network: got 20, expected text"),
+        ("seed: 0", "seed: [", "is no YAML"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_was_expected(
+    ws: Workspace, old: str, new: str, said: str
+) -> None:
+    edit(ws, old, new)
+    with pytest.raises(PolicyError) as caught:
+        load_params(ws.root)
+    message = str(caught.value)
+    assert message.startswith("params.yaml: ")
+    assert said in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_a_section_that_is_no_mapping_is_refused(ws: Workspace) -> None:
+    edit(ws, "remote:\n  url: null", "remote: elsewhere\nx:\n  url: null")
+    with pytest.raises(PolicyError, match="unknown key 'x'"):
+        load_params(ws.root)
+    edit(ws, "\nx:\n  url: null", "")
+    with pytest.raises(PolicyError, match="remote: got 'elsewhere', expected the keys url"):
+        load_params(ws.root)
+
+
+def test_no_settings_at_all(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"params.yaml: cannot be read .*lethe init"):
+        load_params(tmp_path)
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(PolicyError, match="got nothing, expected keys and values"):
+        load_params(tmp_path)
+
+
+def test_changing_parameters_keeps_the_comments(ws: Workspace) -> None:
+    params = change_params(ws.root, {"training.epochs": 3, "network": "resnet20", "data.size": 32})
+    assert params == load_params(ws.root)
+    assert (params.training.epochs, params.network, params.data.size) == (3, "resnet20", 32)
+    assert "# processes that train them" in ws.params.read_text()
+
+
+@pytest.mark.parametrize("name", ["training.speed", "nothing.speed", "speed"])
+def test_changing_an_unknown_parameter_changes_nothing(ws: Workspace, name: str) -> None:
+    before = ws.params.read_bytes()
+    with pytest.raises(PolicyError, match="unknown key"):
+        change_params(ws.root, {"seed": 4, name: 3})
+    assert ws.params.read_bytes() == before
+
+
+def test_a_policy_is_its_ladder_its_gates_and_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+    policy = load_policy(path)
+    assert policy.ladder == (Rung("famr", {"epochs": 3}), Rung("retrain", {}))
+    assert policy.gates["integrity"] == {}
+    assert policy.gates["utility"] == {"margin": 0.02}
+    assert policy.attempts == 2
+    assert policy.digest == hashlib.sha256(POLICY.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (POLICY[POLICY.index("gates:") :], "", "gates: got nothing"),
+        (POLICY[POLICY.index("gates:") :], "gates: {}", "gates: got {}"),
+        ("  integrity:\n", "", "gates.integrity: got nothing, expected its limits"),
+        ("  utility: {margin: 0.02}\n", "", "gates.utility: got nothing"),
+        ("  forgetting: {smallest_bank: 8}\n", "", "gates.forgetting: got nothing"),
+        ("utility: {margin: 0.02}", "utility: lax", "gates.utility: got 'lax'"),
+        ("method: famr", "name: famr", "ladder[0]: got"),
+        ("method: famr", "method: famr\n    access: forget", "ladder[0]: unknown key 'access'"),
+        ("settings: {epochs: 3}", "settings: 3", "ladder[0].settings: got 3"),
+        ("attempts: 2", "attempts: 0", "attempts: got 0, expected a whole number from 1"),
+        ("attempts: 2", "tries: 2", "unknown key 'tries'"),
+    ],
+)
+def test_a_policy_that_could_release_anything_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in POLICY
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace(old, new))
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path)
+    assert said in str(caught.value)
+
+
+def test_a_policy_without_a_ladder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("attempts: 2\nladder: []\ngates: {integrity: {}, utility: {}, forgetting: {}}")
+    with pytest.raises(PolicyError, match="ladder: got \\[\\], expected a list of methods"):
+        load_policy(path)
+
+
+def test_reading_settings_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, systems.settings.params, systems.settings.policy; "
+        "print([m for m in ('numpy', 'pyarrow', 'dvc', 'torch', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

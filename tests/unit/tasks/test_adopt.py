@@ -1,0 +1,141 @@
+"""A workspace goes by the policy that its log names, whatever lies in policy.yaml."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger import durable
+from ledger.errors import SealAltered
+from ledger.keys import create_keys
+from ledger.requests import Ledger
+from systems.settings.workspace import Workspace, write_templates
+from tasks import adopt
+from unlearning.errors import IntegrityError, PolicyError, UsageError
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    """A workspace whose policy was adopted, and another policy beside it."""
+    made = Workspace.at(tmp_path / "workspace")
+    write_templates(made)
+    create_keys(made.keys, made.records)
+    adopt.adopt(made, opened(made), made.policy, "the first")
+    other(made).write_text(made.policy.read_text().replace("attempts: 4", "attempts: 5"))
+    return made
+
+
+def other(ws: Workspace) -> Path:
+    return ws.root / "other.yaml"
+
+
+def opened(ws: Workspace) -> Ledger:
+    return Ledger.open(ws.records, ws.keys)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_only_the_bytes_in_force_are_given_and_a_refusal_names_both_digests(ws: Workspace) -> None:
+    content = adopt.content_in_force(opened(ws), ws.policy)
+    assert content == ws.policy.read_bytes()
+    got, expected = sha256(other(ws))[:16], sha256(ws.policy)[:16]
+    with pytest.raises(PolicyError) as caught:
+        adopt.content_in_force(opened(ws), other(ws))
+    message = str(caught.value)
+    assert message.startswith(f"other.yaml: SHA-256 got {got}, expected {expected}")
+    assert "`lethe policy --adopt FILE --reason TEXT`" in message
+    assert caught.value.exit_code == 2
+
+
+def test_a_comment_is_a_change_too(ws: Workspace) -> None:
+    """What is signed is the bytes; whether two texts mean the same is for the reader to say."""
+    ws.policy.write_text(f"{ws.policy.read_text()}# as before\n")
+    with pytest.raises(PolicyError):
+        adopt.content_in_force(opened(ws), ws.policy)
+    assert adopt.described(ws, opened(ws))["differs"] == ["comments or layout only"]
+
+
+def test_an_adopted_file_becomes_the_workspaces_policy(ws: Workspace) -> None:
+    assert adopt.adopt(ws, opened(ws), other(ws), "one more try")
+    assert ws.policy.read_bytes() == other(ws).read_bytes()
+    shown = adopt.described(ws, opened(ws))
+    assert shown["sha256"] == shown["on_disk"] == sha256(other(ws))
+    assert (shown["reason"], shown["on_disk_in_force"]) == ("one more try", True)
+    first, second = shown["history"]
+    assert (first["reason"], first["changes"]) == ("the first", [])
+    assert second["changes"] == ["attempts: 4 -> 5 (looser)"]
+
+
+def test_a_crash_after_the_entry_is_mended_by_the_same_command(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log has it, policy.yaml does not: until both agree nothing runs."""
+    write = durable.write
+
+    def killed(path: Path, content: bytes, **rest: int) -> None:
+        if path == ws.policy:
+            raise KeyboardInterrupt
+        write(path, content, **rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(durable, "write", killed)
+        adopt.adopt(ws, opened(ws), other(ws), "one more try")
+    with pytest.raises(PolicyError):
+        adopt.content_in_force(opened(ws), ws.policy)
+    assert not adopt.adopt(ws, opened(ws), other(ws), "one more try")
+    assert adopt.content_in_force(opened(ws), ws.policy) == other(ws).read_bytes()
+    assert len(adopt.described(ws, opened(ws))["history"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("attempts: 4", "attempts: 0"), "why not"),
+        (("method: famr", "method: wish"), "why not"),
+        (("classes: 2", "klasses: 2"), "why not"),
+        (("attempts: 4", "attempts: 3"), "  "),
+    ],
+)
+def test_what_no_run_could_use_and_what_nobody_explains_is_not_adopted(
+    ws: Workspace, change: tuple[str, str], reason: str
+) -> None:
+    text = ws.policy.read_text()
+    assert change[0] in text
+    other(ws).write_text(text.replace(*change))
+    before = ws.log.read_bytes()
+    with pytest.raises(UsageError):
+        adopt.adopt(ws, opened(ws), other(ws), reason)
+    assert (ws.log.read_bytes(), ws.policy.read_text()) == (before, text)
+    assert len(list(ws.policies.iterdir())) == 1
+
+
+def test_a_log_without_an_adoption_says_how_to_adopt(ws: Workspace) -> None:
+    shutil.rmtree(ws.records)
+    ws.records.mkdir()
+    shutil.rmtree(ws.keys)
+    create_keys(ws.keys, ws.records)
+    with pytest.raises(PolicyError, match="none was ever adopted here: adopt it with `lethe"):
+        adopt.content_in_force(opened(ws), ws.policy)
+    shown = adopt.described(ws, opened(ws))
+    assert (shown["sha256"], shown["on_disk_in_force"], shown["history"]) == (None, False, [])
+
+
+def test_a_kept_policy_that_was_changed_is_an_alarm_and_is_told(ws: Workspace) -> None:
+    assert adopt.problem(ws, opened(ws)) == ""
+    shutil.copy(other(ws), ws.policies / f"{sha256(ws.policy)}.yaml")
+    with pytest.raises(SealAltered):
+        adopt.problem(ws, opened(ws))
+    shown = adopt.described(ws, opened(ws))
+    assert shown["on_disk_in_force"]  # the log and policy.yaml agree all the same
+    assert "restore the adopted policy" in shown["differs"][0]
+
+
+def test_a_runs_copy_is_what_the_run_began_with(ws: Workspace) -> None:
+    assert adopt.own_copy(ws.policy, sha256(ws.policy)).attempts == 4
+    with pytest.raises(IntegrityError, match=f"got {sha256(other(ws))[:16]}"):
+        adopt.own_copy(other(ws), sha256(ws.policy))

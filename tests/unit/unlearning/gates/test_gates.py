@@ -1,0 +1,250 @@
+"""The gates: what passes, what fails, and what cannot be decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import release
+from tests.unit.toys import measurement
+from unlearning.contracts import Gate
+from unlearning.domain import Decision, Measurement, Outcome, Verdict
+from unlearning.errors import PolicyError, UsageError
+from unlearning.gates import GATES
+from unlearning.gates.bank import Bank
+from unlearning.gates.deployed import Deployed, DeployedForgetting, marked
+from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.geometry import Geometry
+from unlearning.gates.integrity import Integrity
+from unlearning.gates.utility import Utility
+from unlearning.judging.verdicts import BY_LINEAGE, controls_of, decide, gates_of, judge
+from unlearning.statistics.intervals import FPRS
+
+LARGE = {"examples": 500, "holdout": 2000, "auc": 0.55, "tail": 0.05, "fpr": 0.01}
+SMALL = {"examples": 100, "holdout": 250, "auc": 0.60, "tail": 0.15, "fpr": 0.05}
+FORGETTING = Forgetting(limits_by_size=(LARGE, SMALL), smallest_bank=8)
+GATES_BY_NAME: dict[str, Gate] = {
+    "integrity": Integrity(),
+    "utility": Utility(),
+    "forgetting": FORGETTING,
+    "bank": Bank(),
+    "geometry": Geometry(),
+    "deployed": Deployed(forms=("int8",), gates=(Integrity(), Utility())),
+    "deployed_forgetting": DeployedForgetting(forms=("int8",), gates=(FORGETTING,)),
+}
+
+
+def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
+    """What an honest retrain of CIFAR-10 measures; the champion is far outside."""
+    tails = [
+        measurement(f"forget_tail_{side}@{fpr}", fpr, 0.01, n)
+        for side in ("high", "low")
+        for fpr in FPRS
+    ]
+    found = [
+        measurement("finite_outputs", 1.0),
+        measurement("answered_classes", 10),
+        measurement("forget_auc", 0.505, 0.026, n),
+        *tails,
+        measurement("champion_auc", 0.67, 0.026, n),
+        measurement("null_auc", 0.50, 0.03, 16),
+        measurement("bank_shadows", 16),
+        measurement("holdout_examples", holdout),
+        measurement("forget_subjects", n),
+        measurement("accuracy_drop", 0.01, 0.01, 5000),
+        measurement("predicted_drop", 0.008, 0.001, 16),
+        measurement("seed_spread", 0.004, 0, 16),
+        measurement("test_classes", 2),
+        measurement("class_drop/0", 0.01, 0.03, 500),
+        measurement("class_drop/1", 0.02, 0.03, 500),
+        measurement("forgotten_classes", 1, 0, 1000),
+        measurement("class_out_models", 3, 0, 1000),
+        measurement("mia_nn", 0.03, 0.03, 1000),
+        measurement("class_tv", 0.26, 0.02, 1000),
+        measurement("class_tv_null", 0.25, 0.02, 1000),
+    ]
+    plain = {m.name: m for m in found}
+    return plain | marked(plain, "int8")
+
+
+def changed(name: str, value: float, reach: float = 0.0, **more: int) -> dict[str, Measurement]:
+    measured = good(**more)
+    return {**measured, name: measurement(name, value, reach, measured[name].n)}
+
+
+def outcome(gate: str, measured: Mapping[str, Measurement]) -> Outcome:
+    (verdict,) = judge(measured, [GATES_BY_NAME[gate]])
+    return verdict.outcome
+
+
+@pytest.mark.parametrize("gate", list(GATES))
+def test_an_honest_retrain_passes(gate: str) -> None:
+    assert outcome(gate, good()) is Outcome.PASSED
+
+
+@pytest.mark.parametrize("gate", list(GATES))
+def test_missing_or_unusable_evidence_is_never_a_pass(gate: str) -> None:
+    for name in GATES_BY_NAME[gate].needs:
+        missing = {k: m for k, m in good().items() if k != name}
+        assert outcome(gate, missing) is Outcome.INCONCLUSIVE
+        for bad in (math.nan, math.inf):
+            assert outcome(gate, changed(name, bad)) is not Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("value", "reach", "expected"),
+    [
+        (0.505, 0.026, Outcome.PASSED),
+        (0.54, 0.026, Outcome.INCONCLUSIVE),
+        (0.60, 0.026, Outcome.FAILED),
+        (0.46, 0.026, Outcome.INCONCLUSIVE),
+        (0.40, 0.026, Outcome.FAILED),
+    ],
+)
+def test_the_forgetting_gate_is_two_sided_and_decides_on_the_interval(
+    value: float, reach: float, expected: Outcome
+) -> None:
+    assert outcome("forgetting", changed("forget_auc", value, reach)) is expected
+
+
+@pytest.mark.parametrize("side", ["high", "low"])
+def test_either_tail_alone_can_fail(side: str) -> None:
+    assert outcome("forgetting", changed(f"forget_tail_{side}@0.01", 0.2, 0.03)) is Outcome.FAILED
+    assert (
+        outcome("forgetting", changed(f"forget_tail_{side}@0.01", 0.04, 0.03))
+        is Outcome.INCONCLUSIVE
+    )
+
+
+def test_the_untouched_champion_never_passes_its_own_control() -> None:
+    """Whatever it measures: were its AUC inside the limits, the test would have no power."""
+    for auc in (0.50, 0.53, 0.56, 0.60, 0.70):
+        measured = changed("champion_auc", auc, 0.02)
+        measured["forget_auc"] = replace(measured["champion_auc"], name="forget_auc")
+        assert outcome("forgetting", measured) is not Outcome.PASSED
+
+
+def test_shadows_that_fail_themselves_make_the_test_void() -> None:
+    measured = changed("null_auc", 0.62, 0.03)
+    assert outcome("forgetting", measured) is Outcome.INCONCLUSIVE
+    assert controls_of(measured, [FORGETTING])[1].kept is False
+
+
+def test_too_small_a_bank_decides_nothing() -> None:
+    measured = good()
+    measured["null_auc"] = replace(measured["null_auc"], n=6)
+    assert outcome("forgetting", measured) is Outcome.INCONCLUSIVE
+
+
+def test_limits_follow_from_the_number_of_examples() -> None:
+    assert FORGETTING.limit_for(500, 5000)[0].auc == 0.55
+    assert FORGETTING.limit_for(500, 400)[0].auc == 0.60
+    assert FORGETTING.limit_for(12, 5000)[1] is False
+
+
+def test_one_person_can_fail_but_never_pass() -> None:
+    assert outcome("forgetting", good(n=12)) is Outcome.INCONCLUSIVE
+    assert outcome("forgetting", changed("forget_auc", 0.9, 0.1, n=12)) is Outcome.FAILED
+
+
+def test_a_network_that_answers_one_class_or_nan_fails_integrity() -> None:
+    assert outcome("integrity", changed("answered_classes", 1)) is Outcome.FAILED
+    assert outcome("integrity", changed("finite_outputs", 0.999)) is Outcome.FAILED
+
+
+def test_utility_allows_what_an_honest_retrain_loses() -> None:
+    """Limit: predicted .008 + 2 sqrt 2 x .004 + margin .01 = .0293."""
+    limits = Utility().limits(good())
+    assert limits["accuracy_drop"][1] == pytest.approx(0.008 + 2 * math.sqrt(2) * 0.004 + 0.01)
+    assert outcome("utility", changed("accuracy_drop", 0.05, 0.01)) is Outcome.FAILED
+    assert outcome("utility", changed("accuracy_drop", 0.025, 0.01)) is Outcome.INCONCLUSIVE
+    assert outcome("utility", changed("accuracy_drop", -0.05, 0.01)) is Outcome.PASSED
+
+
+def test_one_lost_class_fails_even_when_the_average_is_fine() -> None:
+    assert outcome("utility", changed("class_drop/1", 0.4, 0.05)) is Outcome.FAILED
+
+
+def test_small_classes_are_reported_not_gated_and_dropped_ones_noticed() -> None:
+    measured = good()
+    measured["class_drop/1"] = measurement("class_drop/1", 0.4, 0.3, n=30)
+    assert outcome("utility", measured) is Outcome.PASSED
+    del measured["class_drop/1"]
+    assert outcome("utility", measured) is Outcome.INCONCLUSIVE
+
+
+widths = st.floats(0, 0.3)
+
+
+@given(value=st.floats(0.2, 0.8), reach=widths, wider=widths, tighter=st.floats(0.501, 0.55))
+def test_wider_intervals_and_tighter_limits_never_help(
+    value: float, reach: float, wider: float, tighter: float
+) -> None:
+    """Neither turns another outcome into PASSED, and tightening never leaves FAILED for PASSED."""
+    plain = outcome("forgetting", changed("forget_auc", value, reach))
+    wide = outcome("forgetting", changed("forget_auc", value, reach + wider))
+    assert not (wide is Outcome.PASSED and plain is not Outcome.PASSED)
+    strict = Forgetting(limits_by_size=({**LARGE, "auc": tighter}, SMALL))
+    (verdict,) = judge(changed("forget_auc", value, reach), [strict])
+    if plain is Outcome.FAILED:
+        assert verdict.outcome is not Outcome.PASSED
+    if verdict.outcome is Outcome.PASSED:
+        assert plain is Outcome.PASSED
+
+
+def verdicts(*outcomes: Outcome) -> list[Verdict]:
+    names = ("integrity", "utility", "forgetting")
+    return [Verdict(name, o, "") for name, o in zip(names, outcomes, strict=True)]
+
+
+P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "approximate", "exact"),
+    [
+        ((P, P, P), Decision.RELEASED, Decision.RELEASED),
+        ((P, P, U), Decision.INCONCLUSIVE, Decision.RELEASED),
+        ((P, P, F), Decision.REFUSED, Decision.REFUSED),
+        ((P, U, P), Decision.INCONCLUSIVE, Decision.INCONCLUSIVE),
+        ((P, F, U), Decision.REFUSED, Decision.REFUSED),
+        ((U, P, P), Decision.INCONCLUSIVE, Decision.INCONCLUSIVE),
+    ],
+)
+def test_lineage_excuses_an_undecided_forgetting_gate_and_nothing_else(
+    outcomes: tuple[Outcome, ...], approximate: Decision, exact: Decision
+) -> None:
+    assert decide(verdicts(*outcomes), exact=False) is approximate
+    assert decide(verdicts(*outcomes), exact=True) is exact
+
+
+def test_no_verdicts_release_nothing() -> None:
+    assert decide([], exact=True) is Decision.INCONCLUSIVE
+    with pytest.raises(PolicyError, match="no gates"):
+        judge(good(), [])
+
+
+def test_a_policy_without_a_required_gate_is_refused() -> None:
+    with pytest.raises(PolicyError, match="gates has no utility"):
+        gates_of({"integrity": {}, "forgetting": {}})
+    with pytest.raises(PolicyError, match="got none"):
+        gates_of({"integrity": {}, "utility": {}, "forgetting": {"limits_by_size": []}})
+    with pytest.raises(UsageError, match="no setting"):
+        gates_of({"integrity": {"strength": 1}, "utility": {}, "forgetting": {}})
+
+
+def test_meaningless_limits_are_refused() -> None:
+    with pytest.raises(PolicyError, match=r"0\.5 < auc"):
+        Forgetting(limits_by_size=[{**LARGE, "auc": 0.5}])
+    with pytest.raises(PolicyError, match="expected"):
+        Forgetting(limits_by_size=[{"auc": 0.6}])
+
+
+def test_ledger_and_judge_excuse_the_same_gates_by_lineage() -> None:
+    """The auditor's rule is written down twice, so that one checks the other."""
+    assert set(release.BY_LINEAGE) == set(BY_LINEAGE)

@@ -1,0 +1,154 @@
+"""The gate of a class forgotten whole, and what it reads, by numbers worked by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.unit.toys import measurement
+from tests.unit.unlearning.audits.test_golden_audits import geometry
+from unlearning.audits.class_geometry import whole
+from unlearning.domain import Decision, Measurement, Outcome, Outputs, Verdict
+from unlearning.errors import PolicyError
+from unlearning.gates.geometry import Geometry
+from unlearning.judging.verdicts import decide, judge
+
+GATE = Geometry(models=3, tolerance=0.10)
+PASSED, FAILED, OPEN = Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE
+
+
+def measured(
+    size: tuple[float, float] = (0.03, 0.02),
+    far: tuple[float, float] = (0.20, 0.02),
+    null: tuple[float, float] = (0.20, 0.02),
+) -> dict[str, Measurement]:
+    """Give a candidate's numbers as (value, reach), one class forgotten and three models."""
+    found = [
+        measurement("forgotten_classes", 1),
+        measurement("class_out_models", 3),
+        measurement("mia_nn", *size),
+        measurement("class_tv", *far),
+        measurement("class_tv_null", *null),
+    ]
+    return {m.name: m for m in found}
+
+
+def verdict(found: Mapping[str, Measurement], gate: Geometry = GATE) -> Verdict:
+    (said,) = judge(found, [gate])
+    return said
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((0.03, 0.02), PASSED),  # up to .05
+        ((0.09, 0.02), OPEN),  # .07 to .11
+        ((0.13, 0.02), FAILED),  # from .11
+        ((0.10, 0.30), OPEN),  # as wide as anything
+    ],
+)
+def test_the_share_of_the_nearest_class_decides_with_its_whole_interval(
+    size: tuple[float, float], expected: Outcome
+) -> None:
+    assert verdict(measured(size)).outcome is expected
+
+
+@pytest.mark.parametrize(
+    ("far", "null", "expected"),
+    [
+        # Allowed: .20 - .02 + .10 = .28. Failed above .20 + .02 + .10 = .32.
+        ((0.25, 0.02), (0.20, 0.02), PASSED),
+        ((0.27, 0.02), (0.20, 0.02), OPEN),
+        ((0.33, 0.02), (0.20, 0.02), OPEN),
+        ((0.35, 0.02), (0.20, 0.02), FAILED),
+        # What class-out models differ by must be known as well: allowed .20 - .08 + .10 = .22.
+        ((0.21, 0.02), (0.20, 0.08), OPEN),
+        # Nearer to each of them than they are to one another is no trace of the class.
+        ((0.05, 0.02), (0.20, 0.02), PASSED),
+    ],
+)
+def test_the_whole_output_vector_may_differ_as_class_out_models_do(
+    far: tuple[float, float], null: tuple[float, float], expected: Outcome
+) -> None:
+    found = measured(far=far, null=null)
+    assert verdict(found).outcome is expected
+    if expected is PASSED:
+        assert GATE.limits(found)["class_tv"][1] == pytest.approx(null[0] - null[1] + 0.10)
+
+
+def test_it_does_not_apply_where_no_class_is_forgotten_whole() -> None:
+    found = {"forgotten_classes": measurement("forgotten_classes", 0)}
+    said = verdict(found)
+    assert (said.outcome, said.reason) == (PASSED, "does not apply: no class is forgotten whole")
+    assert GATE.limits(found) == {}
+
+
+@pytest.mark.parametrize("name", measured())
+def test_without_any_of_its_numbers_it_never_passes(name: str) -> None:
+    found = measured()
+    assert verdict({k: m for k, m in found.items() if k != name}).outcome is OPEN
+    for bad in (math.nan, math.inf):
+        for end in ("value", "low", "high"):
+            change: dict[str, Any] = {end: bad}
+            less = {**found, name: replace(found[name], **change)}
+            assert verdict(less).outcome is OPEN
+
+
+def test_fewer_models_than_the_policy_asks_for_decide_nothing() -> None:
+    assert verdict(measured(), Geometry(models=4)).outcome is OPEN
+    assert "3 class-out models, at least 4" in verdict(measured(), Geometry(models=4)).reason
+
+
+@pytest.mark.parametrize("settings", [{"models": 2}, {"tolerance": 0.0}, {"tolerance": 1.0}])
+def test_settings_that_say_nothing_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match="at least 3 models"):
+        Geometry(**settings)
+
+
+def test_lineage_excuses_an_undecided_geometry_and_never_a_failed_one() -> None:
+    for outcome, exact in ((OPEN, Decision.RELEASED), (FAILED, Decision.REFUSED)):
+        said = [Verdict("utility", PASSED, ""), Verdict("geometry", outcome, "")]
+        assert decide(said, exact=True) is exact
+        assert decide(said, exact=False) is not Decision.RELEASED
+
+
+def references(count: int) -> list[Outputs]:
+    rng = np.random.default_rng(4)
+    return [geometry(rng, 0) for _ in range(count)]
+
+
+def found(candidate: Outputs, others: list[Outputs]) -> dict[str, Measurement]:
+    return {m.name: m for m in whole(candidate, others)}
+
+
+def test_a_candidate_like_retrained_models_passes_and_another_fails() -> None:
+    """Class 3 goes where class-out models send it, to 0, or to 1."""
+    rng, others = np.random.default_rng(5), references(4)
+    gate = Geometry(models=4)
+    same = found(geometry(rng, 0), others)
+    assert same["forgotten_classes"].value == 1 and same["class_out_models"].value == 4
+    assert verdict(same, gate).outcome is PASSED
+    assert verdict(found(geometry(rng, 1), others), gate).outcome is FAILED
+
+
+def test_too_few_models_are_counted_and_nothing_else_is_measured() -> None:
+    candidate, *others = references(3)
+    assert list(found(candidate, others)) == ["forgotten_classes", "class_out_models"]
+    assert verdict(found(candidate, others)).outcome is OPEN
+
+
+def test_intervals_cover_the_choice_of_test_examples() -> None:
+    """All class-out models agree on 60 examples of the class: only these limit what is known.
+
+    Reach t(59) / 60, since at least one disagreement's variance is assumed.
+    """
+    (one, *_), candidate = references(1), geometry(np.random.default_rng(6), 1)
+    size = found(candidate, [one] * 3)["mia_nn"]
+    assert size.n == 60
+    assert size.high - size.value == pytest.approx(stats.t.ppf(0.975, 59) / 60, rel=1e-6)

@@ -1,0 +1,97 @@
+"""Training the shadows of a bank, here or anywhere: a job goes out once, answers come back.
+
+A shadow follows from the job and its own number alone, so it does not matter who trains it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from unlearning import networks
+from unlearning.domain import BoolArray, Examples
+from unlearning.networks import Recipe
+from unlearning.outputs import accuracy, logits_of
+from unlearning.training.loop import Training, pick_device, train
+
+Answers = dict[str, np.ndarray]
+"""What the bank keeps of a shadow: logits (n, classes), seen (n,), test_accuracy and trained_on."""
+
+Keep = Callable[[int, Answers], None]
+"""Called with a shadow's number and its answers as soon as they are there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What training any shadow of a bank takes.
+
+    seen: (shadows, n) over the training, then the holdout examples: who is in whose half.
+    """
+
+    recipe: Recipe
+    training: Training
+    seed: int
+    train: Examples
+    holdout: Examples
+    test: Examples
+    seen: BoolArray
+
+
+Spread = Callable[[Job, Sequence[int], Keep], None]
+"""Trains these shadows of a job, in any order, and hands each one's answers over."""
+
+
+def without_names(examples: Examples) -> Examples:
+    """Leave out ids and subjects: who somebody is teaches a shadow nothing, and need not travel."""
+    nobody = np.zeros(len(examples), dtype="U1")
+    return Examples(examples.images, examples.labels, nobody, nobody)
+
+
+def train_shadow(job: Job, shadow: int) -> Answers:
+    """Train one shadow on its half and give what it answers; nothing is written."""
+    rng = torch.Generator().manual_seed(job.seed * 100_003 + shadow)
+    half = job.train.take(job.seen[shadow, : len(job.train)])
+    network = train(networks.build(job.recipe, rng), half, job.training, rng)
+    correct = accuracy(logits_of(network, job.test), job.test.labels)
+    return {
+        "logits": np.concatenate([logits_of(network, part) for part in (job.train, job.holdout)]),
+        "seen": job.seen[shadow].astype(np.uint8),
+        "test_accuracy": np.array([correct]),
+        "trained_on": np.array([float(len(half))]),
+    }
+
+
+def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, workers: int) -> None:
+    """Train by `workers` processes of one thread, which small networks use best on a CPU.
+
+    On a GPU, and where there is nothing to share out, one after another in this process.
+    """
+    if workers <= 1 or pick_device().type == "cuda" or len(shadows) < 2:
+        for shadow in shadows:
+            keep(shadow, train_shadow(job, shadow))
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, _start_worker, (job,)) as pool:
+        sent = {pool.submit(_work, shadow): shadow for shadow in shadows}
+        for future in as_completed(sent):
+            keep(sent[future], future.result())
+
+
+_job: Job | None = None
+
+
+def _start_worker(job: Job) -> None:
+    global _job
+    torch.set_num_threads(1)
+    _job = job
+
+
+def _work(shadow: int) -> Answers:
+    if _job is None:
+        raise RuntimeError("a bank worker was not started with its job")
+    return train_shadow(_job, shadow)

@@ -1,0 +1,236 @@
+"""The shadow bank: models trained on known random halves of the data, and what they answer.
+
+The bank keeps, for each shadow, its logits on every training and holdout example and who was in its
+half, not its weights. It is a folder named by a digest of what it was made from: bank.json, and one
+safetensors file a shadow, so that an interrupted build goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from unlearning.bank.shadow_training import (
+    Answers,
+    Job,
+    Spread,
+    spread_over_processes,
+    without_names,
+)
+from unlearning.digests import digest_of
+from unlearning.domain import BoolArray, Examples, FloatArray, Outputs, ShadowOutputs, TextArray
+from unlearning.errors import IntegrityError, UsageError
+from unlearning.networks import Recipe
+from unlearning.training.loop import Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankPlan:
+    """Everything that a bank follows from; its digest names the bank.
+
+    shadows: an even number, since shadows come in pairs of complementary halves.
+    """
+
+    data_version: str
+    recipe: Recipe
+    training: Training
+    shadows: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse a bank that cannot calibrate."""
+        if self.shadows < 4 or self.shadows % 2:
+            raise UsageError(
+                f"bank.shadows: got {self.shadows}, expected an even number of at least 4"
+            )
+
+    @property
+    def key(self) -> str:
+        """Name of the bank's folder."""
+        return digest_of(dataclasses.asdict(self))[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """A bank in memory.
+
+    ids: (n,) training examples, then holdout examples. seen: (shadows, n). logits: (shadows, n,
+    classes). test_accuracy: (shadows,) on the test set. trained_on: (shadows,) training examples.
+    """
+
+    ids: TextArray
+    seen: BoolArray
+    logits: FloatArray
+    test_accuracy: FloatArray
+    trained_on: FloatArray
+
+    def on(self, ids: TextArray) -> ShadowOutputs:
+        """Give the shadows' answers on these examples, in this order; unknown ids raise."""
+        order = np.argsort(self.ids)
+        place = np.searchsorted(self.ids, ids, sorter=order).clip(max=len(order) - 1)
+        where = order[place]
+        if not np.array_equal(self.ids[where], ids):
+            raise IntegrityError(
+                f"shadow bank: {int(np.sum(self.ids[where] != ids))} examples are not in it; "
+                "rebuild it with lethe train --shadows"
+            )
+        return ShadowOutputs(self.logits[:, where], self.seen[:, where])
+
+
+def draw_halves(subjects: TextArray, shadows: int, rng: np.random.Generator) -> BoolArray:
+    """Draw who is in which half, (shadows, n), whole subjects at a time.
+
+    Shadows 2j and 2j+1 are complementary, so every example is unseen by exactly half the shadows.
+    """
+    _, code = np.unique(subjects, return_inverse=True)
+    people = int(code.max()) + 1
+    pairs = []
+    for _ in range(shadows // 2):
+        drawn = np.zeros(people, dtype=bool)
+        drawn[rng.permutation(people)[: people // 2]] = True
+        pairs += [drawn[code], ~drawn[code]]
+    return np.stack(pairs)
+
+
+def shadow_path(folder: Path, shadow: int) -> Path:
+    """Name a shadow's file."""
+    return folder / f"shadow-{shadow:03d}.safetensors"
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as one safetensors file, whole or not at all."""
+    part = path.with_suffix(".part")
+    save_file(arrays, part)
+    part.replace(path)
+
+
+def build_bank(
+    plan: BankPlan,
+    splits: tuple[Examples, Examples, Examples],
+    root: Path,
+    *,
+    workers: int,
+    progress: Callable[[int, int], None],
+    spread: Spread | None = None,
+) -> Path:
+    """Build or complete the bank of `plan` under `root` and give its folder.
+
+    splits: train, holdout, test. spread: who trains the shadows, without it `workers` processes.
+    Only this process writes, so a shadow that is lost on its way costs no more than itself.
+    """
+    train_part, holdout, _ = splits
+    folder = root / plan.key
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [k for k in range(plan.shadows) if not shadow_path(folder, k).exists()]
+    finished = itertools.count(plan.shadows - len(missing) + 1)
+
+    def keep(shadow: int, answers: Answers) -> None:
+        write_arrays(shadow_path(folder, shadow), answers)
+        progress(next(finished), plan.shadows)
+
+    train_all = spread or partial(spread_over_processes, workers=workers)
+    train_all(job_of(plan, splits), missing, keep)
+    ids = np.concatenate([train_part.ids, holdout.ids]).tolist()
+    write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids})
+    return folder
+
+
+def job_of(plan: BankPlan, splits: tuple[Examples, Examples, Examples]) -> Job:
+    """Draw who is in which half, and say what training the shadows takes."""
+    train_part, holdout, test = splits
+    subjects = np.concatenate([train_part.subjects, holdout.subjects])
+    seen = draw_halves(subjects, plan.shadows, np.random.default_rng(plan.seed))
+    return Job(
+        plan.recipe,
+        plan.training,
+        plan.seed,
+        without_names(train_part),
+        without_names(holdout),
+        without_names(test),
+        seen,
+    )
+
+
+def write_index(folder: Path, index: Mapping[str, object]) -> None:
+    """Write bank.json last: a folder that has it is complete."""
+    part = folder / "bank.part"
+    part.write_text(json.dumps(index))
+    part.replace(folder / "bank.json")
+
+
+def bank_complete(folder: Path) -> bool:
+    """Say whether a bank's folder was finished."""
+    return (folder / "bank.json").is_file()
+
+
+def load_bank(folder: Path) -> Bank:
+    """Read a finished bank."""
+    index = json.loads((folder / "bank.json").read_text())
+    count = index["plan"]["shadows"]
+    parts = [load_file(shadow_path(folder, shadow)) for shadow in range(count)]
+    return Bank(
+        ids=np.array(index["ids"], dtype=np.str_),
+        seen=np.stack([part["seen"] for part in parts]).astype(bool),
+        logits=np.stack([part["logits"] for part in parts]),
+        test_accuracy=np.concatenate([part["test_accuracy"] for part in parts]),
+        trained_on=np.concatenate([part["trained_on"] for part in parts]),
+    )
+
+
+def carries_over(folder: Path, plan: BankPlan) -> bool:
+    """Say whether a finished bank differs from `plan` in the data version alone."""
+    if not bank_complete(folder):
+        return False
+    described = json.loads((folder / "bank.json").read_text())["plan"]
+    wanted = json.loads(json.dumps(dataclasses.asdict(plan)))
+    return {**described, "data_version": None} == {**wanted, "data_version": None}
+
+
+def without_examples(folder: Path, erased: TextArray, plan: BankPlan, root: Path) -> Path:
+    """Copy a bank without the columns of erased examples, under the key of `plan`.
+
+    The shadows themselves are not trained again: what remains are answers about other examples.
+    """
+    index = json.loads((folder / "bank.json").read_text())
+    keep = ~np.isin(np.array(index["ids"], dtype=np.str_), erased)
+    target = root / plan.key
+    target.mkdir(parents=True, exist_ok=True)
+    for shadow in range(plan.shadows):
+        arrays = load_file(shadow_path(folder, shadow))
+        kept = {key: arrays[key][keep] for key in ("logits", "seen")}
+        write_arrays(shadow_path(target, shadow), {**arrays, **kept})
+    ids = [example for example, stays in zip(index["ids"], keep, strict=True) if stays]
+    described = {
+        "plan": dataclasses.asdict(plan),
+        "ids": ids,
+        "derived_from": folder.name,
+        "columns_built": index.get("columns_built", len(index["ids"])),
+    }
+    write_index(target, described)
+    return target
+
+
+def shadow_targets(
+    target: Outputs, shadows: ShadowOutputs
+) -> Iterable[tuple[Outputs, ShadowOutputs]]:
+    """Give each shadow in turn as a target, with the others, on the examples that it never saw."""
+    for index in range(len(shadows)):
+        unseen = ~shadows.seen[index]
+        others = np.arange(len(shadows)) != index
+        yield (
+            Outputs(
+                shadows.logits[index, unseen],
+                target.labels[unseen],
+                target.groups[unseen],
+                target.subjects[unseen],
+            ),
+            ShadowOutputs(shadows.logits[others][:, unseen], shadows.seen[others][:, unseen]),
+        )

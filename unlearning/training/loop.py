@@ -1,0 +1,194 @@
+"""One training loop for everything that trains: originals, retrained models, shadows, fine-tuning.
+
+Examples live in memory as uint8 on the device; batching, augmentation and normalisation run there
+too, on whole batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlearning.domain import Examples
+from unlearning.errors import Diverged, UsageError
+from unlearning.training.optimisers import optimiser_of
+
+Progress = Callable[[int, int, float], None]
+"""Called after each epoch with (epochs done, epochs in all, mean training loss)."""
+
+
+def silent(done: int, total: int, loss: float) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How to train.
+
+    learning_rate: the peak; schedule `cosine` falls to 0 from it, `one_cycle` rises for the first
+    fifth, then falls to 0, `constant` keeps it. augmentation: `none`, `crop` (shift by up to an
+    eighth of the size) or `crop_flip`. precision: `fp32`, `bf16`, or `auto`, bf16 autocast where
+    the processor computes it natively.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "one_cycle"
+    optimiser: str = "sgd"
+    augmentation: str = "none"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse words that the loop does not know."""
+        for field, known in _KNOWN.items():
+            if getattr(self, field) not in known:
+                raise UsageError(
+                    f"training.{field}: got {getattr(self, field)!r}, expected one of {known}"
+                )
+        if self.epochs < 1 or self.batch_size < 2:
+            raise UsageError(
+                f"training: got {self.epochs} epochs of batches of {self.batch_size}, "
+                "expected at least 1 epoch and batches of at least 2"
+            )
+
+
+_KNOWN = {
+    "schedule": ("cosine", "one_cycle", "constant"),
+    "optimiser": ("sgd", "adamw"),
+    "augmentation": ("none", "crop", "crop_flip"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+
+
+def pick_device() -> torch.device:
+    """Use a GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Say whether training runs under bf16 autocast: asked for, or `auto` where it is native."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _has_bf16_arithmetic()
+
+
+def _has_bf16_arithmetic() -> bool:
+    """Emulated bf16 is slower than fp32, so a CPU must have the instructions themselves."""
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return native is not None and bool(native())
+
+
+def pixels_on(examples: Examples, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Put images (uint8, channels last in memory) and labels on the device once."""
+    images = torch.from_numpy(examples.images).to(device)
+    labels = torch.from_numpy(examples.labels).to(device)
+    return images.contiguous(memory_format=torch.channels_last), labels
+
+
+def batches(n: int, size: int, rng: torch.Generator) -> list[Tensor]:
+    """Cut a fresh random order of n indices into batches; a last batch of one joins its neighbour.
+
+    Batch normalisation cannot train on a batch of one.
+    """
+    cut = list(torch.split(torch.randperm(n, generator=rng), size))
+    if len(cut) > 1 and len(cut[-1]) == 1:
+        cut[-2:] = [torch.cat(cut[-2:])]
+    return cut
+
+
+def augment(images: Tensor, kind: str, rng: torch.Generator) -> Tensor:
+    """Shift each image by up to an eighth of its size, zeros moving in, and flip half of them."""
+    if kind == "none":
+        return images
+    n, _, size, _ = images.shape
+    pad = max(1, size // 8)
+    padded = functional.pad(images, (pad, pad, pad, pad))
+    shift = torch.randint(2 * pad + 1, (2, n), generator=rng)
+    steps = torch.arange(size)
+    columns = shift[1, :, None] + steps
+    if kind == "crop_flip":
+        flip = torch.randint(2, (n, 1), generator=rng).bool()
+        columns = torch.where(flip, columns.flip(1), columns)
+    rows = (shift[0, :, None] + steps).to(images.device)
+    columns = columns.to(images.device)
+    picked = padded.permute(0, 2, 3, 1)[
+        torch.arange(n, device=images.device)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
+    return picked.permute(0, 3, 1, 2)
+
+
+def learning_rate_factor(step: int, total: int, *, schedule: str) -> float:
+    """Give the factor on the peak learning rate at `step` of `total`."""
+    if schedule == "constant":
+        return 1.0
+    warmup = total / 5 if schedule == "one_cycle" else 0.0
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    share = (step - warmup) / max(1.0, total - warmup)
+    return float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(1.0, share)))))
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def train(
+    network: nn.Module,
+    examples: Examples,
+    training: Training,
+    rng: torch.Generator,
+    progress: Progress = silent,
+    loss: Loss = functional.cross_entropy,
+) -> nn.Module:
+    """Train `network` in place on `examples` and give it back in evaluation mode.
+
+    Raises Diverged as soon as an epoch's mean loss is not finite.
+    """
+    device = pick_device()
+    home = next(network.parameters()).device
+    network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    images, labels = pixels_on(examples, device)
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    optimiser = optimiser_of(trainable, training, nesterov=True)
+    steps = training.epochs * len(batches(len(examples), training.batch_size, _spare(rng)))
+    factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
+    factors = map(factor, range(steps))
+    bf16 = uses_bf16(training.precision, device)
+    for epoch in range(training.epochs):
+        total = torch.zeros((), device=device)
+        for index in batches(len(examples), training.batch_size, rng):
+            where = index.to(device)
+            picked = augment(images[where], training.augmentation, rng)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits = network(picked)
+            value = loss(logits.float(), labels[where])
+            network.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimiser.step(training.learning_rate * next(factors))
+            total += value.detach() * len(index)
+        mean = float(total) / len(examples)
+        _require_finite(mean, epoch)
+        progress(epoch + 1, training.epochs, mean)
+    return network.to(home).eval()
+
+
+def _spare(rng: torch.Generator) -> torch.Generator:
+    """A throw-away generator, so that counting steps draws nothing from the real one."""
+    return torch.Generator().manual_seed(0)
+
+
+def _require_finite(loss: float, epoch: int) -> None:
+    if not torch.isfinite(torch.tensor(loss)):
+        raise Diverged(
+            f"training diverged in epoch {epoch + 1}: mean loss is {loss}, expected a finite "
+            "number; lower the learning rate"
+        )
