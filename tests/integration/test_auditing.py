@@ -119,9 +119,9 @@ def test_a_class_request_without_the_gate_says_that_geometry_was_not_measured(at
 def test_what_cannot_be_audited_is_refused_in_a_line(at: Opened) -> None:
     holdout = parts_of(at).holdout.ids[:1].tolist()
     with pytest.raises(RequestDenied, match="selects no training example"):
-        audit.begin(at, submit(at, Selector("example", tuple(holdout))), None, None)
+        steps.begin(at, submit(at, Selector("example", tuple(holdout))), None, None)
     with pytest.raises(UsageError, match="expected one of them, or neither"):
-        audit.begin(at, "req-0", Path("weights.safetensors"), 1)
+        steps.begin(at, "req-0", Path("weights.safetensors"), 1)
 
 
 def test_a_bank_that_nobody_left_need_not_be_built_again(at: Opened) -> None:
