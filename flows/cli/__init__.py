@@ -126,10 +126,10 @@ def init(
     limit: Annotated[int | None, typer.Option(help="Training examples at most.")] = None,
 ) -> None:
     """Make a workspace: import data, train or bring the first model, build the shadow bank."""
-    from flows.cli import commands
+    from flows.cli import initialising
 
-    columns = commands.column_names(image, label, subject, example)
-    files = commands.Files(data, test, holdout, weights, limit, mean, std)
+    columns = initialising.column_names(image, label, subject, example)
+    files = initialising.Files(data, test, holdout, weights, limit, mean, std)
     changes = {
         "network": network,
         "seed": seed,
@@ -141,7 +141,7 @@ def init(
         "bank.shadows": shadows,
     }
     chosen = {key: value for key, value in changes.items() if value is not None}
-    answer(ctx, lambda call: commands.init(call.workspace, files, columns, chosen))
+    answer(ctx, lambda call: initialising.init(call.workspace, files, columns, chosen))
 
 
 @app.command()

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 HEAVY = (
-    *("flows.cli.commands", "flows.forget", "flows.cli.queries", "mlflow.pyfunc", "torch._dynamo"),
+    *("flows.cli.initialising", "flows.forget", "flows.cli.queries", "mlflow.pyfunc"),
+    *("torch._dynamo", "flows.cli.commands"),
     *("torchvision", "timm", "great_expectations", "dvc.repo", "dvc.repo.add", "dvc_data"),
     *("dvc_render", "scmrepo.git", "alembic.command", "networkx", "graphviz", "matplotlib.pyplot"),
     *("pyarrow.parquet", "PIL.Image", "pytest", "tests.end_to_end.driver"),
