@@ -9,6 +9,7 @@
   - InfrastructureError 20   something outside is missing or busy; trying again may help
   - IntegrityError     30    bytes are not what they were
   - Diverged           20    training left the finite numbers; the ladder's next rung follows
+  - AttackFailed       11    an attack's scores are not finite, so that nothing was measured
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ class InfrastructureError(LetheError):
 
 class Diverged(InfrastructureError):
     """Training or unlearning produced a number that is not finite."""
+
+
+class AttackFailed(LetheError):
+    """An attack gave scores that are no finite numbers: it failed, which is no finding."""
+
+    exit_code = 11
 
 
 class IntegrityError(LetheError):

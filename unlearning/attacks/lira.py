@@ -22,13 +22,17 @@ class LiraOffline(Calibrated):
     Score (phi - mean_out) / deviation_out, a monotone function of the paper's one-sided
     probability. A deviation from a few shadows is noise, so it is shrunk towards the one that all
     examples share: `prior` is how many shadows' worth of weight the shared one has (infinite: the
-    paper's fixed variance).
+    shared one alone, the paper's fixed variance).
     """
 
     name: ClassVar[str] = "lira_offline"
     paper: ClassVar[str] = "Carlini et al. 2022, section IV"
 
     prior: float = 16.0
+
+    def __post_init__(self) -> None:
+        """Refuse a weight that is none."""
+        _refuse_weight(self.name, self.prior)
 
     def signal(self, logits: FloatArray, labels: IntArray) -> FloatArray:
         """Give log(p / (1 - p)) of the true class."""
@@ -76,6 +80,10 @@ class LiraOnline(Calibrated):
 
     prior: float = 16.0
 
+    def __post_init__(self) -> None:
+        """Refuse a weight that is none."""
+        _refuse_weight(self.name, self.prior)
+
     def signal(self, logits: FloatArray, labels: IntArray) -> FloatArray:
         """Give log(p / (1 - p)) of the true class."""
         return scaled_confidence(logits, labels)
@@ -104,8 +112,18 @@ def log_density(x: FloatArray, mean: FloatArray, deviation: FloatArray) -> Float
 
 
 def _shrunk(squares: FloatArray, shared: FloatArray, freedom: IntArray, prior: float) -> FloatArray:
-    variance = (squares + prior * shared) / (freedom + prior)
+    """Mean of own and shared variance, weighed by freedom and prior; its root, never quite zero.
+
+    Written by the share that the own one has, so that an infinite prior leaves the shared alone.
+    """
+    own = freedom / (freedom + prior)
+    variance = own * squares / freedom + (1 - own) * shared
     return np.asarray(np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+
+
+def _refuse_weight(name: str, prior: float) -> None:
+    if not prior >= 0:  # neither is NaN
+        raise UsageError(f"{name}.prior: got {prior}, expected a number of at least 0, or infinity")
 
 
 def _refuse_few(name: str, where: BoolArray, least: int, which: str) -> None:

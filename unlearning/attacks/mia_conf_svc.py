@@ -13,6 +13,7 @@ from unlearning.attacks import ATTACKS
 from unlearning.domain import FloatArray, Group, IntArray, Outputs, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.statistics.entropies import entropy, modified_entropy
+from unlearning.statistics.finite import finite
 from unlearning.statistics.signals import log_confidence
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class MiaConfSvc:
             )
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
-        """Score every example; raises UsageError without retain or test examples."""
+        """Score every example; raises UsageError without retain or test examples.
+
+        An answer that is no number raises AttackFailed: there is nothing to learn from it.
+        """
         signal = self._signal(target)
         return np.asarray(self._fit(target, signal).decision_function(signal))
 
@@ -67,7 +71,7 @@ class MiaConfSvc:
 
     def _signal(self, target: Outputs) -> FloatArray:
         found = SIGNALS[self.signal](target.logits, target.labels).astype(np.float64)
-        return found.reshape(len(target.labels), -1)
+        return finite(self.name, found).reshape(len(target.labels), -1)
 
     def _fit(self, target: Outputs, signal: FloatArray) -> SVC:
         from sklearn.svm import SVC

@@ -13,6 +13,7 @@ from unlearning.audits.changes import auc_change, measured, share
 from unlearning.domain import BoolArray, FloatArray, Group, Measurement, Outputs, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.judging.measuring import Scores
+from unlearning.statistics.finite import finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,12 @@ class Collateral:
         shadows: ShadowOutputs,
         sets: Mapping[str, BoolArray],
     ) -> list[Measurement]:
-        """Measure each set, a mask (n,) by name, such as {"stay": before.of(Group.RETAIN)}."""
+        """Measure each set, a mask (n,) by name, such as {"stay": before.of(Group.RETAIN)}.
+
+        Scores that are not finite raise AttackFailed.
+        """
         attack = ATTACKS.create(self.attack)
-        scores = [attack.score(outputs, shadows) for outputs in (before, after)]
+        scores = [finite(self.attack, attack.score(of, shadows)) for of in (before, after)]
         found: list[Measurement] = []
         for name, of in sets.items():
             others = before.of(Group.HOLDOUT) & np.isin(before.labels, before.labels[of])

@@ -17,7 +17,10 @@ def ask(gate: Gate, measured: Mapping[str, Measurement]) -> Verdict:
         return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
     unusable = sorted(name for name in gate.needs if not usable(measured[name]))
     if unusable:
-        reason = f"{unusable[0]} is not a number with an interval"
+        reason = (
+            f"{unusable[0]} is not a number with an interval: there was nothing to compare, or an "
+            "attack gave scores that are not finite"
+        )
         return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
     return gate.judge(measured)
 

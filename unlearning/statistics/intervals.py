@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from unlearning.domain import FloatArray, IntArray
+from unlearning.statistics.finite import all_finite
 
 LEVEL = 0.95
 
@@ -36,7 +37,7 @@ class Interval:
 
 
 NOTHING = Interval(float("nan"), 0.0, 1.0)
-"""What is known where there was nothing to compare."""
+"""What is known where there was nothing to compare, or scores are no finite numbers."""
 
 
 def clopper_pearson(hits: float, n: float) -> Interval:
@@ -51,7 +52,13 @@ def clopper_pearson(hits: float, n: float) -> Interval:
 
 
 def placements(scores: FloatArray, others: FloatArray) -> FloatArray:
-    """Share of `others` below each score, ties counting half, (n,)."""
+    """Share of `others` below each score, ties counting half, (n,).
+
+    NaN where any score is not finite: sorting would take it for the highest of all, and scores none
+    of which is a number for ties, whose AUC is a half.
+    """
+    if not all_finite(scores, others):
+        return np.full(len(scores), np.nan)
     ordered = np.sort(others)
     below = np.searchsorted(ordered, scores, side="left")
     up_to = np.searchsorted(ordered, scores, side="right")
@@ -66,6 +73,11 @@ def auc(members: FloatArray, others: FloatArray) -> float:
 def chance_variance(members: int, others: int) -> float:
     """Variance of the AUC between two samples of the same distribution (Mann and Whitney 1947)."""
     return (members + others + 1) / (12 * members * others)
+
+
+def _ranked(members: FloatArray, others: FloatArray) -> bool:
+    """Say whether there are two sides, of scores that can be put in order."""
+    return bool(len(members) and len(others)) and all_finite(members, others)
 
 
 def _clustered_variance(placed: FloatArray, clusters: IntArray) -> float:
@@ -89,9 +101,9 @@ def auc_interval(
     The two clustered variances of the placements are added, with Student's t at the smaller number
     of subjects less one. The variance is never taken to be smaller than that of chance, since a few
     equal placements prove nothing. One subject alone gives [0, 1]: nothing is known of others; an
-    empty side gives no number at all.
+    empty side, or scores that are not finite, give no number at all.
     """
-    if not len(members) or not len(others):
+    if not _ranked(members, others):
         return NOTHING
     value = auc(members, others)
     subjects = min(len(np.unique(member_subjects)), len(np.unique(other_subjects)))
@@ -116,9 +128,10 @@ def tail_interval(
 
     The threshold is the others' (1 - fpr) quantile, itself estimated; `tail_bounds` takes that into
     account. The number of members is divided by the design effect, at least 1, which says how much
-    members of one subject repeat one another. One subject alone gives [0, 1].
+    members of one subject repeat one another. One subject alone gives [0, 1]; an empty side, or
+    scores that are not finite, give no number at all.
     """
-    if not len(members) or not len(others):
+    if not _ranked(members, others):
         return NOTHING
     ordered = np.sort(others)[::-1]
     above = min(len(ordered) - 1, int(fpr * len(ordered)))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.toys import outputs
 from unlearning.attacks import ATTACKS
-from unlearning.attacks.lira import LiraOffline
+from unlearning.attacks.lira import LiraOffline, LiraOnline
 from unlearning.domain import Group, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.statistics.intervals import auc
@@ -65,7 +65,34 @@ def test_an_infinite_prior_is_the_papers_fixed_variance(rng: np.random.Generator
     signals = scaled_confidence(shadows.logits, target.labels)
     pooled = math.sqrt(signals.var(0, ddof=1).mean())
     expected = (scaled_confidence(target.logits, target.labels) - signals.mean(0)) / pooled
-    np.testing.assert_allclose(LiraOffline(prior=1e12).score(target, shadows), expected, rtol=1e-6)
+    found = LiraOffline(prior=math.inf).score(target, shadows)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("attack", [LiraOffline, LiraOnline])
+def test_an_infinite_prior_is_where_large_ones_lead(
+    attack: type[LiraOffline] | type[LiraOnline], rng: np.random.Generator
+) -> None:
+    """Of 8 shadows 4 saw an example: own deviations weigh 3 / (3 + 1e9) beside the shared one."""
+    target = outputs(rng.normal(size=(9, 2)), np.zeros(9, int), [Group.FORGET] * 9)
+    shadows = strangers(rng, 9)
+    at_infinity = attack(prior=math.inf)
+    np.testing.assert_allclose(
+        at_infinity.score(target, shadows), attack(prior=1e9).score(target, shadows), rtol=1e-6
+    )
+    every = np.arange(1, 8, 2)  # those that never saw anything
+    signals = at_infinity.signals(target, shadows)
+    nearly = attack(prior=1e9).score_shadows(signals, every)
+    np.testing.assert_allclose(at_infinity.score_shadows(signals, every), nearly, rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [-1.0, math.nan, -math.inf])
+@pytest.mark.parametrize("attack", [LiraOffline, LiraOnline])
+def test_a_prior_that_is_no_weight_is_refused(
+    attack: type[LiraOffline] | type[LiraOnline], prior: float
+) -> None:
+    with pytest.raises(UsageError, match=r"prior: got .*, expected a number of at least 0"):
+        attack(prior=prior)
 
 
 def test_lira_refuses_an_example_that_every_shadow_saw() -> None:

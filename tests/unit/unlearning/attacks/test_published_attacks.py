@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from tests.unit.toys import outputs
 from unlearning.attacks import ATTACKS
 from unlearning.attacks.mia_conf_svc import SIGNALS, MiaConfSvc
 from unlearning.attacks.mia_entropy_lr import MiaEntropyLr, member_share
 from unlearning.domain import FloatArray, Group, Outputs, ShadowOutputs
-from unlearning.errors import UsageError
+from unlearning.errors import AttackFailed, UsageError
 from unlearning.statistics.entropies import entropy, modified_entropy
 from unlearning.statistics.intervals import auc
 
@@ -78,6 +79,35 @@ def test_the_regression_cuts_in_the_middle_whatever_the_counts() -> None:
     assert member_share(target) == 0.5
     scores = MiaEntropyLr().score(target, unread(12))
     assert (scores[8:] > 0).tolist() == [True, True, False, False]
+
+
+def test_the_regression_has_the_published_penalty(rng: np.random.Generator) -> None:
+    """It is published as the multinomial regression at C = 1: two rows of coefficients, b and -b.
+
+    So it minimises sum_i w_i log(1 + exp(-2 s_i z_i)) + |b|^2, the penalty being half of both rows'
+    |b|^2; z_i = b x_i + a, s_i = 1 for members and -1 for others, w_i the balancing weights. The
+    log-odds are 2 z. It is minimised here as it stands; 1e-3 is what the solvers' tolerances leave.
+    """
+    p = {"retain": rng.uniform(0.8, 0.99, 12).tolist(), "test": rng.uniform(0.6, 0.95, 4).tolist()}
+    target = answers(**p, forget=[0.7])
+    x, sign = entropy(target.logits)[:16], np.repeat([1.0, -1.0], [12, 4])
+    weights = np.repeat([16 / 24, 16 / 8], [12, 4])
+
+    def cost(row: np.ndarray) -> float:
+        z = row[0] * x + row[1]
+        return float((weights * np.logaddexp(0, -2 * sign * z)).sum() + row[0] ** 2)
+
+    slope, offset = minimize(cost, [0.0, 0.0], tol=1e-12).x
+    scores = MiaEntropyLr().score(target, unread(17))
+    np.testing.assert_allclose(scores[:16], 2 * (slope * x + offset), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_answers_that_are_no_numbers_teach_it_nothing(name: str) -> None:
+    target = answers(retain=[0.9] * 3, test=[0.5] * 3, forget=[0.9])
+    target.logits[0] = np.nan
+    with pytest.raises(AttackFailed, match=rf"attack {name}: 1 of 7 scores are no finite numbers"):
+        ATTACKS.create(name).score(target, unread(7))
 
 
 def test_the_machine_takes_a_forget_example_for_what_it_is_nearer_to() -> None:

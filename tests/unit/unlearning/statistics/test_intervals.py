@@ -36,6 +36,19 @@ def test_placements_and_auc_by_hand() -> None:
     assert auc(np.array([2.0, 3.0]), np.array([1.0, 3.0])) == pytest.approx(0.625)
 
 
+@pytest.mark.parametrize("failed", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("count", [1, 50])
+def test_scores_that_are_no_numbers_have_no_auc_and_no_tail(failed: float, count: int) -> None:
+    """All NaN would sort as ties, an AUC of .5 and no hits: the very picture of forgetting."""
+    members, others, people = np.arange(50.0), np.arange(50.0), np.arange(50)
+    members[:count] = failed
+    for first, second in ((members, others), (others, members)):
+        found = auc_interval(first, second, people, people)
+        tail = tail_interval(first, second, people, fpr=0.05)
+        assert np.isnan([auc(first, second), found.value, tail.value]).all()
+        assert (found.low, found.high) == (tail.low, tail.high) == (0, 1)
+
+
 def test_auc_is_scikit_learns(rng: np.random.Generator) -> None:
     a, b = rng.normal(0.3, 1, 40).round(1), rng.normal(0, 1, 70).round(1)
     truth = roc_auc_score(np.r_[np.ones(40), np.zeros(70)], np.r_[a, b])
