@@ -53,7 +53,7 @@ def write(name: str, settings: Mapping[str, Any], rows: Any) -> Path:
     return path
 
 
-def report(name: str, work: Callable[[], Path]) -> None:
+def perform(name: str, work: Callable[[], Path]) -> None:
     """Do a benchmark's work and print where its result lies; or say in one line what is wrong."""
     try:
         print(work())

@@ -133,7 +133,7 @@ def one_person() -> None:
 
 def tampering(bundle: Path) -> None:
     """Change a byte of the log and let `verify` find it; then put it back."""
-    tell("5. An auditor checks, offline: first the evidence and the log as they are.")
+    tell("5. Somebody else checks, offline: first the evidence and the log as they are.")
     code, found = lethe("verify", str(bundle))
     print(f"    evidence: ok {found['ok']}, {len(found['checked'])} checks (exit code {code})")
     log = FOLDER / "records" / "log.jsonl"

@@ -1,4 +1,4 @@
-"""A deletion request becomes a judged, promoted, audited model.
+"""A deletion request becomes a judged, sealed, promoted model.
 
 Between the tasks travel a workspace's path and a run's reference; what they found is in the run's
 journal, so that a run which was killed goes on from its last finished step.

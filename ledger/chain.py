@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Report:
+class Verification:
     """Outcome of a verification: what was looked at, and what is wrong, one line each."""
 
     checked: tuple[str, ...]
@@ -101,12 +101,12 @@ def read_chain(content: bytes, key: Ed25519PublicKey, *, excerpt: bool = False) 
     return Chain(tuple(entries), length, problem, torn=problem is None and bool(rest))
 
 
-def verify_log(path: Path, key: Ed25519PublicKey) -> Report:
-    """Check a whole log offline; the report names the first bad line and what is wrong with it."""
-    return report_on(read_chain(durable.read(path), key), path.name)
+def verify_log(path: Path, key: Ed25519PublicKey) -> Verification:
+    """Check a whole log offline; names the first bad line and what is wrong with it."""
+    return verify_chain(read_chain(durable.read(path), key), path.name)
 
 
-def report_on(chain: Chain, name: str) -> Report:
+def verify_chain(chain: Chain, name: str) -> Verification:
     """Put a chain's state into words; a torn last line and an empty log count as problems."""
     count = len(chain.entries)
     problems = [f"{name}: {chain.problem}"] if chain.problem else []
@@ -117,7 +117,7 @@ def report_on(chain: Chain, name: str) -> Report:
         )
     if not count and not problems:
         problems.append(f"{name}: holds no entry, expected at least one")
-    return Report((f"{name}: {count} entries, each signed and chained",), tuple(problems))
+    return Verification((f"{name}: {count} entries, each signed and chained",), tuple(problems))
 
 
 def _check(line: bytes, before: Entry | None, key: Ed25519PublicKey, *, excerpt: bool) -> Entry:

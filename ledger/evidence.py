@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from ledger import durable
 from ledger.adoptions import objections
 from ledger.canonical import canonical_json, sha256_file, sha256_hex
-from ledger.chain import Chain, Report, read_chain, report_on
+from ledger.chain import Chain, Verification, read_chain, verify_chain
 from ledger.errors import AlreadySealed, SealAltered, UnfitForLog, UsageError
 from ledger.release import contradictions
 
@@ -58,7 +58,7 @@ def read_statement(folder: Path, public_key: Ed25519PublicKey) -> dict[str, Any]
     return statement
 
 
-def verify_bundle(folder: Path, public_key: Ed25519PublicKey) -> Report:
+def verify_bundle(folder: Path, public_key: Ed25519PublicKey) -> Verification:
     """Check a sealed folder and name everything in it that is not as it was sealed.
 
     A copy of a public key inside the folder plays no part: whoever altered the rest could have
@@ -84,7 +84,7 @@ def verify_bundle(folder: Path, public_key: Ed25519PublicKey) -> Report:
         f"{STATEMENT}: decision against verdicts",
         f"{STATEMENT}: policy against its adoption in {EXCERPT}",
     )
-    return Report(checked, tuple(problems))
+    return Verification(checked, tuple(problems))
 
 
 def _sign(content: bytes, key: Ed25519PrivateKey) -> bytes:
@@ -172,7 +172,7 @@ def _check_files(folder: Path, statement: dict[str, Any]) -> Iterator[str]:
 
 
 def _check_excerpt(chain: Chain, statement: dict[str, Any]) -> Iterator[str]:
-    yield from report_on(chain, EXCERPT).problems
+    yield from verify_chain(chain, EXCERPT).problems
     if chain.entries and chain.head != statement.get("log_head"):
         yield f"{EXCERPT}: ends at {chain.head}, expected log_head {statement.get('log_head')}"
 

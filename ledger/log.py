@@ -1,8 +1,8 @@
 """The append-only log: one chain of signed entries in one file, the truth of the workspace.
 
 An entry holds opaque references, digests, numbers and states. It is kept for years and handed to
-auditors, so nothing in it may identify a person: no subject or example ids, no names, no free
-text that a subject wrote. `append` refuses what plainly is none of these; the rest is the
+whoever verifies, so nothing in it may identify a person: no subject or example ids, no names, no
+free text that a subject wrote. `append` refuses what plainly is none of these; the rest is the
 caller's duty.
 """
 

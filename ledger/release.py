@@ -1,6 +1,6 @@
 """What a statement must show before it may say 'released'.
 
-The rule is kept apart from the code that judges, so that an auditor checks one against the other.
+The rule is kept apart from the code that judges, so that one is checked against the other.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger import durable
 from ledger.canonical import timestamp
-from ledger.chain import Entry, Report
+from ledger.chain import Entry, Verification
 from ledger.deadlines import Jurisdiction as Jurisdiction
 from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest as DeletionRequest
@@ -52,7 +52,7 @@ class Ledger:
         """The log underneath."""
         return self._store.log
 
-    def check(self) -> Report:
+    def check(self) -> Verification:
         """Compare the tables with a replay of the whole log."""
         return self._store.check()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from ledger.chain import GENESIS, Entry, Report
+from ledger.chain import GENESIS, Entry, Verification
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keys import PUBLIC, load_public_key, matching_key
 from ledger.log import Log
@@ -54,7 +54,7 @@ class Store:
             self._catch_up()
             return entry
 
-    def check(self) -> Report:
+    def check(self) -> Verification:
         """Compare the tables with a replay of the whole log."""
         from ledger.projection import Projection, differences
 
@@ -63,7 +63,7 @@ class Store:
         got = self.tables.snapshot()
         problems = [f"{DATABASE}: {line}" for line in differences(got, fresh.snapshot())]
         count = sum(len(rows) for rows in got.values())
-        return Report((f"{DATABASE}: {count} rows against the log",), tuple(problems))
+        return Verification((f"{DATABASE}: {count} rows against the log",), tuple(problems))
 
     def _catch_up(self) -> None:
         with self._lock:

@@ -27,6 +27,7 @@ from tasks.train import Trained, recipe_of
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import sha256_file
+from unlearning.domain import TRAIN
 from unlearning.errors import RequestDenied, UsageError
 
 ERASED = (State.PURGING, State.COMPLETE)
@@ -70,7 +71,7 @@ def held_ids(at: Opened, request: str) -> dict[str, list[str]]:
         )
     ids = find(at.ws, [at.ledger.selector(request)])
     reason = refusal(at, ids)
-    if reason is None and not ids["train"]:
+    if reason is None and not ids[TRAIN]:
         reason = "selects no training example, expected some: no model learned from the others"
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
@@ -81,7 +82,7 @@ def retrain(at: Opened, case: Case, count: int) -> tuple[Trained, ...]:
     """Give the models to compare with, trained where they are missing."""
     if count < 1:
         raise UsageError(f"--models: got {count}, expected at least 1, and 3 for ranges")
-    return references(at, held_ids(at, case.request)["train"], count)
+    return references(at, held_ids(at, case.request)[TRAIN], count)
 
 
 def measure(at: Opened, case: Case, retrained: Sequence[Trained]) -> list[dict[str, Any]]:

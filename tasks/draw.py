@@ -15,7 +15,7 @@ from systems.report.plots import AttemptPicture
 from tasks.running.records import measurements_of
 from tasks.running.run import Run
 from tasks.unlearn import attempts_done, scores_path
-from unlearning.domain import Control, Decision, Outcome, Verdict
+from unlearning.domain import SPLITS, Control, Decision, Outcome, Verdict
 from unlearning.judging.verdicts import gates_of
 
 SCORES = ("forget", "holdout", "champion_forget", "class_before", "class_after")
@@ -28,7 +28,7 @@ def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
     facts = {
         "requests": ", ".join(run.requests),
         "examples to forget (train, holdout, test)": ", ".join(
-            str(extracted[part]) for part in ("train", "holdout", "test")
+            str(extracted[part]) for part in SPLITS
         ),
         "data version": str(extracted["data_version"]),
         "parent": f"version {begun['parent']}, {begun['parent_sha256'][:16]}",

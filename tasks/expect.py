@@ -7,10 +7,10 @@ from typing import Any
 
 from systems.data import loading, reading
 from systems.expectations.checks import check_forget_set, check_manifest, check_measurements
-from tasks.extract import SPLITS
 from tasks.running.records import measurements_of
 from tasks.running.run import Run
 from tasks.unlearn import attempts_done
+from unlearning.domain import SPLITS
 from unlearning.errors import IntegrityError
 from unlearning.judging.verdicts import BY_LINEAGE, gates_of
 

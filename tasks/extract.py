@@ -10,9 +10,8 @@ from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
 from tasks.running.opened import Opened
 from tasks.running.run import Run, close, give_back
+from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
-
-SPLITS = ("train", "holdout", "test")
 
 
 def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
@@ -36,8 +35,8 @@ def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
     """Say why no unlearning can serve a selection: nothing found, or nothing would be left."""
     if not any(ids[part] for part in SPLITS):
         return "the selection matches no example, expected at least one; nothing was changed"
-    count = loading.counts(at.ws)["train"]
-    if len(ids["train"]) >= count:
+    count = loading.counts(at.ws)[TRAIN]
+    if len(ids[TRAIN]) >= count:
         return (
             f"the selection is all {count} training examples, expected some to be left; "
             "that is not unlearning: retire the model instead"

@@ -17,7 +17,16 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.matching import comparable
 from unlearning.bank.null_band import null_band, shadow_scores
 from unlearning.bank.shadows import Bank, bank_complete, load_bank
-from unlearning.domain import Examples, Group, Measurement, Outputs, ShadowOutputs, Split, joined
+from unlearning.domain import (
+    TRAIN,
+    Examples,
+    Group,
+    Measurement,
+    Outputs,
+    ShadowOutputs,
+    Split,
+    joined,
+)
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.measuring import score
 from unlearning.judging.verdicts import gates_of
@@ -98,7 +107,7 @@ def foreseen(
     asked. power: how often a perfect retrain would pass, with the simulation's 95 % interval; no
     draw is made where a rule already excludes it.
     """
-    if not ids["train"]:
+    if not ids[TRAIN]:
         return {"decidable": False, "why": UNTOUCHED, "power": None}
     bank = _finished_bank(at)
     compared = Compared.of(cut(parts_of(at), ids, likewise=alike), bank)

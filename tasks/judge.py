@@ -21,7 +21,7 @@ from tasks.train import recipe_of
 from tasks.unlearn import Attempt, record_path, scores_path, weights_path
 from unlearning import networks
 from unlearning.bank.shadows import load_bank, write_arrays
-from unlearning.domain import Decision, Outcome
+from unlearning.domain import TRAIN, Decision, Outcome
 from unlearning.errors import RequestDenied, UsageError
 from unlearning.gates.deployed import check_exporters, forms_of
 from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
@@ -85,7 +85,7 @@ def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
 
 def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
     split, gates = split_of(run), gates_of(run.policy().gates)
-    apart = class_out(run.at, run.forget_ids()["train"], split, gates)
+    apart = class_out(run.at, run.forget_ids()[TRAIN], split, gates)
     notes = geometry_notes(split, gates, apart)
     if apart:
         run.once("class-out-models", lambda: notes["class_out_models"])
@@ -136,7 +136,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
     split = cut(parts_of(at), ids, likewise=likewise(selectors))
-    apart = class_out(at, ids["train"], split, gates)
+    apart = class_out(at, ids[TRAIN], split, gates)
     bank = load_bank(ensure_bank(at, recipe_of(at)))
     basis = basis_of(models.verified(champion), split, bank, [made.weights for made in apart])
     judged, _ = judge_candidate(weights, basis, gates, level=rules.level, exact=False)

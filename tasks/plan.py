@@ -13,11 +13,12 @@ from systems.compute.producing import make_method
 from systems.data import loading, purging
 from systems.registry import models
 from systems.settings.policy import load_policy
-from tasks.extract import SPLITS, find, likewise
+from tasks.extract import find, likewise
 from tasks.foresee import foreseen
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of, training
 from tasks.train import recipe_of
+from unlearning.domain import SPLITS, TRAIN
 from unlearning.methods import METHODS
 from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
 
@@ -43,8 +44,8 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
 def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> dict[str, Any]:
     """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
     method = make_method(name, settings, training(at))
-    forget = len(ids["train"])
-    passes = method.passes(forget, loading.counts(at.ws)["train"] - forget)
+    forget = len(ids[TRAIN])
+    passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
     rate = _training_rate(at)
     seconds = None if rate is None else round(passes / rate, 1)
     exact = METHODS[name].exact
@@ -55,7 +56,7 @@ def _training_rate(at: Opened) -> float | None:
     """Examples a second of the original's training; None if it was trained elsewhere."""
     entry = at.ledger.log.find("initialised")
     seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
-    return loading.counts(at.ws)["train"] * at.params.training.epochs / seconds if seconds else None
+    return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds if seconds else None
 
 
 def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
@@ -67,7 +68,7 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"
         copies.append({"where": "shadow bank", "what": what})
-    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids["train"] else ():
+    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():
         serving = ", the champion" if models.CHAMPION in version.aliases else ""
         what = f"weights of version {version.version}{serving}"
         copies.append({"where": "model registry", "what": what})
@@ -77,7 +78,7 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
 def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:
     """Count examples that stay in training and look like forgotten ones: they keep these alive."""
     train = parts_of(at).train
-    forgets = np.isin(train.ids, ids["train"])
+    forgets = np.isin(train.ids, ids[TRAIN])
     threshold = likeness_threshold(train.images)
     alike = near_duplicates(pixel_vectors(train.images), forgets, threshold=threshold)
     return {"count": int(np.sum(alike & ~forgets)), "threshold": threshold}

@@ -9,6 +9,7 @@ from systems.registry import tracking
 from systems.registry.tracking import DatasetUse
 from tasks.running.run import Run
 from tasks.unlearn import Attempt, attempts_done
+from unlearning.domain import TRAIN
 
 
 def start_tracking(run: Run) -> dict[str, Any]:
@@ -31,10 +32,10 @@ def _start(run: Run) -> dict[str, Any]:
         DatasetUse(
             "training set",
             extracted["data_version"],
-            loading.counts(run.at.ws)["train"],
+            loading.counts(run.at.ws)[TRAIN],
             "training",
         ),
-        DatasetUse("forget set", extracted["commitment"], extracted["train"], "forget"),
+        DatasetUse("forget set", extracted["commitment"], extracted[TRAIN], "forget"),
     ]
     tracking.log(mlruns, mlflow_run, datasets=uses, params={"method": begun["method"] or "ladder"})
     return {"mlflow_run": mlflow_run}

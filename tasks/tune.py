@@ -19,7 +19,7 @@ from tasks.running.parts import parts_of, training
 from tasks.running.records import utc_now
 from unlearning import networks
 from unlearning.digests import digest_of
-from unlearning.domain import BoolArray, Examples, Split
+from unlearning.domain import TRAIN, BoolArray, Examples, Split
 from unlearning.errors import UsageError
 from unlearning.outputs import outputs_of
 from unlearning.search_space import space_of
@@ -86,7 +86,7 @@ def rehearsed(at: Opened, rehearsal: Rehearsal, seed: int) -> tuple[Split, list[
 def open_ids(at: Opened) -> list[str]:
     """Give the training examples of all requests that are not at their end."""
     open_ = [r.ref for r in at.ledger.requests(None, utc_now()) if not r.state.terminal]
-    return find(at.ws, [at.ledger.selector(ref) for ref in open_])["train"]
+    return find(at.ws, [at.ledger.selector(ref) for ref in open_])[TRAIN]
 
 
 def forget_mask(

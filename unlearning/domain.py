@@ -14,6 +14,10 @@ BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 TextArray = NDArray[np.str_]
 
+TRAIN, HOLDOUT, TEST = "train", "holdout", "test"
+SPLITS = (TRAIN, HOLDOUT, TEST)
+"""What an example is for: to be learned, to be compared with, or to test; of a data version."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:

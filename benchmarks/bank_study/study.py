@@ -122,4 +122,4 @@ def all_judged(there: Sequence[Ground], place: Place, draws: Draws) -> list[Seen
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    record.report("bank_study", lambda: run(args))
+    record.perform("bank_study", lambda: run(args))

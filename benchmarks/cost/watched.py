@@ -106,14 +106,14 @@ def peaks() -> dict[str, int]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the command and leave the report, also if the command ends with an exit code."""
+    """Run the command and leave what was watched, also if the command ends with an exit code."""
     target, watch = Path(arguments[0]), Watch()
 
-    def report() -> None:
+    def leave() -> None:
         spans = [asdict(span) for span in watch.spans]
         target.write_text(json.dumps({"ready": watch.ready, "spans": spans, "peak_mib": peaks()}))
 
-    atexit.register(report)  # before Prefect registers the end of its server, so it comes after
+    atexit.register(leave)  # before Prefect registers the end of its server, so it comes after
     from systems.settings.quiet import quiet_environment
 
     quiet_environment()  # as the commands do, and before the packages read it

@@ -174,4 +174,4 @@ def run(args: argparse.Namespace) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    record.report("gates", lambda: run(args))
+    record.perform("gates", lambda: run(args))

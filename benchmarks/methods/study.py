@@ -244,4 +244,4 @@ def _rounded(value: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    record.report("methods", lambda: compare(args))
+    record.perform("methods", lambda: compare(args))

@@ -176,4 +176,4 @@ def _row(name: str, lab: Lab, originals: FloatArray, bank: Bank) -> dict[str, An
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     args = options(arguments)
-    record.report("ulira", lambda: run(args))
+    record.perform("ulira", lambda: run(args))

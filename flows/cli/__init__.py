@@ -19,7 +19,7 @@ from unlearning.errors import UsageError
 
 app = typer.Typer(
     name="lethe",
-    help="Turn each deletion request into an audited unlearning run.",
+    help="Turn each deletion request into an unlearning run whose evidence anybody can verify.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,7 +68,7 @@ def options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Turn each deletion request into an audited unlearning run."""
+    """Turn each deletion request into an unlearning run whose evidence anybody can verify."""
     ctx.obj = Call(workspace, as_json, debug)
 
 

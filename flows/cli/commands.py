@@ -74,7 +74,8 @@ def submit(
     if jurisdiction not in list(Jurisdiction):
         raise UsageError(f"--jurisdiction: got {jurisdiction!r}, expected gdpr or ccpa")
     with working(path) as at:
-        from tasks.extract import SPLITS, find, refusal
+        from tasks.extract import find, refusal
+        from unlearning.domain import SPLITS
 
         ids = find(at.ws, [selector])
         request = at.ledger.submit(
@@ -176,6 +177,7 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
     """Train a network to compare with, or complete the bank."""
     from tasks import train as originals
     from tasks.extract import find
+    from unlearning.domain import TRAIN
 
     if shadows is not None and without is not None:
         raise UsageError("train: got --without and --shadows, expected one of them")
@@ -183,7 +185,7 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
         if shadows is not None:
             change_params(at.ws.root, {"bank.shadows": shadows})
             return originals.build_bank(at)
-        ids = find(at.ws, [at.ledger.selector(without)])["train"] if without else []
+        ids = find(at.ws, [at.ledger.selector(without)])[TRAIN] if without else []
         made = originals.train(at, without=ids, seed=seed)
         record = made.as_record()
         return {"model": record.pop("weights"), **record}

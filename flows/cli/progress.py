@@ -30,7 +30,7 @@ def _display() -> Any:
 
 
 class _Bar:
-    """A bar that begins with the first report and ends with the last."""
+    """A bar that begins with the first step and ends with the last."""
 
     def __init__(self, words: str, unit: str) -> None:
         self._words, self._unit = words, unit

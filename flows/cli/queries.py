@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import keys
-from ledger.chain import Report, verify_log
+from ledger.chain import Verification, verify_log
 from ledger.requests import Ledger
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
@@ -146,18 +146,18 @@ def verify(path: Path, bundle: Path | None, log: bool, key: Path | None) -> dict
         raise UsageError("verify: expected either the path of a bundle or --log")
     public = keys.load_public_key(key or ws.public_key)
     if bundle is not None:
-        from flows.cli.verifying import audit
+        from flows.cli.verifying import verify_evidence
 
-        return _reported(audit(bundle, public))
+        return _verified(verify_evidence(bundle, public))
     checked = verify_log(ws.log, public)
     if checked.ok and (ws.records / "ledger.db").is_file():
         tables = Ledger.open(ws.records, ws.keys, read_only=True).check()
-        checked = Report(checked.checked + tables.checked, checked.problems + tables.problems)
-    return _reported(checked)
+        checked = Verification(checked.checked + tables.checked, checked.problems + tables.problems)
+    return _verified(checked)
 
 
-def _reported(report: Report) -> dict[str, Any]:
-    return {"ok": report.ok, "checked": list(report.checked), "problems": list(report.problems)}
+def _verified(found: Verification) -> dict[str, Any]:
+    return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
 
 
 def doctor(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an auditor does with a sealed bundle: check the seal, then judge its measurements again."""
+"""How `lethe verify` checks a bundle: its seal, then its measurements by judging them again."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.chain import Report
+from ledger.chain import Verification
 from ledger.evidence import STATEMENT, verify_bundle
 from systems.settings.policy import load_policy
 from tasks.running.records import measurements_of
 from unlearning.judging.verdicts import decide, gates_of, judge
 
 
-def audit(folder: Path, public: Ed25519PublicKey) -> Report:
+def verify_evidence(folder: Path, public: Ed25519PublicKey) -> Verification:
     """Verify a bundle offline, and that the gates say of its measurements what it says they said.
 
     The judging is done with the policy in the bundle and needs neither the data nor the networks.
     """
-    report = verify_bundle(folder, public)
-    if not report.ok:
-        return report
+    sealed = verify_bundle(folder, public)
+    if not sealed.ok:
+        return sealed
     statement = json.loads((folder / STATEMENT).read_text(encoding="utf-8"))
     problems = tuple(_contradictions(statement, folder / "policy.yaml"))
     count = len(statement["attempts"])
     words = f"{count} attempts: judged again from their measurements"
-    return Report((*report.checked, words), problems)
+    return Verification((*sealed.checked, words), problems)
 
 
 def _contradictions(statement: Mapping[str, Any], policy: Path) -> Iterator[str]:

@@ -24,9 +24,9 @@ from systems.data.digits import digits_table
 from systems.data.images import Shape, inspect
 from systems.data.sharding import Dataset, schema
 from systems.data.sources import Source, read_source
-from systems.data.splitting import HOLDOUT, LEFT_OUT, TEST, TRAIN, draw_splits
+from systems.data.splitting import LEFT_OUT, draw_splits
 from systems.settings.params import Params
-from unlearning.domain import TextArray
+from unlearning.domain import HOLDOUT, TEST, TRAIN, TextArray
 from unlearning.errors import UsageError
 
 DIGITS = "digits"

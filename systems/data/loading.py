@@ -13,10 +13,9 @@ from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
 from systems.data.images import decode
 from systems.data.reading import read_table, verified_shards
 from systems.data.sharding import Dataset, load_dataset, load_manifest
-from systems.data.splitting import SPLITS
 from systems.data.versions import data_version
 from systems.settings.workspace import Workspace
-from unlearning.domain import Examples
+from unlearning.domain import SPLITS, Examples
 from unlearning.errors import RequestDenied
 
 

@@ -10,8 +10,8 @@ from ledger.domain import Selector
 from systems.data.columns import EXAMPLE, LABEL, SPLIT, SUBJECT
 from systems.data.reading import read_table
 from systems.data.sharding import load_dataset
-from systems.data.splitting import HOLDOUT, SPLITS, TEST, TRAIN
 from systems.settings.workspace import Workspace
+from unlearning.domain import HOLDOUT, SPLITS, TEST, TRAIN
 from unlearning.errors import UsageError
 
 _COLUMN_OF = {"subject": SUBJECT, "example": EXAMPLE, "class": LABEL}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning.domain import TextArray
+from unlearning.domain import HOLDOUT, TEST, TRAIN, TextArray
 from unlearning.errors import UsageError
 
-TRAIN, HOLDOUT, TEST = "train", "holdout", "test"
-SPLITS = (TRAIN, HOLDOUT, TEST)
 LEFT_OUT = ""
 
 

@@ -28,12 +28,11 @@ from systems.expectations.rules import (
     within,
 )
 from systems.expectations.suites import Checked, run_suite
-from unlearning.domain import Measurement
+from unlearning.domain import SPLITS, TRAIN, Measurement
 from unlearning.errors import UsageError
 
 __all__ = ["Checked", "check_erased", "check_forget_set", "check_manifest", "check_measurements"]
 
-SPLITS = ("train", "holdout", "test")
 COLUMNS = ("label", "example_id", "subject_id", "split")
 
 
@@ -59,7 +58,7 @@ def check_forget_set(
     ids: Sequence[str],
     manifest: Any,
     *,
-    splits: Collection[str] = ("train",),
+    splits: Collection[str] = (TRAIN,),
     docs_folder: Path | None = None,
 ) -> Checked:
     """Check that a forget set is not empty, has no id twice, and is all in `splits`."""

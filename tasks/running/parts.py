@@ -17,7 +17,7 @@ from unlearning import networks
 from unlearning.bank.shadow_training import Spread
 from unlearning.bank.shadows import Bank, BankPlan, bank_complete, build_bank, load_bank
 from unlearning.bank.state import BankState, state_in
-from unlearning.domain import Examples, Split
+from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
@@ -56,8 +56,8 @@ def cut(parts: Parts, ids: dict[str, list[str]], *, likewise: bool) -> Split:
 
     likewise: compare with the holdout examples that are selected too, if there are any.
     """
-    forgets = np.isin(parts.train.ids, ids["train"])
-    selected = np.isin(parts.holdout.ids, ids["holdout"])
+    forgets = np.isin(parts.train.ids, ids[TRAIN])
+    selected = np.isin(parts.holdout.ids, ids[HOLDOUT])
     alike = likewise and bool(selected.any())
     holdout = parts.holdout.take(selected) if alike else parts.holdout
     return Split(

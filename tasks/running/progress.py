@@ -25,14 +25,14 @@ def shown(epochs: Epochs, models: Models) -> Iterator[None]:
 
 
 def epochs(done: int, total: int, loss: float) -> None:
-    """Report epochs to whoever is looking."""
+    """Show epochs to whoever is looking."""
     show = _epochs.get()
     if show:
         show(done, total, loss)
 
 
 def models(done: int, total: int) -> None:
-    """Report models to whoever is looking."""
+    """Show models to whoever is looking."""
     show = _models.get()
     if show:
         show(done, total)

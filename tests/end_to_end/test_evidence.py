@@ -1,4 +1,4 @@
-"""What an auditor needs is the bundle, the public key and the command."""
+"""What whoever verifies needs is the bundle, the public key and the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole sentence: deletion requests become a judged, promoted, audited model."""
+"""The whole sentence: deletion requests become a judged, sealed, promoted model."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def bundle(make_lethe: MakeLethe) -> tuple[Lethe, Path]:
 
 
 class TestBundle:
-    """What an auditor learns of the policy from the bundle alone."""
+    """What whoever verifies learns of the policy from the bundle alone."""
 
     def test_it_names_the_entry_that_adopted_the_policy(self, bundle: tuple[Lethe, Path]) -> None:
         lethe, folder = bundle

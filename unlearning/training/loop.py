@@ -23,7 +23,7 @@ Progress = Callable[[int, int, float], None]
 
 
 def silent(done: int, total: int, loss: float) -> None:
-    """Report progress to nobody."""
+    """Show progress to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)

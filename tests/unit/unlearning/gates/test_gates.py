@@ -246,5 +246,5 @@ def test_meaningless_limits_are_refused() -> None:
 
 
 def test_ledger_and_judge_excuse_the_same_gates_by_lineage() -> None:
-    """The auditor's rule is written down twice, so that one checks the other."""
+    """The verifier's rule is written down twice, so that one checks the other."""
     assert set(release.BY_LINEAGE) == set(BY_LINEAGE)
