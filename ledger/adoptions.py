@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ledger import durable
-from ledger.canonical import sha256_hex
 from ledger.chain import Entry
 from ledger.errors import SealAltered
 from ledger.requests import Ledger
+from unlearning.digests import sha256_hex
 
 ADOPTED = "policy_adopted"
 BEGUN = "begun"

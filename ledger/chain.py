@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger import durable
-from ledger.canonical import canonical_json, sha256_hex
-from ledger.errors import LedgerError
+from unlearning.digests import canonical_json, sha256_hex
+from unlearning.errors import LetheError
 
 GENESIS = "0" * 64  # what the first entry names as its predecessor
 
@@ -141,7 +141,7 @@ def _parse(line: bytes) -> Entry:
         fields: dict[str, Any] = json.loads(line)
         entry = Entry(**fields)
         genuine = canonical_json(fields) == line
-    except (ValueError, TypeError, RecursionError, LedgerError) as error:
+    except (ValueError, TypeError, RecursionError, LetheError) as error:
         raise _Flaw("is no log entry: the line was altered") from error
     texts = ("previous", "at", "event", "key", "hash", "signature")
     if not genuine or not all(isinstance(fields[name], str) for name in texts):

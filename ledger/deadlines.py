@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from ledger.canonical import timestamp
 from ledger.errors import LateExtension
+from ledger.moments import timestamp
 
 
 class Jurisdiction(StrEnum):

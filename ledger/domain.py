@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 from ledger.deadlines import Jurisdiction
-from ledger.errors import RequestDenied, UsageError
+from unlearning.errors import RequestDenied, UsageError
 
 SelectorKind = Literal["subject", "example", "class", "where"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ledger.errors import StorageUnavailable
+from unlearning.errors import InfrastructureError
 
 _UNFINISHED = ".part"
 
@@ -20,11 +20,11 @@ def short_name(path: Path) -> str:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into StorageUnavailable."""
+    """Turn the operating system's refusal to write `path` into InfrastructureError."""
     try:
         yield
     except OSError as error:
-        raise StorageUnavailable(
+        raise InfrastructureError(
             f"{short_name(path)}: cannot be written ({error.strerror or error}): "
             "free space or make the workspace writable, then try again"
         ) from error
@@ -32,11 +32,11 @@ def storing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to read `path` into StorageUnavailable."""
+    """Turn the operating system's refusal to read `path` into InfrastructureError."""
     try:
         yield
     except OSError as error:
-        raise StorageUnavailable(
+        raise InfrastructureError(
             f"{short_name(path)}: cannot be read ({error.strerror or error}): "
             "restore the file or its permissions, then try again"
         ) from error

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import durable
 from ledger.adoptions import objections
-from ledger.canonical import canonical_json, sha256_file, sha256_hex
 from ledger.chain import Chain, Verification, read_chain, verify_chain
-from ledger.errors import AlreadySealed, SealAltered, UnfitForLog, UsageError
+from ledger.errors import AlreadySealed, SealAltered
 from ledger.release import contradictions
+from unlearning.digests import canonical_json, sha256_file, sha256_hex
+from unlearning.errors import Unrecordable, UsageError
 
 STATEMENT = "statement.json"
 SIGNATURE = "statement.sig"
@@ -181,7 +182,7 @@ def _object(content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
         canonical_json(value)  # refuses what JSON readers let pass: NaN, broken characters
-    except (ValueError, RecursionError, UnfitForLog):
+    except (ValueError, RecursionError, Unrecordable):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger import durable
-from ledger.errors import IntegrityAlarm, KeyMissing, KeyUnusable, LedgerError
+from ledger.errors import KeyMissing, KeyUnusable
+from unlearning.errors import IntegrityError, LetheError
 
 SIGNING = "signing.pem"
 SHARDS = "shards.key"
@@ -83,7 +84,7 @@ def matching_key(keys: Path, records: Path) -> Ed25519PrivateKey:
     """The signing key, once it is sure that the records' public key belongs to it."""
     private = load_signing_key(keys)
     if public_pem(private.public_key()) != public_pem(load_public_key(records / PUBLIC)):
-        raise IntegrityAlarm(
+        raise IntegrityError(
             f"{keys.name}/{SIGNING} does not belong to {records.name}/{PUBLIC}: "
             "restore the pair that wrote this log from your backup"
         )
@@ -160,7 +161,7 @@ def _write_signing_key(path: Path) -> None:
 def _complaints(path: Path) -> Iterator[str]:
     try:
         load_signing_key(path.parent) if path.name == SIGNING else read_secret(path)
-    except LedgerError as error:
+    except LetheError as error:
         yield str(error)
         return
     for problem in _exposed(path, 0o600):

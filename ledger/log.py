@@ -19,9 +19,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger import durable
-from ledger.canonical import canonical_json, timestamp
 from ledger.chain import Chain, Entry, read_chain, sign_entry
-from ledger.errors import KeyConflict, LogAltered, UnfitForLog, UsageError, WorkspaceBusy
+from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
+from ledger.moments import timestamp
+from unlearning.digests import canonical_json
+from unlearning.errors import Unrecordable, UsageError
 
 _LONGEST_TEXT = 1000  # characters; digests, references, states and reasons are far shorter
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
@@ -78,8 +80,8 @@ class Log:
         """Add one entry and return when it is on the disk.
 
         A key that is there already gives its entry back and adds nothing; with another event or
-        body it raises KeyConflict. Raises UnfitForLog for a body that the log must not hold,
-        StorageUnavailable if the disk refuses; the log then is as it was.
+        body it raises KeyConflict. Raises Unrecordable for a body that the log must not hold,
+        InfrastructureError if the disk refuses; the log then is as it was.
         """
         with self._lock:
             for text in _texts({"key": key, "event": event, "body": body}):
@@ -150,7 +152,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _check_text(text: str) -> None:
     if len(text) > _LONGEST_TEXT or not text.isprintable() or _EMAIL.search(text):
-        raise UnfitForLog(
+        raise Unrecordable(
             f"a text of {len(text)} characters: expected a reference, digest, state or reason "
             f"of one line, at most {_LONGEST_TEXT} characters, and no address of a person"
         )

@@ -22,8 +22,9 @@ from ledger import tables
 from ledger.chain import GENESIS, Entry
 from ledger.deadlines import Jurisdiction
 from ledger.domain import DeletionRequest, State
-from ledger.errors import ProjectionBroken, StorageUnavailable
+from ledger.errors import ProjectionBroken
 from ledger.log import Log
+from unlearning.errors import InfrastructureError
 
 Snapshot = dict[str, dict[str, dict[str, Any]]]
 
@@ -104,7 +105,7 @@ class Projection:
         try:
             yield
         except OperationalError as error:
-            raise StorageUnavailable(
+            raise InfrastructureError(
                 f"{self._name}: cannot be used ({error.orig}): "
                 "free space or make the workspace writable, then try again"
             ) from error

@@ -10,7 +10,6 @@ from threading import RLock
 from typing import Any
 
 from ledger import durable
-from ledger.canonical import timestamp
 from ledger.chain import Entry, Verification
 from ledger.deadlines import Jurisdiction as Jurisdiction
 from ledger.deadlines import due_at, extended_due_at
@@ -18,10 +17,12 @@ from ledger.domain import DeletionRequest as DeletionRequest
 from ledger.domain import Selector as Selector
 from ledger.domain import State as State
 from ledger.domain import check_move
-from ledger.errors import KeyConflict, RequestDenied, UnknownReference, UsageError
+from ledger.errors import KeyConflict, UnknownReference
 from ledger.log import Log
+from ledger.moments import timestamp
 from ledger.selectors import SelectorStore
 from ledger.store import Store
+from unlearning.errors import RequestDenied, UsageError
 
 
 class Ledger:

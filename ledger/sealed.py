@@ -17,9 +17,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger import durable
-from ledger.canonical import canonical_json
 from ledger.errors import SealAltered, UnknownReference
 from ledger.keys import REQUESTS, read_secret, write_secret
+from unlearning.digests import canonical_json
 
 _NONCE = 12  # bytes, as NIST SP 800-38D recommends for GCM
 _REFERENCE = re.compile(r"[A-Za-z0-9-]{1,64}")

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ledger import durable, sealed
-from ledger.canonical import canonical_json
 from ledger.domain import Selector
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import suppression_key
+from unlearning.digests import canonical_json
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable
-from ledger.canonical import canonical_json
-from ledger.errors import IntegrityAlarm
 from ledger.keys import suppression_key
+from unlearning.digests import canonical_json
+from unlearning.errors import IntegrityError
 
 FILE = "suppression.jsonl"
 _ID, _IMAGE = "id", "image"
@@ -44,7 +44,7 @@ class Suppression:
 
 
 def load(records: Path, keys: Path) -> Suppression:
-    """Read the list; IntegrityAlarm names a line that is none of ours."""
+    """Read the list; IntegrityError names a line that is none of ours."""
     path = records / FILE
     lines = durable.read(path).splitlines() if path.exists() else []
     digests = frozenset(_parse(line, number) for number, line in enumerate(lines, start=1))
@@ -83,7 +83,7 @@ def _parse(line: bytes, number: int) -> tuple[str, str]:
     except (ValueError, TypeError, KeyError):
         genuine = False
     if not genuine:
-        raise IntegrityAlarm(
+        raise IntegrityError(
             f"{FILE}: line {number} is no entry, expected a kind and an HMAC: "
             "the list was altered; restore it from your backup"
         )

@@ -7,7 +7,6 @@ from typing import Any
 
 from ledger import adoptions, durable
 from ledger.adoptions import Adoption
-from ledger.canonical import sha256_hex
 from ledger.errors import SealAltered
 from ledger.requests import Ledger
 from systems.settings.checking import read_yaml
@@ -15,6 +14,7 @@ from systems.settings.policy import Policy, load_policy
 from systems.settings.policy_changes import changes
 from systems.settings.workspace import Workspace
 from tasks.running.records import utc_now
+from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, PolicyError, UsageError
 
 HOW = "`lethe policy --adopt FILE --reason TEXT`"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.canonical import canonical_json, sha256_hex
 from ledger.domain import DeletionRequest, State
 from systems.data import versions
 from systems.expectations.rules import finite
@@ -26,7 +25,7 @@ from tasks.running.run import write_json
 from tasks.train import Trained, recipe_of
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
-from unlearning.digests import sha256_file
+from unlearning.digests import canonical_json, sha256_file, sha256_hex
 from unlearning.domain import TRAIN
 from unlearning.errors import RequestDenied, UsageError
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ledger import durable
-from ledger.canonical import sha256_hex
 from ledger.domain import State
 from tasks import adopt
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, sweep
+from unlearning.digests import sha256_hex
 
 
 def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | None) -> Run:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ledger import adoptions, durable, evidence
-from ledger.canonical import sha256_file
 from ledger.keys import load_signing_key
 from tasks.draw import write_pages
 from tasks.running.run import Run, write_json
 from tasks.unlearn import attempts_done, record_path, weights_path
 from unlearning import networks
+from unlearning.digests import sha256_file
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
 from unlearning.methods import METHODS

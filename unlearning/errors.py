@@ -1,10 +1,13 @@
-"""Everything that can go wrong in the science, as one small tree.
+"""Everything that can go wrong, as one small tree; `ledger.errors` adds leaves of its own.
+
+Light, since the ledger imports it.
 
 - LetheError                 base; `exit_code` is what the command line returns
   - UsageError          2    a setting, a file or an argument of the wrong kind
     - UnknownName       2    a method, attack, gate or network that is not registered
     - NotSafetensors    2    weights in any other format, pickles above all
     - PolicyError       2    a policy or a parameter file that cannot be used
+    - Unrecordable      2    a value that a signed record must not or cannot hold
   - RequestDenied      12    the request cannot be carried out as it stands
   - InfrastructureError 20   something outside is missing or busy; trying again may help
   - IntegrityError     30    bytes are not what they were
@@ -39,6 +42,10 @@ class NotSafetensors(UsageError):
 
 class PolicyError(UsageError):
     """A policy or parameter file that cannot be used."""
+
+
+class Unrecordable(UsageError):
+    """A value that a signed record must not or cannot hold."""
 
 
 class RequestDenied(LetheError):

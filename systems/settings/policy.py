@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from systems.settings.checking import read_yaml, text_at
+from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
 
 GATES = ("integrity", "utility", "forgetting")
@@ -60,7 +60,7 @@ def load_policy(path: Path) -> Policy:
         ladder=_ladder(tree.get("ladder"), path.name),
         gates=_gates(tree.get("gates"), path.name),
         attempts=_attempts(tree.get("attempts"), path.name),
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=sha256_hex(content),
     )
 
 

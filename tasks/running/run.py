@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ledger import durable, sealed
-from ledger.canonical import canonical_json, sha256_hex
 from ledger.domain import State
 from systems.registry import models
 from systems.registry.models import ModelVersion
@@ -22,7 +21,7 @@ from systems.settings.policy import Policy, Rung
 from tasks import adopt
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
-from unlearning.digests import digest_of
+from unlearning.digests import canonical_json, digest_of, sha256_hex
 
 FORGET_SET = "forget.sealed"
 

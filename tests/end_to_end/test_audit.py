@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ledger.canonical import canonical_json, sha256_hex
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import canary_of, naming, people_of
+from unlearning.digests import canonical_json, sha256_hex
 
 DENIED = 12
 CLASS = "3"

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ledger import keys
-from ledger.canonical import canonical_json, sha256_hex
 from ledger.deadlines import Jurisdiction
 from ledger.domain import Selector
 from systems.data import importing
@@ -23,6 +22,7 @@ from tasks.references import class_out, forgets_a_class, geometry_notes
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import bank_state, cut, parts_of
 from tasks.running.records import utc_now
+from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import RequestDenied, UsageError
 from unlearning.gates.geometry import Geometry
 

@@ -10,9 +10,10 @@ import pytest
 
 from ledger import adoptions
 from ledger.chain import verify_log
-from ledger.errors import SealAltered, UnfitForLog
+from ledger.errors import SealAltered
 from ledger.keys import create_keys, load_public_key
 from ledger.requests import Ledger
+from unlearning.errors import Unrecordable
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 FIRST, SECOND = b"attempts: 2\n", b"attempts: 3\n"
@@ -108,6 +109,6 @@ def test_adopting_again_brings_a_lost_copy_back(root: Path) -> None:
 
 def test_a_reason_that_names_a_person_is_no_change(root: Path) -> None:
     adopt(root, FIRST)
-    with pytest.raises(UnfitForLog):
+    with pytest.raises(Unrecordable):
         adopt(root, SECOND, reason="jane.doe@example.org wants it")
     assert held(root) == sha256(FIRST)

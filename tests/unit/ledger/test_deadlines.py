@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.deadlines import Jurisdiction, due_at, extended_due_at
-from ledger.errors import LateExtension, UsageError
+from ledger.errors import LateExtension
+from unlearning.errors import UsageError
 
 GDPR, CCPA = Jurisdiction.GDPR, Jurisdiction.CCPA
 moments = st.datetimes(

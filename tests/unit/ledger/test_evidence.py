@@ -11,10 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.adoptions import ADOPTED, adoptions, as_stated
-from ledger.canonical import canonical_json
-from ledger.errors import AlreadySealed, SealAltered, StorageUnavailable, UsageError
+from ledger.errors import AlreadySealed, SealAltered
 from ledger.evidence import read_statement, seal, verify_bundle
 from ledger.log import Log
+from unlearning.digests import canonical_json
+from unlearning.errors import InfrastructureError, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -251,7 +252,7 @@ def test_a_full_disk_leaves_the_folder_unsealed(unsealed: Path, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError):
         patch.setattr("os.fsync", full)
         seal(unsealed, content, KEY)
     assert not list(unsealed.glob("statement.*"))

@@ -12,15 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger import durable, sealed, suppression
-from ledger.errors import (
-    IntegrityAlarm,
-    KeyMissing,
-    KeyUnusable,
-    SealAltered,
-    StorageUnavailable,
-    UnknownReference,
-    WorkspaceBusy,
-)
+from ledger.errors import KeyMissing, KeyUnusable, SealAltered, UnknownReference, WorkspaceBusy
 from ledger.keys import (
     check_keys,
     create_keys,
@@ -30,6 +22,7 @@ from ledger.keys import (
     shard_key,
 )
 from ledger.lock import workspace_lock
+from unlearning.errors import InfrastructureError, IntegrityError
 
 EXAMPLES = [("img-1", "aa" * 32), ("img-2", "bb" * 32)]
 
@@ -77,7 +70,7 @@ def test_a_lost_suppression_key_is_not_replaced_while_a_list_needs_it(keys: Path
 def test_a_foreign_signing_key_raises_the_alarm(keys: Path, records: Path, tmp_path: Path):
     create_keys(tmp_path / "other", tmp_path / "elsewhere")
     (keys / "signing.pem").write_bytes((tmp_path / "other/signing.pem").read_bytes())
-    with pytest.raises(IntegrityAlarm, match="does not belong"):
+    with pytest.raises(IntegrityError, match="does not belong"):
         matching_key(keys, records)
 
 
@@ -149,7 +142,7 @@ def test_an_altered_suppression_list_raises_the_alarm(keys: Path, records: Path)
     suppression.add(records, keys, EXAMPLES)
     path = records / "suppression.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"kind":"image"', b'"kind":"imege"', 1))
-    with pytest.raises(IntegrityAlarm, match="line"):
+    with pytest.raises(IntegrityError, match="line"):
         suppression.load(records, keys)
 
 
@@ -175,7 +168,7 @@ def test_a_second_process_is_turned_away_and_a_killed_one_leaves_no_lock(tmp_pat
 
 def test_a_missing_workspace_cannot_be_locked(tmp_path: Path):
     missing = tmp_path / "nowhere" / "lock"
-    with pytest.raises(StorageUnavailable, match="nowhere/lock"), workspace_lock(missing):
+    with pytest.raises(InfrastructureError, match="nowhere/lock"), workspace_lock(missing):
         pass
 
 
@@ -187,7 +180,7 @@ def test_an_interrupted_write_leaves_the_old_bytes(tmp_path: Path, monkeypatch: 
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(StorageUnavailable, match="Input/output error"):
+    with pytest.raises(InfrastructureError, match="Input/output error"):
         durable.write(path, b"new")
     assert contents(tmp_path) == {str(path): b"old"}
 
@@ -203,5 +196,5 @@ def test_the_ledger_is_light_and_keeps_away_from_the_rest():
         check=True,
         cwd=Path(__file__).parents[3],
     )
-    heavy = {"sqlalchemy", "torch", "numpy", "prefect", "mlflow", "unlearning", "tasks"}
+    heavy = {"sqlalchemy", "torch", "numpy", "prefect", "mlflow", "systems", "tasks"}
     assert heavy.isdisjoint(done.stdout.split())

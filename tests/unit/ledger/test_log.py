@@ -12,17 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.canonical import canonical_json, sha256_hex
 from ledger.chain import verify_log
-from ledger.errors import (
-    KeyConflict,
-    LogAltered,
-    StorageUnavailable,
-    UnfitForLog,
-    UsageError,
-    WorkspaceBusy,
-)
+from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
 from ledger.log import Log
+from unlearning.digests import canonical_json, sha256_hex
+from unlearning.errors import InfrastructureError, Unrecordable, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -150,7 +144,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.Mo
         return write(descriptor, content[: len(content) // 2], at)
 
     log = Log.open(path, KEY)
-    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable) as caught:
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError) as caught:
         patch.setattr(os, "pwrite", full)
         log.append("counted", {"number": 3}, key="count/3", now=NOW)
     assert "No space left" in str(caught.value) and "\n" not in str(caught.value)
@@ -177,7 +171,7 @@ def test_a_log_opened_with_the_public_key_is_for_reading(path: Path):
 )
 def test_what_plainly_does_not_belong_in_a_log_is_refused(path: Path, value: object):
     before = path.read_bytes()
-    with pytest.raises(UnfitForLog) as caught:
+    with pytest.raises(Unrecordable) as caught:
         Log.open(path, KEY).append("noted", {"deep": [{"value": value}]}, key="note", now=NOW)
     assert "jane" not in str(caught.value)
     assert path.read_bytes() == before

@@ -21,19 +21,16 @@ from ledger.domain import NEXT, DeletionRequest, Selector, State
 from ledger.errors import (
     KeyConflict,
     LateExtension,
-    LedgerError,
     LogAltered,
     LogTruncated,
     ProjectionBroken,
-    RequestDenied,
     SealAltered,
-    StorageUnavailable,
     UnknownReference,
-    UsageError,
 )
 from ledger.keys import create_keys, load_public_key
 from ledger.projection import Projection, replay
 from ledger.requests import Ledger
+from unlearning.errors import InfrastructureError, LetheError, RequestDenied, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -242,9 +239,9 @@ def test_a_step_that_fails_is_not_in_the_log(ledger: Ledger):
     run = ledger.start_run([submit(ledger).ref], now=NOW)
 
     def work() -> dict[str, object]:
-        raise StorageUnavailable("shard 3a: missing")
+        raise InfrastructureError("shard 3a: missing")
 
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(InfrastructureError):
         ledger.once(run, "extract", work, clock=clock)
     assert ledger.log.find(f"{run}/extract") is None
     assert ledger.once(run, "extract", lambda: {"done": 1}, clock=clock) == {"done": 1}
@@ -281,9 +278,9 @@ def test_a_failing_table_does_not_lose_the_entry(
     one, two = submit(ledger).ref, submit(ledger).ref
 
     def full(self: Projection, entries: object) -> None:
-        raise StorageUnavailable("ledger.db: disk is full")
+        raise InfrastructureError("ledger.db: disk is full")
 
-    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError):
         patch.setattr(Projection, "apply", full)
         ledger.move(one, State.HELD, now=NOW)
     ledger.move(two, State.HELD, now=NOW)
@@ -331,7 +328,7 @@ def test_an_edited_or_broken_table_is_found(root: Path, ledger: Ledger):
 
 def test_a_table_on_a_disk_that_refuses_is_one_line(root: Path):
     (root / "records" / "ledger.db").mkdir()
-    with pytest.raises(StorageUnavailable, match=r"ledger\.db") as caught:
+    with pytest.raises(InfrastructureError, match=r"ledger\.db") as caught:
         reopened(root)
     assert "\n" not in str(caught.value) and caught.value.exit_code == 20
 
@@ -403,7 +400,7 @@ def _act(root: Path, ledger: Ledger, what: int, which: int, how: int) -> Ledger:
                 ledger.finish_run(run, now=moment)
             case _:
                 ledger = reopened(root)
-    except LedgerError as refusal:
+    except LetheError as refusal:
         assert "\n" not in str(refusal)
     return ledger
 
