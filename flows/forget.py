@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks import unlearn as ladder
 from tasks.claim import claim_requests
 from tasks.erase import erase_examples
-from tasks.expect import expect_limits, expect_sound_data
+from tasks.expect import expect_erased, expect_limits, expect_sound_data
 from tasks.extract import extract_forget_set
 from tasks.judge import judge_attempt
 from tasks.promote import promote_candidate
@@ -43,6 +43,7 @@ note_run = step(trace_run)
 promote = step(promote_candidate)
 suppress = step(suppress_examples)
 erase = step(erase_examples)
+expect_gone = step(expect_erased)
 purge = step(purge_copies)
 
 
@@ -82,6 +83,7 @@ def forget(
     if decision in ERASING:
         suppress(run)
         erase(run)
+        expect_gone(run)
         purge(run)
     else:
         give_back(run, decision)

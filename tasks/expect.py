@@ -1,4 +1,4 @@
-"""What Great Expectations is asked to find true: of the data before, of the numbers after."""
+"""What Great Expectations is asked to find true: data before, numbers after, data after erasure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from systems.data import loading, reading
-from systems.expectations.checks import check_forget_set, check_manifest, check_measurements
+from systems.expectations.checks import (
+    check_erased,
+    check_forget_set,
+    check_manifest,
+    check_measurements,
+)
 from tasks.running.records import measurements_of
 from tasks.running.run import Run
 from tasks.unlearn import attempts_done
@@ -61,3 +66,20 @@ def _expect_limits(run: Run) -> dict[str, Any]:
 
 def _undecided(verdict: Mapping[str, str]) -> bool:
     return verdict["gate"] in BY_LINEAGE and verdict["outcome"] == "INCONCLUSIVE"
+
+
+def expect_erased(run: Run) -> dict[str, Any]:
+    """Hold the new data version to having none of the forgotten examples, and some others."""
+    return run.once("expected-erased", lambda: _expect_erased(run))
+
+
+def _expect_erased(run: Run) -> dict[str, Any]:
+    table = reading.read_table(run.at.ws, ["example_id"])
+    checked = check_erased(table, run.all_ids())
+    if not checked.success:
+        raise IntegrityError(
+            f"data version after erasure: got {len(checked.failures)} expectations that do not "
+            f"hold, first: {checked.failures[0]}; expected none of the forgotten examples; the "
+            "requests stay open: see `lethe doctor`, and run it again"
+        )
+    return {"success": checked.success}

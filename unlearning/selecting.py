@@ -1,4 +1,4 @@
-"""Choosing forget sets: by class, by attribute, by how well they are memorised, by likeness.
+"""Choosing forget sets: by how well they are memorised, by likeness.
 
 Each function gives a mask over the examples, (n,), or the scores that a mask is made from.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs, TextArray
+from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.statistics.signals import log_confidence
 
@@ -25,16 +25,6 @@ and show one photograph each, while at .94 there are other planes and other ship
 than thumbnails need more, since a few strokes are alike by chance: of 1,100 digits of 8 x 8 pixels
 36 % have a neighbour at .95, and 1.6 % at .98.
 """
-
-
-def of_class(labels: IntArray, wanted: int) -> BoolArray:
-    """Mask of the examples of one class."""
-    return np.asarray(labels == wanted)
-
-
-def of_value(values: TextArray, wanted: str) -> BoolArray:
-    """Mask of the examples whose attribute, such as a sub-class or a style, has a value."""
-    return np.asarray(values == wanted)
 
 
 def memorisation(shadows: ShadowOutputs, labels: IntArray) -> FloatArray:

@@ -99,9 +99,6 @@ def complain(line: str, code: int, *, as_json: bool) -> None:
     typer.echo(f"lethe: {line}", err=True)
 
 
-Text = Annotated[str | None, typer.Option()]
-
-
 @app.command()
 def init(
     ctx: typer.Context,

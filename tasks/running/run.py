@@ -19,7 +19,7 @@ from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.policy import Policy, Rung
 from tasks import adopt
-from tasks.running.opened import Opened, opened
+from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 
@@ -88,11 +88,6 @@ class Run:
         """Give the champion that the run began with, and unlearns from."""
         begun = self.done("begun") or {}
         return models.version(self.at.ws.mlruns, self.at.params.model.name, begun["parent"])
-
-
-def resumed(root: str, ref: str) -> Run:
-    """Give a run that has begun."""
-    return Run(opened(root), ref)
 
 
 def ladder(run: Run) -> tuple[Rung, ...]:

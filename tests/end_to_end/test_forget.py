@@ -46,6 +46,14 @@ class TestTenPeople:
     def test_no_example_of_theirs_is_left_in_the_workspace(self, told: Told) -> None:
         assert holding(told.canary, told.lethe.root, told.lethe.temporary, told.home) == []
 
+    def test_great_expectations_found_none_of_them_before_the_old_copies_went(
+        self, told: Told
+    ) -> None:
+        steps = {entry["key"].partition("/")[2]: entry for entry in told.lethe.entries()}
+        asked = steps["expected-erased"]
+        assert asked["body"]["success"]
+        assert steps["erased"]["seq"] < asked["seq"] < steps["purged"]["seq"]
+
     def test_nobody_is_named_outside_the_sealed_store(self, told: Told) -> None:
         """I4: not in MLflow, evidence, log, tables, artifacts, Prefect's database or the output."""
         root = told.lethe.root

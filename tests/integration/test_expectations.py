@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -18,8 +22,10 @@ from systems.expectations.checks import (
     check_measurements,
 )
 from systems.expectations.suites import Checked
+from tasks import expect
+from tasks.running.run import Run
 from unlearning.domain import Measurement
-from unlearning.errors import UsageError
+from unlearning.errors import IntegrityError, UsageError
 
 LIMITS = {"forget_auc": (0.45, 0.55), "accuracy_drop": (-1.0, 0.03)}
 REQUIRED = ("forget_auc", "accuracy_drop", "null_auc")
@@ -197,6 +203,28 @@ def test_erasure_is_complete_only_when_no_forgotten_id_remains(manifest) -> None
     assert check_erased(manifest[2:], ["e0", "e1"]).success
     assert "forgotten is at least 0 and at most 0" in check_erased(manifest[1:], ["e1"]).failures
     assert not check_erased(manifest[:0], ["e1"]).success
+
+
+@dataclass(frozen=True)
+class Erased:
+    """As much of a run as the question after its erasure needs."""
+
+    forgotten: tuple[str, ...]
+    at: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(ws=None))
+
+    def all_ids(self) -> list[str]:
+        return list(self.forgotten)
+
+    def once(self, _step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return work()
+
+
+def test_a_run_that_left_a_forgotten_example_behind_does_not_end(manifest, monkeypatch) -> None:
+    monkeypatch.setattr(expect.reading, "read_table", lambda _ws, columns: manifest[columns])
+    assert expect.expect_erased(cast(Run, Erased(("gone",)))) == {"success": True}
+    with pytest.raises(IntegrityError, match="forgotten is at least 0 and at most 0") as caught:
+        expect.expect_erased(cast(Run, Erased(("gone", "e3"))))
+    assert "e3" not in str(caught.value)
 
 
 def test_the_pages_show_no_identity(manifest, tmp_path) -> None:

@@ -80,14 +80,11 @@ class Alignment:
         return where
 
 
-def cka(first: FloatArray, second: FloatArray) -> float:
-    """Give the unbiased linear CKA of two networks' features (n, d) and (n, e), n at least 4."""
-    grams = [_gram(first), _gram(second)]
-    return _cka(grams[0], grams[1])
+def inner_products(features: FloatArray) -> FloatArray:
+    """Give the Gram matrix (n, n) of features (n, d), its diagonal 0.
 
-
-def _gram(features: FloatArray) -> FloatArray:
-    """Inner products (n, n), the diagonal 0; centring first changes nothing but the rounding."""
+    Centring first changes nothing but the rounding.
+    """
     exact = features.astype(np.float64)
     exact = exact - exact.mean(0)
     gram = exact @ exact.T
@@ -95,7 +92,8 @@ def _gram(features: FloatArray) -> FloatArray:
     return np.asarray(gram)
 
 
-def _cka(first: FloatArray, second: FloatArray) -> float:
+def cka(first: FloatArray, second: FloatArray) -> float:
+    """Give the unbiased linear CKA of two networks by their `inner_products`, n at least 4."""
     sizes = _hsic(first, first) * _hsic(second, second)
     return _hsic(first, second) / np.sqrt(sizes) if sizes > 0 else float("nan")
 
@@ -122,11 +120,13 @@ def _aligned(
     where: IntArray,
     parts: Sequence[IntArray],
 ) -> Interval:
-    grams = [tuple(_gram(model.features[layer][where]) for model in pair) for pair in models]
+    grams = [
+        tuple(inner_products(model.features[layer][where]) for model in pair) for pair in models
+    ]
 
     def mean_cka(kept: IntArray) -> float:
         cut = np.ix_(kept, kept)
-        return float(np.mean([_cka(k[cut], m[cut]) for k, m in grams]))
+        return float(np.mean([cka(k[cut], m[cut]) for k, m in grams]))
 
     return jackknife(mean_cka, len(where), parts)
 

@@ -159,7 +159,7 @@ def train(
     images, labels = pixels_on(examples, device)
     trainable = [p for p in network.parameters() if p.requires_grad]
     optimiser = optimiser_of(trainable, training, nesterov=True)
-    steps = training.epochs * len(batches(len(examples), training.batch_size, _spare(rng)))
+    steps = training.epochs * len(batches(len(examples), training.batch_size, _spare()))
     factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
     factors = map(factor, range(steps))
     bf16 = uses_bf16(training.precision, device)
@@ -181,7 +181,7 @@ def train(
     return network.to(home).eval()
 
 
-def _spare(rng: torch.Generator) -> torch.Generator:
+def _spare() -> torch.Generator:
     """A throw-away generator, so that counting steps draws nothing from the real one."""
     return torch.Generator().manual_seed(0)
 

@@ -17,16 +17,8 @@ from unlearning.selecting import (
     memorisation,
     most_memorised,
     near_duplicates,
-    of_class,
-    of_value,
     pixel_vectors,
 )
-
-
-def test_by_class_and_by_attribute() -> None:
-    assert of_class(np.array([3, 1, 3]), 3).tolist() == [True, False, True]
-    styles = np.array(["red", "blue", "red"])
-    assert of_value(styles, "blue").tolist() == [False, True, False]
 
 
 def test_a_sub_class_or_a_style_is_asked_for_by_its_column() -> None:
