@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, get_args
@@ -36,10 +36,11 @@ class State(StrEnum):
 
 
 # A refused run, a lost race for the champion and a retry all lead back to `accepted`. A request
-# that touches no training data goes from `extracting` straight to `purging`.
+# that touches no training data goes from `extracting` straight to `purging`, and one whose examples
+# another request's run erased from `accepted`.
 NEXT: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.ACCEPTED, State.DENIED, State.HELD}),
-    State.ACCEPTED: frozenset({State.EXTRACTING, State.DENIED, State.HELD}),
+    State.ACCEPTED: frozenset({State.EXTRACTING, State.PURGING, State.DENIED, State.HELD}),
     State.DENIED: frozenset(),
     State.HELD: frozenset({State.ACCEPTED, State.DENIED}),
     State.EXTRACTING: frozenset({State.UNLEARNING, State.PURGING, State.ACCEPTED, State.FAILED}),
@@ -85,6 +86,10 @@ class Selector:
             raise UsageError(
                 f"a selector by {self.kind}: expected a column for 'where' and no other"
             )
+
+    def ordered(self) -> Selector:
+        """The same demand in one form: each value once, in order."""
+        return replace(self, values=tuple(sorted(set(self.values))))
 
 
 @dataclass(frozen=True)

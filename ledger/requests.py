@@ -41,8 +41,8 @@ class Ledger:
         read_only: writes nothing, not even on a crash's leftovers, and needs no private key.
         Raises LogAltered, LogTruncated or ProjectionBroken if the records are not what they were.
         """
-        store = Store.open(records, keys, read_only=read_only)
         selectors = SelectorStore(records / "sealed", keys)
+        store = Store.open(records, keys, read_only=read_only, unrecorded=selectors.unrecorded)
         if not read_only:
             durable.clear_unfinished(records)
             selectors.sweep({request.ref for request in store.tables.requests()})
@@ -71,30 +71,49 @@ class Ledger:
         examples: int,
         now: datetime,
         denial: str | None = None,
+        erased_by: str | None = None,
     ) -> DeletionRequest:
-        """Record a request as accepted, or as denied with its reason.
+        """Record a request as accepted, as denied with its reason, or as served already.
 
-        examples: how many the selector was found to match; with none the request is denied. A
-        key that was used before gives the request of that time back, or raises KeyConflict if
-        the selector or the law is another.
+        examples: how many the selector was found to match; with none the request is denied, unless
+        erased_by names the run that erased them: then it goes with that run, and is complete when
+        that run's requests are. A key that was used before gives the request of that time back, or
+        raises KeyConflict if the selector or the law is another, or if nobody can tell any more.
         """
         _check_past(received_at, now)
         with self._lock:
-            digest = self._selectors.key_digest(idempotency_key) if idempotency_key else None
+            key = idempotency_key
+            digest = self._selectors.key_digest(key) if key else None
             earlier = self._store.tables.requests(key_digest=digest) if digest else []
+            content = self._selectors.content_digest(key, selector, jurisdiction) if key else None
             if earlier:
-                return self._repeated(earlier[0], selector, jurisdiction)
-            reason = denial or (None if examples else "the selector matches no example")
+                return self._repeated(earlier[0], selector, jurisdiction, content)
+            state, reason = self._outcome(selector, examples, denial, erased_by)
             fields: dict[str, Any] = {
-                "state": State.DENIED if reason else State.ACCEPTED,
+                "state": state,
                 "received_at": timestamp(received_at),
                 "due_at": timestamp(due_at(received_at, jurisdiction)),
                 "jurisdiction": jurisdiction,
                 "examples": examples,
                 "reason": reason,
                 "key_digest": digest,
+                "content_digest": content,
+                "run": erased_by,
             }
             return self._new_request(selector, fields, now)
+
+    def link(self, ref: str, run: str, *, now: datetime) -> DeletionRequest:
+        """Let a request go with the run that erased its examples; a second time changes nothing.
+
+        It is complete when that run's requests are. RequestDenied unless it is accepted.
+        """
+        with self._lock:
+            key = f"{run}/{ref}/linked"
+            if self.log.find(key) is None:
+                check_move(self.request(ref), State.PURGING)
+            body = {"request": ref, "run": run, "state": State.PURGING, "reason": _goes_with(run)}
+            self._store.record("linked", body, key=key, now=now)
+            return self.request(ref)
 
     def request(self, ref: str) -> DeletionRequest:
         """One request; UnknownReference if it was never recorded."""
@@ -207,6 +226,23 @@ class Ledger:
             entry = self._store.record("step", work(), key=key, now=clock())
         return dict(entry.body)
 
+    def _outcome(
+        self, selector: Selector, examples: int, denial: str | None, erased_by: str | None
+    ) -> tuple[State, str | None]:
+        if erased_by is not None:
+            return State.PURGING, _goes_with(erased_by)
+        if denial or not examples:
+            return State.DENIED, denial or "the selector matches no example"
+        twin = self._twin(selector)
+        return State.ACCEPTED, f"asks for the same as {twin}, goes with it" if twin else None
+
+    def _twin(self, selector: Selector) -> str | None:
+        """The open request, received first, that asks for the same."""
+        waiting = [r for r in self._store.tables.requests() if r.state is State.ACCEPTED]
+        same = (r for r in waiting if self.selector(r.ref).ordered() == selector.ordered())
+        found = min(same, key=lambda request: (request.received_at, request.ref), default=None)
+        return found.ref if found else None
+
     def _new_request(
         self, selector: Selector, fields: dict[str, Any], now: datetime
     ) -> DeletionRequest:
@@ -217,13 +253,24 @@ class Ledger:
         # (2) One entry records receipt and decision, so that no request is ever in between.
         body = {"request": ref, "commitment": commitment, **fields}
         self._store.record("submitted", body, key=f"{ref}/submitted", now=now)
+        self._selectors.recorded()
         return self.request(ref)
 
     def _repeated(
-        self, earlier: DeletionRequest, selector: Selector, jurisdiction: Jurisdiction
+        self,
+        earlier: DeletionRequest,
+        selector: Selector,
+        jurisdiction: Jurisdiction,
+        content: str | None,
     ) -> DeletionRequest:
-        same = self._selectors.agrees(earlier.ref, selector, self._commitment(earlier.ref))
-        if not same or jurisdiction is not earlier.jurisdiction:
+        entry = self.log.find(f"{earlier.ref}/submitted")
+        known = entry.body.get("content_digest") if entry else None
+        if known:
+            same = known == content
+        else:  # recorded before there were such digests: its key may be gone
+            same = self._selectors.agrees(earlier.ref, selector, self._commitment(earlier.ref))
+            same = same and jurisdiction is earlier.jurisdiction
+        if not same:
             raise KeyConflict(
                 f"idempotency key: was used by request {earlier.ref} with another content, "
                 "expected the same: repeat that request as it was, or take a new key"
@@ -250,6 +297,10 @@ class Ledger:
                 raise RequestDenied(
                     f"request {ref}: is {state}, expected accepted: see `lethe show`"
                 )
+
+
+def _goes_with(run: str) -> str:
+    return f"the same was erased by {run}"
 
 
 def _check_past(received_at: datetime, now: datetime) -> None:

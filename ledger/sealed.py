@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +64,14 @@ def shred(keys: Path, ref: str) -> None:
     durable.remove(_key_path(keys, ref))
 
 
-def sweep(folder: Path, keys: Path, known: Collection[str]) -> None:
-    """Remove sealed files and keys of requests that a crash kept from being recorded."""
-    for path in [*folder.glob("*.bin"), *(keys / REQUESTS).glob("*.key")]:
-        if path.stem not in known:
-            durable.remove(path)
+def discard(path: Path, keys: Path, ref: str) -> None:
+    """Remove a sealed file with its key; what is not there is no error."""
+    durable.remove(path)
+    shred(keys, ref)
+
+
+def clear_unfinished(folder: Path, keys: Path) -> None:
+    """Remove what a killed write left beside sealed files and keys."""
     for place in (folder, keys / REQUESTS):
         durable.clear_unfinished(place)
 

@@ -23,7 +23,11 @@ class SelectorStore:
     keys: Path
 
     def put(self, ref: str, selector: Selector) -> str:
-        """Seal a selector and return the commitment that the log keeps in its place."""
+        """Seal a selector and return the commitment that the log keeps in its place.
+
+        Until `recorded` is called the selector counts as one that a crash kept from the log.
+        """
+        durable.write(self._unrecorded, ref.encode())
         sealed.seal(self._path(ref), self.keys, ref, asdict(selector))
         return self._commitment(ref, selector)
 
@@ -39,11 +43,11 @@ class SelectorStore:
         return selector
 
     def agrees(self, ref: str, selector: Selector, commitment: str) -> bool:
-        """Whether a selector is the one that was sealed; True once its key was shredded."""
+        """Whether a selector is the one that was sealed; False once nobody can tell any more."""
         try:
             return hmac.compare_digest(commitment, self._commitment(ref, selector))
         except KeyMissing:
-            return True
+            return False
 
     def key_digest(self, idempotency_key: str) -> str:
         """What the ledger keeps of an idempotency key.
@@ -53,10 +57,41 @@ class SelectorStore:
         content = f"idempotency\0{idempotency_key}".encode()
         return hmac.new(suppression_key(self.keys), content, hashlib.sha256).hexdigest()
 
+    def content_digest(self, idempotency_key: str, selector: Selector, jurisdiction: str) -> str:
+        """What the log keeps of a request under an idempotency key, to know it when it comes again.
+
+        It outlives the selector, and nobody can test a guess against it without that key.
+        """
+        said = {"key": idempotency_key, "jurisdiction": jurisdiction, **asdict(selector.ordered())}
+        content = b"request\0" + canonical_json(said)
+        return hmac.new(suppression_key(self.keys), content, hashlib.sha256).hexdigest()
+
+    def unrecorded(self) -> frozenset[str]:
+        """The request that was sealed last, if the log may not have it yet."""
+        try:
+            return frozenset({self._unrecorded.read_text()})
+        except (FileNotFoundError, PermissionError):
+            return frozenset()
+
+    def recorded(self) -> None:
+        """Note that the log has the request that was sealed last."""
+        durable.remove(self._unrecorded)
+
     def sweep(self, known: Collection[str]) -> None:
-        """Prepare the folder, and remove what a crash left there unrecorded."""
+        """Prepare the folder, and remove the one selector that a crash kept from the log.
+
+        Others that the log does not know stay: it is the log that is an older one then.
+        """
         durable.make_folder(self.folder, mode=0o700)
-        sealed.sweep(self.folder, self.keys, known)
+        for ref in self.unrecorded():
+            if ref not in known:
+                sealed.discard(self._path(ref), self.keys, ref)
+            self.recorded()
+        sealed.clear_unfinished(self.folder, self.keys)
+
+    @property
+    def _unrecorded(self) -> Path:
+        return self.folder / "unrecorded"
 
     def _commitment(self, ref: str, selector: Selector) -> str:
         # Under the request's own key: once that is shredded, nobody can test a guess against it.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from ledger import seen
 from ledger.chain import GENESIS, Entry, Verification
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keys import PUBLIC, load_public_key, matching_key
@@ -18,40 +19,48 @@ if TYPE_CHECKING:
 
 LOG = "log.jsonl"
 DATABASE = "ledger.db"
+Unrecorded = Callable[[], Set[str]]
 
 
 class Store:
     """One workspace's log and tables."""
 
-    def __init__(self, log: Log, tables: Projection) -> None:
+    def __init__(self, log: Log, tables: Projection, keys: Path) -> None:
         """Bring the tables up to the log; use `open` unless both are at hand."""
         _check_position(log, *tables.position())
         self.log = log
         self.tables = tables
+        self._keys = keys
         self._lock = RLock()
         self._catch_up()
 
     @classmethod
-    def open(cls, records: Path, keys: Path, *, read_only: bool) -> Store:
+    def open(cls, records: Path, keys: Path, *, read_only: bool, unrecorded: Unrecorded) -> Store:
         """Open both; LogAltered, LogTruncated or ProjectionBroken if they are not what they were.
 
         read_only: needs no private key and writes nothing; entries that the file of the tables
-        lacks are replayed in memory.
+        lacks are replayed in memory. unrecorded: gives requests that no entry need tell of.
         """
         from ledger.projection import Projection  # SQLAlchemy takes half a second to import
 
         key = load_public_key(records / PUBLIC) if read_only else matching_key(keys, records)
-        # The tables first: a writer at work meanwhile only makes the log longer, and tables
-        # behind the log are no alarm.
+        # The log last: a writer at work meanwhile only makes it longer, and what is behind the
+        # log is no alarm.
+        beside = seen.look(records, keys, unrecorded=unrecorded)
         open_tables = Projection.in_memory if read_only else Projection.on_disk
         tables = open_tables(records / DATABASE)
-        return cls(Log.open(records / LOG, key), tables)
+        log = Log.open(records / LOG, key)
+        seen.check(beside, log)
+        return cls(log, tables, keys)
 
     def record(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
         """Append to the log, then carry the entry, and any that a failure held up, into tables."""
         with self._lock:
+            before = self.log.head
             entry = self.log.append(event, body, key=key, now=now)
             self._catch_up()
+            if self.log.head != before:
+                seen.note(self.log, self._keys)
             return entry
 
     def check(self) -> Verification:

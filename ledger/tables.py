@@ -60,6 +60,11 @@ def _moved(connection: Connection, body: Mapping[str, Any], at: str) -> None:
     _change(connection, body["request"], state=body["state"], reason=body["reason"])
 
 
+def _linked(connection: Connection, body: Mapping[str, Any], at: str) -> None:
+    values = {name: body[name] for name in ("state", "reason", "run")}
+    _change(connection, body["request"], **values)
+
+
 def _extended(connection: Connection, body: Mapping[str, Any], at: str) -> None:
     _change(connection, body["request"], due_at=body["due_at"], reason=body["reason"])
 
@@ -79,11 +84,15 @@ def _change(connection: Connection, ref: str, **values: Any) -> None:
     connection.execute(update(requests).where(requests.c.ref == ref).values(values))
 
 
-_SUBMITTED = ("state", "received_at", "due_at", "jurisdiction", "examples", "reason", "key_digest")
+_SUBMITTED = (
+    *("state", "received_at", "due_at", "jurisdiction", "examples", "reason", "key_digest"),
+    "run",
+)
 # Every other event, such as a finished step, changes no table.
 _CHANGES: dict[str, Callable[[Connection, Mapping[str, Any], str], None]] = {
     "submitted": _submitted,
     "moved": _moved,
+    "linked": _linked,
     "extended": _extended,
     "run_started": _run_started,
     "run_finished": _run_finished,

@@ -192,11 +192,10 @@ def test_without_days_of_grace_a_request_is_complete_and_stays_so(lethe: Lethe) 
 
 
 def restored(lethe: Lethe) -> Lethe:
-    """Make an empty workspace that has the keys and the suppression list of another."""
+    """Make an empty workspace that has the suppression list of another, and its key."""
     root = lethe.root.with_name("restored")
-    shutil.copytree(lethe.root / "keys", root / "keys")
-    (root / "records").mkdir()
-    for name in ("suppression.jsonl", "public.pem"):
-        shutil.copy(lethe.root / "records" / name, root / "records" / name)
+    for name in ("keys/suppression.key", "records/suppression.jsonl"):
+        (root / name).parent.mkdir(parents=True)
+        shutil.copy(lethe.root / name, root / name)
     shutil.copy(lethe.root / "params.yaml", root)
     return Lethe(root, lethe.temporary / "restored", lethe.context)

@@ -30,6 +30,7 @@ from ledger.errors import (
 from ledger.keys import create_keys, load_public_key
 from ledger.projection import Projection, replay
 from ledger.requests import Ledger
+from ledger.selectors import SelectorStore
 from unlearning.errors import InfrastructureError, LetheError, RequestDenied, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -113,6 +114,82 @@ def test_the_same_event_twice_is_one_request(ledger: Ledger):
     assert len(ledger.requests(None, NOW)) == 1
     with pytest.raises(KeyConflict, match=first.ref):
         submit(ledger, Selector("subject", ("joe",)), key="event-1")
+
+
+def test_a_key_that_comes_again_with_another_request_is_refused_for_ever(
+    root: Path, ledger: Ledger
+):
+    """Also once the first request is complete and its own key is gone: nobody is lost."""
+    first = completed(ledger, submit(ledger, key="event-1").ref)
+    sealed.shred(root / "keys", first.ref)
+    assert submit(reopened(root), key="event-1") == first
+    with pytest.raises(KeyConflict, match="take a new key") as caught:
+        submit(reopened(root), Selector("subject", ("joe",)), key="event-1")
+    assert caught.value.exit_code == 2
+    with pytest.raises(KeyConflict):
+        submit(reopened(root), Selector("example", ("jane",)), key="event-1")
+
+
+def test_what_nobody_can_compare_any_more_is_not_taken_for_the_same(
+    root: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    """A log from before the digests: once the first selector's key is shredded, none can tell."""
+    monkeypatch.setattr(SelectorStore, "content_digest", lambda *_: None)
+    first = submit(ledger, key="event-1")
+    monkeypatch.undo()
+    assert submit(reopened(root), key="event-1") == first
+    completed(ledger, first.ref)
+    sealed.shred(root / "keys", first.ref)
+    with pytest.raises(KeyConflict):
+        submit(reopened(root), key="event-1")
+
+
+def test_the_same_demand_in_another_order_is_the_same_request(ledger: Ledger):
+    first = submit(ledger, Selector("subject", ("jane", "joe")), key="event-1")
+    assert submit(ledger, Selector("subject", ("joe", "jane", "joe")), key="event-1") == first
+
+
+def completed(ledger: Ledger, ref: str) -> DeletionRequest:
+    """Take an accepted request to its end."""
+    for state in (State.EXTRACTING, State.PURGING, State.COMPLETE):
+        found = ledger.move(ref, state, now=NOW)
+    return found
+
+
+def test_a_second_request_of_the_same_person_is_linked_and_keeps_its_deadline(ledger: Ledger):
+    first = submit(ledger)
+    second = submit(ledger, received_at=NOW - DAY)
+    assert (second.state, second.reason) == (
+        State.ACCEPTED,
+        f"asks for the same as {first.ref}, goes with it",
+    )
+    assert second.due_at == first.due_at - DAY
+    assert submit(ledger, Selector("subject", ("joe",))).reason is None
+
+
+def test_a_request_goes_with_the_run_that_erased_its_examples(root: Path, ledger: Ledger):
+    one, two = submit(ledger).ref, submit(ledger).ref
+    run = ledger.start_run([one], now=NOW)
+    for _ in range(2):
+        linked = ledger.link(two, run, now=NOW)
+    assert (linked.state, linked.run, linked.reason) == (
+        State.PURGING,
+        run,
+        f"the same was erased by {run}",
+    )
+    later = ledger.submit(
+        JANE,
+        received_at=NOW,
+        jurisdiction=Jurisdiction.GDPR,
+        idempotency_key=None,
+        examples=0,
+        now=NOW,
+        erased_by=run,
+    )
+    assert (later.state, later.run) == (State.PURGING, run)
+    assert reopened(root).check().ok
+    with pytest.raises(RequestDenied):
+        ledger.link(submit(ledger, examples=0).ref, run, now=NOW)
 
 
 def test_a_request_from_the_future_is_refused(ledger: Ledger):
@@ -264,7 +341,7 @@ def test_a_crash_between_log_and_table_is_made_good(root: Path, ledger: Ledger):
 def test_a_crash_between_seal_and_log_leaves_nothing_of_the_person(root: Path, ledger: Ledger):
     known = submit(ledger).ref
     folder, keys = root / "records" / "sealed", root / "keys"
-    sealed.seal(folder / "req-lost.bin", keys, "req-lost", {"subject": "jane"})
+    SelectorStore(folder, keys).put("req-lost", JANE)
     (folder / ".x.part").write_bytes(b"half")
     assert reopened(root).selector(known) == JANE
     assert [path.stem for path in folder.iterdir()] == [known]
@@ -299,14 +376,17 @@ def test_a_truncated_log_raises_the_alarm(root: Path, ledger: Ledger):
         assert caught.value.exit_code == 30
 
 
-def test_a_log_written_anew_raises_the_alarm(root: Path, ledger: Ledger):
+@pytest.mark.parametrize("witness", ["records/ledger.db", "keys/head.json"])
+def test_a_log_written_anew_raises_the_alarm(root: Path, ledger: Ledger, witness: str):
     """Same key, same length, other history: the chain is sound, but it is not the one seen."""
     submit(ledger)
-    log = root / "records" / "log.jsonl"
-    log.unlink()
-    (root / "records" / "ledger.db").rename(root / "kept.db")
+    kept = (root / witness).read_bytes()
+    for name in ("records/log.jsonl", "records/ledger.db", "keys/head.json"):
+        (root / name).unlink()
+    for path in [*root.glob("records/sealed/*"), *root.glob("keys/requests/*")]:
+        path.unlink()
     submit(reopened(root))
-    (root / "kept.db").replace(root / "records" / "ledger.db")
+    (root / witness).write_bytes(kept)
     with pytest.raises(LogAltered, match="rewritten"):
         reopened(root)
 
@@ -421,13 +501,14 @@ def die_at(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(os, "fsync", dying)
 
 
-@pytest.mark.parametrize("at", range(8))
+@pytest.mark.parametrize("at", range(17))
 def test_killed_at_any_write_and_started_again(
     root: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ):
     """Submit and move under keys, die at the n-th write, do all of it again.
 
-    Seven writes: key and selector, each with its folder, the log with its folder, the log again.
+    Seventeen writes: mark, key and selector, each with its folder, the log with its folder, its
+    head with its folder, the mark's end, the log again with its head.
     """
 
     def story() -> None:
