@@ -5,25 +5,29 @@ Rows are counted from 0, as in the ids that rows without an id are given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from systems.data.forms import parquet
 from systems.data.sources import Columns
+from systems.data.texts import (
+    difference,
+    first_alike,
+    look,
+    means_missing,
+    missing_among_numbers,
+    whole_numbers,
+)
 from unlearning.errors import UsageError
 
 IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT = "image", "label", "example_id", "subject_id", "split"
 OWN = (IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT)
 CLASS_NAME = "class_name"
-LARGEST_CLASSES = 2**15 - 1  # labels are stored as int16
-_USUAL = {
-    "image": ("image", "file"),
-    "label": ("label",),
-    "subject": ("subject_id", "subject"),
-    "example": ("example_id", "example"),
-}
+_CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"  # numpy drops a NUL at the end, lists break at the others
 
 
 @dataclass(frozen=True)
@@ -31,79 +35,60 @@ class Rows:
     """A table with Lethe's columns, labels still as the user wrote them.
 
     table: image (binary), label (int64 or string), example_id, subject_id, and attributes as
-    text. name: what to call the source in a message.
+    text. name: what to call the source in a message. class_names: of the labels 0, 1, ..., if the
+    file's metadata has them. alone: no column names people.
     """
 
     table: pa.Table
     name: str
+    class_names: tuple[str, ...] | None = None
+    alone: bool = False
 
 
-def normalise(raw: pa.Table, columns: Columns, *, name: str, prefix: str = "") -> Rows:
+def normalise(
+    raw: pa.Table, columns: Columns, *, name: str, prefix: str = "", as_written: bool = False
+) -> Rows:
     """Pick, rename and check the columns; UsageError names column or row.
 
     Without a subject column every example is its own subject; without an example column the ids
     are `<prefix>row/<number>`. Every other scalar column becomes an attribute, as text.
+    as_written: texts that look like a missing value are meant.
     """
     if raw.num_rows == 0:
         raise UsageError(f"{name}: has no rows, expected at least one image")
-    picked = {role: _pick(raw, columns, role, name) for role in _USUAL}
-    image, label = _required(picked, "image", raw, name), _required(picked, "label", raw, name)
+    _refuse_repeated(raw, name)
+    there = raw.column_names
+    image, label = columns.require("image", there, name), columns.require("label", there, name)
+    example, subject = (columns.pick(role, there, name) for role in ("example", "subject"))
     examples = (
-        _texts(raw[picked["example"]], "example id", name)
-        if picked["example"]
-        else pa.array([f"{prefix}row/{row:06d}" for row in range(raw.num_rows)])
+        _ids(raw[example], "example id", name, as_written)
+        if example
+        else pa.chunked_array([[f"{prefix}row/{row:06d}" for row in range(raw.num_rows)]])
     )
     _refuse_duplicates(examples, name)
-    subjects = _texts(raw[picked["subject"]], "subject", name) if picked["subject"] else examples
     own = {
         IMAGE: _bytes(raw[image], name),
-        LABEL: _labels(raw[label], name),
+        LABEL: _labels(raw[label], name, as_written),
         EXAMPLE: examples,
-        SUBJECT: subjects,
+        SUBJECT: _ids(raw[subject], "subject", name, as_written) if subject else examples,
     }
-    return Rows(pa.table(own | _attributes(raw, set(picked.values()))), name)
+    table = pa.table(own | _attributes(raw, {image, label, example, subject}))
+    return Rows(table, name, parquet.class_names(raw, label), alone=subject is None)
 
 
-@dataclass(frozen=True)
-class Classes:
-    """Names of the classes by index; `named` if the column `class_name` gave them."""
-
-    names: tuple[str, ...]
-    named: bool = False
-
-
-def classes_of(rows: Rows) -> Classes:
-    """Name the classes: sorted text labels, `class_name` where it fits, or the numbers."""
-    labels = rows.table[LABEL]
-    distinct = pc.unique(labels).sort().to_pylist()
-    if len(distinct) > LARGEST_CLASSES:
-        raise UsageError(
-            f"{rows.name}: has {len(distinct)} classes, expected {LARGEST_CLASSES} at most"
-        )
-    if pa.types.is_string(labels.type):
-        return Classes(tuple(distinct))
-    outside = ~np.isin(labels.to_numpy(), np.arange(len(distinct)))
-    if outside.any():
-        row = int(outside.argmax())
-        raise UsageError(
-            f"{rows.name}: row {row}: label {labels[row].as_py()} is out of range, expected 0 to "
-            f"{len(distinct) - 1} for {len(distinct)} different labels: correct the row"
-        )
-    names = _given_names(rows.table)
-    return Classes(names, named=True) if names else Classes(tuple(map(str, distinct)))
-
-
-def encode_labels(rows: Rows, classes: Classes) -> Rows:
-    """Turn labels into class indices (int16); `class_name` goes where it only repeats them."""
-    table = rows.table
-    codes = _codes(table[LABEL], classes.names)
-    _refuse_row(pc.is_null(codes), rows.name, "its label is no class of the training data")
-    if classes.named and CLASS_NAME in table.column_names:
-        differs = pc.not_equal(pa.array(classes.names).take(codes), table[CLASS_NAME])
-        _refuse_row(differs, rows.name, "label and class_name disagree with the training data")
-        table = table.drop_columns([CLASS_NAME])
-    at = table.schema.get_field_index(LABEL)
-    return Rows(table.set_column(at, LABEL, codes.cast(pa.int16())), rows.name)
+def refuse_alike(sets: Sequence[Rows], column: str, what: str) -> None:
+    """Refuse ids that differ and look alike, within one set or between two; they are not shown."""
+    texts = [text for rows in sets for text in rows.table[column].to_pylist()]
+    pair = first_alike(texts)
+    if pair is None:
+        return
+    places = [f"{rows.name}: row {row}" for rows in sets for row in range(rows.table.num_rows)]
+    earlier, later = pair
+    raise UsageError(
+        f"{places[later]}: its {what} differs from that of {places[earlier]} only by "
+        f"{difference(texts[earlier], texts[later])}, expected one way of writing: correct it, or "
+        "say --as-written if they are two"
+    )
 
 
 def attributes_of(table: pa.Table) -> tuple[str, ...]:
@@ -111,35 +96,14 @@ def attributes_of(table: pa.Table) -> tuple[str, ...]:
     return tuple(sorted(set(table.column_names) - set(OWN)))
 
 
-def _pick(raw: pa.Table, columns: Columns, role: str, name: str) -> str | None:
-    wanted: str | None = getattr(columns, role)
-    if wanted is None:
-        return next((usual for usual in _USUAL[role] if usual in raw.column_names), None)
-    if wanted not in raw.column_names:
-        raise UsageError(
-            f"{name}: has no column '{wanted}', it has {', '.join(raw.column_names)}: "
-            f"name one of them with --{role}"
-        )
-    return wanted
-
-
-def _required(picked: dict[str, str | None], role: str, raw: pa.Table, name: str) -> str:
-    column = picked[role]
-    if column is None:
-        raise UsageError(
-            f"{name}: has no column '{role}', it has {', '.join(raw.column_names)}: "
-            f"name one of them with --{role}"
-        )
-    return column
-
-
-def _first(mask: pa.ChunkedArray) -> int:
+def first_row(mask: pa.ChunkedArray) -> int:
+    """Give the number of the first row where the mask is true."""
     return int(np.asarray(mask).argmax())
 
 
 def _refuse_null(column: pa.ChunkedArray, what: str, name: str) -> None:
     if column.null_count:
-        row = _first(pc.is_null(column))
+        row = first_row(pc.is_null(column))
         raise UsageError(f"{name}: row {row}: {what} is empty, expected a value: correct the row")
 
 
@@ -154,24 +118,64 @@ def _bytes(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             f"{name}: the image column is {kind}, expected the encoded image files as binary: "
             "name another with --image"
         )
-    _refuse_null(column, "image", name)
+    if column.null_count:
+        row = first_row(pc.is_null(column))
+        raise UsageError(
+            f"{name}: row {row}: image is empty, or a path only, expected the encoded file: "
+            "correct the row"
+        )
     return column.cast(pa.binary())
 
 
-def _texts(column: pa.ChunkedArray, what: str, name: str) -> pa.ChunkedArray:
-    texts = _as_text(column)
-    if texts is None:
-        raise UsageError(f"{name}: the {what} column is {column.type}, expected text or numbers")
-    texts = pc.if_else(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), None, texts)
-    _refuse_null(texts, what, name)
+def _ids(column: pa.ChunkedArray, what: str, name: str, as_written: bool) -> pa.ChunkedArray:
+    """Ids as text; numbers with a fraction have no one way of writing, so they are none."""
+    kind = _plain(column).type
+    if not (pa.types.is_integer(kind) or _is_text(kind)):
+        raise UsageError(
+            f"{name}: the {what} column is {kind}, expected text or whole numbers: write it so"
+        )
+    texts = _texts(column, what, name)
+    if not as_written and (
+        missing := next(filter(means_missing, pc.unique(texts).to_pylist()), "")
+    ):
+        _refuse_missing(texts, missing, what, name)
     return texts
+
+
+def _texts(column: pa.ChunkedArray, what: str, name: str) -> pa.ChunkedArray:
+    """Text exactly as written; empty, broken and unprintable ones are refused by their row."""
+    texts = _plain(column).cast(pa.string())
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise UsageError(
+            f"{name}: the {what} column holds text that is no UTF-8: write it as UTF-8"
+        ) from error
+    _refuse_null(texts, what, name)
+    refuse_row(
+        pc.match_substring_regex(texts, _CONTROL),
+        name,
+        f"{what} holds a tab, a line break or another control character",
+    )
+    distinct = pc.unique(texts).to_pylist()
+    blank = pa.array([text for text in distinct if not look(text)], pa.string())
+    _refuse_null(pc.if_else(pc.is_in(texts, blank), None, texts), what, name)
+    return texts
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Text of a scalar column; None for bytes, lists and records."""
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _as_text(column.cast(kind.value_type))
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return None
     try:
@@ -180,18 +184,39 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
 
 
-def _labels(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+def _labels(column: pa.ChunkedArray, name: str, as_written: bool) -> pa.ChunkedArray:
+    """Labels as they are written: whole numbers (int64), also those in text, or words."""
+    column = _plain(column)
     _refuse_null(column, "label", name)
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64(), safe=False)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return _texts(column, "label", name)
+    if not _is_text(column.type):
+        raise UsageError(
+            f"{name}: the label column is {column.type}, expected whole numbers or text: "
+            "name another with --label"
+        )
+    texts = _texts(column, "label", name)
+    distinct = pc.unique(texts).to_pylist()
+    if not as_written and (missing := missing_among_numbers(distinct)):
+        _refuse_missing(texts, missing, "label", name)
+    return texts.cast(pa.int64()) if whole_numbers(distinct) else texts
+
+
+def _refuse_missing(texts: pa.ChunkedArray, missing: str, what: str, name: str) -> None:
+    row = first_row(pc.equal(texts, missing))
     raise UsageError(
-        f"{name}: the label column is {column.type}, expected whole numbers or text: "
-        "name another with --label"
+        f"{name}: row {row}: its {what} is {missing!r}, as tables write a missing value, expected "
+        "a value: correct the row, or say --as-written if it is meant"
     )
+
+
+def _refuse_repeated(raw: pa.Table, name: str) -> None:
+    twice = [column for column in raw.column_names if raw.column_names.count(column) > 1]
+    if twice:
+        raise UsageError(
+            f"{name}: has the column '{twice[0]}' more than once, expected every name once: "
+            "rename or remove one"
+        )
 
 
 def _refuse_duplicates(examples: pa.ChunkedArray, name: str) -> None:
@@ -214,25 +239,7 @@ def _attributes(raw: pa.Table, used: set[str | None]) -> dict[str, pa.ChunkedArr
     return attributes
 
 
-def _given_names(table: pa.Table) -> tuple[str, ...] | None:
-    """Take `class_name` if it gives every label one name and every name one label."""
-    if CLASS_NAME not in table.column_names:
-        return None
-    pairs = set(zip(table[LABEL].to_pylist(), table[CLASS_NAME].to_pylist(), strict=True))
-    names = dict(pairs)
-    if len(names) != len(pairs) or len(set(names.values())) != len(names):
-        return None
-    return tuple(names[label] for label in sorted(names))
-
-
-def _codes(labels: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:
-    """Class indices, null where a label is no class."""
-    if pa.types.is_string(labels.type):
-        return pc.index_in(labels, pa.array(names))
-    known = pc.and_(pc.greater_equal(labels, 0), pc.less(labels, len(names)))
-    return pc.if_else(known, labels, None)
-
-
-def _refuse_row(wrong: pa.ChunkedArray, name: str, why: str) -> None:
+def refuse_row(wrong: pa.ChunkedArray, name: str, why: str) -> None:
+    """Raise UsageError for the first row where `wrong` is true."""
     if pc.any(wrong).as_py():
-        raise UsageError(f"{name}: row {_first(wrong)}: {why}: correct the row")
+        raise UsageError(f"{name}: row {first_row(wrong)}: {why}: correct the row")

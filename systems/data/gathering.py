@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from systems.data.classes import Classes, classes_of, encode_labels
 from systems.data.columns import (
     EXAMPLE,
     IMAGE,
+    LABEL,
     SPLIT,
     SUBJECT,
-    Classes,
     Rows,
     attributes_of,
-    classes_of,
-    encode_labels,
     normalise,
+    refuse_alike,
 )
 from systems.data.digits import digits_table
-from systems.data.images import Shape, inspect
+from systems.data.images import Shape, inspect, shape_of
 from systems.data.sharding import Dataset, schema
 from systems.data.sources import Source, read_source
+from systems.data.sources import source_name as name_of
 from systems.data.splitting import LEFT_OUT, draw_splits
 from systems.settings.params import Params
 from unlearning.domain import HOLDOUT, TEST, TRAIN, TextArray
@@ -34,13 +36,25 @@ DIGITS = "digits"
 _PEOPLE, _SPLITS = 1, 2
 
 
-def gather(source: Source, params: Params) -> tuple[pa.Table, Dataset]:
-    """Read and check a source; return its table, with splits, and what the data set is.
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What a source holds: its examples with their splits, what the data set is.
 
-    UsageError names file and row. Images are looked at for the rows that are kept only.
+    notes: what was done to the data that its owner may not expect, in words; no ids.
+    """
+
+    table: pa.Table
+    dataset: Dataset
+    notes: tuple[str, ...]
+
+
+def gather(source: Source, params: Params) -> Gathered:
+    """Read and check a source; UsageError names file and row.
+
+    Images are looked at for the rows that are kept only.
     """
     train = _training_rows(source, params)
-    classes = classes_of(train)
+    classes = classes_of(train, as_written=source.as_written)
     parts = [(encode_labels(train, classes), _drawn(train, source, params))]
     for split, path in ((HOLDOUT, source.holdout), (TEST, source.test)):
         if path is not None:
@@ -49,10 +63,16 @@ def gather(source: Source, params: Params) -> tuple[pa.Table, Dataset]:
                 _refuse_known(rows, earlier, EXAMPLE, "example id")
                 _refuse_known(rows, earlier, SUBJECT, "subject")
             parts.append((rows, np.full(rows.table.num_rows, split)))
+    if not source.as_written:
+        refuse_alike([rows for rows, _ in parts], EXAMPLE, "example id")
+        refuse_alike([rows for rows, _ in parts], SUBJECT, "subject")
     kept = [_kept(rows, splits) for rows, splits in parts]
-    shapes = [inspect(t[IMAGE].to_pylist(), row, name=r.name) for r, row, t in kept]
+    _refuse_one_class(kept[0][2], train.name)
+    seen = [inspect(t[IMAGE].to_pylist(), numbers, name=r.name) for r, numbers, t in kept]
+    shape = shape_of(seen, size=params.data.size)
     tables = [table for _, _, table in kept]
-    return _joined(tables), _describe(source, params, classes, shapes, tables)
+    dataset = _describe(source, params, classes, shape, tables)
+    return Gathered(_joined(tables), dataset, (*shape.notes, *_people(train)))
 
 
 def _training_rows(source: Source, params: Params) -> Rows:
@@ -61,23 +81,38 @@ def _training_rows(source: Source, params: Params) -> Rows:
         data = params.data
         digits = digits_table(rng, people_images=data.people_images, label_noise=data.label_noise)
         return Rows(digits, DIGITS)
-    path = Path(source.data)
-    return normalise(read_source(path), source.columns, name=_name(path))
+    return _rows(Path(source.data), source)
 
 
 def _given_rows(path: Path, source: Source, split: str, classes: Classes) -> Rows:
-    rows = normalise(read_source(path), source.columns, name=_name(path), prefix=f"{split}-")
-    return encode_labels(rows, classes)
+    return encode_labels(_rows(path, source, prefix=f"{split}-"), classes)
+
+
+def _rows(path: Path, source: Source, *, prefix: str = "") -> Rows:
+    raw, columns = read_source(path, source.columns), source.columns
+    name = name_of(path)
+    return normalise(raw, columns, name=name, prefix=prefix, as_written=source.as_written)
+
+
+def _people(train: Rows) -> tuple[str, ...]:
+    if not train.alone:
+        return ()
+    return (f"{train.name} names no people: every picture counts as a person of its own",)
+
+
+def _refuse_one_class(kept: pa.Table, name: str) -> None:
+    """Splits and --limit may leave one class to train on."""
+    trained = kept.filter(pc.equal(kept[SPLIT], TRAIN))
+    if trained.num_rows and len(pc.unique(trained[LABEL])) < 2:
+        raise UsageError(
+            f"{name}: of the {trained.num_rows} examples to train on all are of one class, "
+            "expected at least 2 classes: give more data, a larger --limit or smaller fractions"
+        )
 
 
 def source_name(data: str) -> str:
     """Give the name by which a data set is recorded: digits, or that of its file."""
-    return DIGITS if data == DIGITS else _name(Path(data))
-
-
-def _name(path: Path) -> str:
-    """A file's name with its folder's: `cifar10/train.parquet`, never a path of this machine."""
-    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+    return DIGITS if data == DIGITS else name_of(Path(data))
 
 
 def _drawn(train: Rows, source: Source, params: Params) -> TextArray:
@@ -122,14 +157,14 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 def _describe(
-    source: Source, params: Params, classes: Classes, shapes: list[Shape], tables: list[pa.Table]
+    source: Source, params: Params, classes: Classes, shape: Shape, tables: list[pa.Table]
 ) -> Dataset:
     digits = source.data == DIGITS
     return Dataset(
         name=source_name(source.data),
         classes=classes.names,
-        size=params.data.size or shapes[0].size,
-        channels=max(shape.channels for shape in shapes),
+        size=params.data.size or shape.size,
+        channels=shape.channels,
         shards=params.data.shards,
         attributes=tuple(sorted({name for table in tables for name in attributes_of(table)})),
         label_noise=params.data.label_noise if digits else 0.0,

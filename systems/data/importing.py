@@ -43,7 +43,11 @@ _HALFWAY = ".importing"
 
 @dataclass(frozen=True)
 class Imported:
-    """What came in. counts: examples by split and class. suppressed: erased ones, left out."""
+    """What came in.
+
+    counts: examples by split and class. suppressed: erased ones, left out. notes: what was done
+    to the data that its owner may not expect, in words.
+    """
 
     data_version: str
     examples: int
@@ -51,6 +55,7 @@ class Imported:
     classes: int
     suppressed: int
     counts: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...] = ()
 
 
 def nobody(example_id: str, image_sha256: str) -> bool:
@@ -72,7 +77,8 @@ def import_dataset(
     erased examples are left out, so that nobody changes sides because somebody else is gone.
     """
     _refuse_second(ws)
-    table, dataset = gather(source, params)
+    gathered = gather(source, params)
+    table, dataset = gathered.table, gathered.dataset
     kept = _without_erased(table, suppressed)
     splits = np.array(kept[SPLIT].to_pylist(), dtype=str)
     refuse_empty(splits, name=dataset.name, expected=splits_expected(source, params))
@@ -87,6 +93,7 @@ def import_dataset(
         classes=len(dataset.classes),
         suppressed=table.num_rows - kept.num_rows,
         counts=manifest.counts,
+        notes=gathered.notes,
     )
 
 

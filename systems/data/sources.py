@@ -1,19 +1,24 @@
-"""Reads what a user offers: the embedded digits, a Parquet file, a folder with a manifest."""
+"""Reads what a user offers: the embedded digits, Parquet, a folder of pictures."""
 
 from __future__ import annotations
 
-import csv
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from systems.data.forms import manifests, parquet
+from systems.data.forms.manifests import MANIFEST
 from unlearning.errors import UsageError
 
-MANIFEST = "manifest.csv"
-_WHOLE = re.compile(r"-?\d{1,9}")
+USUAL = {
+    "image": ("image", "img", "file", "file_name"),
+    "label": ("label",),
+    "subject": ("subject_id", "subject"),
+    "example": ("example_id", "example"),
+}
+"""The names of columns that are taken without being told, the first that is there."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +30,38 @@ class Columns:
     subject: str | None = None
     example: str | None = None
 
+    def pick(self, role: str, there: Sequence[str], name: str) -> str | None:
+        """Give the column of a role; UsageError if one was named that is not there."""
+        wanted: str | None = getattr(self, role)
+        if wanted is None:
+            return next((usual for usual in USUAL[role] if usual in there), None)
+        if wanted not in there:
+            raise UsageError(
+                f"{name}: has no column '{wanted}', it has {', '.join(there)}: "
+                f"name one of them with --{role}"
+            )
+        return wanted
+
+    def require(self, role: str, there: Sequence[str], name: str) -> str:
+        """Give the column of a role; UsageError if there is none."""
+        column = self.pick(role, there, name)
+        if column is None:
+            usual = " or ".join(f"'{usual}'" for usual in USUAL[role])
+            raise UsageError(
+                f"{name}: has no column {usual}, it has {', '.join(there)}: "
+                f"name one of them with --{role}"
+            )
+        return column
+
 
 @dataclass(frozen=True)
 class Source:
     """What to import.
 
-    data: "digits", a Parquet file, a folder with manifest.csv, or such a manifest. test, holdout:
-    files or folders that give those sets; without them they are drawn from `data` by subject.
-    limit: how many training examples to keep at most.
+    data: "digits", a Parquet file or a folder of such, a folder with manifest.csv or with one
+    subfolder a class, or a manifest. test, holdout: files or folders that give those sets; without
+    them they are drawn from `data` by subject. limit: how many training examples to keep at most.
+    as_written: texts that look alike, or like a missing value, are meant as they are.
     """
 
     data: str
@@ -40,84 +69,55 @@ class Source:
     holdout: Path | None = None
     columns: Columns = field(default_factory=Columns)
     limit: int | None = None
+    as_written: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that keeps nothing."""
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(
+                f"--limit: got {self.limit}, expected how many training examples to keep, at least "
+                "1"
+            )
 
 
-def read_source(path: Path) -> pa.Table:
-    """Read a Parquet file or a folder with a manifest as it is; UsageError for anything else."""
+def read_source(path: Path, columns: Columns) -> pa.Table:
+    """Read Parquet or a folder of pictures as it is; UsageError for anything else."""
     if path.is_dir():
-        return _read_folder(path / MANIFEST)
-    if path.suffix.lower() == ".csv":
-        return _read_folder(path)
+        return _read_folder(path, columns)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return _read_manifest(path, columns)
     if not path.is_file():
         raise UsageError(
-            f"{path.name}: no such file, expected `digits`, a Parquet file or a folder with "
-            f"{MANIFEST}: correct the path"
+            f"{path.name}: no such file, expected `digits`, a Parquet file or a folder: "
+            "correct the path"
         )
-    try:
-        return pq.read_table(path, partitioning=None)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise UsageError(
-            f"{path.name}: is no readable Parquet file ({str(error).splitlines()[0][:100]}), "
-            f"expected Parquet or a folder with {MANIFEST}: convert it"
-        ) from error
+    return parquet.read_file(path)
 
 
-def _read_folder(manifest: Path) -> pa.Table:
-    records = _records(manifest)
-    if "file" not in records[0] or "label" not in records[0]:
+def source_name(path: Path) -> str:
+    """A file's name with its folder's: `cifar10/train.parquet`, never a path of this machine."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
+def _read_folder(folder: Path, columns: Columns) -> pa.Table:
+    manifest = folder / MANIFEST
+    parts = sorted(p for p in folder.iterdir() if p.suffix == parquet.SUFFIX and p.is_file())
+    if manifest.exists() and parts:
         raise UsageError(
-            f"{manifest.name}: has the columns {', '.join(records[0])}, expected at least file and "
-            "label: add them"
+            f"{folder.name}: holds both {MANIFEST} and Parquet files, expected one of them: name "
+            "the file that is meant"
         )
-    root = manifest.parent.resolve()
-    columns: dict[str, pa.Array] = {}
-    for name in records[0]:
-        values: list[str | None] = [record[name] for record in records]
-        columns[name] = pa.array(values, pa.string())
-    columns["file"] = pa.array(
-        [_content(root, record["file"], row) for row, record in enumerate(records)], pa.binary()
-    )
-    columns["label"] = _whole_numbers([record["label"] for record in records])
-    return pa.table(columns)
+    if parts:
+        return parquet.read_folder(folder, parts)
+    if manifest.exists():
+        return _read_manifest(manifest, columns)
+    return manifests.read_class_folders(folder)
 
 
-def _records(manifest: Path) -> list[dict[str, str]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            records = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{manifest.parent.name}/{manifest.name}: cannot be read ({error}), expected a CSV "
-            "file with a header and the columns file and label"
-        ) from error
-    if not records:
-        raise UsageError(f"{manifest.name}: has no rows, expected at least one image")
-    for row, record in enumerate(records):
-        if None in record or None in record.values():
-            raise UsageError(
-                f"{manifest.name}: row {row} has more or fewer fields than the header: correct it"
-            )
-    return records
+def _read_manifest(manifest: Path, columns: Columns) -> pa.Table:
+    def choose(header: Sequence[str]) -> str:
+        name = source_name(manifest)
+        columns.require("label", header, name)  # before any file is read
+        return columns.require("image", header, name)
 
-
-def _content(root: Path, name: str, row: int) -> bytes:
-    """Read one image; a path that leads out of the folder is refused, links included."""
-    path = Path(name)
-    if not name or path.is_absolute() or not (root / path).resolve().is_relative_to(root):
-        raise UsageError(
-            f"{MANIFEST}: row {row}: the file leads out of the folder, expected a relative path "
-            "inside it: correct the row"
-        )
-    try:
-        return (root / path).read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{MANIFEST}: row {row}: the file cannot be read ({error.strerror}): correct the row"
-        ) from error
-
-
-def _whole_numbers(labels: list[str]) -> pa.Array:
-    """A CSV file knows only text: take labels as numbers if every one is a whole number."""
-    if all(_WHOLE.fullmatch(label) for label in labels):
-        return pa.array([int(label) for label in labels], pa.int64())
-    return pa.array([label or None for label in labels], pa.string())
+    return manifests.read_manifest(manifest, choose)

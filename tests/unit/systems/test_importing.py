@@ -18,7 +18,7 @@ from PIL import Image
 from systems.data import images
 from systems.data.digits import digits_table
 from systems.data.gathering import gather
-from systems.data.sharding import shard_bytes, spread
+from systems.data.sharding import Dataset, shard_bytes, spread
 from systems.data.sources import Columns, Source
 from systems.data.splitting import draw_splits
 from systems.settings.params import Params, load_params
@@ -69,12 +69,17 @@ def offer(folder: Path, table: dict[str, Any], name: str = "train") -> str:
     return str(path)
 
 
+def taken(source: Source, params: Params) -> tuple[pa.Table, Dataset]:
+    gathered = gather(source, params)
+    return gathered.table, gathered.dataset
+
+
 def given(train: str, split: str, path: Path) -> Source:
     return Source(train, test=path) if split == "test" else Source(train, holdout=path)
 
 
 def test_a_parquet_file_comes_in_whole(folder: Path, params: Params) -> None:
-    table, dataset = gather(Source(offer(folder, columns(style=["a", None] * 20))), params)
+    table, dataset = taken(Source(offer(folder, columns(style=["a", None] * 20))), params)
     assert table.num_rows == 40
     assert dataset.classes == ("0", "1")
     assert (dataset.size, dataset.channels, dataset.attributes) == (8, 1, ("style",))
@@ -83,7 +88,7 @@ def test_a_parquet_file_comes_in_whole(folder: Path, params: Params) -> None:
 
 
 def test_nobody_is_in_two_splits(folder: Path, params: Params) -> None:
-    table, _ = gather(Source(offer(folder, columns())), params)
+    table, _ = taken(Source(offer(folder, columns())), params)
     pairs = set(zip(table["subject_id"].to_pylist(), table["split"].to_pylist(), strict=True))
     assert len(pairs) == 10
     assert Counter(split for _, split in pairs) == {"train": 6, "holdout": 2, "test": 2}
@@ -104,7 +109,10 @@ def test_nobody_is_in_two_splits(folder: Path, params: Params) -> None:
         ({"image": lambda c: at(c, 11, b"no")}, "row 11: image cannot be decoded (cannot identify"),
         ({"image": lambda c: at(c, 11, c[0][:-40])}, "row 11: image cannot be decoded ("),
         ({"image": lambda c: [str(i) for i in range(len(c))]}, "image column is string"),
-        ({"image": lambda c: None}, "has no column 'image', it has label, subject_id, example_id"),
+        (
+            {"image": lambda c: None},
+            "it has label, subject_id, example_id: name one of them with --image",
+        ),
         ({"label": lambda c: None}, "has no column 'label'"),
     ],
 )
@@ -128,18 +136,8 @@ def test_a_flipped_bit_in_an_image_is_found(folder: Path, params: Params) -> Non
         gather(Source(offer(folder, table)), params)
 
 
-def test_deep_images_are_refused_because_they_would_be_clipped(
-    folder: Path, params: Params
-) -> None:
-    file = io.BytesIO()
-    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(file, "PNG")
-    table = columns(image=at(columns()["image"], 2, file.getvalue()))
-    with pytest.raises(UsageError, match="row 2: image cannot be decoded \\(its mode is I;16"):
-        gather(Source(offer(folder, table)), params)
-
-
 def test_without_subjects_everybody_has_one_example(folder: Path, params: Params) -> None:
-    table, _ = gather(Source(offer(folder, columns(subject_id=None, example_id=None))), params)
+    table, _ = taken(Source(offer(folder, columns(subject_id=None, example_id=None))), params)
     assert table["subject_id"].to_pylist() == table["example_id"].to_pylist()
     assert sorted(table["example_id"].to_pylist())[7] == "row/000007"
 
@@ -148,7 +146,7 @@ def test_columns_are_named_by_options(folder: Path, params: Params) -> None:
     """`label` is then an attribute of the source; so is a column called `split`."""
     table = columns(kind=["b", "a"] * 20, who=list(range(40)), split=["x"] * 40)
     source = Source(offer(folder, table), columns=Columns(label="kind", subject="who"))
-    gathered, dataset = gather(source, params)
+    gathered, dataset = taken(source, params)
     assert dataset.classes == ("a", "b")
     assert gathered["label"].to_pylist()[:2] == [1, 0]
     assert dataset.attributes == ("source_label", "source_split", "source_subject_id")
@@ -158,16 +156,16 @@ def test_columns_are_named_by_options(folder: Path, params: Params) -> None:
 
 def test_images_in_records_come_in(folder: Path, params: Params) -> None:
     records = [{"bytes": image, "path": "x.png"} for image in columns()["image"]]
-    table, _ = gather(Source(offer(folder, columns(image=records))), params)
+    table, _ = taken(Source(offer(folder, columns(image=records))), params)
     assert table["image"][0].as_py() == png(0)
 
 
 def test_class_names_are_taken_where_they_fit_the_labels(folder: Path, params: Params) -> None:
     named = columns(class_name=["cat", "dog"] * 20)
-    _, dataset = gather(Source(offer(folder, named)), params)
+    _, dataset = taken(Source(offer(folder, named)), params)
     assert (dataset.classes, dataset.attributes) == (("cat", "dog"), ())
     loose = columns(class_name=["cat", "dog", "cat", "cow"] * 10)
-    _, dataset = gather(Source(offer(folder, loose)), params)
+    _, dataset = taken(Source(offer(folder, loose)), params)
     assert (dataset.classes, dataset.attributes) == (("0", "1"), ("class_name",))
 
 
@@ -178,7 +176,7 @@ def test_another_file_gives_the_test_set(folder: Path, params: Params) -> None:
         "example_id": [f"t{i}" for i in range(40)],
     }
     test = Path(offer(folder, columns(class_name=["cat", "dog"] * 20, **new), "test"))
-    table, _ = gather(Source(train, test=test), params)
+    table, _ = taken(Source(train, test=test), params)
     assert Counter(table["split"].to_pylist()) == {"train": 32, "holdout": 8, "test": 40}
     swapped = Path(offer(folder, columns(class_name=["dog", "cat"] * 20, **new), "swapped"))
     with pytest.raises(UsageError, match=r"swapped\.parquet: row 0: label and class_name disagree"):
@@ -206,7 +204,7 @@ def test_a_folder_with_a_manifest_comes_in(folder: Path, params: Params) -> None
         (folder / f"{i}.png").write_bytes(png(i, mode="RGB"))
         lines.append(f"{i}.png,{'cat' if i % 2 else 'ape'},p{i // 4},s{i % 3}")
     (folder / "manifest.csv").write_text("\n".join(lines))
-    table, dataset = gather(Source(str(folder)), params)
+    table, dataset = taken(Source(str(folder)), params)
     assert (dataset.classes, dataset.attributes) == (("ape", "cat"), ("style",))
     assert dataset.channels == 3
     assert len(set(table["subject_id"].to_pylist())) == 10
@@ -221,20 +219,6 @@ def test_a_manifest_leads_to_files_inside_its_folder_only(
     (folder / "a.png").write_bytes(png(1))
     (folder / "manifest.csv").write_text(f"file,label\na.png,0\n{name},1\n")
     with pytest.raises(UsageError, match=r"manifest.csv: row 1"):
-        gather(Source(str(folder)), params)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("file,label\n", "has no rows"),
-        ("name,label\na,0\n", "has the columns name, label, expected at least file and label"),
-        ("file,label\na.png,0,3\n", "row 0 has more or fewer fields"),
-    ],
-)
-def test_a_manifest_that_is_none(folder: Path, params: Params, text: str, said: str) -> None:
-    (folder / "manifest.csv").write_text(text)
-    with pytest.raises(UsageError, match=said):
         gather(Source(str(folder)), params)
 
 
@@ -310,6 +294,6 @@ def test_one_person_lies_in_one_shard_named_by_the_keyed_hash() -> None:
 
 
 def test_the_same_rows_give_the_same_bytes(folder: Path, params: Params) -> None:
-    table, _ = gather(Source(offer(folder, columns())), params)
+    table, _ = taken(Source(offer(folder, columns())), params)
     backwards = table.take(list(range(table.num_rows))[::-1])
     assert shard_bytes(table) == shard_bytes(backwards)
