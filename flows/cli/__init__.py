@@ -99,14 +99,19 @@ def complain(line: str, code: int, *, as_json: bool) -> None:
     typer.echo(f"lethe: {line}", err=True)
 
 
+AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant as they are."
+
+
 @app.command()
 def init(
     ctx: typer.Context,
-    data: Annotated[str, typer.Option(help="digits, a Parquet file, or a folder.")] = "digits",
+    data: Annotated[
+        str, typer.Option(help="digits, Parquet or a folder; see docs/input.md.")
+    ] = "digits",
     test: Annotated[Path | None, typer.Option(help="The test set; else split by person.")] = None,
     holdout: Annotated[Path | None, typer.Option(help="Never trained on, also elsewhere.")] = None,
-    image: Annotated[str, typer.Option(help="Column of the encoded image.")] = "image",
-    label: Annotated[str, typer.Option(help="Column of the class.")] = "label",
+    image: Annotated[str | None, typer.Option(help="Column of the image or its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
     example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
     network: Annotated[str | None, typer.Option(help="See `lethe list networks`.")] = None,
@@ -121,12 +126,14 @@ def init(
     shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every draw.")] = None,
     limit: Annotated[int | None, typer.Option(help="Training examples at most.")] = None,
+    as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
 ) -> None:
     """Make a workspace: import data, train or bring the first model, build the shadow bank."""
     from flows.cli import initialising
+    from systems.data.sources import Columns
 
-    columns = initialising.column_names(image, label, subject, example)
-    files = initialising.Files(data, test, holdout, weights, limit, mean, std)
+    columns = Columns(image, label, subject, example)
+    files = initialising.Files(data, test, holdout, weights, limit, mean, std, as_written)
     changes = {
         "network": network,
         "seed": seed,

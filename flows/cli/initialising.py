@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from flows.cli.commands import working
 from ledger import keys, suppression
@@ -31,11 +33,7 @@ class Files:
     limit: int | None
     mean: str | None
     std: str | None
-
-
-def column_names(image: str, label: str, subject: str | None, example: str | None) -> Columns:
-    """Give the columns of the user's file."""
-    return Columns(image=image, label=label, subject=subject, example=example)
+    as_written: bool = False
 
 
 def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +116,7 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 
 
 def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
+    notes: Sequence[str] = ()
     if ws.data_file.exists():
         _refuse_other_data(ws, files.data)
     else:
@@ -128,20 +127,24 @@ def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
             test=files.test,
             holdout=files.holdout,
             limit=files.limit,
+            as_written=files.as_written,
         )
-        importing.import_dataset(
+        notes = importing.import_dataset(
             ws,
             source,
             load_params(ws.root),
             key=keys.shard_key(ws.keys),
             suppressed=listed.contains,
-        )
+        ).notes
+    for note in notes:  # at once: training may take hours
+        typer.echo(f"lethe: {note}", err=True)
     subjects = set(reading.read_table(ws, ["subject_id"])["subject_id"].to_pylist())
     return {
         "data_version": versions.data_version(ws),
         "examples": loading.counts(ws),
         "subjects": len(subjects),
         "classes": len(loading.classes(ws)),
+        "notes": list(notes),
     }
 
 
