@@ -19,4 +19,5 @@ def _erase(run: Run) -> dict[str, Any]:
         "old_version": erasure.old_version,
         "new_version": erasure.new_version,
         "replaced": list(erasure.replaced),
+        "shards": None if erasure.shards is None else list(erasure.shards),
     }

@@ -16,7 +16,7 @@ from unlearning.errors import RequestDenied
 
 def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
     """Give the ids that any of the selectors names, by split, and the unknown values."""
-    found = [resolving.resolve(ws, selector) for selector in selectors]
+    found = resolving.resolve_all(ws, selectors)
     parts = {part: {i for one in found for i in getattr(one, part)} for part in SPLITS}
     unknown = {value for one in found for value in one.unknown}
     return {**{part: sorted(ids) for part, ids in parts.items()}, "unknown": sorted(unknown)}

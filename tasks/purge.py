@@ -39,7 +39,7 @@ def _purge(run: Run) -> dict[str, Any]:
     copies = [dataclasses.asdict(copy) for copy in purging.purge(ws, erased["replaced"])]
     copies += _purge_bank(run)
     forget_trained(run.at)
-    found = purging.holds(ws, run.all_ids())
+    found = purging.holds(ws, run.all_ids(), erased.get("shards"))
     if found:
         raise IntegrityError(
             f"erasure: {len(found)} places still hold forgotten bytes, first {found[0].where}; "

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger import durable
-from systems.data import versions
+from systems.data import index, versions
 from systems.data.columns import EXAMPLE, IMAGE, SPLIT, SUBJECT
 from systems.data.gathering import gather, splits_expected
 from systems.data.purging import current_keys, remove_objects
@@ -86,6 +86,7 @@ def import_dataset(
         versions.create(ws, params.remote.url)
         manifest = _written(ws, kept, dataset, key)
     manifest = _committed(ws, manifest)
+    index.build(ws)
     return Imported(
         data_version=manifest.data_version,
         examples=kept.num_rows,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from systems.data import index
 from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
 from systems.data.images import decode
 from systems.data.reading import read_table, verified_shards
@@ -60,7 +61,7 @@ def image_digests(ws: Workspace, ids: Collection[str]) -> list[tuple[str, str]]:
 
 def _rows(ws: Workspace, ids: Collection[str], columns: list[str]) -> pa.Table:
     wanted = sorted(set(ids))
-    table = read_table(ws, columns)
+    table = read_table(ws, columns, index.load(ws).shards(EXAMPLE, wanted))
     found = table.filter(pc.is_in(table[EXAMPLE], pa.array(wanted, pa.string())))
     if found.num_rows < len(wanted):
         raise RequestDenied(

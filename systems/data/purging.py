@@ -5,27 +5,24 @@ Never DVC's `gc`, which would take every other version along.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger import durable
-from systems.data import versions
+from systems.data import index, versions
 from systems.data.columns import EXAMPLE
+from systems.data.listings import History, history, in_places, listing_of, md5
+from systems.data.owing import settle
 from systems.data.reading import parse
 from systems.data.stores import ObjectStore, from_outside
 from systems.settings.workspace import Workspace
 from unlearning.errors import UsageError
 
-OWED = "owed.json"
 _PARQUET = b"PAR1"
-T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -63,95 +60,77 @@ def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
         )
     copies = remove_objects(ws, wanted)
     if all(copy.status is Status.REMOVED for copy in copies):
-        _settle(ws, wanted)
+        settle(ws, wanted)
     return copies
 
 
 def remove_objects(ws: Workspace, keys: frozenset[str]) -> list[Copy]:
     """Remove objects by key, whatever needs them; purge is the guarded door."""
-    return _in_places(ws, lambda places: [c for place in places for c in _remove(place, keys)])
+    return in_places(ws, lambda places: [c for place in places for c in _remove(place, keys)])
 
 
-def holds(ws: Workspace, ids: Collection[str]) -> list[Copy]:
-    """Look into every shard in workspace, cache and remote, and list those with these examples.
+def holds(ws: Workspace, ids: Collection[str], shards: Collection[str] | None = None) -> list[Copy]:
+    """List the copies of these examples in workspace, cache and remote.
 
-    A file that looks like a shard and cannot be read counts as holding them.
+    shards: names of those that held them, where that is known; without it the index is asked. What
+    was another shard in every version that lists it is not read; what no version lists is, and so
+    is all but the present version where nothing is known. A file that looks like a shard and cannot
+    be read counts as holding them.
     """
     wanted = frozenset(ids)
-    verdicts: dict[str, bool] = {}
+    among = _held_by(ws, wanted) if shards is None else frozenset(shards)
+    present = current_files(ws)
     copies = []
+    verdicts = dict.fromkeys(present.values(), False)
     for path in sorted(p for p in ws.data.rglob("*") if p.is_file()):
+        listed = present.get(path.relative_to(ws.data).as_posix())
+        if listed and among is not None and path.stem not in among:
+            continue
         content = durable.read(path)
         verdicts[md5(content)] = held = _contains(content, wanted)
         if held:
             copies.append(Copy("workspace", f"shard {path.stem}", Status.PRESENT))
-    elsewhere = _in_places(ws, lambda places: list(_holders(places, wanted, verdicts)))
+    elsewhere = in_places(
+        ws, lambda places: _holders(places, history(places), wanted, verdicts, among)
+    )
     return copies + [Copy(where, f"object {key}", Status.PRESENT) for where, key in elsewhere]
 
 
-def older_copies(ws: Workspace, ids: Collection[str]) -> frozenset[str]:
+def older_copies(
+    ws: Workspace, ids: Collection[str], shards: Collection[str] | None = None
+) -> frozenset[str]:
     """Keys of objects, in any version but the present one, that hold these examples.
 
     With them the keys of the versions that list such an object: without it they are not whole.
+    shards: as for `holds`.
     """
     current = current_keys(ws)
 
     def find(places: Sequence[ObjectStore]) -> frozenset[str]:
-        verdicts = dict.fromkeys(current, False)
-        found = {key for _, key in _holders(places, frozenset(ids), verdicts)}
-        return frozenset(found | set(_listing(places, found) if found else ()) - current)
+        known, verdicts = history(places), dict.fromkeys(current, False)
+        holding = _holders(places, known, frozenset(ids), verdicts, shards)
+        found = frozenset(key for _, key in holding)
+        return (found | known.listing_any(found)) - current
 
-    return _in_places(ws, find)
+    return in_places(ws, find)
+
+
+def current_files(ws: Workspace) -> Mapping[str, str]:
+    """DVC's keys of everything in data/, by path there: as the data version lists it.
+
+    Where no place has its listing, the files are read.
+    """
+    listed = listing_of(ws, versions.data_version(ws))
+    if listed:
+        return listed
+    files = (path for path in ws.data.rglob("*") if path.is_file())
+    return {path.relative_to(ws.data).as_posix(): md5(durable.read(path)) for path in files}
 
 
 def current_keys(ws: Workspace) -> frozenset[str]:
     """DVC's keys of everything in data/, and of the data version itself."""
-    files = (path for path in ws.data.rglob("*") if path.is_file())
     version = versions.data_version(ws) + versions.DIRECTORY
-    return frozenset({md5(durable.read(path)) for path in files} | {version})
-
-
-def owed(ws: Workspace) -> tuple[str | None, frozenset[str]]:
-    """The version before the first unpurged erasure, and the keys still to be purged."""
-    path = ws.artifacts / OWED
-    if not path.exists():
-        return None, frozenset()
-    tree = json.loads(durable.read(path))
-    return tree["old_version"], frozenset(tree["keys"])
-
-
-def owe(ws: Workspace, old_version: str | None, keys: Iterable[str]) -> None:
-    """Note keys as owed until a purge has seen them gone."""
-    before, known = owed(ws)
-    _note(ws, before or old_version, known | frozenset(keys))
-
-
-def md5(content: bytes) -> str:
-    """DVC's key of a file; for addressing only, integrity is SHA-256's matter."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def _settle(ws: Workspace, keys: frozenset[str]) -> None:
-    before, known = owed(ws)
-    _note(ws, before, known - keys)
-
-
-def _note(ws: Workspace, old_version: str | None, keys: frozenset[str]) -> None:
-    path = ws.artifacts / OWED
-    if not keys:
-        durable.remove(path)
-        return
-    durable.make_folder(ws.artifacts)
-    content = json.dumps({"old_version": old_version, "keys": sorted(keys)})
-    durable.write(path, content.encode())
-
-
-def _in_places(ws: Workspace, work: Callable[[Sequence[ObjectStore]], T]) -> T:
-    def once() -> T:
-        with versions.stores(ws) as places:
-            return work(places)
-
-    return versions.patiently(once)
+    return frozenset({*current_files(ws).values(), version})
 
 
 def _remove(place: ObjectStore, wanted: frozenset[str]) -> list[Copy]:
@@ -183,18 +162,35 @@ def _failure(place: ObjectStore, key: str) -> dict[str, str]:
     return {}
 
 
+def _held_by(ws: Workspace, wanted: frozenset[str]) -> frozenset[str] | None:
+    """Name the shards that hold all of these now; None where the index does not know one."""
+    return index.load(ws).all_shards(EXAMPLE, wanted) if wanted else None
+
+
 def _holders(
-    places: Sequence[ObjectStore], wanted: frozenset[str], verdicts: dict[str, bool]
-) -> Iterator[tuple[str, str]]:
+    places: Sequence[ObjectStore],
+    known: History,
+    wanted: frozenset[str],
+    verdicts: dict[str, bool],
+    among: Collection[str] | None,
+) -> list[tuple[str, str]]:
     """Give (place, key) of objects with the examples; each key's content is read once."""
+    found = []
     for place in places:
         for key in sorted(place.keys()):
             if key.endswith(versions.DIRECTORY):
                 continue
             if key not in verdicts:
-                verdicts[key] = _suspect(place, key, wanted)
+                verdicts[key] = _may_hold(known, key, among) and _suspect(place, key, wanted)
             if verdicts[key]:
-                yield place.where, key
+                found.append((place.where, key))
+    return found
+
+
+def _may_hold(known: History, key: str, among: Collection[str] | None) -> bool:
+    """Whether an object has to be looked into: it was one of these shards, or nobody knows."""
+    names = known.shards.get(key, frozenset())
+    return among is None or not names or not names.isdisjoint(among)
 
 
 def _suspect(place: ObjectStore, key: str, wanted: frozenset[str]) -> bool:
@@ -204,23 +200,6 @@ def _suspect(place: ObjectStore, key: str, wanted: frozenset[str]) -> bool:
     except FileNotFoundError:  # an upload that was never finished
         return True
     return _contains(content, wanted)
-
-
-def _listing(places: Sequence[ObjectStore], wanted: Set[str]) -> Iterator[str]:
-    """Give the keys of the versions in which one of the wanted objects is listed."""
-    for place in places:
-        listings = (key for key in sorted(place.keys()) if key.endswith(versions.DIRECTORY))
-        for key in listings:
-            if not wanted.isdisjoint(_listed(place.read(key))):
-                yield key
-
-
-def _listed(content: bytes) -> set[str]:
-    """Keys that a version lists; none if it is not readable, and then it leads nowhere."""
-    try:
-        return {entry["md5"] for entry in json.loads(content)}
-    except (ValueError, TypeError, KeyError):
-        return set()
 
 
 def _contains(content: bytes, wanted: frozenset[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ledger import durable
 from systems.data import versions
 from systems.data.columns import EXAMPLE
-from systems.data.sharding import Manifest, Shard, load_manifest
+from systems.data.sharding import Manifest, Shard, load_dataset, load_manifest, schema
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError, IntegrityError
 
@@ -40,31 +40,42 @@ def shard_path(ws: Workspace, name: str) -> Path:
     return ws.shards / f"{name}.parquet"
 
 
-def verified_shards(ws: Workspace) -> dict[str, bytes]:
-    """Read every shard, in the order of their names, and check all before returning any.
+def verified_shards(ws: Workspace, only: Collection[str] | None = None) -> dict[str, bytes]:
+    """Read every shard, or only some, by name and in that order; check all before returning any.
 
     A missing shard is brought back from the remote; InfrastructureError if that has none either.
     IntegrityError if a shard is not the one that was stored: nothing is changed or replaced.
     """
     manifest, plan = load_manifest(ws), load_plan(ws)
-    expected = {shard_path(ws, name): ok for name, ok in _acceptable(manifest, plan).items()}
-    needed = [ws.dataset, *(path for path, digests in expected.items() if None not in digests)]
-    if missing := [path for path in needed if not path.exists()]:
-        _fetch(ws, missing)
+    acceptable = _acceptable(manifest, plan)
+    names = acceptable.keys() if only is None else acceptable.keys() & only
+    expected = {shard_path(ws, name): acceptable[name] for name in names}
+    _bring(ws, expected)
     _check(ws.dataset, frozenset({manifest.dataset_sha256}))
     present = (path for path in sorted(expected) if path.exists())
     return {path.stem: _check(path, expected[path]) for path in present}
 
 
-def read_table(ws: Workspace, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read these columns of all shards, checked, ordered by example id.
+def bring_missing(ws: Workspace) -> None:
+    """Bring back from the remote what data/ should hold and does not; nothing else is touched."""
+    acceptable = _acceptable(load_manifest(ws), load_plan(ws))
+    _bring(ws, {shard_path(ws, name): digests for name, digests in acceptable.items()})
+
+
+def read_table(
+    ws: Workspace, columns: Sequence[str] | None = None, only: Collection[str] | None = None
+) -> pa.Table:
+    """Read these columns of all shards, or of some, checked, ordered by example id.
 
     The order does not depend on the shard key, so the same data trains the same model anywhere.
     """
     wanted = None if columns is None else list(dict.fromkeys([*columns, EXAMPLE]))
-    tables = [parse(content, wanted) for content in verified_shards(ws).values()]
-    if not tables:
+    tables = [parse(content, wanted) for content in verified_shards(ws, only).values()]
+    if not tables and only is None:
         raise IntegrityError("data/shards: holds no example, expected at least one")
+    if not tables:
+        empty = schema(load_dataset(ws).attributes).empty_table()
+        return empty if wanted is None else empty.select(wanted)
     return pa.concat_tables(tables).sort_by(EXAMPLE)
 
 
@@ -117,6 +128,12 @@ def _digest(coming: Mapping[str, Shard | None], name: str) -> tuple[str | None, 
         return ()
     shard = coming[name]
     return (shard.sha256 if shard else None,)
+
+
+def _bring(ws: Workspace, expected: Mapping[Path, frozenset[str | None]]) -> None:
+    needed = [ws.dataset, *(path for path, digests in expected.items() if None not in digests)]
+    if missing := [path for path in needed if not path.exists()]:
+        _fetch(ws, missing)
 
 
 def _fetch(ws: Workspace, missing: list[Path]) -> None:

@@ -1,15 +1,21 @@
-"""What a selector means in the present data version: example ids, by split."""
+"""What selectors mean in the present data version: example ids, by split.
+
+Subjects and examples are looked for in the shards that the index names, everything else in all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ledger.domain import Selector
+from systems.data import index
 from systems.data.columns import EXAMPLE, LABEL, SPLIT, SUBJECT
 from systems.data.reading import read_table
-from systems.data.sharding import load_dataset
+from systems.data.sharding import Dataset, load_dataset
 from systems.settings.workspace import Workspace
 from unlearning.domain import HOLDOUT, SPLITS, TEST, TRAIN
 from unlearning.errors import UsageError
@@ -37,34 +43,52 @@ class Resolution:
 
 def resolve(ws: Workspace, selector: Selector) -> Resolution:
     """Find the examples that a selector means; UsageError if it names a column that is none."""
-    column = selector.column if selector.kind == "where" else _COLUMN_OF[selector.kind]
+    (found,) = resolve_all(ws, [selector])
+    return found
+
+
+def resolve_all(ws: Workspace, selectors: Sequence[Selector]) -> list[Resolution]:
+    """Find the examples of each selector; the shards that hold any are read and checked once."""
     dataset = load_dataset(ws)
-    if selector.kind == "where" and column not in dataset.attributes:
+    columns = [_column(selector, dataset) for selector in selectors]
+    if not selectors:
+        return []
+    table = read_table(ws, [*columns, SPLIT], _shards(ws, selectors))
+    pairs = zip(selectors, columns, strict=True)
+    return [_resolution(table, column, selector, dataset) for selector, column in pairs]
+
+
+def _column(selector: Selector, dataset: Dataset) -> str:
+    if selector.kind != "where":
+        return _COLUMN_OF[selector.kind]
+    if selector.column not in dataset.attributes:
         known = ", ".join(dataset.attributes) or "none"
         raise UsageError(
-            f"where: the data has no attribute '{column}', it has {known}: name one of them, or "
-            "select by subject, example or class"
+            f"where: the data has no attribute '{selector.column}', it has {known}: name one of "
+            "them, or select by subject, example or class"
         )
-    table = read_table(ws, [str(column), SPLIT])
-    values = table[column].to_pylist()
+    return str(selector.column)
+
+
+def _shards(ws: Workspace, selectors: Sequence[Selector]) -> frozenset[str] | None:
+    """Name the shards that can hold what is selected; None where it may be any."""
+    if any(_COLUMN_OF.get(selector.kind) not in index.INDEXED for selector in selectors):
+        return None
+    known = index.load(ws)
+    found = (known.shards(_COLUMN_OF[one.kind], one.values) for one in selectors)
+    return frozenset[str]().union(*found)
+
+
+def _resolution(table: pa.Table, column: str, selector: Selector, dataset: Dataset) -> Resolution:
+    """Pick a selector's rows; the table is ordered by example id, and so are the ids."""
+    wanted: list[str] | list[int] = list(dict.fromkeys(selector.values))
     if selector.kind == "class":
-        values = [dataset.classes[label] for label in values]
-    return _resolution(table, values, frozenset(selector.values), selector.values)
-
-
-def _resolution(
-    table: pa.Table, values: list[str], wanted: frozenset[str], order: tuple[str, ...]
-) -> Resolution:
-    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
-    seen = set()
-    rows = zip(values, table[EXAMPLE].to_pylist(), table[SPLIT].to_pylist(), strict=True)
-    for value, example, split in rows:
-        if value in wanted:
-            splits[split].append(example)
-            seen.add(value)
-    return Resolution(
-        train=tuple(splits[TRAIN]),
-        holdout=tuple(splits[HOLDOUT]),
-        test=tuple(splits[TEST]),
-        unknown=tuple(value for value in dict.fromkeys(order) if value not in seen),
-    )
+        wanted = [n for n, name in enumerate(dataset.classes) if name in selector.values]
+    chosen = pa.array(wanted, table.schema.field(column).type)
+    rows = table.filter(pc.is_in(table[column], chosen))
+    seen = set(rows[column].unique().to_pylist())
+    names = {dataset.classes[n] for n in seen} if selector.kind == "class" else seen
+    unknown = [value for value in dict.fromkeys(selector.values) if value not in names]
+    splits = {split: rows.filter(pc.equal(rows[SPLIT], split)) for split in SPLITS}
+    ids = {split: tuple(part[EXAMPLE].to_pylist()) for split, part in splits.items()}
+    return Resolution(ids[TRAIN], ids[HOLDOUT], ids[TEST], unknown=tuple(unknown))

@@ -65,6 +65,21 @@ def add(ws: Workspace) -> str:
     return data_version(ws)
 
 
+def keys_seen(ws: Workspace, paths: Sequence[Path]) -> dict[Path, str | None]:
+    """Give DVC's keys of files in data/, None of one that changed since DVC last read it."""
+    from dvc.fs import localfs
+
+    found: dict[Path, str | None] = {}
+
+    def look(repo: Any) -> None:
+        for path in paths:
+            _, key = repo.state.get(str(path), localfs)
+            found[path] = key and str(key.value)
+
+    _with_repo(ws, "dvc status", look)
+    return found
+
+
 def push(ws: Workspace) -> None:
     """Copy the data version's objects to the remote, those that it lacks."""
     _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)]))
