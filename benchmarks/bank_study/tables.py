@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.bank_study.cells import CHAMPION, RETRAINED, SHADOW, Seen
 from benchmarks.gates.tables import grouped
-from benchmarks.means import markdown, mean_of
+from benchmarks.markdown import table as markdown
+from benchmarks.means import mean_of
 from unlearning.domain import Outcome
 from unlearning.statistics.intervals import LEVEL, Interval, clopper_pearson
 

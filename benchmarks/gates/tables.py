@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from benchmarks.markdown import table as markdown
 from unlearning.domain import Decision
 from unlearning.statistics.intervals import Interval, clopper_pearson
 
@@ -200,19 +201,19 @@ def page(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(row.candidate for row in rows))
     return "\n".join(
         (
-            _markdown(
+            markdown(
                 ("demand", "n", "found (95 %)", "usual gate (95 %)", ""),
                 (
                     (d.demand, d.n, _percent(d.found), _percent(d.usual), _met(d))
                     for d in demands(rows)
                 ),
             ),
-            _markdown(
+            markdown(
                 ("candidate", "is", "n", *DECISIONS, "released by the usual gate"),
                 map(_candidate, by_candidate(rows)),
             ),
             "Released / refused / inconclusive, then released by the usual gate:\n",
-            _markdown(
+            markdown(
                 ("request", "examples", "power", *names),
                 (_request(of, names) for of in grouped(rows, lambda r: (r.kind, r.size)).values()),
             ),
@@ -245,8 +246,3 @@ def _met(demand: Demand) -> str:
 
 def _percent(found: Interval | None) -> str:
     return "-" if found is None else f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
-
-
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)

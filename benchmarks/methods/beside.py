@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks.markdown import table as markdown
 from benchmarks.methods.cells import RETRAINED
-from benchmarks.results_pages import table as markdown
 
 PUBLISHED = Path(__file__).parent / "published.yaml"
 EPOCHS = 200

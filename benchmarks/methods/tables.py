@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table as markdown
 from benchmarks.methods.cells import ORIGINAL, OTHER, RETRAINED
-from benchmarks.results_pages import table as markdown
 
 PERCENT = ("FA", "RA", "TA", "forget_valid", "mia_entropy_lr", "mia_conf_svc")
 """Columns that papers print in percent, with their gap to the retrained model."""

@@ -22,7 +22,8 @@ import torch
 import yaml
 
 from benchmarks import presets, record, samples
-from benchmarks.means import markdown, write_page
+from benchmarks.markdown import table as markdown
+from benchmarks.means import write_page
 from benchmarks.methods import grounds
 from benchmarks.presets import ANY, Preset
 from benchmarks.ulira import arithmetic
