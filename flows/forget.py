@@ -14,22 +14,24 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import unlearn as ladder
-from tasks.claim import claim_requests
+from tasks.claim import claim_requests, link_erased
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased, expect_limits, expect_sound_data
 from tasks.extract import extract_forget_set
 from tasks.judge import judge_attempt
 from tasks.promote import promote_candidate
-from tasks.purge import finish_purging, purge_copies
+from tasks.purge import finish_linked, finish_purging, purge_copies
 from tasks.running.champion import as_champion
+from tasks.running.opened import opened
 from tasks.running.run import Run, close, give_back
-from tasks.seal import ERASING, RELEASED, decide, seal_evidence
+from tasks.seal import ERASING, PURGED, RELEASED, decide, seal_evidence
 from tasks.suppress import suppress_examples
 from tasks.trace import start_tracking, trace_attempt, trace_run
 from tasks.unlearn import Attempt
 
 step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
 
+link = step(link_erased)
 claim = step(claim_requests)
 extract = step(extract_forget_set)
 expect_data = step(expect_sound_data)
@@ -55,8 +57,12 @@ def forget(
     method: str | None = None,
 ) -> dict[str, Any]:
     """Extract the forget set, unlearn, judge, seal, promote, erase; or leave the champion alone."""
-    # (1) Claim the requests, or go on with the run that a crash left over them.
-    run = claim(workspace, requests, Path(policy), method)
+    # (1) Requests for what is erased already go with the run that did it. Claim the others, or go
+    #     on with the run that a crash left over them.
+    waiting = link(workspace, requests)
+    if not waiting:
+        return settled(workspace, requests)
+    run = claim(workspace, waiting, Path(policy), method)
 
     # (2) Extract the forget set from the verified data version, and check both.
     forget_set = extract(run)
@@ -102,8 +108,8 @@ def summary(run: Run) -> dict[str, Any]:
     decided = run.done("decided") or {}
     tried = ladder.attempts_done(run)
     requests = run.requests
-    erases = decided["decision"] in ERASING
-    remaining = finish_purging(run.at, requests) if erases else []
+    served = run.served if decided["decision"] in ERASING else requests
+    remaining = finish_purging(run.at, served) if decided["decision"] in ERASING else []
     found = {
         "run": run.ref,
         "requests": list(requests),
@@ -113,10 +119,28 @@ def summary(run: Run) -> dict[str, Any]:
         "champion": as_champion(run.at),
         "evidence": str(run.bundle),
         "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
-        "states": {ref: str(run.at.ledger.request(ref).state) for ref in requests},
+        "states": {ref: str(run.at.ledger.request(ref).state) for ref in served},
     }
     close(run)  # last: what a crash leaves undone before, the same command does again
     return found
+
+
+def settled(workspace: str, requests: Sequence[str]) -> dict[str, Any]:
+    """Complete requests that another run has served, as far as no copy remains."""
+    at = opened(workspace)
+    remaining = finish_linked(at, requests)
+    found = [at.ledger.request(ref) for ref in requests]
+    return {
+        "run": found[-1].run,
+        "requests": list(requests),
+        "attempts": [],
+        "decision": PURGED,
+        "assurance": "A1",
+        "champion": as_champion(at),
+        "evidence": None,
+        "copies": remaining,
+        "states": {request.ref: str(request.state) for request in found},
+    }
 
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:

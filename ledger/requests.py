@@ -98,7 +98,7 @@ class Ledger:
                 "reason": reason,
                 "key_digest": digest,
                 "content_digest": content,
-                "run": erased_by,
+                "run": erased_by if self._started(erased_by) else None,
             }
             return self._new_request(selector, fields, now)
 
@@ -111,7 +111,8 @@ class Ledger:
             key = f"{run}/{ref}/linked"
             if self.log.find(key) is None:
                 check_move(self.request(ref), State.PURGING)
-            body = {"request": ref, "run": run, "state": State.PURGING, "reason": _goes_with(run)}
+            reason, known = _goes_with(run), run if self._started(run) else None
+            body = {"request": ref, "run": known, "state": State.PURGING, "reason": reason}
             self._store.record("linked", body, key=key, now=now)
             return self.request(ref)
 
@@ -225,6 +226,9 @@ class Ledger:
             self.run_requests(run)
             entry = self._store.record("step", work(), key=key, now=clock())
         return dict(entry.body)
+
+    def _started(self, run: str | None) -> bool:
+        return run is not None and self._store.tables.run_requests(run) is not None
 
     def _outcome(
         self, selector: Selector, examples: int, denial: str | None, erased_by: str | None

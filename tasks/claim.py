@@ -9,8 +9,9 @@ from typing import Any
 from ledger import durable
 from ledger.domain import State
 from tasks import adopt
+from tasks.extract import erasing_run, find
 from tasks.running.champion import sealed_champion
-from tasks.running.opened import opened
+from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, sweep
 from unlearning.digests import sha256_hex
@@ -34,6 +35,23 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     run.once("begun", lambda: _begin(run, policy, method))
     run.move(State.EXTRACTING)
     return run
+
+
+def link_erased(root: str, refs: Sequence[str]) -> list[str]:
+    """Let requests whose examples were erased go with the run that did it; give the others."""
+    at = opened(root)
+    return [ref for ref in refs if not _linked(at, ref)]
+
+
+def _linked(at: Opened, ref: str) -> bool:
+    held = {member for members in at.ledger.unfinished_runs().values() for member in members}
+    if ref in held or at.ledger.request(ref).state is not State.ACCEPTED:
+        return False
+    selector = at.ledger.selector(ref)
+    run = erasing_run(at.ws, selector, find(at.ws, [selector]))
+    if run is not None:
+        at.ledger.link(ref, run, now=utc_now())
+    return run is not None
 
 
 def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ledger import suppression
 from ledger.domain import Selector
 from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
@@ -20,6 +21,16 @@ def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
     parts = {part: {i for one in found for i in getattr(one, part)} for part in SPLITS}
     unknown = {value for one in found for value in one.unknown}
     return {**{part: sorted(ids) for part, ids in parts.items()}, "unknown": sorted(unknown)}
+
+
+def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> str | None:
+    """Name the run that erased all that a selector means; None if it still means something.
+
+    Also None if nothing of it was ever here. ids: what `find` gives for the selector.
+    """
+    if any(ids[part] for part in SPLITS):
+        return None
+    return suppression.load(ws.records, ws.keys).erased_by(selector)
 
 
 def likewise(selectors: Sequence[Selector]) -> bool:

@@ -101,6 +101,12 @@ def _kept_until(at: Opened, old: ModelVersion) -> datetime:
     return min(map(datetime.fromisoformat, dates)) + timedelta(days=at.params.model.grace_days)
 
 
+def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
+    """Complete requests that go with runs of others, but for runs that are not at their end."""
+    unfinished = at.ledger.unfinished_runs()
+    return finish_purging(at, [r for r in refs if at.ledger.request(r).run not in unfinished])
+
+
 def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Erase the versions whose days of grace are over, and complete the requests that have none.
 

@@ -24,7 +24,8 @@ from unlearning.errors import IntegrityError
 from unlearning.methods import METHODS
 
 RELEASED = str(Decision.RELEASED)
-ERASING = (RELEASED, str(Decision.PURGED))
+PURGED = str(Decision.PURGED)
+ERASING = (RELEASED, PURGED)
 """Decisions after which the examples are erased."""
 
 PACKAGES = ("torch", "numpy", "scipy", "timm", "prefect", "mlflow", "dvc", "great-expectations")

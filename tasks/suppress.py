@@ -5,18 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from ledger import suppression
-from ledger.domain import State
+from ledger.domain import Selector, State
 from systems.data import loading
+from tasks.extract import find
+from tasks.running.records import utc_now
 from tasks.running.run import Run
+from unlearning.domain import SPLITS
 
 
 def suppress_examples(run: Run) -> dict[str, Any]:
-    """List the examples so that they are never taken in again, before they are gone (I7)."""
+    """List what goes, before it is gone (I7); other requests for no more than that go with it."""
     run.move(State.PURGING)
-    return run.once("suppressed", lambda: _suppress(run))
+    body = run.once("suppressed", lambda: _suppress(run))
+    for ref in body.get("covers", ()):
+        run.at.ledger.link(ref, run.ref, now=utc_now())
+    return body
 
 
 def _suppress(run: Run) -> dict[str, Any]:
-    ws = run.at.ws
-    added = suppression.add(ws.records, ws.keys, loading.image_digests(ws, run.all_ids()))
-    return {"added": added}
+    ws, ledger = run.at.ws, run.at.ledger
+    images, subjects = loading.leaving(ws, run.all_ids())
+    values = [value for example in images for value in suppression.example_values(*example)]
+    values += suppression.subject_values(subjects)
+    for ref in run.requests:
+        values += _asked_for(ledger.selector(ref))
+    added = suppression.add(ws.records, ws.keys, values, run=run.ref)
+    return {"added": added, "sha256": suppression.digest(ws.records), "covers": _covered(run)}
+
+
+def _asked_for(selector: Selector) -> list[tuple[str, str]]:
+    """What a class or an attribute is known by; ids are listed where they belonged to something."""
+    return [] if selector.kind == "example" else suppression.selector_values(selector)
+
+
+def _covered(run: Run) -> list[str]:
+    """The waiting requests that ask for nothing but what this run erases."""
+    ledger, erased = run.at.ledger, set(run.all_ids())
+    held = {ref for refs in ledger.unfinished_runs().values() for ref in refs}
+    waiting = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    covered = []
+    for ref in waiting:
+        found = find(run.at.ws, [ledger.selector(ref)]) if ref not in held else {}
+        ids = {example for part in SPLITS for example in found.get(part, ())}
+        if ids and ids <= erased:
+            covered.append(ref)
+    return covered

@@ -74,7 +74,8 @@ def submit(
     if jurisdiction not in list(Jurisdiction):
         raise UsageError(f"--jurisdiction: got {jurisdiction!r}, expected gdpr or ccpa")
     with working(path) as at:
-        from tasks.extract import find, refusal
+        from tasks.extract import erasing_run, find, refusal
+        from tasks.purge import finish_linked
         from unlearning.domain import SPLITS
 
         ids = find(at.ws, [selector])
@@ -86,8 +87,11 @@ def submit(
             examples=sum(len(ids[part]) for part in SPLITS),
             now=utc_now(),
             denial=refusal(at, ids),
+            erased_by=erasing_run(at.ws, selector, ids),
         )
-    return {**as_record(request), "unknown": len(ids["unknown"])}
+        if request.state is State.PURGING:
+            finish_linked(at, [request.ref])
+        return {**as_record(at.ledger.request(request.ref)), "unknown": len(ids["unknown"])}
 
 
 def _moment(text: str | None) -> datetime:

@@ -33,7 +33,8 @@ def show(path: Path, request: str) -> dict[str, Any]:
     ws = Workspace.at(path)
     ledger = _ledger(ws)
     found = ledger.request(request)
-    runs = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
+    begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
+    runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
     history = [
         {"at": entry.at, "event": entry.event, "state": entry.body.get("state", "")}
         for entry in ledger.log.entries()

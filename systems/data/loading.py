@@ -47,12 +47,22 @@ def extract(ws: Workspace, ids: Collection[str]) -> Examples:
     return _decoded(_rows(ws, ids, [IMAGE, LABEL, EXAMPLE, SUBJECT]), load_dataset(ws))
 
 
-def image_digests(ws: Workspace, ids: Collection[str]) -> list[tuple[str, str]]:
-    """Give (example id, SHA-256 of the stored image) of these examples, for the suppression list.
+def leaving(ws: Workspace, ids: Collection[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Give what goes with these examples, for the suppression list: personal data.
 
-    RequestDenied unless all are there.
+    That is (example id, SHA-256 of the stored image) of each, and the subjects of whom nothing
+    would be left. RequestDenied unless all are there.
     """
-    table = _rows(ws, ids, [IMAGE, EXAMPLE])
+    table = read_table(ws, [IMAGE, EXAMPLE, SUBJECT])
+    gone = pc.is_in(table[EXAMPLE], pa.array(sorted(set(ids)), pa.string()))
+    going, staying = table.filter(gone), table.filter(pc.invert(gone))
+    _refuse_missing(ws, ids, going)
+    subjects = set(going[SUBJECT].to_pylist()) - set(staying[SUBJECT].to_pylist())
+    return image_digests(going), sorted(subjects)
+
+
+def image_digests(table: pa.Table) -> list[tuple[str, str]]:
+    """Give (example id, SHA-256 of the stored image) of each row."""
     return [
         (example, hashlib.sha256(image).hexdigest())
         for example, image in zip(table[EXAMPLE].to_pylist(), table[IMAGE].to_pylist(), strict=True)
@@ -63,12 +73,17 @@ def _rows(ws: Workspace, ids: Collection[str], columns: list[str]) -> pa.Table:
     wanted = sorted(set(ids))
     table = read_table(ws, columns, index.load(ws).shards(EXAMPLE, wanted))
     found = table.filter(pc.is_in(table[EXAMPLE], pa.array(wanted, pa.string())))
-    if found.num_rows < len(wanted):
+    _refuse_missing(ws, ids, found)
+    return found
+
+
+def _refuse_missing(ws: Workspace, ids: Collection[str], found: pa.Table) -> None:
+    wanted = len(set(ids))
+    if found.num_rows < wanted:
         raise RequestDenied(
-            f"{len(wanted) - found.num_rows} of {len(wanted)} examples are not in data version "
+            f"{wanted - found.num_rows} of {wanted} examples are not in data version "
             f"{data_version(ws)}, expected all: resolve the request again"
         )
-    return found
 
 
 def _of_split(table: pa.Table, split: str) -> pa.Table:

@@ -39,6 +39,13 @@ class Run:
         return self.at.ledger.run_requests(self.ref)
 
     @property
+    def served(self) -> tuple[str, ...]:
+        """Its requests, and those that go with it because it erased what they ask for."""
+        known = self.at.ledger.requests(None, utc_now())
+        linked = (r.ref for r in known if r.run == self.ref and r.state is State.PURGING)
+        return tuple(sorted({*self.requests, *linked}))
+
+    @property
     def folder(self) -> Path:
         """Where the run keeps what is not released; removed when the run is closed."""
         return self.at.ws.candidates / self.ref

@@ -73,9 +73,12 @@ class TestTenPeople:
         assert [path for path in files if path.suffix in names] == []
         assert [path for path in files if is_pickle(path.read_bytes())] == []
 
-    def test_an_erased_person_is_unknown(self, told: Told) -> None:
-        answer = told.lethe("submit", "--subject", told.canary.subjects[0], code=DENIED)
-        assert answer.json["state"] == "denied"
+    def test_an_erased_person_who_asks_again_goes_with_the_run(self, told: Told) -> None:
+        answer = told.lethe("submit", "--subject", told.canary.subjects[0])
+        assert answer.json["state"] == told.lethe("show", told.request).json["state"] == "purging"
+        assert answer.json["run"] == told.answer.json["run"]
+        (served,) = told.lethe("show", answer.json["request"]).json["runs"]
+        assert served["evidence"] == told.answer.json["evidence"]
 
 
 def visible(root: Path) -> Iterator[Path]:
@@ -137,16 +140,21 @@ def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> N
     assert len(lethe("list", "versions").json["versions"]) == 2
 
 
-def test_what_nothing_can_serve_any_more_holds_up_nobody(lethe: Lethe) -> None:
-    """Asked for twice, and erased by the first: the second waits, and goes with the next run."""
-    person, other = people_of(lethe.root, "train", 2)
+def test_what_is_asked_for_twice_is_served_once(lethe: Lethe) -> None:
+    """While it waits, and after it was served: completed by reference, never left waiting."""
+    lethe.change("model", "grace_days", 0)
+    (person,) = people_of(lethe.root, "train", 1)
     first, second = (lethe.submit("--subject", person) for _ in range(2))
-    assert lethe.forget(first).json["decision"] == "released"
-    answer = lethe.forget(second, code=DENIED)
-    assert "matches no example" in answer.err
-    assert lethe("show", second).json["state"] == "accepted"
-    third = lethe.submit("--subject", other)
-    assert lethe.forget("--all").json["states"] == dict.fromkeys((second, third), "purging")
+    found = lethe.forget(first).json
+    assert found["decision"] == "released"
+    assert found["states"] == dict.fromkeys((first, second), "complete")
+    again = lethe("submit", "--subject", person).json
+    assert (again["state"], again["run"]) == ("complete", found["run"])
+    keys = lethe.root / "keys" / "requests"
+    assert list(keys.iterdir()) == []
+    entries = len(lethe.entries())
+    assert lethe.forget("--all", code=2).err.count("\n") == 1
+    assert len(lethe.entries()) == entries
 
 
 def test_requests_that_together_are_all_of_the_data(lethe: Lethe) -> None:

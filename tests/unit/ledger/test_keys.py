@@ -24,8 +24,6 @@ from ledger.keys import (
 from ledger.lock import workspace_lock
 from unlearning.errors import InfrastructureError, IntegrityError
 
-EXAMPLES = [("img-1", "aa" * 32), ("img-2", "bb" * 32)]
-
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
@@ -61,7 +59,7 @@ def test_a_lost_signing_key_is_not_silently_replaced(keys: Path, records: Path):
 
 
 def test_a_lost_suppression_key_is_not_replaced_while_a_list_needs_it(keys: Path, records: Path):
-    suppression.add(records, keys, EXAMPLES)
+    suppression.add(records, keys, [("id", "img-1")], run="run-1")
     (keys / "suppression.key").unlink()
     with pytest.raises(KeyMissing, match=r"suppression\.key"):
         create_keys(keys, records)
@@ -119,31 +117,6 @@ def test_shredding_the_key_closes_the_file_for_good(keys: Path, tmp_path: Path):
 def test_a_reference_cannot_leave_the_folder(keys: Path, tmp_path: Path):
     with pytest.raises(UnknownReference):
         sealed.seal(tmp_path / "x.bin", keys, "../signing", {})
-
-
-def test_an_erased_example_is_recognised_by_its_id_and_by_its_bytes(keys: Path, records: Path):
-    assert suppression.add(records, keys, EXAMPLES[:1]) == 2  # one line each for id and bytes
-    listed = suppression.load(records, keys)
-    assert listed.contains("img-1", "cc" * 32)
-    assert listed.contains("new-name", "aa" * 32)
-    assert not listed.contains("img-2", "bb" * 32)
-    assert not listed.contains("aa" * 32, "img-1")  # an id is no digest and the reverse
-
-
-def test_adding_again_changes_nothing_and_the_list_tells_nothing(keys: Path, records: Path):
-    suppression.add(records, keys, EXAMPLES)
-    before = (records / "suppression.jsonl").read_bytes()
-    assert suppression.add(records, keys, reversed(EXAMPLES)) == 0
-    assert (records / "suppression.jsonl").read_bytes() == before
-    assert b"img-1" not in before and b"aa" * 32 not in before
-
-
-def test_an_altered_suppression_list_raises_the_alarm(keys: Path, records: Path):
-    suppression.add(records, keys, EXAMPLES)
-    path = records / "suppression.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'"kind":"image"', b'"kind":"imege"', 1))
-    with pytest.raises(IntegrityError, match="line"):
-        suppression.load(records, keys)
 
 
 def _hold(path: Path, held: multiprocessing.synchronize.Event) -> None:

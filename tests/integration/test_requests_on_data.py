@@ -1,0 +1,133 @@
+"""Requests against real data in DVC, without any training: who is served, and by which run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flows.cli import commands
+from ledger import keys, suppression
+from ledger.domain import Selector, State
+from systems.data import importing, loading, versions
+from systems.data.sources import Columns, Source
+from systems.settings.params import load_params
+from systems.settings.workspace import Workspace, write_templates
+from tasks.claim import link_erased
+from tasks.erase import erase_examples
+from tasks.extract import find
+from tasks.running.opened import Opened, opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+from tasks.suppress import suppress_examples
+from unlearning.domain import SPLITS
+
+COLUMNS = Columns(image="image", label="label", subject=None, example=None)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of 60 digits, of which the log tells as `init` does."""
+    ws = Workspace.at(tmp_path_factory.mktemp("original") / "workspace")
+    write_templates(ws)
+    ws.records.mkdir(parents=True)
+    keys.create_keys(ws.keys, ws.records)
+    source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
+    key = keys.shard_key(ws.keys)
+    importing.import_dataset(ws, source, load_params(ws.root), key=key)
+    body = {"data_version": versions.data_version(ws)}
+    opened(str(ws.root)).ledger.record("initialised", body, key="initialised", now=utc_now())
+    return ws.root
+
+
+@pytest.fixture
+def at(original: Path, tmp_path: Path) -> Opened:
+    shutil.copytree(original, tmp_path / "workspace", symlinks=True)
+    return opened(str(tmp_path / "workspace"))
+
+
+def people(at: Opened) -> dict[str, list[str]]:
+    """The examples of each person in the training set, as ids."""
+    train = loading.load_examples(at.ws)["train"]
+    return {p: train.ids[train.subjects == p].tolist() for p in sorted(set(train.subjects))}
+
+
+def submit(at: Opened, selector: Selector) -> dict[str, str]:
+    return commands.submit(at.ws.root, selector, None, "gdpr", None)
+
+
+def erase(at: Opened, *refs: str) -> Run:
+    """Take requests through the steps that erase, as a run that needs no unlearning does."""
+    run = Run(at, at.ledger.start_run(refs, now=utc_now()))
+    run.folder.mkdir(parents=True)
+    selectors = [at.ledger.selector(ref) for ref in refs]
+    ids = find(at.ws, selectors)
+    run.move(State.EXTRACTING)
+    run.seal_forget_ids({part: ids[part] for part in SPLITS})
+    suppress_examples(run)
+    erase_examples(run)
+    return run
+
+
+def test_requests_for_no_more_than_a_run_erases_go_with_it(at: Opened) -> None:
+    """The same person again, one of her pictures, and somebody who asks for more: he waits."""
+    jane, joe = list(people(at))[:2]
+    one = submit(at, Selector("subject", (jane,)))["request"]
+    again = submit(at, Selector("subject", (jane,)))["request"]
+    picture = submit(at, Selector("example", (people(at)[jane][0],)))["request"]
+    both = submit(at, Selector("subject", (jane, joe)))["request"]
+    at = opened(at.root)
+    run = erase(at, one)
+    states = {ref: at.ledger.request(ref).state for ref in (one, again, picture, both)}
+    assert states == {
+        one: State.PURGING,
+        again: State.PURGING,
+        picture: State.PURGING,
+        both: State.ACCEPTED,
+    }
+    assert run.served == tuple(sorted((one, again, picture)))
+    suppress_examples(run)  # as after a crash: nothing changes
+    assert at.ledger.check().ok
+
+
+def test_who_was_erased_and_asks_again_is_told_by_which_run(at: Opened) -> None:
+    """Known by the list alone: as a person, by one of the ids; strangers are still unknown."""
+    jane = next(iter(people(at)))
+    picture = people(at)[jane][0]
+    run = erase(at, submit(at, Selector("subject", (jane,)))["request"])
+    for selector in (Selector("subject", (jane,)), Selector("example", (picture,))):
+        found = submit(at, selector)
+        assert (found["state"], found["run"]) == ("purging", run.ref)
+        assert found["reason"] == f"the same was erased by {run.ref}"
+    assert submit(at, Selector("subject", ("nobody",)))["state"] == "denied"
+    assert submit(at, Selector("class", (jane,)))["state"] == "denied"
+    for path in (at.ws.records / "suppression.jsonl", at.ws.log):
+        assert jane.encode() not in path.read_bytes()
+
+
+def test_who_is_erased_by_parts_is_known_as_a_person_too(at: Opened) -> None:
+    """Her pictures were named one by one; nothing of her is left, so she was erased."""
+    jane = next(iter(people(at)))
+    ids = find(at.ws, [Selector("subject", (jane,))])
+    pictures = tuple(found for part in SPLITS for found in ids[part])
+    erase(at, submit(at, Selector("example", pictures))["request"])
+    assert submit(at, Selector("subject", (jane,)))["state"] == "purging"
+
+
+def test_a_request_that_was_left_behind_is_linked_when_it_is_tried(at: Opened) -> None:
+    """As after a run that lost a race: it waits, and all that it asks for is gone."""
+    jane, joe = list(people(at))[:2]
+    late = submit(at, Selector("subject", (jane,)))["request"]
+    other = submit(at, Selector("subject", (joe,)))["request"]
+    ids = find(at.ws, [Selector("subject", (jane,))])
+    images, subjects = loading.leaving(at.ws, [i for part in SPLITS for i in ids[part]])
+    values = [value for example in images for value in suppression.example_values(*example)]
+    values += suppression.subject_values(subjects)
+    suppression.add(at.ws.records, at.ws.keys, values, run="run-of-another-workspace")
+    from systems.data.erasing import erase as erase_data
+
+    erase_data(at.ws, [example for example, _ in images])
+    assert link_erased(at.root, [late, other]) == [other]
+    found = opened(at.root).ledger.request(late)
+    assert (found.state, found.run) == (State.PURGING, None)
