@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, get_args
 
-from ledger.deadlines import Jurisdiction
 from unlearning.errors import RequestDenied, UsageError
 
 SelectorKind = Literal["subject", "example", "class", "where"]
@@ -104,7 +103,7 @@ class DeletionRequest:
     state: State
     received_at: datetime
     due_at: datetime
-    jurisdiction: Jurisdiction
+    jurisdiction: str
     examples: int
     reason: str | None = None
     key_digest: str | None = None

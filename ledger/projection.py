@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger import tables
 from ledger.chain import GENESIS, Entry
-from ledger.deadlines import Jurisdiction
+from ledger.deadlines import profile_of
 from ledger.domain import DeletionRequest, State
 from ledger.errors import ProjectionBroken
 from ledger.log import Log
@@ -159,8 +159,8 @@ def _request(row: Row[Any]) -> DeletionRequest:
         ref=row.ref,
         state=State(row.state),
         received_at=datetime.fromisoformat(row.received_at),
-        due_at=datetime.fromisoformat(row.due_at),
-        jurisdiction=Jurisdiction(row.jurisdiction),
+        due_at=datetime.fromisoformat(row.due_at).astimezone(profile_of(row.jurisdiction).zone),
+        jurisdiction=row.jurisdiction,
         examples=row.examples,
         reason=row.reason,
         key_digest=row.key_digest,

@@ -11,7 +11,6 @@ from typing import Any
 
 from ledger import durable
 from ledger.chain import Entry, Verification
-from ledger.deadlines import Jurisdiction as Jurisdiction
 from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest as DeletionRequest
 from ledger.domain import Selector as Selector
@@ -66,7 +65,7 @@ class Ledger:
         selector: Selector,
         *,
         received_at: datetime,
-        jurisdiction: Jurisdiction,
+        jurisdiction: str,
         idempotency_key: str | None,
         examples: int,
         now: datetime,
@@ -264,7 +263,7 @@ class Ledger:
         self,
         earlier: DeletionRequest,
         selector: Selector,
-        jurisdiction: Jurisdiction,
+        jurisdiction: str,
         content: str | None,
     ) -> DeletionRequest:
         entry = self.log.find(f"{earlier.ref}/submitted")
@@ -273,7 +272,7 @@ class Ledger:
             same = known == content
         else:  # recorded before there were such digests: its key may be gone
             same = self._selectors.agrees(earlier.ref, selector, self._commitment(earlier.ref))
-            same = same and jurisdiction is earlier.jurisdiction
+            same = same and jurisdiction == earlier.jurisdiction
         if not same:
             raise KeyConflict(
                 f"idempotency key: was used by request {earlier.ref} with another content, "

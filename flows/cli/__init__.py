@@ -156,7 +156,7 @@ def submit(
     class_: Annotated[str | None, typer.Option("--class", help="A class name.")] = None,
     where: Annotated[str | None, typer.Option(help="COLUMN=VALUE of an attribute.")] = None,
     received_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
-    jurisdiction: Annotated[str, typer.Option(help="gdpr or ccpa.")] = "gdpr",
+    jurisdiction: Annotated[str, typer.Option(help="gdpr, gdpr-de... or ccpa.")] = "gdpr",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
 ) -> None:
     """Record a deletion request."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flows.cli.progress import bar, counter
-from ledger.deadlines import Jurisdiction
+from ledger.deadlines import profile_of
 from ledger.domain import Selector, State
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
@@ -70,9 +71,7 @@ def submit(
     path: Path, selector: Selector, received_at: str | None, jurisdiction: str, key: str | None
 ) -> dict[str, Any]:
     """Record a request as accepted, or as denied with its reason."""
-    received = _moment(received_at)
-    if jurisdiction not in list(Jurisdiction):
-        raise UsageError(f"--jurisdiction: got {jurisdiction!r}, expected gdpr or ccpa")
+    received = _moment(received_at, profile_of(jurisdiction).zone)
     with working(path) as at:
         from tasks.extract import erasing_run, find, refusal
         from tasks.purge import finish_linked
@@ -82,7 +81,7 @@ def submit(
         request = at.ledger.submit(
             selector,
             received_at=received,
-            jurisdiction=Jurisdiction(jurisdiction),
+            jurisdiction=jurisdiction,
             idempotency_key=key,
             examples=sum(len(ids[part]) for part in SPLITS),
             now=utc_now(),
@@ -94,7 +93,8 @@ def submit(
         return {**as_record(at.ledger.request(request.ref)), "unknown": len(ids["unknown"])}
 
 
-def _moment(text: str | None) -> datetime:
+def _moment(text: str | None, zone: ZoneInfo) -> datetime:
+    """Read a time; one that names no zone is a time where the law counts its days."""
     if text is None:
         return utc_now()
     try:
@@ -103,7 +103,7 @@ def _moment(text: str | None) -> datetime:
         raise UsageError(
             f"--received-at: got {text!r}, expected ISO 8601 such as 2026-01-31T09:00:00Z"
         ) from problem
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:

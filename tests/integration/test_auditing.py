@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ledger import keys
-from ledger.deadlines import Jurisdiction
 from ledger.domain import Selector
 from systems.data import importing
 from systems.data.sources import Columns, Source
@@ -54,7 +53,7 @@ def submit(at: Opened, selector: Selector) -> str:
     request = at.ledger.submit(
         selector,
         received_at=utc_now(),
-        jurisdiction=Jurisdiction("gdpr"),
+        jurisdiction="gdpr",
         idempotency_key=None,
         examples=len(ids["train"]),
         now=utc_now(),

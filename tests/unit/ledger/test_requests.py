@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from ledger import sealed
 from ledger.chain import verify_log
-from ledger.deadlines import Jurisdiction
 from ledger.domain import NEXT, DeletionRequest, Selector, State
 from ledger.errors import (
     KeyConflict,
@@ -65,7 +64,7 @@ def submit(
     return ledger.submit(
         selector,
         received_at=received_at,
-        jurisdiction=Jurisdiction.GDPR,
+        jurisdiction="gdpr",
         idempotency_key=key,
         examples=examples,
         now=NOW,
@@ -86,10 +85,10 @@ def everything(root: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def test_a_request_is_accepted_with_its_deadline(ledger: Ledger):
-    """10 June 2026 and a month is 10 July, a Friday."""
+    """10 June 2026 and a month is 10 July, a Friday; its end in Brussels is 21:59:59 in UTC."""
     request = submit(ledger)
     assert request.state is State.ACCEPTED
-    assert request.due_at == datetime(2026, 7, 10, 23, 59, 59, tzinfo=UTC)
+    assert request.due_at == datetime(2026, 7, 10, 21, 59, 59, tzinfo=UTC)
     assert ledger.request(request.ref) == request
     assert ledger.selector(request.ref) == JANE
 
@@ -180,7 +179,7 @@ def test_a_request_goes_with_the_run_that_erased_its_examples(root: Path, ledger
     later = ledger.submit(
         JANE,
         received_at=NOW,
-        jurisdiction=Jurisdiction.GDPR,
+        jurisdiction="gdpr",
         idempotency_key=None,
         examples=0,
         now=NOW,
@@ -265,9 +264,9 @@ def test_every_state_leads_to_an_end_and_only_ends_have_no_deadline():
 
 
 def test_an_extension_moves_the_deadline_once_and_not_late(ledger: Ledger):
-    """10 June and three months is 10 September 2026, a Thursday."""
+    """10 June and three months is 10 September 2026, a Thursday, to its end in Brussels."""
     ref = submit(ledger).ref
-    due = datetime(2026, 9, 10, 23, 59, 59, tzinfo=UTC)
+    due = datetime(2026, 9, 10, 21, 59, 59, tzinfo=UTC)
     assert ledger.extend(ref, reason="complex", now=NOW).due_at == due
     assert ledger.extend(ref, reason="complex", now=NOW + DAY).due_at == due
     with pytest.raises(LateExtension):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.deadlines import Jurisdiction
 from ledger.domain import Selector, State
 from ledger.errors import LogTruncated, SealAltered
 from ledger.keys import create_keys
@@ -32,7 +31,7 @@ def submit(ledger: Ledger, person: str) -> str:
     request = ledger.submit(
         Selector("subject", (person,)),
         received_at=NOW,
-        jurisdiction=Jurisdiction.GDPR,
+        jurisdiction="gdpr",
         idempotency_key=None,
         examples=3,
         now=NOW,
