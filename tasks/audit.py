@@ -19,7 +19,7 @@ from tasks.references import references
 from tasks.running import progress
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
-from tasks.running.parts import cut, ensure_bank, parts_of
+from tasks.running.parts import cut, ensure_bank
 from tasks.running.records import utc_now
 from tasks.running.run import write_json
 from tasks.train import Trained, recipe_of
@@ -94,7 +94,7 @@ def measure(at: Opened, case: Case, retrained: Sequence[Trained]) -> list[dict[s
     # need those of all classes; only an attribute has to be selected here.
     likewise = at.ledger.selector(case.request).kind == "where"
     ground = ground_of(
-        cut(parts_of(at), held_ids(at, case.request), likewise=likewise),
+        cut(at, held_ids(at, case.request), likewise=likewise),
         networks.load(models.verified(sealed_champion(at))),
         [networks.load(model.weights) for model in retrained],
         load_bank(ensure_bank(at, recipe)),

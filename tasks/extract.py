@@ -10,6 +10,7 @@ from ledger.domain import Selector
 from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
 from tasks.running.run import Run, close, give_back
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -40,6 +41,22 @@ def likewise(selectors: Sequence[Selector]) -> bool:
     the membership. A person's or a single example in the holdout set is no such comparison.
     """
     return all(selector.kind in ("class", "where") for selector in selectors)
+
+
+def restricted_ids(at: Opened) -> list[str]:
+    """Give the training examples of all requests that are not at their end: personal data.
+
+    From its acceptance on nothing is trained on what a request names (GDPR Art. 18), whoever the
+    training is for: the open requests themselves are the exclusion list.
+    """
+    open_ = [r.ref for r in at.ledger.requests(None, utc_now()) if not r.state.terminal]
+    asked = (versions.data_version(at.ws), tuple(open_))
+    kept = at.kept.get("restricted")
+    if kept is None or kept[0] != asked:
+        found = find(at.ws, [at.ledger.selector(ref) for ref in open_])[TRAIN] if open_ else []
+        at.kept["restricted"] = kept = (asked, found)
+    ids: list[str] = kept[1]
+    return ids
 
 
 def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
@@ -77,10 +94,17 @@ def _extract(run: Run) -> dict[str, Any]:
     reason = refusal(run.at, ids)
     if reason:
         raise RequestDenied(f"request: {reason}")
+    restricted = set(restricted_ids(run.at)) - set(ids[TRAIN])
+    if ids[TRAIN] and len(ids[TRAIN]) + len(restricted) >= loading.counts(ws)[TRAIN]:
+        raise RequestDenied(
+            f"request: the {len(restricted)} training examples that would stay are asked for by "
+            "other open requests, expected some that nobody asks for; serve or deny the others"
+        )
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
         "commitment": commitment,
         "likewise": likewise(selectors),
+        "restricted": len(restricted),
         **{part: len(ids[part]) for part in SPLITS},
     }

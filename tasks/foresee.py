@@ -10,7 +10,7 @@ import numpy as np
 from systems.settings.policy import Policy
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_plan, cut, parts_of
+from tasks.running.parts import bank_plan, cut
 from tasks.train import recipe_of
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline
@@ -110,7 +110,7 @@ def foreseen(
     if not ids[TRAIN]:
         return {"decidable": False, "why": UNTOUCHED, "power": None}
     bank = _finished_bank(at)
-    compared = Compared.of(cut(parts_of(at), ids, likewise=alike), bank)
+    compared = Compared.of(cut(at, ids, likewise=alike), bank)
     if not compared.blank.of(Group.HOLDOUT).any():
         return {"decidable": False, "why": f"{INCOMPARABLE}. {LINEAGE}", "power": None}
     gate = next(gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting))

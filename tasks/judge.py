@@ -15,7 +15,7 @@ from systems.settings.policy import load_policy
 from tasks.extract import find, likewise, refusal
 from tasks.references import class_out, geometry_notes
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_of, cut, ensure_bank, parts_of, split_of
+from tasks.running.parts import bank_of, cut, ensure_bank, split_of
 from tasks.running.run import Run, read_json, write_json
 from tasks.train import recipe_of
 from tasks.unlearn import Attempt, record_path, scores_path, weights_path
@@ -135,7 +135,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     reason = refusal(at, ids)
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
-    split = cut(parts_of(at), ids, likewise=likewise(selectors))
+    split = cut(at, ids, likewise=likewise(selectors))
     apart = class_out(at, ids[TRAIN], split, gates)
     bank = load_bank(ensure_bank(at, recipe_of(at)))
     basis = basis_of(models.verified(champion), split, bank, [made.weights for made in apart])

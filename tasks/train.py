@@ -17,6 +17,7 @@ import numpy as np
 from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
+from tasks.extract import restricted_ids
 from tasks.running import progress
 from tasks.running.champion import FIRST
 from tasks.running.opened import Opened
@@ -57,13 +58,17 @@ def recipe_of(at: Opened) -> Recipe:
 
 
 def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -> Trained:
-    """Train a fresh network on the training set, or on what is left of it without some examples."""
+    """Train a fresh network on the training set, or on what is left of it without some examples.
+
+    What open requests name is left out in any case.
+    """
     recipe, parts = recipe_of(at), parts_of(at)
-    examples = parts.train.take(~np.isin(parts.train.ids, list(without)))
+    left_out = sorted({*without, *restricted_ids(at)})
+    examples = parts.train.take(~np.isin(parts.train.ids, left_out))
     chosen = at.params.seed if seed is None else seed
     follows_from = {
         "data_version": versions.data_version(at.ws),
-        "left_out": digest_of(sorted(without)),
+        "left_out": digest_of(left_out),
         "recipe": dataclasses.asdict(recipe),
         "training": dataclasses.asdict(training(at)),
         "seed": chosen,

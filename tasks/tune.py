@@ -12,14 +12,13 @@ import yaml
 from systems.compute.search import Limits, Told, Yardstick, best, compared, search
 from systems.registry import models
 from tasks import train
-from tasks.extract import find
+from tasks.extract import restricted_ids
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import parts_of, training
-from tasks.running.records import utc_now
 from unlearning import networks
 from unlearning.digests import digest_of
-from unlearning.domain import TRAIN, BoolArray, Examples, Split
+from unlearning.domain import BoolArray, Examples, Split
 from unlearning.errors import UsageError
 from unlearning.outputs import outputs_of
 from unlearning.search_space import space_of
@@ -71,7 +70,7 @@ def rehearsed(at: Opened, rehearsal: Rehearsal, seed: int) -> tuple[Split, list[
     People with an open request are in none of its parts: nothing is trained on them any more.
     """
     parts = parts_of(at)
-    asked = np.isin(parts.train.ids, open_ids(at))
+    asked = np.isin(parts.train.ids, restricted_ids(at))
     forgets = forget_mask(parts.train, asked, rehearsal, parts.classes, seed)
     forget, retain = parts.train.take(forgets), parts.train.take(~forgets & ~asked)
     if not len(forget) or not len(retain):
@@ -81,12 +80,6 @@ def rehearsed(at: Opened, rehearsal: Rehearsal, seed: int) -> tuple[Split, list[
         )
     split = Split(forget, retain, parts.holdout, parts.test, len(parts.classes))
     return split, parts.train.ids[forgets | asked].tolist()
-
-
-def open_ids(at: Opened) -> list[str]:
-    """Give the training examples of all requests that are not at their end."""
-    open_ = [r.ref for r in at.ledger.requests(None, utc_now()) if not r.state.terminal]
-    return find(at.ws, [at.ledger.selector(ref) for ref in open_])[TRAIN]
 
 
 def forget_mask(

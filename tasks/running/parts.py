@@ -10,6 +10,7 @@ import numpy as np
 
 from systems.data import loading, versions
 from systems.settings.policy import load_policy
+from tasks.extract import restricted_ids
 from tasks.running import progress
 from tasks.running.opened import Opened
 from tasks.running.run import Run
@@ -48,21 +49,24 @@ def parts_of(at: Opened) -> Parts:
 def split_of(run: Run) -> Split:
     """Cut the training examples of a run into forget and retain."""
     extracted = run.done("extracted") or {}
-    return cut(parts_of(run.at), run.forget_ids(), likewise=bool(extracted["likewise"]))
+    return cut(run.at, run.forget_ids(), likewise=bool(extracted["likewise"]))
 
 
-def cut(parts: Parts, ids: dict[str, list[str]], *, likewise: bool) -> Split:
-    """Cut by example ids, given by split.
+def cut(at: Opened, ids: dict[str, list[str]], *, likewise: bool) -> Split:
+    """Cut the present data version by example ids, given by split.
 
+    What other open requests name is neither forgotten nor retained: nothing is trained on it.
     likewise: compare with the holdout examples that are selected too, if there are any.
     """
+    parts = parts_of(at)
     forgets = np.isin(parts.train.ids, ids[TRAIN])
+    restricted = np.isin(parts.train.ids, restricted_ids(at))
     selected = np.isin(parts.holdout.ids, ids[HOLDOUT])
     alike = likewise and bool(selected.any())
     holdout = parts.holdout.take(selected) if alike else parts.holdout
     return Split(
         forget=parts.train.take(forgets),
-        retain=parts.train.take(~forgets),
+        retain=parts.train.take(~forgets & ~restricted),
         holdout=holdout,
         test=parts.test,
         classes=len(parts.classes),
@@ -104,6 +108,7 @@ def ensure_bank(at: Opened, recipe: Recipe) -> Path:
         workers=at.params.bank.workers,
         progress=progress.models,
         spread=_spread(at.params.bank.cluster),
+        restricted=np.array(restricted_ids(at), dtype=np.str_),
     )
 
 

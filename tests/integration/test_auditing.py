@@ -93,7 +93,7 @@ def test_a_class_is_audited_with_all_that_can_be_measured(at: Opened) -> None:
 
 def test_models_to_compare_with_are_trained_once_and_never_saw_the_class(at: Opened) -> None:
     ids = find(at.ws, [Selector("class", ("3",))])
-    split = cut(parts_of(at), ids, likewise=True)
+    split = cut(at, ids, likewise=True)
     assert forgets_a_class(split)
     made = class_out(at, ids["train"], split, [Geometry()])
     times = [model.weights.stat().st_mtime_ns for model in made]
@@ -107,10 +107,10 @@ def test_models_to_compare_with_are_trained_once_and_never_saw_the_class(at: Ope
 
 def test_a_class_request_without_the_gate_says_that_geometry_was_not_measured(at: Opened) -> None:
     ids = find(at.ws, [Selector("class", ("3",))])
-    split = cut(parts_of(at), ids, likewise=True)
+    split = cut(at, ids, likewise=True)
     assert class_out(at, ids["train"], split, []) == ()
     assert "no gate `geometry`" in geometry_notes(split, [], ())["not_measured"][0]
-    one = cut(parts_of(at), {**ids, "train": ids["train"][:1]}, likewise=False)
+    one = cut(at, {**ids, "train": ids["train"][:1]}, likewise=False)
     assert class_out(at, ids["train"][:1], one, [Geometry()]) == ()
     assert geometry_notes(one, [], ()) == {}
 

@@ -10,18 +10,22 @@ import pytest
 from flows.cli import commands
 from ledger import keys, suppression
 from ledger.domain import Selector, State
+from systems.compute import producing
 from systems.data import importing, loading, versions
 from systems.data.sources import Columns, Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
+from tasks import train
 from tasks.claim import link_erased
 from tasks.erase import erase_examples
-from tasks.extract import find
+from tasks.extract import extract_forget_set, find, restricted_ids
+from tasks.running import parts
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
-from unlearning.domain import SPLITS
+from unlearning.domain import SPLITS, Examples, TextArray
+from unlearning.errors import RequestDenied
 
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
@@ -131,3 +135,60 @@ def test_a_request_that_was_left_behind_is_linked_when_it_is_tried(at: Opened) -
     assert link_erased(at.root, [late, other]) == [other]
     found = opened(at.root).ledger.request(late)
     assert (found.state, found.run) == (State.PURGING, None)
+
+
+class Trained(Exception):
+    """Ends a training before it begins; holds the ids that it would have seen."""
+
+
+def test_nothing_is_trained_on_who_has_asked(at: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Article 18: not the yardstick of somebody else, not the bank, not what a run retains."""
+    jane, joe = list(people(at))[:2]
+    hers, his = people(at)[jane], people(at)[joe]
+    submit(at, Selector("subject", (jane,)))
+    at = opened(at.root)
+    seen: dict[str, set[str]] = {}
+
+    def training(examples: Examples, *_: object) -> None:
+        seen["network"] = set(examples.ids)
+        raise Trained
+
+    def bank(plan: object, splits: object, *_: object, restricted: TextArray, **rest: object):
+        seen["left out of the bank"] = set(restricted)
+        raise Trained
+
+    monkeypatch.setattr(producing, "train_network", training)
+    monkeypatch.setattr(parts, "build_bank", bank)
+    everybody = {example for ids in people(at).values() for example in ids}
+    with pytest.raises(Trained):
+        train.train(at, without=his)
+    assert seen["network"] == everybody - {*hers, *his}
+    with pytest.raises(Trained):
+        parts.ensure_bank(at, train.recipe_of(at))
+    assert seen["left out of the bank"] == set(hers)
+    split = parts.cut(at, {"train": his, "holdout": [], "test": []}, likewise=False)
+    assert set(split.forget.ids) == set(his)
+    assert set(split.retain.ids) == everybody - {*hers, *his}
+
+
+def test_who_was_denied_is_not_restricted(at: Opened) -> None:
+    jane = next(iter(people(at)))
+    ref = submit(at, Selector("subject", (jane,)))["request"]
+    at = opened(at.root)
+    assert restricted_ids(at) == people(at)[jane]
+    at.ledger.move(ref, State.DENIED, now=utc_now(), reason="no ground")
+    assert restricted_ids(at) == []
+
+
+def test_a_run_that_could_retain_nobody_is_refused(at: Opened) -> None:
+    """Half of the people, while the other half has an open request: nothing may be trained on."""
+    names = list(people(at))
+    halves = [Selector("subject", tuple(part)) for part in (names[::2], names[1::2])]
+    one, _ = (submit(at, half)["request"] for half in halves)
+    at = opened(at.root)
+    run = Run(at, at.ledger.start_run([one], now=utc_now()))
+    run.move(State.EXTRACTING)
+    with pytest.raises(RequestDenied, match="asked for by other open requests"):
+        extract_forget_set(run)
+    assert at.ledger.request(one).state is State.ACCEPTED
+    assert at.ledger.unfinished_runs() == {}

@@ -31,6 +31,8 @@ from unlearning.errors import IntegrityError, UsageError
 from unlearning.networks import Recipe
 from unlearning.training.loop import Training
 
+NOBODY: TextArray = np.array([], dtype=np.str_)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BankPlan:
@@ -120,10 +122,12 @@ def build_bank(
     workers: int,
     progress: Callable[[int, int], None],
     spread: Spread | None = None,
+    restricted: TextArray = NOBODY,
 ) -> Path:
     """Build or complete the bank of `plan` under `root` and give its folder.
 
     splits: train, holdout, test. spread: who trains the shadows, without it `workers` processes.
+    restricted: ids of examples that are in nobody's half, and so count as unseen by all.
     Only this process writes, so a shadow that is lost on its way costs no more than itself.
     """
     train_part, holdout, _ = splits
@@ -137,17 +141,20 @@ def build_bank(
         progress(next(finished), plan.shadows)
 
     train_all = spread or partial(spread_over_processes, workers=workers)
-    train_all(job_of(plan, splits), missing, keep)
+    train_all(job_of(plan, splits, restricted), missing, keep)
     ids = np.concatenate([train_part.ids, holdout.ids]).tolist()
     write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids})
     return folder
 
 
-def job_of(plan: BankPlan, splits: tuple[Examples, Examples, Examples]) -> Job:
+def job_of(
+    plan: BankPlan, splits: tuple[Examples, Examples, Examples], restricted: TextArray = NOBODY
+) -> Job:
     """Draw who is in which half, and say what training the shadows takes."""
     train_part, holdout, test = splits
     subjects = np.concatenate([train_part.subjects, holdout.subjects])
     seen = draw_halves(subjects, plan.shadows, np.random.default_rng(plan.seed))
+    seen &= ~np.isin(np.concatenate([train_part.ids, holdout.ids]), restricted)
     return Job(
         plan.recipe,
         plan.training,

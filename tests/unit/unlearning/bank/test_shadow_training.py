@@ -27,6 +27,15 @@ def test_a_job_names_nobody(job: Job) -> None:
     assert {name for part in parts for name in (*part.ids, *part.subjects)} == {""}
 
 
+def test_who_is_restricted_is_in_nobodys_half_and_moves_nobody_else() -> None:
+    split = toys.split()
+    parts = (split.retain, split.holdout, split.test)
+    free, held = job_of(PLAN, parts), job_of(PLAN, parts, split.retain.ids[:5])
+    assert not held.seen[:, :5].any()
+    assert free.seen[:, :5].any()
+    np.testing.assert_array_equal(held.seen[:, 5:], free.seen[:, 5:])
+
+
 @pytest.mark.timeout(300)  # two processes start, and each imports torch
 def test_processes_give_what_one_thread_gives(job: Job) -> None:
     threads = torch.get_num_threads()
