@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class Suppression:
         """Whether an example of this id, or one of these bytes, was erased."""
         wanted = example_values(example_id, image_sha256)
         return any(self._token(value) in self.tokens for value in wanted)
+
+    def apart_from(self, runs: Set[str]) -> Suppression:
+        """The list without what these runs put on it."""
+        return Suppression(self.key, {t: run for t, run in self.tokens.items() if run not in runs})
 
     def erased_by(self, selector: Selector) -> str | None:
         """The run that erased the first of a selector's values that is listed; None if none is."""

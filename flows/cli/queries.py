@@ -204,8 +204,12 @@ def _settings_problem(ws: Workspace) -> str:
 
 def _data_problem(ws: Workspace) -> str:
     from systems.data import loading
+    from tasks.running.standing import check_nobody_is_back, check_standing, told
 
+    ledger = _ledger(ws)
+    check_standing(ws, ledger)
     loading.verify(ws)
+    check_nobody_is_back(ws, told(ledger).erasing)
     return ""
 
 

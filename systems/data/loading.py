@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,11 @@ def load_examples(ws: Workspace) -> dict[str, Examples]:
     """Decode train, holdout and test, each ordered by example id; the shards are checked first."""
     table, dataset = read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT]), load_dataset(ws)
     return {split: _decoded(_of_split(table, split), dataset) for split in SPLITS}
+
+
+def listed(ws: Workspace, erased: Callable[[str, str], bool]) -> int:
+    """Count the examples that were erased; asked with (example id, SHA-256 of the image)."""
+    return sum(erased(*pair) for pair in image_digests(read_table(ws, [IMAGE, EXAMPLE])))
 
 
 def verify(ws: Workspace) -> None:

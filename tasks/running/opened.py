@@ -10,6 +10,7 @@ from typing import Any
 from ledger.requests import Ledger
 from systems.settings.params import Params, load_params
 from systems.settings.workspace import Workspace
+from tasks.running.standing import check_standing
 from unlearning.errors import UsageError
 
 
@@ -40,8 +41,14 @@ class Opened:
 
 
 def opened(root: str) -> Opened:
-    """Open a workspace; the caller holds its lock."""
+    """Open a workspace; the caller holds its lock.
+
+    IntegrityError if the data or the suppression list are others than the log tells of.
+    """
     ws = Workspace.at(root)
     if not ws.records.is_dir():
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
-    return Opened(str(ws.root))
+    found = Opened(str(ws.root))
+    if ws.log.is_file():
+        check_standing(ws, found.ledger)
+    return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flows.cli import commands
-from ledger import keys, suppression
+from flows.cli import commands, queries
+from ledger import keys
 from ledger.domain import Selector, State
 from systems.compute import producing
 from systems.data import importing, loading, versions
+from systems.data.erasing import erase as erase_data
 from systems.data.sources import Columns, Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
@@ -25,7 +27,7 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
 from unlearning.domain import SPLITS, Examples, TextArray
-from unlearning.errors import RequestDenied
+from unlearning.errors import IntegrityError, RequestDenied
 
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
@@ -61,14 +63,21 @@ def submit(at: Opened, selector: Selector) -> dict[str, str]:
     return commands.submit(at.ws.root, selector, None, "gdpr", None)
 
 
-def erase(at: Opened, *refs: str) -> Run:
-    """Take requests through the steps that erase, as a run that needs no unlearning does."""
+def begun(at: Opened, *refs: str) -> Run:
+    """Begin a run that needs no unlearning."""
+    at = opened(at.root)
     run = Run(at, at.ledger.start_run(refs, now=utc_now()))
     run.folder.mkdir(parents=True)
     selectors = [at.ledger.selector(ref) for ref in refs]
     ids = find(at.ws, selectors)
     run.move(State.EXTRACTING)
     run.seal_forget_ids({part: ids[part] for part in SPLITS})
+    return run
+
+
+def erase(at: Opened, *refs: str) -> Run:
+    """Take requests through the steps that erase."""
+    run = begun(at, *refs)
     suppress_examples(run)
     erase_examples(run)
     return run
@@ -81,9 +90,8 @@ def test_requests_for_no_more_than_a_run_erases_go_with_it(at: Opened) -> None:
     again = submit(at, Selector("subject", (jane,)))["request"]
     picture = submit(at, Selector("example", (people(at)[jane][0],)))["request"]
     both = submit(at, Selector("subject", (jane, joe)))["request"]
-    at = opened(at.root)
     run = erase(at, one)
-    states = {ref: at.ledger.request(ref).state for ref in (one, again, picture, both)}
+    states = {ref: run.at.ledger.request(ref).state for ref in (one, again, picture, both)}
     assert states == {
         one: State.PURGING,
         again: State.PURGING,
@@ -92,7 +100,7 @@ def test_requests_for_no_more_than_a_run_erases_go_with_it(at: Opened) -> None:
     }
     assert run.served == tuple(sorted((one, again, picture)))
     suppress_examples(run)  # as after a crash: nothing changes
-    assert at.ledger.check().ok
+    assert run.at.ledger.check().ok
 
 
 def test_who_was_erased_and_asks_again_is_told_by_which_run(at: Opened) -> None:
@@ -120,21 +128,18 @@ def test_who_is_erased_by_parts_is_known_as_a_person_too(at: Opened) -> None:
 
 
 def test_a_request_that_was_left_behind_is_linked_when_it_is_tried(at: Opened) -> None:
-    """As after a run that lost a race: it waits, and all that it asks for is gone."""
+    """Held while somebody else's run erased all that it asks for: nobody is left waiting."""
     jane, joe = list(people(at))[:2]
     late = submit(at, Selector("subject", (jane,)))["request"]
     other = submit(at, Selector("subject", (joe,)))["request"]
-    ids = find(at.ws, [Selector("subject", (jane,))])
-    images, subjects = loading.leaving(at.ws, [i for part in SPLITS for i in ids[part]])
-    values = [value for example in images for value in suppression.example_values(*example)]
-    values += suppression.subject_values(subjects)
-    suppression.add(at.ws.records, at.ws.keys, values, run="run-of-another-workspace")
-    from systems.data.erasing import erase as erase_data
-
-    erase_data(at.ws, [example for example, _ in images])
+    again = submit(at, Selector("subject", (jane,)))["request"]
+    opened(at.root).ledger.move(late, State.HELD, now=utc_now())
+    run = erase(at, again)
+    ended(run)
+    opened(at.root).ledger.move(late, State.ACCEPTED, now=utc_now())
     assert link_erased(at.root, [late, other]) == [other]
     found = opened(at.root).ledger.request(late)
-    assert (found.state, found.run) == (State.PURGING, None)
+    assert (found.state, found.run) == (State.PURGING, run.ref)
 
 
 class Trained(Exception):
@@ -192,3 +197,96 @@ def test_a_run_that_could_retain_nobody_is_refused(at: Opened) -> None:
         extract_forget_set(run)
     assert at.ledger.request(one).state is State.ACCEPTED
     assert at.ledger.unfinished_runs() == {}
+
+
+DATA = ("data", "data.dvc", "artifacts/manifest.json")
+
+
+def backed_up(at: Opened, *names: str) -> Callable[[], None]:
+    """Copy these places of a workspace; give what puts them back."""
+    kept = at.ws.root.with_name(f"kept-{len(list(at.ws.root.parent.iterdir()))}")
+    for name in names:
+        _copy(at.ws.root / name, kept / name)
+
+    def put_back() -> None:
+        for name in names:
+            place = at.ws.root / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            _copy(kept / name, place)
+
+    return put_back
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = shutil.copytree if source.is_dir() else shutil.copy
+    copy(source, target)
+
+
+def ended(run: Run) -> None:
+    """End a run as its last step does."""
+    run.at.ledger.finish_run(run.ref, now=utc_now())
+
+
+def test_data_of_before_an_erasure_are_an_alarm_whoever_opens_them(at: Opened) -> None:
+    jane = next(iter(people(at)))
+    put_back = backed_up(at, *DATA)
+    ref = submit(at, Selector("subject", (jane,)))["request"]
+    ended(erase(at, ref))
+    opened(at.root)
+    put_back()
+    with pytest.raises(IntegrityError, match=r"data\.dvc: data version got") as caught:
+        opened(at.root)
+    assert "lethe init --suppression" in str(caught.value)
+    for command in (
+        lambda: commands.train(at.ws.root, None, None, None),
+        lambda: commands.plan(at.ws.root, [ref]),
+        lambda: commands.forget(at.ws.root, [ref], False, None, None),
+        lambda: submit(at, Selector("subject", ("nobody",))),
+    ):
+        with pytest.raises(IntegrityError):
+            command()
+    (found,) = (c for c in queries.doctor(at.ws.root)["checks"] if c["name"] == "data")
+    assert not found["ok"] and "data version" in found["hint"]
+
+
+@pytest.mark.parametrize("name", ["artifacts/manifest.json", "records/suppression.jsonl"])
+def test_a_part_of_an_older_state_is_an_alarm_too(at: Opened, name: str) -> None:
+    """The manifest would vouch for old shards, the emptied list would know nobody."""
+    one, two = list(people(at))[:2]
+    ended(erase(at, submit(at, Selector("subject", (one,)))["request"]))
+    put_back = backed_up(at, name)
+    ended(erase(at, submit(at, Selector("subject", (two,)))["request"]))
+    opened(at.root)
+    put_back()
+    with pytest.raises(IntegrityError, match=name.rpartition("/")[2]):
+        opened(at.root)
+
+
+def test_a_backup_as_a_whole_is_found_by_the_newer_list(at: Opened) -> None:
+    """All of yesterday is put back, and then, as the docs say, the newest suppression list."""
+    one, two = list(people(at))[:2]
+    ended(erase(at, submit(at, Selector("subject", (one,)))["request"]))
+    put_back = backed_up(at, *DATA, "records", "keys")
+    ended(erase(at, submit(at, Selector("subject", (two,)))["request"]))
+    newest = (at.ws.records / "suppression.jsonl").read_bytes()
+    put_back()
+    opened(at.root)  # nothing here knows better
+    (at.ws.records / "suppression.jsonl").write_bytes(newest)
+    with pytest.raises(IntegrityError, match="the list or the log is an older one"):
+        opened(at.root)
+
+
+def test_an_erasure_that_was_cut_off_goes_on_but_not_over_older_data(at: Opened) -> None:
+    """Between the erasure and its entry the version is the log's next; it is read once then."""
+    one, two = list(people(at))[:2]
+    put_back = backed_up(at, *DATA)
+    ended(erase(at, submit(at, Selector("subject", (one,)))["request"]))
+    ref = submit(at, Selector("subject", (two,)))["request"]
+    run = begun(at, ref)
+    suppress_examples(run)
+    erase_data(at.ws, run.all_ids())
+    opened(at.root)
+    put_back()
+    with pytest.raises(IntegrityError, match="examples are on the suppression list"):
+        opened(at.root)
