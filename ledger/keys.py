@@ -37,9 +37,10 @@ _BYTES = 32  # 256 bits: AES-256 and HMAC-SHA256 take as much and no more
 _DEPENDENTS = {SIGNING: PUBLIC, SUPPRESSION: "suppression.jsonl"}
 
 
-def create_keys(keys: Path, records: Path) -> None:
+def create_keys(keys: Path, records: Path, *, shards: bytes | None = None) -> None:
     """Create the keys that are missing and the public key; leave the others as they are.
 
+    shards: a shard key that is no secret, of 32 bytes; without it one is drawn.
     Raises KeyMissing where records prove that a key existed: a new one would not fit them.
     """
     for folder, mode in ((keys, 0o700), (keys / REQUESTS, 0o700), (records, 0o755)):
@@ -48,9 +49,9 @@ def create_keys(keys: Path, records: Path) -> None:
     for name, dependent in _DEPENDENTS.items():
         if (records / dependent).exists():
             _require(keys / name)
-    for name in (SHARDS, SUPPRESSION):
+    for name, known in ((SHARDS, shards), (SUPPRESSION, None)):
         if not (keys / name).exists():
-            write_secret(keys / name)
+            write_secret(keys / name, known)
     if not (keys / SIGNING).exists():
         _write_signing_key(keys / SIGNING)
     if not (records / PUBLIC).exists():
@@ -106,9 +107,9 @@ def suppression_key(keys: Path) -> bytes:
     return read_secret(keys / SUPPRESSION)
 
 
-def write_secret(path: Path) -> bytes:
-    """Draw 32 bytes and store them in hexadecimal, readable by the owner only."""
-    secret = secrets.token_bytes(_BYTES)
+def write_secret(path: Path, known: bytes | None = None) -> bytes:
+    """Draw 32 bytes, or take known ones; store them in hexadecimal, readable by the owner only."""
+    secret = known or secrets.token_bytes(_BYTES)
     durable.write(path, secret.hex().encode() + b"\n", mode=0o600)
     return secret
 

@@ -16,11 +16,13 @@ from ledger.domain import Selector, State
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
 from systems.registry import models
+from systems.settings import beginning
 from systems.settings.params import change_params
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace
 from tasks import adopt as adopting
 from tasks.running import progress
+from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
 from tasks.running.records import as_record, utc_now
 from unlearning.errors import InfrastructureError, UsageError
@@ -38,6 +40,18 @@ def working(path: Path) -> Iterator[Opened]:
             f"{ws.root.name}: is read-only, expected a workspace that can be written; "
             "make it writable and try again"
         )
+    if beginning.begun(ws):
+        raise UsageError(
+            f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
+            "workspace: run it again, it goes on"
+        )
+    with held(ws) as at:
+        yield at
+
+
+@contextmanager
+def held(ws: Workspace) -> Iterator[Opened]:
+    """Hold a workspace's lock, and show the progress of what is done."""
     epochs, bank = bar("training"), counter("shadow bank")
     with workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
         yield opened(str(ws.root))
@@ -187,8 +201,10 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
         raise UsageError("train: got --without and --shadows, expected one of them")
     with working(path) as at:
         if shadows is not None:
+            sealed_champion(at)
+            originals.require_cluster(at)
             change_params(at.ws.root, {"bank.shadows": shadows})
-            return originals.build_bank(at)
+            return originals.build_bank(opened(at.root))
         ids = find(at.ws, [at.ledger.selector(without)])[TRAIN] if without else []
         made = originals.train(at, without=ids, seed=seed)
         record = made.as_record()

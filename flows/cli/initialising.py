@@ -1,158 +1,159 @@
-"""`lethe init`: a folder becomes a workspace with data, a first champion and a shadow bank."""
+"""`lethe init`: a folder becomes a workspace with data, a first champion and a shadow bank.
+
+(1) Everything is checked, and the data are read, before anything is written. (2) What the folder
+held is noted, then git's ignore file, settings, keys and data are written; if that fails or is cut
+off, it is all undone. (3) From there on the same command goes on: training, registry, bank.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from flows.cli.commands import working
-from ledger import keys, suppression
-from systems.data import importing, loading, reading, sharding, versions
-from systems.data.gathering import source_name
-from systems.data.sources import Columns, Source
-from systems.settings.params import Params, change_params, load_params
+from flows.cli.asking import Asked, Checked, Files, checked_before, numbers
+from flows.cli.commands import held
+from ledger import durable, keys, suppression
+from systems.data import importing, loading, reading, versions
+from systems.data.digits import PUBLIC_KEY
+from systems.data.gathering import DIGITS
+from systems.data.sources import Columns
+from systems.settings import beginning
+from systems.settings.beginning import Beginning
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt as adopting
+from tasks.running.champion import FIRST
 from tasks.running.opened import Opened
+from tasks.running.run import write_json
 from unlearning.errors import InfrastructureError, UsageError
-
-
-@dataclass(frozen=True)
-class Files:
-    """What `init` reads."""
-
-    data: str
-    test: Path | None
-    holdout: Path | None
-    weights: Path | None
-    limit: int | None
-    mean: str | None
-    std: str | None
-    as_written: bool = False
 
 
 def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Import data, train or bring the first model, build the bank; go on if it was cut off."""
-    from flows.train import train as train_flow
-
     quiet_environment()
-    ws = Workspace.at(path)
-    _refuse_weights_without_holdout(files)
-    mean, std = _numbers(files.mean, "--mean"), _numbers(files.std, "--std")
-    _prepare(ws, changes)
-    with working(path) as at:
-        _refuse_second(at)
-        adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
-        imported = _import(ws, files, columns)
-        made = train_flow(
-            str(ws.root),
-            weights=files.weights,
-            mean=mean,
-            std=std,
-        )
-    return {**imported, **made, "shadows": made["bank"]["shadows"]}
+    ws, asked = Workspace.at(path), Asked(files, columns, changes)
+    if beginning.begun(ws) and (found := _go_on(ws, asked)):
+        return found
+    return _start(ws, asked)
 
 
-def _prepare(ws: Workspace, changes: Mapping[str, Any]) -> None:
+def _go_on(ws: Workspace, asked: Asked) -> dict[str, Any] | None:
+    """Go on where the data are in and the same is asked; else undo it, and give None."""
+    with held(ws) as at:
+        past = beginning.begun(ws)
+        same = past is not None and past.asked == asked.digest
+        if ws.manifest.exists() and same:
+            return {**_trained(at, asked.files), "notes": []}
+        if _serves(at):
+            raise UsageError(
+                f"{ws.root.name}: holds an `init` with other options whose model is in the log "
+                "already, expected the same options: repeat them, or choose another folder with "
+                "--workspace"
+            )
+        if past:
+            _undo(ws, past)
+    return None
+
+
+def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
+    checked = checked_before(ws, asked)
     try:
-        write_templates(ws)
-        before = ws.params.read_bytes()
-        if changes:
-            change_params(ws.root, changes)
-        ws.records.mkdir(exist_ok=True)
+        ws.records.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise InfrastructureError(
             f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
         ) from problem
+    with held(ws) as at:
+        beginning.refuse_occupied(ws)
+        try:
+            beginning.begin(ws, asked.digest, checked.past)
+            _take_in(at, asked.files, checked)
+        except BaseException:
+            _undo(ws, checked.past)
+            raise
+        notes = list(checked.offered.notes)
+        for note in notes:  # at once: training may take hours
+            typer.echo(f"lethe: {note}", err=True)
+        return {**_trained(at, asked.files), "notes": notes}
+
+
+def _take_in(at: Opened, files: Files, checked: Checked) -> None:
+    """Write git's ignore file and the settings, then the keys, then the data."""
+    ws = at.ws
+    write_templates(ws)
+    if ws.params.read_bytes() != checked.settings:
+        durable.write(ws.params, checked.settings)
+    keys.create_keys(ws.keys, ws.records, shards=PUBLIC_KEY if files.data == DIGITS else None)
+    durable.make_folder(ws.artifacts)
+    durable.write(ws.stage_runner, _stage_runner().encode())
+    adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
+    listed = suppression.load(ws.records, ws.keys)
+    importing.take_in(
+        ws,
+        checked.offered,
+        checked.params,
+        key=keys.shard_key(ws.keys),
+        suppressed=listed.contains,
+    )
+
+
+def _trained(at: Opened, files: Files) -> dict[str, Any]:
+    """Make the first champion and the bank of the data that are in; then the workspace is whole."""
+    from flows.train import train as train_flow
+
+    mean, std = numbers(files.mean, "--mean"), numbers(files.std, "--std")
     try:
-        _check_words(load_params(ws.root))
-    except UsageError:
-        ws.params.write_bytes(before)
+        made = train_flow(at.root, weights=files.weights, mean=mean, std=std)
+    except UsageError:  # what was asked for will not do: nothing of it stays
+        past = beginning.begun(at.ws)
+        if past and not _serves(at):
+            _undo(at.ws, past)
         raise
-    keys.create_keys(ws.keys, ws.records)
+    _tell_stages(at.ws, made, brought=files.weights is not None)
+    beginning.finish(at.ws)
+    return {**_described(at.ws), **made, "shadows": made["bank"]["shadows"]}
 
 
-def _check_words(params: Params) -> None:
-    """Refuse what training would refuse, before any data is read."""
-    from unlearning.networks import check_name
-    from unlearning.training.loop import Training
-
-    check_name(params.network)
-    Training(**asdict(params.training))
-    if params.bank.shadows % 2:
-        raise UsageError(
-            f"bank.shadows: got {params.bank.shadows}, expected an even number: shadows come in "
-            "pairs of complementary halves"
-        )
-
-
-def _refuse_weights_without_holdout(files: Files) -> None:
-    """Weights from elsewhere count as having seen all the data that is not held out by a file."""
-    if files.weights and not files.holdout:
-        raise UsageError(
-            "--weights: got no --holdout file, expected examples that these weights never saw; "
-            "without them no successor could be judged"
-        )
-
-
-def _refuse_second(at: Opened) -> None:
-    if at.ledger.log.find("initialised"):
-        raise UsageError(
-            f"{at.ws.root.name}: is a workspace already, expected an empty folder; "
-            "choose another with --workspace"
-        )
-
-
-def _numbers(text: str | None, option: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError as problem:
-        raise UsageError(f"{option}: got {text!r}, expected numbers such as .5,.5,.5") from problem
-
-
-def _import(ws: Workspace, files: Files, columns: Columns) -> dict[str, Any]:
-    notes: Sequence[str] = ()
-    if ws.data_file.exists():
-        _refuse_other_data(ws, files.data)
+def _tell_stages(ws: Workspace, made: Mapping[str, Any], *, brought: bool) -> None:
+    """Let DVC know that its stages are up to date; brought weights were trained by none of them."""
+    write_json(ws.artifacts / "shadows.json", made["bank"])
+    done = {*beginning.stage_names()}
+    if brought:
+        done.remove("train")
     else:
-        listed = suppression.load(ws.records, ws.keys)
-        source = Source(
-            data=files.data,
-            columns=columns,
-            test=files.test,
-            holdout=files.holdout,
-            limit=files.limit,
-            as_written=files.as_written,
-        )
-        notes = importing.import_dataset(
-            ws,
-            source,
-            load_params(ws.root),
-            key=keys.shard_key(ws.keys),
-            suppressed=listed.contains,
-        ).notes
-    for note in notes:  # at once: training may take hours
-        typer.echo(f"lethe: {note}", err=True)
+        metrics = {key: made[key] for key in ("seconds", "test_accuracy")}
+        write_json(ws.artifacts / "train.json", {"sha256": made["champion"]["sha256"], **metrics})
+    versions.commit_stages(ws, sorted(done))
+
+
+def _serves(at: Opened) -> bool:
+    return at.ws.log.exists() and at.ledger.log.find(FIRST) is not None
+
+
+def _undo(ws: Workspace, past: Beginning) -> None:
+    importing.withdraw(ws)
+    beginning.undo(ws, past)
+
+
+def _stage_runner() -> str:
+    return f"""#!/bin/sh
+# Written by `lethe init`: runs a stage of dvc.yaml with the Python that made this workspace,
+# whatever the shell's `python` is.
+python="{sys.executable}"
+[ -x "$python" ] || python=python
+exec "$python" -m flows.stages "$@"
+"""
+
+
+def _described(ws: Workspace) -> dict[str, Any]:
     subjects = set(reading.read_table(ws, ["subject_id"])["subject_id"].to_pylist())
     return {
         "data_version": versions.data_version(ws),
         "examples": loading.counts(ws),
         "subjects": len(subjects),
         "classes": len(loading.classes(ws)),
-        "notes": list(notes),
     }
-
-
-def _refuse_other_data(ws: Workspace, data: str) -> None:
-    """A first `init` that was cut off goes on only with the data that it began with."""
-    there = sharding.load_dataset(ws).name
-    if there != source_name(data):
-        raise UsageError(
-            f"{ws.root.name}: holds the data of {there}, got {source_name(data)}; "
-            "expected the same, or an empty folder: choose another with --workspace"
-        )

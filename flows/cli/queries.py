@@ -177,7 +177,8 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "git", "" if shutil.which("git") else "install git"
     free = shutil.disk_usage(ws.root if ws.root.exists() else Path.home()).free / 2**30
     yield "disk", "" if free > 2 else f"only {free:.1f} GiB free, make room for at least 2"
-    yield "workspace", "" if ws.log.is_file() else "run `lethe init` here"
+    whole = ws.log.is_file() and not ws.beginning.exists()
+    yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
     if not ws.log.is_file():
         return
     yield "keys", "; ".join(keys.check_keys(ws.keys))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import io
+import struct
+import zlib
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from unlearning.domain import ByteArray, IntArray
 
 CLASSES = 10
+PUBLIC_KEY = b"the people of digits are made up"
+"""Their shard key. It hides nobody, and with it the import is the same on every machine."""
+
 _FULL = 16  # ink in scikit-learn's digits goes from 0 to 16
 
 
@@ -46,6 +49,16 @@ def _with_mistakes(labels: IntArray, rng: np.random.Generator, *, share: float) 
 
 
 def _png(pixels: ByteArray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    """Encode a grey image without compressing it: how that turns out depends on who does it."""
+    height, width = pixels.shape
+    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    stored = b"\1" + struct.pack("<2H", len(rows), len(rows) ^ 0xFFFF) + rows
+    data = b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(rows))
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checked = name + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))

@@ -41,11 +41,13 @@ class Gathered:
     """What a source holds: its examples with their splits, what the data set is.
 
     notes: what was done to the data that its owner may not expect, in words; no ids.
+    expected: the splits that must not be empty.
     """
 
     table: pa.Table
     dataset: Dataset
     notes: tuple[str, ...]
+    expected: tuple[str, ...]
 
 
 def gather(source: Source, params: Params) -> Gathered:
@@ -72,7 +74,8 @@ def gather(source: Source, params: Params) -> Gathered:
     shape = shape_of(seen, size=params.data.size)
     tables = [table for _, _, table in kept]
     dataset = _describe(source, params, classes, shape, tables)
-    return Gathered(_joined(tables), dataset, (*shape.notes, *_people(train)))
+    notes = (*shape.notes, *_people(train))
+    return Gathered(_joined(tables), dataset, notes, splits_expected(source, params))
 
 
 def _training_rows(source: Source, params: Params) -> Rows:

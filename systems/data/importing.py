@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from ledger import durable
 from systems.data import index, versions
 from systems.data.columns import EXAMPLE, IMAGE, SPLIT, SUBJECT
-from systems.data.gathering import gather, splits_expected
-from systems.data.purging import current_keys, remove_objects
+from systems.data.gathering import Gathered, gather
+from systems.data.listings import keys_of_files, version_of_files
+from systems.data.purging import remove_objects
 from systems.data.sharding import (
     Dataset,
     Manifest,
@@ -71,42 +72,56 @@ def import_dataset(
     key: bytes,
     suppressed: Suppressed = nobody,
 ) -> Imported:
-    """Make data/ from a source and commit it as the first data version.
+    """Make data/ from a source and commit it as the first data version, as `take_in` does."""
+    return take_in(ws, gather(source, params), params, key=key, suppressed=suppressed)
 
-    key: the shard key. UsageError names the row that does not fit. The splits are drawn before
-    erased examples are left out, so that nobody changes sides because somebody else is gone.
+
+def take_in(
+    ws: Workspace, offered: Gathered, params: Params, *, key: bytes, suppressed: Suppressed = nobody
+) -> Imported:
+    """Make data/ and commit it as the first data version; if that fails, nothing of it is left.
+
+    key: the shard key. The splits were drawn before erased examples are left out here, so that
+    nobody changes sides because somebody else is gone. UsageError where data/ holds anything, or
+    data.dvc points to other data.
     """
     _refuse_second(ws)
-    gathered = gather(source, params)
-    table, dataset = gathered.table, gathered.dataset
-    kept = _without_erased(table, suppressed)
-    splits = np.array(kept[SPLIT].to_pylist(), dtype=str)
-    refuse_empty(splits, name=dataset.name, expected=splits_expected(source, params))
+    kept = _without_erased(offered.table, suppressed)
+    require_splits(offered, kept)
     with durable.storing(ws.data):
         versions.create(ws, params.remote.url)
-        manifest = _written(ws, kept, dataset, key)
+        manifest = _written(ws, kept, offered.dataset, key)
     manifest = _committed(ws, manifest)
     index.build(ws)
     return Imported(
         data_version=manifest.data_version,
         examples=kept.num_rows,
         subjects=len(pc.unique(kept[SUBJECT])),
-        classes=len(dataset.classes),
-        suppressed=table.num_rows - kept.num_rows,
+        classes=len(offered.dataset.classes),
+        suppressed=offered.table.num_rows - kept.num_rows,
         counts=manifest.counts,
-        notes=gathered.notes,
+        notes=offered.notes,
     )
 
 
+def require_splits(offered: Gathered, kept: pa.Table) -> None:
+    """UsageError unless every split that is expected has an example among those that are kept."""
+    splits = np.array(kept[SPLIT].to_pylist(), dtype=str)
+    refuse_empty(splits, name=offered.dataset.name, expected=offered.expected)
+
+
 def _refuse_second(ws: Workspace) -> None:
-    """Refuse a workspace with data; sweep what an import left that was cut off."""
+    """Refuse a workspace with data, whoever's they are."""
     if ws.manifest.exists():
         raise UsageError(
             f"data/: holds data version {versions.data_version(ws)} already, expected none: "
             "import into another workspace"
         )
-    if ws.data_file.exists() or ws.data.exists():
-        _discard(ws)
+    if ws.data.exists() and any(ws.data.iterdir()):
+        raise UsageError(
+            "data/: holds what is no data version, expected an empty place: move it elsewhere, or "
+            "import into another workspace"
+        )
 
 
 def _without_erased(table: pa.Table, suppressed: Suppressed) -> pa.Table:
@@ -143,20 +158,41 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
 
 def _committed(ws: Workspace, manifest: Manifest) -> Manifest:
     """Add and push; the manifest comes last and says that the import is whole."""
+    pointer = ws.data_file.read_bytes() if ws.data_file.exists() else None
     try:
+        _refuse_other_pointer(ws)
         manifest = replace(manifest, data_version=versions.commit(ws))
         save_manifest(ws, manifest)
     except BaseException:
-        _discard(ws)
+        withdraw(ws)
+        shutil.rmtree(ws.data, ignore_errors=True)
+        if pointer is None:
+            ws.data_file.unlink(missing_ok=True)
+        else:
+            durable.write(ws.data_file, pointer)
         raise
     return manifest
 
 
-def _discard(ws: Workspace) -> None:
-    """Remove data that never became a version, from DVC's places too as far as they answer."""
-    keys = current_keys(ws) if ws.data_file.exists() else frozenset()
-    shutil.rmtree(ws.data, ignore_errors=True)
-    ws.data_file.unlink(missing_ok=True)
-    if keys:
-        with suppress(InfrastructureError):
-            remove_objects(ws, keys)
+def _refuse_other_pointer(ws: Workspace) -> None:
+    """A data.dvc that came with the folder says which data belong here: those and no others."""
+    if not ws.data_file.exists():
+        return
+    pointed, made = versions.data_version(ws), version_of_files(ws)
+    if pointed != made:
+        raise UsageError(
+            f"data.dvc: points to data version {pointed}, what was imported is {made}; expected "
+            "the same: choose another folder with --workspace"
+        )
+
+
+def withdraw(ws: Workspace) -> None:
+    """Take what lies in data/ out of DVC's cache and remote again, as far as they answer.
+
+    For an import that did not come to its end; data/ itself stays.
+    """
+    if not ws.data.is_dir() or not (ws.dvc / "config").exists():
+        return
+    version = version_of_files(ws) + versions.DIRECTORY
+    with suppress(InfrastructureError):
+        remove_objects(ws, frozenset({*keys_of_files(ws).values(), version}))

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from ledger import durable
 from systems.data import versions
 from systems.data.stores import ObjectStore
 from systems.settings.workspace import Workspace
@@ -86,3 +87,15 @@ def _read(place: ObjectStore, key: str) -> Listing:
 def md5(content: bytes) -> str:
     """DVC's key of a file; for addressing only, integrity is SHA-256's matter."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def keys_of_files(ws: Workspace) -> Listing:
+    """The keys of the files of data/ as they lie there, whatever a data version lists."""
+    files = (path for path in ws.data.rglob("*") if path.is_file())
+    return {path.relative_to(ws.data).as_posix(): md5(durable.read(path)) for path in files}
+
+
+def version_of_files(ws: Workspace) -> str:
+    """Work out the data version of data/ as it lies there, without DVC."""
+    entries = [{"md5": key, "relpath": name} for name, key in sorted(keys_of_files(ws).items())]
+    return md5(json.dumps(entries, sort_keys=True).encode())

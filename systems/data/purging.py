@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ledger import durable
 from systems.data import index, versions
 from systems.data.columns import EXAMPLE
-from systems.data.listings import History, history, in_places, listing_of, md5
+from systems.data.listings import History, history, in_places, keys_of_files, listing_of, md5
 from systems.data.owing import settle
 from systems.data.reading import parse
 from systems.data.stores import ObjectStore, from_outside
@@ -121,10 +121,7 @@ def current_files(ws: Workspace) -> Mapping[str, str]:
     Where no place has its listing, the files are read.
     """
     listed = listing_of(ws, versions.data_version(ws))
-    if listed:
-        return listed
-    files = (path for path in ws.data.rglob("*") if path.is_file())
-    return {path.relative_to(ws.data).as_posix(): md5(durable.read(path)) for path in files}
+    return listed or keys_of_files(ws)
 
 
 def current_keys(ws: Workspace) -> frozenset[str]:

@@ -25,6 +25,7 @@ from systems.settings.workspace import Workspace
 from unlearning.errors import IntegrityError, UsageError
 
 ROW_GROUP = 5_000
+_WRITER = b"lethe"
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,46 @@ def schema(attributes: Sequence[str]) -> pa.Schema:
 
 
 def shard_bytes(table: pa.Table) -> bytes:
-    """Encode one shard; the same rows give the same bytes, in whatever order they come."""
+    """Encode one shard; the same rows give the same bytes, in whatever order they come.
+
+    What would differ between versions of pyarrow is left out or fixed: compression, which encoded
+    images hardly need; statistics, and Arrow's own copy of the schema; the writer's name.
+    """
     ordered = table.select(schema(attributes_of(table)).names).sort_by(EXAMPLE).combine_chunks()
-    sink = pa.BufferOutputStream()
     repeated = [name for name in ordered.column_names if name not in (IMAGE, EXAMPLE)]
+    return _parquet(ordered, repeated=repeated)
+
+
+def _parquet(table: pa.Table, *, repeated: list[str]) -> bytes:
+    sink = pa.BufferOutputStream()
     pq.write_table(
-        ordered, sink, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=repeated
+        table,
+        sink,
+        version="2.6",
+        data_page_version="1.0",
+        compression="none",
+        row_group_size=ROW_GROUP,
+        use_dictionary=repeated,
+        write_statistics=False,
+        store_schema=False,
     )
-    return bytes(sink.getvalue())
+    return _without_writer(bytes(sink.getvalue()))
+
+
+def _without_writer(content: bytes) -> bytes:
+    """Put one name in place of pyarrow's and its version.
+
+    The footer is the last part of a file and nothing points behind that name, so only its own
+    length changes. A footer in which the name, with its length before it, is not found once stays.
+    """
+    length = int.from_bytes(content[-8:-4], "little")
+    data, footer = content[: -8 - length], content[-8 - length : -8]
+    named = pq.ParquetFile(pa.BufferReader(content)).metadata.created_by.encode()
+    old, new = (bytes([len(name)]) + name for name in (named, _WRITER))
+    if footer.count(old) != 1:
+        return content
+    footer = footer.replace(old, new)
+    return data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
 def spread(table: pa.Table, *, key: bytes, shards: int) -> dict[str, pa.Table]:

@@ -1,7 +1,8 @@
 """DVC: the data version, the remote, and every place where its objects lie.
 
 DVC runs inside the workspace alone: its settings, cache, state and temporary files are under
-.dvc/, nothing is sent to its makers.
+.dvc/, nothing is sent to its makers. It is never told of git, in whose index and ignore files it
+would write; in a DVC project that was there before it uses a remote of its own name.
 """
 
 from __future__ import annotations
@@ -16,34 +17,63 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ledger import durable
 from systems.data.stores import ObjectStore, from_outside, store_of
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError, UsageError
 
-REMOTE = "main"
+REMOTE = "lethe"
 DIRECTORY = ".dir"
 ATTEMPTS = 10  # DVC itself waits 3 s for its lock each time
 T = TypeVar("T")
 
 
+_PROJECT = f"""[core]
+    no_scm = True
+    analytics = False
+    check_update = False
+    remote = {REMOTE}
+"""
+_IGNORED = "/config.local\n/tmp\n/cache\n"
+"""As DVC writes it."""
+
+
 def create(ws: Workspace, url: str | None) -> None:
-    """Make the workspace a DVC repository with this remote, or with remote/ inside it.
+    """Make the workspace a DVC project with this remote, or with remote/ inside it.
 
-    Uses git where the workspace is the root of a git repository. A repeated call only sets the
-    remote again.
+    A DVC project that is there gets the remote `lethe` added and nothing else changed. UsageError
+    if it has another one of that name.
     """
-    with _dvc_errors("dvc init"), _quietly(ws):
-        from dvc.repo import Repo
-
-        if not (ws.dvc / "config").exists():
-            Repo.init(str(ws.root), no_scm=not (ws.root / ".git").exists()).close()
-        repo = Repo(str(ws.root), config=_overrides(ws))
-        try:
-            _configure(repo.config, ws, url)
-        finally:
-            repo.close()
+    config, remote = ws.dvc / "config", _remote(ws, url)
+    durable.make_folder(ws.dvc)
+    if not config.exists():
+        durable.write(ws.dvc / ".gitignore", _IGNORED.encode())
+        durable.write(config, (_PROJECT + remote).encode())
+    elif (found := _remote_there(ws)) is None:
+        durable.write(config, config.read_bytes().rstrip() + f"\n{remote}".encode())
+    elif found != _url(ws, url):
+        raise UsageError(
+            f".dvc/config: its remote '{REMOTE}' leads elsewhere than remote.url of params.yaml, "
+            "expected the same, or no remote of that name: rename it, or change params.yaml"
+        )
     if url is None:
         ws.remote.mkdir(exist_ok=True)
+
+
+def commit_stages(ws: Workspace, names: Sequence[str]) -> None:
+    """Note in dvc.lock that what lies there is what these stages of dvc.yaml make.
+
+    Not by `dvc commit`, which would copy into the cache what has one place only.
+    """
+
+    def work(repo: Any) -> None:
+        for name in names:
+            with repo.lock:
+                (stage,) = repo.stage.collect(f"{ws.stages}:{name}")
+                stage.save(run_cache=False)
+                stage.dump(update_pipeline=False)
+
+    _with_repo(ws, "dvc commit", work)
 
 
 def data_version(ws: Workspace) -> str:
@@ -82,7 +112,7 @@ def keys_seen(ws: Workspace, paths: Sequence[Path]) -> dict[Path, str | None]:
 
 def push(ws: Workspace) -> None:
     """Copy the data version's objects to the remote, those that it lacks."""
-    _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)]))
+    _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)], remote=REMOTE))
 
 
 def commit(ws: Workspace) -> str:
@@ -97,7 +127,7 @@ def fetch(ws: Workspace, paths: Sequence[Path]) -> None:
     names = ", ".join(str(path.relative_to(ws.root)) for path in paths)
     targets = [str(path) for path in paths]
     try:
-        _with_repo(ws, "dvc pull", lambda repo: repo.pull(targets=targets))
+        _with_repo(ws, "dvc pull", lambda repo: repo.pull(targets=targets, remote=REMOTE))
     except InfrastructureError as error:
         raise InfrastructureError(
             f"{names}: missing here and not to be had from the remote ({error}): "
@@ -111,7 +141,7 @@ def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
     with _opened(ws, "dvc objects") as repo, repo.lock:
         yield (
             store_of(repo.cache.local, "dvc cache"),
-            store_of(repo.cloud.get_remote_odb(), "dvc remote"),
+            store_of(repo.cloud.get_remote_odb(REMOTE), "dvc remote"),
         )
 
 
@@ -156,24 +186,30 @@ def _opened(ws: Workspace, what: str) -> Iterator[Any]:
 
 
 def _overrides(ws: Workspace) -> dict[str, Any]:
-    return {"core": {"site_cache_dir": str(ws.dvc / "tmp" / "site")}}
+    own = {"site_cache_dir": str(ws.dvc / "tmp" / "site"), "no_scm": True, "autostage": False}
+    return {"core": {**own, "analytics": False, "check_update": False}}
 
 
-def _configure(config: Any, ws: Workspace, url: str | None) -> None:
-    # What holds a path of this machine goes into config.local, which git never sees.
-    with config.edit("local") as local:
-        local["core"] |= _overrides(ws)["core"]
-    with config.edit() as settings:
-        settings["core"] |= {"analytics": False, "check_update": False, "remote": REMOTE}
-        settings["remote"][REMOTE] = {"url": _url(ws, url), "verify": True}
+def _remote(ws: Workspace, url: str | None) -> str:
+    quote = '"' if "'" in _url(ws, url) else "'"
+    settings = f"    url = {quote}{_url(ws, url)}{quote}\n    verify = True\n"
+    return f"['remote \"{REMOTE}\"']\n{settings}"
+
+
+def _remote_there(ws: Workspace) -> str | None:
+    with _dvc_errors("dvc config"):
+        from dvc.config import Config
+
+        found = Config.load_file(str(ws.dvc / "config"))["remote"].get(REMOTE)
+    return None if found is None else str(found["url"])
 
 
 def _url(ws: Workspace, url: str | None) -> str:
     """A path inside the workspace is written relative to it, so that the folder can be moved."""
-    from dvc.config_schema import RelPath
-
     url = url or ws.remote.name
-    return url if "://" in url or Path(url).is_absolute() else RelPath(ws.root / url)
+    if "://" in url or Path(url).is_absolute():
+        return url
+    return Path(os.path.relpath(ws.root / url, ws.dvc)).as_posix()
 
 
 @contextmanager

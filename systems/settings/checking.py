@@ -37,18 +37,24 @@ def read_yaml(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Read a file's bytes and the mapping that they hold; PolicyError otherwise."""
     try:
         content = path.read_bytes()
-        tree = yaml.safe_load(content)
     except OSError as error:
         raise PolicyError(
             f"{path.name}: cannot be read ({error.strerror}), expected a YAML file: "
             "run `lethe init`, or name another"
         ) from error
+    return content, parse_yaml(content, path.name)
+
+
+def parse_yaml(content: bytes, name: str) -> dict[str, Any]:
+    """Read the mapping that a file's bytes hold; PolicyError otherwise."""
+    try:
+        tree = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise PolicyError(f"{path.name}: is no YAML ({reason}): correct it") from error
+        raise PolicyError(f"{name}: is no YAML ({reason}): correct it") from error
     if not isinstance(tree, dict):
-        raise PolicyError(f"{path.name}: got {text_at(tree)}, expected keys and values")
-    return content, tree
+        raise PolicyError(f"{name}: got {text_at(tree)}, expected keys and values")
+    return tree
 
 
 def build(cls: type[T], value: object, where: str) -> T:
@@ -116,6 +122,8 @@ def _check_limits(value: Any, limits: Mapping[str, Any], path: str) -> None:
         raise PolicyError(f"{path}: got {value}, expected more than {limits['above']}")
     if "low" in limits and not limits["low"] <= value <= limits["high"]:
         raise PolicyError(f"{path}: got {value}, expected {limits['low']} to {limits['high']}")
+    if limits.get("even") and value % 2:
+        raise PolicyError(f"{path}: got {value}, expected an even number: they come in pairs")
 
 
 def _expected(hint: Any) -> str:

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ledger import durable
-from systems.settings.checking import above, between, build, read_yaml
+from systems.settings.checking import above, between, build, parse_yaml, read_yaml
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class BankParams:
     cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null trains on this machine.
     """
 
-    shadows: int = field(metadata=between(4, 10_000))
+    shadows: int = field(metadata={**between(4, 10_000), "even": True})
     workers: int = field(metadata=between(1, 1_024))
     cluster: str | None
 
@@ -92,23 +90,34 @@ def load_params(root: Path) -> Params:
     return build(Params, read_yaml(path)[1], path.name)
 
 
-def change_params(root: Path, changes: Mapping[str, Any]) -> Params:
-    """Set values such as {"training.epochs": 5} in params.yaml, keeping its comments.
+def parse_params(content: bytes, name: str = "params.yaml") -> Params:
+    """Read settings from a file's bytes; PolicyError as in `load_params`."""
+    return build(Params, parse_yaml(content, name), name)
 
-    Nothing is written if the result cannot be used.
+
+def changed(content: bytes, changes: Mapping[str, Any]) -> bytes:
+    """Set values such as {"training.epochs": 5} in a params.yaml, keeping its comments.
+
+    Bytes in which these values stand already come back as they are.
     """
     from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
-    path = root / "params.yaml"
-    content, _ = read_yaml(path)
-    tree = parse_yaml_for_update(content.decode(), path.name)
+    tree = parse_yaml_for_update(content.decode(), "params.yaml")
+    differs = False
     for name, value in changes.items():
         *parents, last = name.split(".")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
+        differs |= last not in node or node[last] != value
         node[last] = value
-    changed: str = dumps_yaml(tree)
-    params = build(Params, yaml.safe_load(changed), path.name)
-    durable.write(path, changed.encode())
+    return str(dumps_yaml(tree)).encode() if differs else content
+
+
+def change_params(root: Path, changes: Mapping[str, Any]) -> Params:
+    """Set values in a workspace's params.yaml; nothing is written if the result cannot be used."""
+    path = root / "params.yaml"
+    content = changed(read_yaml(path)[0], changes)
+    params = parse_params(content)
+    durable.write(path, content)
     return params

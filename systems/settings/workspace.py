@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from ledger import durable
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,6 +35,11 @@ class Workspace:
     def stages(self) -> Path:
         """DVC's description of the stages."""
         return self.root / "dvc.yaml"
+
+    @property
+    def gitignore(self) -> Path:
+        """What git must not take."""
+        return self.root / ".gitignore"
 
     @property
     def dvc(self) -> Path:
@@ -76,6 +82,11 @@ class Workspace:
         return self.root / "records"
 
     @property
+    def beginning(self) -> Path:
+        """What an unfinished `init` found; absent when the workspace is whole."""
+        return self.records / "initialising.json"
+
+    @property
     def public_key(self) -> Path:
         """What a bundle and the log are verified with."""
         return self.records / "public.pem"
@@ -106,6 +117,11 @@ class Workspace:
         return self.artifacts / "manifest.json"
 
     @property
+    def stage_runner(self) -> Path:
+        """Runs DVC's stages with the Python that made the workspace."""
+        return self.artifacts / "stage.sh"
+
+    @property
     def erasing(self) -> Path:
         """Rewritten shards on their way into data/; absent when nothing is under way."""
         return self.artifacts / "erasing"
@@ -132,9 +148,9 @@ class Workspace:
 
 
 def write_templates(ws: Workspace) -> None:
-    """Put the settings files that are absent into a workspace; those that are there stay."""
+    """Put .gitignore and the settings files that are absent into a folder; others stay."""
     ws.root.mkdir(parents=True, exist_ok=True)
-    for template in sorted(TEMPLATES.glob("*.yaml")):
-        target = ws.root / template.name
+    names = sorted(template.name for template in TEMPLATES.glob("*.yaml"))
+    for source, target in (("gitignore", ws.gitignore), *((n, ws.root / n) for n in names)):
         if not target.exists():
-            shutil.copyfile(template, target)
+            durable.write(target, (TEMPLATES / source).read_bytes())

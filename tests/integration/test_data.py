@@ -35,7 +35,7 @@ from systems.data import (
 )
 from systems.data.erasing import erase
 from systems.data.importing import import_dataset
-from systems.data.listings import md5
+from systems.data.listings import md5, version_of_files
 from systems.data.purging import Status, holds, purge
 from systems.data.sources import Source
 from systems.settings.params import Params, load_params
@@ -215,7 +215,7 @@ def test_a_failed_import_leaves_nothing_and_can_be_repeated(
     assert import_dataset(ws, Source(str(offered)), params, key=KEY).examples == 60
 
 
-def test_an_import_that_was_killed_is_swept_by_the_next(
+def test_an_import_that_was_killed_can_be_withdrawn_and_repeated(
     offered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ws, params = fresh(tmp_path)
@@ -227,9 +227,34 @@ def test_an_import_that_was_killed_is_swept_by_the_next(
         patch.setattr(importing, "_committed", die)
         with pytest.raises(Killed):
             import_dataset(ws, Source(str(offered)), params, key=KEY)
-    assert ws.data.exists()
+    with pytest.raises(UsageError, match="data/: holds what is no data version"):
+        import_dataset(ws, Source(str(offered)), params, key=b"another key")
+    importing.withdraw(ws)
+    shutil.rmtree(ws.data)
     import_dataset(ws, Source(str(offered)), params, key=b"another key")
     loading.verify(ws)
+
+
+def test_a_cut_off_import_is_taken_out_of_cache_and_remote(ws: Workspace) -> None:
+    importing.withdraw(ws)
+    assert objects(cache(ws)) == objects(ws.remote) == {}
+
+
+def test_the_data_version_is_known_before_dvc_has_seen_the_data(ws: Workspace) -> None:
+    assert version_of_files(ws) == versions.data_version(ws)
+
+
+def test_a_pointer_that_came_with_the_folder_says_which_data_belong_there(
+    offered: Path, original: Workspace, tmp_path: Path
+) -> None:
+    ws, params = fresh(tmp_path)
+    shutil.copy(original.data_file, ws.data_file)
+    with pytest.raises(UsageError, match=r"data\.dvc: points to data version"):
+        import_dataset(ws, Source(str(offered)), params, key=b"another key")
+    assert ws.data_file.read_bytes() == original.data_file.read_bytes()
+    assert not ws.data.exists()
+    import_dataset(ws, Source(str(offered)), params, key=KEY)
+    assert ws.data_file.read_bytes() == original.data_file.read_bytes()
 
 
 # -- reading -----------------------------------------------------------------------------------
@@ -575,20 +600,33 @@ def test_a_lock_that_is_held_is_waited_for_ten_times_and_then_reported() -> None
     assert len(waits) == 10
 
 
-def test_in_a_git_repository_the_data_stays_out_of_git(offered: Path, tmp_path: Path) -> None:
-    from dvc.repo import Repo
-
+def test_dvc_is_not_told_of_git(offered: Path, tmp_path: Path) -> None:
+    """It would write into git's index and into the user's .gitignore."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("mine\n")
     ws, params = fresh(tmp_path)
     import_dataset(ws, Source(str(offered)), params, key=KEY)
-    assert "no_scm" not in (ws.dvc / "config").read_text()
-    assert "/data" in (ws.root / ".gitignore").read_text()
-    with Repo(str(ws.root)) as repo:
-        assert {stage.addressing.rsplit(":", 1)[-1] for stage in repo.index.stages} >= {
-            "prepare",
-            "train",
-            "shadows",
-        }
+    assert ws.gitignore.read_text() == "mine\n"
+    staged = ["git", "-C", str(tmp_path), "diff", "--cached", "--name-only"]
+    assert subprocess.run(staged, check=True, capture_output=True).stdout == b""
+
+
+def test_a_dvc_project_gets_a_remote_and_keeps_its_settings(offered: Path, tmp_path: Path) -> None:
+    theirs = "# ours\n[core]\n    remote = store\n    autostage = true\n['remote \"store\"']\n"
+    theirs += "    url = /somewhere/else\n"
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text(theirs)
+    ws, params = fresh(tmp_path)
+    import_dataset(ws, Source(str(offered)), params, key=KEY)
+    config = (ws.dvc / "config").read_text()
+    assert config.startswith(theirs)
+    assert 'remote "lethe"' in config.removeprefix(theirs)
+    assert sorted(objects(cache(ws))) == sorted(objects(ws.remote))
+    for _ in range(2):
+        versions.create(ws, None)
+        assert (ws.dvc / "config").read_text() == config
+    with pytest.raises(UsageError, match="its remote 'lethe' leads elsewhere"):
+        versions.create(ws, "s3://other/place")
 
 
 # -- S3 ----------------------------------------------------------------------------------------

@@ -1,0 +1,120 @@
+"""What `lethe init` is asked for, and all that is checked before it writes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ledger import durable
+from systems.data import importing
+from systems.data.gathering import Gathered, gather
+from systems.data.sources import Columns, Source
+from systems.settings import beginning
+from systems.settings.beginning import Beginning
+from systems.settings.params import Params, changed, parse_params
+from systems.settings.workspace import TEMPLATES, Workspace
+from tasks import adopt as adopting
+from unlearning.digests import digest_of
+from unlearning.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Files:
+    """What `init` reads."""
+
+    data: str
+    test: Path | None
+    holdout: Path | None
+    weights: Path | None
+    limit: int | None
+    mean: str | None
+    std: str | None
+    as_written: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `init` was asked for. changes: of params.yaml; mean, std: of the weights, by channel."""
+
+    files: Files
+    columns: Columns
+    changes: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Tells another request from the same one, repeated."""
+        return digest_of(_plain(asdict(self)))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was checked before anything is written. settings: the bytes of params.yaml to be."""
+
+    past: Beginning
+    settings: bytes
+    params: Params
+    offered: Gathered
+
+
+def checked_before(ws: Workspace, asked: Asked) -> Checked:
+    """Refuse what could not be carried out; nothing is written."""
+    files = asked.files
+    _refuse_weights_without_holdout(files)
+    numbers(files.mean, "--mean"), numbers(files.std, "--std")
+    beginning.refuse_occupied(ws)
+    beginning.refuse_exposed(ws)
+    there = ws.params if ws.params.exists() else TEMPLATES / ws.params.name
+    content = durable.read(there)
+    parse_params(content)
+    settings = changed(content, asked.changes)
+    params = parse_params(settings)
+    if there == ws.params and settings != content:
+        beginning.refuse_tracked(ws.params)
+    _check_words(params)
+    adopting.check_policy(ws.policy if ws.policy.exists() else TEMPLATES / ws.policy.name, None)
+    source = Source(
+        data=files.data,
+        columns=asked.columns,
+        test=files.test,
+        holdout=files.holdout,
+        limit=files.limit,
+        as_written=files.as_written,
+    )
+    offered = gather(source, params)
+    importing.require_splits(offered, offered.table)
+    return Checked(beginning.survey(ws), settings, params, offered)
+
+
+def _check_words(params: Params) -> None:
+    """Refuse what training would refuse, before any data is read."""
+    from unlearning.networks import check_name
+    from unlearning.training.loop import Training
+
+    check_name(params.network)
+    Training(**asdict(params.training))
+
+
+def _refuse_weights_without_holdout(files: Files) -> None:
+    """Weights from elsewhere count as having seen all the data that is not held out by a file."""
+    if files.weights and not files.holdout:
+        raise UsageError(
+            "--weights: got no --holdout file, expected examples that these weights never saw; "
+            "without them no successor could be judged"
+        )
+
+
+def numbers(text: str | None, option: str) -> tuple[float, ...]:
+    """Read numbers with commas between; none where nothing was given."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as problem:
+        raise UsageError(f"{option}: got {text!r}, expected numbers such as .5,.5,.5") from problem
+
+
+def _plain(value: Any) -> Any:
+    """Turn what was asked into what JSON has; a path is as good as its text."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value if value is None or isinstance(value, str | int) else str(value)

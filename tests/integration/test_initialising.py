@@ -1,0 +1,447 @@
+"""`lethe init` in folders of all kinds: what was there stays, what failed is gone, git sees none.
+
+Training is stubbed: what it leaves is other tests' matter.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import flows.train
+from flows.cli import asking, initialising
+from flows.cli.asking import Files
+from ledger.requests import Ledger
+from systems.data import versions
+from systems.data.sources import Columns
+from systems.settings.params import load_params
+from systems.settings.workspace import Workspace, write_templates
+from tasks.running.champion import FIRST
+from tasks.running.records import utc_now
+from unlearning.errors import InfrastructureError, LetheError, UsageError
+
+CHECKOUT = Path(__file__).parents[2]
+PRIVATE = ("data", "keys", "remote", "records", "evidence", "artifacts", "mlruns", ".dvc/cache")
+
+
+def png(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(256, size=(8, 8), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def offer(path: Path, n: int = 60, **changed: Any) -> str:
+    table = {
+        "image": [png(i) for i in range(n)],
+        "label": [i % 3 for i in range(n)],
+        "subject_id": [f"person-{i // 5}" for i in range(n)],
+        "example_id": [f"example-{i}" for i in range(n)],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(table | changed), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return offer(tmp_path_factory.mktemp("offered") / "people.parquet")
+
+
+def trained(root: str, **_: Any) -> dict[str, Any]:
+    """What the flow answers, and the entry by which its model is in the log."""
+    ws = Workspace.at(root)
+    Ledger.open(ws.records, ws.keys).record(FIRST, {"sha256": "0" * 64}, key=FIRST, now=utc_now())
+    champion = {"name": "lethe", "version": 1, "sha256": "0" * 64, "weights": "none"}
+    bank = {"bank": "0", "shadows": 4, "examples": 1, "test_accuracy": 0.5}
+    return {"champion": champion, "test_accuracy": 0.5, "seconds": 1.0, "bank": bank}
+
+
+@pytest.fixture(autouse=True)
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows.train, "train", trained)
+
+
+def init(root: Path, data: str, **changes: Any) -> dict[str, Any]:
+    files = Files(data, None, None, None, None, None, None)
+    return initialising.init(root, files, Columns(), changes)
+
+
+def contents(root: Path) -> dict[str, bytes | None]:
+    """Every path below a folder, with a file's bytes; None for a folder, a link's target."""
+    return {
+        str(path.relative_to(root)): None
+        if path.is_dir() and not path.is_symlink()
+        else path.readlink().as_posix().encode()
+        if path.is_symlink()
+        else path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if ".git/" not in f"{path.relative_to(root)}/"
+    }
+
+
+def git(root: Path, *words: str) -> str:
+    me = ("-c", "user.name=A User", "-c", "user.email=a@example.org")
+    done = subprocess.run(["git", "-C", str(root), *me, *words], check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+def put(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+# -- what is there stays -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data/holiday.jpg", "a picture"),
+        ("data/2026/notes.txt", "a note"),
+        (".importing/x", "half"),
+        ("keys/id_ed25519", "a key of another program"),
+        ("keys/requests.txt", "a list"),
+        ("remote/files/md5/ab/cd", "an object"),
+        ("records/minutes.md", "of a meeting"),
+        ("evidence/photo.png", "of a crime"),
+        ("artifacts/build.log", "of a compiler"),
+        ("mlruns/0/meta.yaml", "MLflow's file store"),
+        ("mlruns/mlflow.db", "MLflow's database"),
+        ("data", "a file"),
+        ("records", "a file"),
+        ("params.yaml", "prepare: {split: 0.2}\n"),
+        ("params.yaml", "no: [yaml"),
+        ("policy.yaml", "Version: 2012-10-17\n"),
+        ("dvc.yaml", "stages:\n  prepare: {cmd: python prepare.py}\n"),
+        ("dvc.yaml", "[]"),
+        (".gitignore", "*.pyc\n"),
+        (".gitignore", "/data/\n/keys/\n"),
+        (".dvc/config", "['remote \"lethe\"']\n    url = /elsewhere\n"),
+        ("data.dvc", "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n"),
+    ],
+)
+def test_a_folder_with_something_in_lethes_places_is_refused_and_left_as_it_is(
+    tmp_path: Path, offered: str, name: str, text: str
+) -> None:
+    put(tmp_path, {"README.md": "mine", name: text})
+    before = contents(tmp_path)
+    with pytest.raises(UsageError) as refused:
+        init(tmp_path, offered, seed=3)
+    assert name.split("/")[0] in str(refused.value)
+    assert contents(tmp_path) == before
+
+
+def test_the_users_own_data_folder_is_read_and_not_taken(tmp_path: Path) -> None:
+    """The worst of all: what is imported from data/ was removed by the import."""
+    data = offer(tmp_path / "data" / "train.parquet")
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match=r"data/: holds what is not Lethe's.*--workspace"):
+        init(tmp_path, data)
+    assert contents(tmp_path) == before
+    init(tmp_path / "workspace", data)
+    assert {k: v for k, v in contents(tmp_path).items() if "workspace" not in k} == before
+
+
+@pytest.mark.parametrize("name", ["data", "keys", "artifacts", "params.yaml", "data.dvc"])
+def test_no_link_is_followed_out_of_the_folder(tmp_path: Path, offered: str, name: str) -> None:
+    put(tmp_path, {"elsewhere/precious": "text"})
+    (tmp_path / "ws").mkdir()
+    (tmp_path / "ws" / name).symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match=name):
+        init(tmp_path / "ws", offered)
+    assert contents(tmp_path) == before
+
+
+def test_everything_else_in_the_folder_stays(tmp_path: Path, offered: str) -> None:
+    theirs = {"README.md": "mine", "src/train.py": "print()", "mlruns/README.md": "a page"}
+    put(tmp_path, theirs)
+    (tmp_path / "data").mkdir()
+    init(tmp_path, offered)
+    assert {name: (tmp_path / name).read_text() for name in theirs} == theirs
+
+
+def test_settings_of_lethes_that_are_there_are_used(tmp_path: Path, offered: str) -> None:
+    ws = Workspace.at(tmp_path)
+    write_templates(ws)
+    mine = ws.params.read_text().replace("shards: 64", "shards: 3  # few")
+    ws.params.write_text(mine)
+    init(tmp_path, offered)
+    assert ws.params.read_text() == mine
+    assert len(list(ws.shards.iterdir())) <= 3
+
+
+# -- git and DVC around ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("root", [".", "sub/workspace"])
+def test_git_is_offered_pointer_and_settings_and_nothing_else(
+    tmp_path: Path, offered: str, root: str
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    put(tmp_path, {"README.md": "mine"})
+    init(tmp_path / root, offered)
+    assert git(tmp_path, "diff", "--cached", "--name-only") == ""
+    git(tmp_path, "add", "-A")
+    taken = git(tmp_path, "ls-files").split()
+    inside = {Path(name).relative_to(root).as_posix() for name in taken if name != "README.md"}
+    assert inside == {
+        *(".gitignore", "data.dvc", "dvc.yaml", "params.yaml", "policy.yaml"),
+        *(".dvc/config", ".dvc/.gitignore"),
+    }
+
+
+def test_the_ignore_file_is_there_before_any_key(
+    tmp_path: Path, offered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet")
+
+    def seen(*_: object, **__: object) -> None:
+        git(tmp_path, "add", "-A")
+        raise InfrastructureError("no entropy")
+
+    monkeypatch.setattr(initialising.keys, "create_keys", seen)
+    with pytest.raises(InfrastructureError):
+        init(tmp_path, offered)
+    assert not [name for name in git(tmp_path, "ls-files").split() if name.startswith(PRIVATE)]
+
+
+def test_an_ignore_file_of_the_users_that_covers_all_is_left_alone(
+    tmp_path: Path, offered: str
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    mine = "*\n!*.md\n!/.gitignore\n"
+    put(tmp_path, {".gitignore": mine})
+    init(tmp_path, offered)
+    git(tmp_path, "add", "-A")
+    assert git(tmp_path, "ls-files").split() == [".gitignore"]
+    assert (tmp_path / ".gitignore").read_text() == mine
+
+
+def test_options_do_not_change_a_file_that_git_tracks(tmp_path: Path, offered: str) -> None:
+    git(tmp_path, "init", "--quiet")
+    write_templates(Workspace.at(tmp_path))
+    git(tmp_path, "add", "-A")
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match=r"params\.yaml: is tracked by git"):
+        init(tmp_path, offered, seed=3)
+    assert contents(tmp_path) == before
+    init(tmp_path, offered, seed=0)  # as it stands there
+    assert git(tmp_path, "diff", "--name-only") == ""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A DVC project of the user's, with a default remote and files in its cache."""
+    config = "# of the team\n[core]\n    remote = team\n    autostage = true\n"
+    put(tmp_path, {".dvc/config": config + "['remote \"team\"']\n    url = ../team\n"})
+    put(tmp_path, {"songs/one": "la", "team/.keep": "", ".dvc/cache/files/md5/ab/cdef": "mine"})
+    git(tmp_path, "init", "--quiet")
+    return tmp_path
+
+
+def test_in_a_dvc_project_nothing_of_it_changes(project: Path, offered: str) -> None:
+    before = contents(project)
+    config = (project / ".dvc" / "config").read_text()
+    init(project, offered)
+    after = contents(project)
+    assert (project / ".dvc" / "config").read_text().startswith(config)
+    kept = {name for name in before if name != ".dvc/config"}
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert git(project, "diff", "--cached", "--name-only") == ""
+    assert [p.name for p in (project / "team").iterdir()] == [".keep"]
+
+
+def test_below_a_dvc_project_the_workspace_is_its_own(project: Path, offered: str) -> None:
+    before = contents(project)
+    init(project / "workspace", offered)
+    after = {k: v for k, v in contents(project).items() if not k.startswith("workspace")}
+    assert after == before
+
+
+# -- a failed init leaves nothing --------------------------------------------------------------
+
+
+@pytest.fixture(params=["nothing", "project"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Folders that a workspace may be made in: one to be made, and one with all that may be."""
+    made = tmp_path / "deep" / "folder"
+    if request.param == "project":
+        write_templates(Workspace.at(made))
+        git(made, "init", "--quiet")
+        config = {".dvc/config": "[core]\n    autostage = true\n", ".dvc/.gitignore": "/cache\n"}
+        put(made, {"README.md": "mine", "mlruns/README.md": "a page", **config})
+    return made
+
+
+def broken(*_: object, **__: object) -> None:
+    raise UsageError("will not do")
+
+
+FAILING = [
+    "systems.settings.beginning.begin",
+    "flows.cli.initialising.write_templates",
+    "flows.cli.initialising.keys.create_keys",
+    "flows.cli.initialising.adopting.adopt",
+    "systems.data.versions.create",
+    "systems.data.importing._written",
+    "systems.data.versions.push",
+    "systems.data.importing.save_manifest",
+    "flows.train.train",
+]
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_failed_init_leaves_the_folder_as_it_was(
+    folder: Path, offered: str, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder.parents[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(failing, broken)
+        with pytest.raises(UsageError, match="will not do"):
+            init(folder, offered, seed=3)
+    assert contents(folder.parents[1]) == before
+    assert init(folder, offered)["subjects"] == 12
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": "none-such"},
+        {"training.optimiser": "wish"},
+        {"bank.shadows": 5},
+        {"seed": -1},
+        {"data.holdout_fraction": 0.9, "data.test_fraction": 0.9},
+    ],
+)
+def test_nothing_is_written_before_all_options_are_checked(
+    folder: Path, offered: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder.parents[1])
+    monkeypatch.setattr(initialising.beginning, "begin", broken)
+    monkeypatch.setattr(initialising, "held", broken)
+    with pytest.raises(LetheError) as refused:
+        init(folder, offered, **changes)
+    assert "will not do" not in str(refused.value)
+    assert contents(folder.parents[1]) == before
+
+
+def test_nothing_is_written_before_the_data_are_checked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [*(png(i) for i in range(59)), b"no picture"]
+    data = offer(tmp_path / "bad" / "people.parquet", image=images)
+    before = contents(tmp_path)
+    monkeypatch.setattr(initialising, "held", broken)
+    with pytest.raises(UsageError, match="row 59"):
+        init(folder, data)
+    assert contents(tmp_path) == before
+
+
+def test_what_may_succeed_later_goes_on_with_the_data_that_are_in(
+    folder: Path, offered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise InfrastructureError("no GPU is free")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.train, "train", busy)
+        with pytest.raises(InfrastructureError):
+            init(folder, offered, seed=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "gather", broken)
+        assert init(folder, offered, seed=3)["subjects"] == 12
+    assert load_params(folder).seed == 3
+
+
+def test_with_other_options_a_cut_off_init_starts_again(
+    tmp_path: Path, offered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise InfrastructureError("no GPU is free")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.train, "train", busy)
+        with pytest.raises(InfrastructureError):
+            init(tmp_path, offered, **{"seed": 3, "training.epochs": 7})
+    first = versions.data_version(Workspace.at(tmp_path))
+    init(tmp_path, offered)
+    params = load_params(tmp_path)
+    assert (params.seed, params.training.epochs) == (0, 30)
+    assert versions.data_version(Workspace.at(tmp_path)) != first
+
+
+# -- a live workspace --------------------------------------------------------------------------
+
+
+def test_init_in_a_live_workspace_changes_nothing(tmp_path: Path, offered: str) -> None:
+    init(tmp_path, offered)
+    before = contents(tmp_path)
+    for changes in ({}, {"seed": 3}, {"training.epochs": 1}):
+        with pytest.raises(UsageError, match="is a workspace already"):
+            init(tmp_path, offered, **changes)
+    assert contents(tmp_path) == before
+
+
+# -- the checkout ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a clone of the repository has in a workspace's places, committed."""
+    names = ["params.yaml", "policy.yaml", "dvc.yaml", "data.dvc", ".gitignore"]
+    for name in [*names, ".dvc/config", ".dvc/.gitignore", "mlruns/README.md"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(CHECKOUT / name, tmp_path / name)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "--quiet", "-m", "the repository")
+    return tmp_path
+
+
+def test_the_embedded_example_comes_in_as_the_committed_pointer_says(clone: Path) -> None:
+    """On every machine with the versions of requirements.lock; git and DVC see nothing to do."""
+    init(clone, "digits")
+    assert git(clone, "status", "--porcelain") == ""
+    assert (clone / "data.dvc").read_bytes() == (CHECKOUT / "data.dvc").read_bytes()
+    dvc = [str(Path(sys.executable).with_name("dvc")), "status"]
+    status = subprocess.run(dvc, cwd=clone, check=True, capture_output=True, text=True)
+    assert "up to date" in status.stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "named"),
+    [("digits", {"seed": 1}, "params.yaml"), ("offered", {}, "data.dvc")],
+)
+def test_in_the_checkout_there_is_room_for_the_example_alone(
+    clone: Path, offered: str, data: str, changes: dict[str, Any], named: str
+) -> None:
+    before = contents(clone)
+    with pytest.raises(UsageError, match=named):
+        init(clone, offered if data == "offered" else data, **changes)
+    assert contents(clone) == before
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_the_examples_shard_key_is_public_and_real_data_get_a_secret(
+    tmp_path: Path, offered: str
+) -> None:
+    def key(name: str, data: str) -> bytes:
+        init(tmp_path / name, data)
+        return initialising.keys.shard_key(tmp_path / name / "keys")
+
+    assert key("one", "digits") == initialising.PUBLIC_KEY
+    assert len({key("two", offered), key("three", offered), initialising.PUBLIC_KEY}) == 3
