@@ -129,11 +129,11 @@ def init(
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
 ) -> None:
     """Make a workspace: import data, train or bring the first model, build the shadow bank."""
-    from flows.cli import initialising
+    from flows.cli import asking, initialising
     from systems.data.sources import Columns
 
     columns = Columns(image, label, subject, example)
-    files = initialising.Files(data, test, holdout, weights, limit, mean, std, as_written)
+    files = asking.Files(data, test, holdout, weights, limit, mean, std, as_written)
     changes = {
         "network": network,
         "seed": seed,

@@ -28,6 +28,8 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "data": (),
         ".importing": (),
         "keys": (
+            *("shards.key", "signing.pem", "suppression.key", "requests", "head.json", ".*.part"),
+        ),
             "shards.key",
             "signing.pem",
             "suppression.key",
