@@ -30,13 +30,6 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "keys": (
             *("shards.key", "signing.pem", "suppression.key", "requests", "head.json", ".*.part"),
         ),
-            "shards.key",
-            "signing.pem",
-            "suppression.key",
-            "requests",
-            "head.json",
-            ".*.part",
-        ),
         "remote": (),
         "records": ("lock", "public.pem", "suppression.jsonl", ".*.part"),
         "evidence": (),
