@@ -45,16 +45,16 @@ def working(path: Path) -> Iterator[Opened]:
             f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
             "workspace: run it again, it goes on"
         )
-    with held(ws) as at:
-        yield at
+    with held(ws):
+        yield opened(str(ws.root))
 
 
 @contextmanager
-def held(ws: Workspace) -> Iterator[Opened]:
+def held(ws: Workspace) -> Iterator[None]:
     """Hold a workspace's lock, and show the progress of what is done."""
     epochs, bank = bar("training"), counter("shadow bank")
     with workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
-        yield opened(str(ws.root))
+        yield
 
 
 def selector_of(

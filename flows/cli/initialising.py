@@ -43,7 +43,8 @@ def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any])
 
 def _go_on(ws: Workspace, asked: Asked) -> dict[str, Any] | None:
     """Go on where the data are in and the same is asked; else undo it, and give None."""
-    with held(ws) as at:
+    at = Opened(str(ws.root))
+    with held(ws):
         past = beginning.begun(ws)
         same = past is not None and past.asked == asked.digest
         if ws.manifest.exists() and same:
@@ -67,7 +68,8 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
         raise InfrastructureError(
             f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
         ) from problem
-    with held(ws) as at:
+    at = Opened(str(ws.root))
+    with held(ws):
         beginning.refuse_occupied(ws)
         try:
             beginning.begin(ws, asked.digest, checked.past)

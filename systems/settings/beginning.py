@@ -109,6 +109,7 @@ def undo(ws: Workspace, past: Beginning) -> None:
 
     What was put into DVC's cache or remote is the caller's to remove, before.
     """
+    durable.remove(ws.log)  # first: without its keys nobody could open it
     for name in _WELCOME:
         if name != ws.records.name:
             _restore_folder(ws.root / name, past.there.get(name))
