@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -90,6 +91,28 @@ class AtEntry:
             return entry
 
         Log.append = killing  # type: ignore[assignment, method-assign]
+
+
+@dataclass(frozen=True)
+class AtCall:
+    """Kill just before the n-th call of a function, named as `package.module:function`."""
+
+    function: str
+    n: int = 1
+
+    def arm(self) -> None:
+        module, _, name = self.function.partition(":")
+        owner, left = import_module(module), self.n
+        work = getattr(owner, name)
+
+        def killing(*args: Any, **named: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if not left:
+                die()
+            return work(*args, **named)
+
+        setattr(owner, name, killing)
 
 
 @dataclass(frozen=True)
