@@ -255,6 +255,9 @@ class TestCommandLine:
             (["policy", "--adopt", "policy.yaml", "--reason", " "], "--reason"),
             (["policy", "--reason", "new"], "--adopt"),
             (["init"], "workspace"),
+            (["init", "--epochs", "1"], "workspace"),
+            (["train", "--shadows", "5"], "bank.shadows: got 5, expected an even number"),
+            (["train", "--shadows", "2"], "bank.shadows: got 2, expected 4"),
         ],
     )
     def test_what_cannot_be_meant(self, unchanged: Lethe, words: list[str], named: str) -> None:

@@ -297,3 +297,25 @@ def test_the_same_rows_give_the_same_bytes(folder: Path, params: Params) -> None
     table, _ = taken(Source(offer(folder, columns())), params)
     backwards = table.take(list(range(table.num_rows))[::-1])
     assert shard_bytes(table) == shard_bytes(backwards)
+
+
+def test_what_depends_on_a_librarys_version_is_not_in_a_shard(folder: Path, params: Params) -> None:
+    """No compression, no statistics, no schema of Arrow's, no name of pyarrow's."""
+    table = gather(Source(offer(folder, columns())), params).table
+    content = shard_bytes(table)
+    metadata = pq.ParquetFile(pa.BufferReader(content)).metadata
+    columns_of = [metadata.row_group(0).column(i) for i in range(metadata.num_columns)]
+    assert {column.compression for column in columns_of} == {"UNCOMPRESSED"}
+    assert not any(column.is_stats_set for column in columns_of)
+    assert (metadata.created_by, metadata.metadata) == ("lethe", None)
+    assert b"arrow" not in content.lower()
+
+
+def test_the_digits_pictures_are_png_that_nobody_compressed() -> None:
+    from sklearn.datasets import load_digits
+
+    made = digits_table(np.random.default_rng(0), people_images=12, label_noise=0.1)
+    decoded = images.decode(made["image"].to_pylist(), size=8, channels=1)
+    expected = np.rint(load_digits().images * (255 / 16)).astype(np.uint8)
+    assert np.array_equal(decoded[:, 0], expected)
+    assert {len(image) for image in made["image"].to_pylist()} == {140}

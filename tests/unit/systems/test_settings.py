@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from systems.settings.params import change_params, load_params
+from systems.settings.params import change_params, changed, load_params
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from unlearning.errors import PolicyError
@@ -202,3 +202,16 @@ def test_reading_settings_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_values_that_stand_there_already_change_no_byte(ws: Workspace) -> None:
+    content = ws.params.read_bytes() + b"# a word at the end\n"
+    assert changed(content, {"seed": 0, "training.epochs": 30}) == content
+    assert b"seed: 7" in changed(content, {"seed": 7})
+
+
+def test_shadows_come_in_pairs(ws: Workspace) -> None:
+    before = ws.params.read_bytes()
+    with pytest.raises(PolicyError, match=r"bank\.shadows: got 5, expected an even number"):
+        change_params(ws.root, {"bank.shadows": 5})
+    assert ws.params.read_bytes() == before
