@@ -19,7 +19,7 @@ import yaml
 
 from ledger import durable
 from systems.data.stores import ObjectStore, from_outside, store_of
-from systems.settings.workspace import Workspace
+from systems.settings.workspace import TEMPLATES, Workspace
 from unlearning.errors import InfrastructureError, UsageError
 
 REMOTE = "lethe"
@@ -27,15 +27,13 @@ DIRECTORY = ".dir"
 ATTEMPTS = 10  # DVC itself waits 3 s for its lock each time
 T = TypeVar("T")
 
-
 _PROJECT = f"""[core]
     no_scm = True
     analytics = False
     check_update = False
     remote = {REMOTE}
 """
-_IGNORED = "/config.local\n/tmp\n/cache\n"
-"""As DVC writes it."""
+_IGNORED = "/config.local\n/tmp\n/cache\n"  # as DVC writes it
 
 
 def create(ws: Workspace, url: str | None) -> None:
@@ -48,6 +46,8 @@ def create(ws: Workspace, url: str | None) -> None:
     durable.make_folder(ws.dvc)
     if not config.exists():
         durable.write(ws.dvc / ".gitignore", _IGNORED.encode())
+        if not ws.dvcignore.exists():
+            durable.write(ws.dvcignore, (TEMPLATES / "dvcignore").read_bytes())
         durable.write(config, (_PROJECT + remote).encode())
     elif (found := _remote_there(ws)) is None:
         durable.write(config, config.read_bytes().rstrip() + f"\n{remote}".encode())

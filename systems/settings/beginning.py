@@ -42,7 +42,7 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _FILES = (
     *("params.yaml", "policy.yaml", "dvc.yaml", "data.dvc", "dvc.lock", ".gitignore"),
-    *(".dvc/config", ".dvc/.gitignore"),
+    *(".dvcignore", ".dvc/config", ".dvc/.gitignore"),
 )
 _ELSEWHERE = "choose another folder with --workspace"
 

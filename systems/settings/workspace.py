@@ -47,6 +47,11 @@ class Workspace:
         return self.root / ".dvc"
 
     @property
+    def dvcignore(self) -> Path:
+        """Where DVC need not look for stages and data."""
+        return self.root / ".dvcignore"
+
+    @property
     def data_file(self) -> Path:
         """DVC's pointer to the data version."""
         return self.root / "data.dvc"

@@ -200,7 +200,7 @@ def test_git_is_offered_pointer_and_settings_and_nothing_else(
     inside = {Path(name).relative_to(root).as_posix() for name in taken if name != "README.md"}
     assert inside == {
         *(".gitignore", "data.dvc", "dvc.yaml", "params.yaml", "policy.yaml"),
-        *(".dvc/config", ".dvc/.gitignore"),
+        *(".dvcignore", ".dvc/config", ".dvc/.gitignore"),
     }
 
 
@@ -401,8 +401,11 @@ def test_init_in_a_live_workspace_changes_nothing(tmp_path: Path, offered: str) 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What a clone of the repository has in a workspace's places, committed."""
-    names = ["params.yaml", "policy.yaml", "dvc.yaml", "data.dvc", ".gitignore"]
+    """What a clone of the repository has that concerns a workspace, and its environment."""
+    names = ["params.yaml", "policy.yaml", "dvc.yaml", "data.dvc", ".gitignore", ".dvcignore"]
+    templates = "systems/settings/templates"
+    shutil.copytree(CHECKOUT / templates, tmp_path / templates)
+    put(tmp_path, {".venv/lib/dvc.yaml": "stages: ["})
     for name in [*names, ".dvc/config", ".dvc/.gitignore", "mlruns/README.md"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(CHECKOUT / name, tmp_path / name)
