@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from systems.data import loading, reading
+from systems.data import loading
 from systems.expectations.checks import (
     check_erased,
     check_forget_set,
@@ -13,6 +13,7 @@ from systems.expectations.checks import (
     check_measurements,
 )
 from tasks.running.records import measurements_of
+from tasks.running.rows import rows_of
 from tasks.running.run import Run
 from tasks.unlearn import attempts_done
 from unlearning.domain import SPLITS
@@ -26,7 +27,7 @@ def expect_sound_data(run: Run) -> dict[str, Any]:
 
 
 def _expect_data(run: Run) -> dict[str, Any]:
-    table = reading.read_table(run.at.ws, ["label", "example_id", "subject_id", "split"])
+    table = rows_of(run.at)
     pages = run.folder / "expectations"
     ids = [found for part in run.forget_ids().values() for found in part]
     manifest = check_manifest(
@@ -74,8 +75,7 @@ def expect_erased(run: Run) -> dict[str, Any]:
 
 
 def _expect_erased(run: Run) -> dict[str, Any]:
-    table = reading.read_table(run.at.ws, ["example_id"])
-    checked = check_erased(table, run.all_ids())
+    checked = check_erased(rows_of(run.at).select(["example_id"]), run.all_ids())
     if not checked.success:
         raise IntegrityError(
             f"data version after erasure: got {len(checked.failures)} expectations that do not "

@@ -11,6 +11,7 @@ from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, give_back
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -88,7 +89,7 @@ def extract_forget_set(run: Run) -> dict[str, Any]:
 
 def _extract(run: Run) -> dict[str, Any]:
     ws = run.at.ws
-    loading.verify(ws)
+    rows_of(run.at)  # every shard is read and checked, also those that hold nobody concerned
     selectors = [run.at.ledger.selector(ref) for ref in run.requests]
     ids = find(ws, selectors)
     reason = refusal(run.at, ids)

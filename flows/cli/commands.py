@@ -17,7 +17,7 @@ from ledger.lock import workspace_lock
 from ledger.requests import Ledger
 from systems.registry import models
 from systems.settings import beginning
-from systems.settings.params import change_params
+from systems.settings.params import change_params, load_params
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace
 from tasks import adopt as adopting
@@ -55,6 +55,18 @@ def held(ws: Workspace) -> Iterator[None]:
     epochs, bank = bar("training"), counter("shadow bank")
     with workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
         yield
+
+
+@contextmanager
+def ready(path: Path) -> Iterator[Opened]:
+    """Hold a workspace whose settings can be used.
+
+    What is wrong in params.yaml is said before anything heavy is imported, which takes seconds; so
+    a command's own imports stand inside.
+    """
+    with working(path) as at:
+        load_params(at.ws.root)
+        yield at
 
 
 def selector_of(
@@ -122,9 +134,9 @@ def _moment(text: str | None, zone: ZoneInfo) -> datetime:
 
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
     """Say what serving requests would touch and cost."""
-    from tasks.plan import plan_of
+    with ready(path) as at:
+        from tasks.plan import plan_of
 
-    with working(path) as at:
         refs = _chosen(at.ledger, requests, everything=not requests)
         used = adopting.standing(at.ledger, at.ws.policy)
         return {**plan_of(at, refs, at.ws.policy), "policy": used}
@@ -134,10 +146,10 @@ def forget(
     path: Path, requests: Sequence[str], everything: bool, policy: Path | None, method: str | None
 ) -> dict[str, Any]:
     """Run the flow over requests; over those that a killed run holds, it goes on with that run."""
-    from flows.forget import forget as forget_flow
-
-    with working(path) as at:
+    with ready(path) as at:
         refs = _chosen(at.ledger, requests, everything=everything)
+        from flows.forget import forget as forget_flow
+
         chosen = (policy or at.ws.policy).resolve()
         found: dict[str, Any] = forget_flow(at.root, refs, str(chosen), method)
         return found
@@ -162,7 +174,7 @@ def judge(
     """Judge a file or a registered version by a request; it counts as made elsewhere."""
     if (candidate is None) == (version is None):
         raise UsageError("judge: expected either --candidate FILE or --version N")
-    with working(path) as at:
+    with ready(path) as at:
         from tasks.judge import judge_for
 
         name = at.params.model.name
@@ -181,9 +193,9 @@ def adopt(path: Path, policy: Path, reason: str) -> dict[str, Any]:
 
 def purge(path: Path, request: str) -> dict[str, Any]:
     """Go on with the purging of a request."""
-    from tasks.purge import finish_purging
+    with ready(path) as at:
+        from tasks.purge import finish_purging
 
-    with working(path) as at:
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
             raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
@@ -193,13 +205,13 @@ def purge(path: Path, request: str) -> dict[str, Any]:
 
 def train(path: Path, without: str | None, shadows: int | None, seed: int | None) -> dict[str, Any]:
     """Train a network to compare with, or complete the bank."""
-    from tasks import train as originals
-    from tasks.extract import find
-    from unlearning.domain import TRAIN
-
     if shadows is not None and without is not None:
         raise UsageError("train: got --without and --shadows, expected one of them")
-    with working(path) as at:
+    with ready(path) as at:
+        from tasks import train as originals
+        from tasks.extract import find
+        from unlearning.domain import TRAIN
+
         if shadows is not None:
             sealed_champion(at)
             originals.require_cluster(at)
@@ -215,9 +227,9 @@ def audit(
     path: Path, request: str, candidate: Path | None, version: int | None, models: int
 ) -> dict[str, Any]:
     """Hold the workspace and audit; nothing is decided."""
-    from flows.audit import audit as audit_flow
+    with ready(path) as at, progress.shown(bar("training"), counter("audits", "audits")):
+        from flows.audit import audit as audit_flow
 
-    with working(path) as at, progress.shown(bar("training"), counter("audits", "audits")):
         found: dict[str, Any] = audit_flow(at.root, request, candidate, version, models)
         return found
 
@@ -232,17 +244,16 @@ def tune(
     seed: int,
 ) -> dict[str, Any]:
     """Tune a method within `limits`: trials, and retrainings' worth of passes."""
-    from systems.compute.search import Limits
-    from tasks import tune as steps
+    shown = counter("tuning", "trials")
+    with ready(path) as at:
+        from systems.compute.search import Limits
+        from tasks import tune as steps
 
-    within, shown = Limits(*limits), counter("tuning", "trials")
-    rehearsal = steps.Rehearsal(class_name, examples)
-    with working(path) as at:
         return steps.tune(
             at,
             method,
-            rehearsal,
-            within,
+            steps.Rehearsal(class_name, examples),
+            Limits(*limits),
             seed,
             lambda done, total, record: shown(done, total),
         )

@@ -9,6 +9,15 @@ from typing import Any
 
 from ledger import durable
 from systems.settings.checking import above, between, build, parse_yaml, read_yaml
+from unlearning.errors import PolicyError
+
+WORDS = {
+    "schedule": ("cosine", "one_cycle", "constant"),
+    "optimiser": ("sgd", "adamw"),
+    "augmentation": ("none", "crop", "crop_flip"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+"""What training knows; a test holds unlearning/training/loop.py against it, which imports torch."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,14 @@ class TrainingParams:
     optimiser: str
     augmentation: str
     precision: str
+
+    def __post_init__(self) -> None:
+        """Refuse words that training does not know, before torch is imported to say so."""
+        for name, known in WORDS.items():
+            if (got := getattr(self, name)) not in known:
+                raise PolicyError(
+                    f"params.yaml: training.{name}: got {got!r}, expected one of {', '.join(known)}"
+                )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from systems.settings.params import change_params, changed, load_params
+from systems.settings.params import WORDS, change_params, changed, load_params
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from unlearning.errors import PolicyError
 from unlearning.methods import METHODS
+from unlearning.training import loop
 
 POLICY = """
 attempts: 2
@@ -215,3 +216,14 @@ def test_shadows_come_in_pairs(ws: Workspace) -> None:
     with pytest.raises(PolicyError, match=r"bank\.shadows: got 5, expected an even number"):
         change_params(ws.root, {"bank.shadows": 5})
     assert ws.params.read_bytes() == before
+
+
+def test_words_of_the_settings_are_those_that_training_knows() -> None:
+    """They stand twice, since whoever trains imports torch, and settings are read without it."""
+    assert WORDS == loop._KNOWN
+
+
+def test_a_word_that_training_does_not_know_is_named(ws: Workspace) -> None:
+    edit(ws, "schedule: one_cycle", "schedule: cosin")
+    with pytest.raises(PolicyError, match=r"params.yaml: training.schedule: got 'cosin', expected"):
+        load_params(ws.root)
