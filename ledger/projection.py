@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Engine, NullPool, Row, StaticPool, create_engine, select
+from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ledger import tables
@@ -42,8 +42,9 @@ class Projection:
     @classmethod
     def on_disk(cls, path: Path) -> Projection:
         """Open the tables in a file for reading and writing."""
+        address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
         # No connection outlives its transaction, so there is nothing to close.
-        return cls(create_engine(f"sqlite:///{path}", poolclass=NullPool), path.name)
+        return cls(create_engine(address, poolclass=NullPool), path.name)
 
     @classmethod
     def in_memory(cls, copy_of: Path | None = None) -> Projection:

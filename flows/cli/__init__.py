@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import output
+from flows.cli import output, problems
+from systems.settings.quiet import quiet_environment
 from unlearning.errors import UsageError
 
 app = typer.Typer(
@@ -79,9 +80,9 @@ def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             found = work(call)
     except Exception as problem:
-        code, line = output.explain(problem)
-        if call.debug or code == 1:
+        if call.debug:
             raise
+        code, line = problems.explain(problem)
         complain(line, code, as_json=call.as_json)
         raise typer.Exit(code) from problem
     if call.as_json:
@@ -384,15 +385,18 @@ def reordered(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
+    quiet_environment()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     words = reordered(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
-    except TyperException as problem:  # words that are no command of ours
-        code, line = output.explain(problem)
-        complain(line, code, as_json="--json" in words)
     except typer.Abort:
         code = 20
         complain("interrupted; the same command goes on with it", code, as_json="--json" in words)
+    except Exception as problem:  # words that are no command of ours, or imports that fail
+        if "--debug" in words and not isinstance(problem, TyperException):
+            raise
+        code, line = problems.explain(problem)
+        complain(line, code, as_json="--json" in words)
     sys.exit(code)

@@ -14,6 +14,14 @@ from unlearning.errors import InfrastructureError, UnknownName, UsageError
 
 PACKAGE = "benchmarks"
 WRITES = "record.write("
+LAUNCHER = Path(__file__).parents[2] / "lethe.py"
+STUDY = """
+import runpy, sys
+runpy.run_path(sys.argv[1])
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+"""What a benchmark's process runs: `python -m` would take a folder `benchmarks` of the user's."""
 
 
 def names() -> list[str]:
@@ -28,7 +36,8 @@ def bench(name: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Run a benchmark with its own options and give the rows that it wrote."""
     if name not in names():
         raise UnknownName(f"benchmark {name!r} is unknown; known are {', '.join(names())}")
-    command = [sys.executable, "-u", "-m", f"{PACKAGE}.{name}", *arguments]
+    study = f"{PACKAGE}.{name}"
+    command = [sys.executable, "-P", "-u", "-c", STUDY, str(LAUNCHER), study, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as ran:

@@ -1,4 +1,4 @@
-"""How the command line speaks: answers as text, problems as one line and an exit code."""
+"""How the command line speaks: answers as text, and the exit code that they end with."""
 
 from __future__ import annotations
 
@@ -17,25 +17,6 @@ def decision_code(found: Mapping[str, Any]) -> int:
 def denied(found: Mapping[str, Any]) -> int:
     """Give 12 for a request that was denied."""
     return 12 if found["state"] == "denied" else 0
-
-
-def explain(problem: Exception) -> tuple[int, str]:
-    """Give a problem's exit code and its one line; 1 for what nobody foresaw."""
-    code = getattr(problem, "exit_code", None)
-    if hasattr(problem, "format_message"):  # Typer's: only this names the option
-        return int(code or 2), f"{problem.format_message().rstrip('.')}; see `lethe --help`"
-    if isinstance(code, int):
-        return code, " ".join(str(problem).split())
-    if isinstance(problem, OSError):
-        name = problem.filename or "a file"
-        short = str(name).rsplit("/", maxsplit=1)[-1]
-        return 20, f"{short}: {problem.strerror or problem}; free or repair it and try again"
-    if "ephemeral Prefect API server" in str(problem):
-        return 20, (
-            "prefect: its temporary server did not answer in time, expected it to start; "
-            "try again, or set PREFECT_API_URL to a server that runs"
-        )
-    return 1, str(problem)
 
 
 def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:

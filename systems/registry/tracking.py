@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import InfrastructureError, UsageError
@@ -70,8 +71,14 @@ def outside(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
 
 def database_uri(mlruns: Path) -> str:
-    """Give the address of the tracking and registry database."""
-    return f"sqlite:///{(mlruns / 'mlflow.db').resolve()}"
+    """Give the address of the tracking and registry database.
+
+    A path with characters that mean something in an address is written as SQLite's own file: URI,
+    in which they can be escaped.
+    """
+    path = str((mlruns / "mlflow.db").resolve())
+    escaped = quote(path)
+    return f"sqlite:///{path}" if escaped == path else f"sqlite:///file:{escaped}?uri=true"
 
 
 def client(mlruns: Path) -> MlflowClient:
