@@ -58,7 +58,8 @@ def leaving(ws: Workspace, ids: Collection[str]) -> tuple[list[tuple[str, str]],
     That is (example id, SHA-256 of the stored image) of each, and the subjects of whom nothing
     would be left. RequestDenied unless all are there.
     """
-    table = read_table(ws, [IMAGE, EXAMPLE, SUBJECT])
+    # All that a subject has lies in one shard, so these tell of whom nothing would be left.
+    table = read_table(ws, [IMAGE, EXAMPLE, SUBJECT], index.load(ws).shards(EXAMPLE, ids))
     gone = pc.is_in(table[EXAMPLE], pa.array(sorted(set(ids)), pa.string()))
     going, staying = table.filter(gone), table.filter(pc.invert(gone))
     _refuse_missing(ws, ids, going)
