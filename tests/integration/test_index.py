@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from tests.integration.test_data import ids_of, offered, original  # noqa: F401
 from unlearning.errors import IntegrityError
 
 PERSON = "canary-person-01"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -68,6 +71,20 @@ def test_a_person_is_looked_for_in_one_shard(ws: Workspace, read: list[str]) -> 
     assert loading.leaving(ws, one.ids)[1] == []
     assert shards_in(read) == {f"{name}.parquet"}
     assert len(sharding.load_manifest(ws).shards) > 3
+
+
+def test_a_request_is_recorded_without_importing_what_takes_seconds(ws: Workspace) -> None:
+    """Arrow's comparisons import pandas, so that even these are left out."""
+    script = (
+        "import sys\nfrom flows.cli import main\n"
+        f"try:\n    main(['--workspace', {str(ws.root)!r}, 'submit', '--subject', {PERSON!r}])\n"
+        "finally:\n    heavy = {'torch', 'scipy', 'pandas', 'mlflow', 'dvc', 'prefect'}\n"
+        "    print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    line = [sys.executable, "-c", script]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "state: accepted" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_strangers_are_known_to_be_strangers_without_reading_anybody(
