@@ -177,7 +177,7 @@ def test_an_erased_example_is_not_taken_in_and_nobody_changes_sides(
 ) -> None:
     before = reading.read_table(original, ["split"])
     split_of = dict(zip(before["example_id"].to_pylist(), before["split"].to_pylist(), strict=True))
-    ((_, digest),) = loading.image_digests(original, ["canary-example-007"])
+    ((_, digest),), _ = loading.leaving(original, ["canary-example-007"])
     ws, params = fresh(tmp_path)
     done = import_dataset(
         ws,
