@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ledger.lock import workspace_lock
 from systems.data import loading
 from systems.settings.quiet import quiet_environment
-from systems.settings.workspace import Workspace
+from systems.settings.workspace import Workspace, private
 from tasks import train as originals
 from tasks.running.opened import Opened, opened
 from tasks.running.run import write_json
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """Run the stages named, in the workspace that is the current directory."""
     quiet_environment()
     ws = Workspace.at(".")
-    with workspace_lock(ws.records / "lock"):
+    with private(), workspace_lock(ws.records / "lock"):
         for name in arguments:
             STAGES[name](opened(str(ws.root)))
     return 0

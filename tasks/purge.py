@@ -96,9 +96,19 @@ def _tainted(at: Opened, tag: str) -> Sequence[ModelVersion]:
 
 
 def _kept_until(at: Opened, old: ModelVersion) -> datetime:
-    """Grace begins when the first request tainted the version."""
-    dates = [value for key, value in old.tags.items() if key.startswith(TAINTED)]
-    return min(map(datetime.fromisoformat, dates)) + timedelta(days=at.params.model.grace_days)
+    """Grace begins when the first request tainted the version, and ends at the first deadline."""
+    dates = {k.removeprefix(TAINTED): v for k, v in old.tags.items() if k.startswith(TAINTED)}
+    grace = timedelta(days=at.params.model.grace_days)
+    return min(
+        [
+            min(map(datetime.fromisoformat, dates.values())) + grace,
+            *(request.due_at for request in _purging(at) if request.run in dates),
+        ]
+    )
+
+
+def _purging(at: Opened) -> list[DeletionRequest]:
+    return [r for r in at.ledger.requests(None, utc_now()) if r.state is State.PURGING]
 
 
 def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
@@ -110,10 +120,13 @@ def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
 def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Erase the versions whose days of grace are over, and complete the requests that have none.
 
-    Gives the copies that remain. A request stays `purging` as long as there is one.
+    With a request those of the same run go, since the same copies keep them. Gives the copies that
+    remain. A request stays `purging` as long as there is one.
     """
     now = utc_now()
     left: list[dict[str, str]] = []
+    runs = {at.ledger.request(ref).run for ref in refs} - {None}
+    refs = sorted({*refs, *(request.ref for request in _purging(at) if request.run in runs)})
     for old in _tainted(at, TAINTED):
         if _kept_until(at, old) <= now:
             erase_version(at.ws.mlruns, at.params.model.name, old.version)

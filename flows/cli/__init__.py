@@ -154,6 +154,8 @@ def submit(
     ctx: typer.Context,
     subject: Annotated[list[str] | None, typer.Option(help="A person; may be repeated.")] = None,
     example: Annotated[list[str] | None, typer.Option(help="An example id; repeatable.")] = None,
+    subject_file: Annotated[Path | None, typer.Option(help="People, one a line; -: stdin.")] = None,
+    example_file: Annotated[Path | None, typer.Option(help="Ids, one a line; -: stdin.")] = None,
     class_: Annotated[str | None, typer.Option("--class", help="A class name.")] = None,
     where: Annotated[str | None, typer.Option(help="COLUMN=VALUE of an attribute.")] = None,
     received_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
@@ -162,9 +164,12 @@ def submit(
 ) -> None:
     """Record a deletion request."""
     from flows.cli import commands
+    from flows.cli.ids import with_ids_of
 
     def work(call: Call) -> dict[str, Any]:
-        selector = commands.selector_of(subject, example, class_, where)
+        people = with_ids_of(subject, subject_file, option="--subject-file")
+        ids = with_ids_of(example, example_file, option="--example-file")
+        selector = commands.selector_of(people, ids, class_, where)
         found = commands.submit(call.workspace, selector, received_at, jurisdiction, key)
         call.exit_code = output.denied(found)
         if call.exit_code:
@@ -283,8 +288,11 @@ def verify(
 
 
 @app.command()
-def purge(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Reference.")]) -> None:
-    """Erase the copies whose days of grace are over, and list those that remain."""
+def purge(
+    ctx: typer.Context,
+    request: Annotated[str | None, typer.Argument(help="Reference; without: all.")] = None,
+) -> None:
+    """Erase the copies that are due, complete what has none left, and list those that remain."""
     from flows.cli import commands
 
     answer(ctx, lambda call: commands.purge(call.workspace, request))

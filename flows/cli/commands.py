@@ -19,7 +19,7 @@ from systems.registry import models
 from systems.settings import beginning
 from systems.settings.params import change_params, load_params
 from systems.settings.quiet import quiet_environment
-from systems.settings.workspace import Workspace
+from systems.settings.workspace import Workspace, make_private, private
 from tasks import adopt as adopting
 from tasks.running import progress
 from tasks.running.champion import sealed_champion
@@ -45,6 +45,7 @@ def working(path: Path) -> Iterator[Opened]:
             f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
             "workspace: run it again, it goes on"
         )
+    make_private(ws)
     with held(ws):
         yield opened(str(ws.root))
 
@@ -53,7 +54,7 @@ def working(path: Path) -> Iterator[Opened]:
 def held(ws: Workspace) -> Iterator[None]:
     """Hold a workspace's lock, and show the progress of what is done."""
     epochs, bank = bar("training"), counter("shadow bank")
-    with workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
+    with private(), workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
         yield
 
 
@@ -89,7 +90,7 @@ def selector_of(
         return Selector("class", (class_,))
     column, equals, value = str(where).partition("=")
     if not (column and equals and value):
-        raise UsageError(f"--where: got {where!r}, expected COLUMN=VALUE")
+        raise UsageError("--where: got something else, expected COLUMN=VALUE")
     return Selector("where", (value,), column)
 
 
@@ -194,11 +195,16 @@ def adopt(path: Path, policy: Path, reason: str) -> dict[str, Any]:
         return {"adopted": changed, **adopting.described(at.ws, at.ledger)}
 
 
-def purge(path: Path, request: str) -> dict[str, Any]:
-    """Go on with the purging of a request."""
+def purge(path: Path, request: str | None) -> dict[str, Any]:
+    """Go on with the purging of a request, or of all that are at it."""
     with ready(path) as at:
-        from tasks.purge import finish_purging
+        from tasks.purge import finish_linked, finish_purging
 
+        if request is None:
+            known = at.ledger.requests(None, utc_now())
+            refs = [r.ref for r in known if r.state is State.PURGING]
+            copies = finish_linked(at, refs)
+            return {"requests": [as_record(at.ledger.request(r)) for r in refs], "copies": copies}
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
             raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")

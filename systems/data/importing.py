@@ -135,14 +135,15 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
     halfway = ws.root / _HALFWAY
     shutil.rmtree(halfway, ignore_errors=True)
     try:
-        (halfway / ws.shards.name).mkdir(parents=True)
+        halfway.mkdir(mode=0o700)
+        (halfway / ws.shards.name).mkdir(mode=0o700)
         shards: dict[str, Shard] = {}
         for name, rows in spread(table, key=key, shards=dataset.shards).items():
             content = shard_bytes(rows)
-            durable.write(halfway / ws.shards.name / f"{name}.parquet", content)
+            durable.write(halfway / ws.shards.name / f"{name}.parquet", content, mode=0o600)
             shards[name] = describe(content, rows)
         about = dataset_bytes(dataset)
-        durable.write(halfway / ws.dataset.name, about)
+        durable.write(halfway / ws.dataset.name, about, mode=0o600)
         halfway.rename(ws.data)
     except BaseException:
         shutil.rmtree(halfway, ignore_errors=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +153,23 @@ class Workspace:
     def mlruns(self) -> Path:
         """MLflow's folder."""
         return self.root / "mlruns"
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """Let what is written meanwhile, by libraries and child processes too, be the owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def make_private(ws: Workspace) -> None:
+    """Close the folders that hold personal data, or what learned from it, to everybody else."""
+    for folder in (ws.data, ws.artifacts, ws.remote, ws.dvc, ws.mlruns, ws.records / "sealed"):
+        if folder.is_dir() and folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
 
 
 def write_templates(ws: Workspace) -> None:

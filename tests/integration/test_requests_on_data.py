@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +19,7 @@ from systems.data.erasing import erase as erase_data
 from systems.data.sources import Columns, Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
-from tasks import train
+from tasks import purge, train
 from tasks.claim import link_erased
 from tasks.erase import erase_examples
 from tasks.extract import extract_forget_set, find, restricted_ids
@@ -290,3 +292,49 @@ def test_an_erasure_that_was_cut_off_goes_on_but_not_over_older_data(at: Opened)
     put_back()
     with pytest.raises(IntegrityError, match="examples are on the suppression list"):
         opened(at.root)
+
+
+def test_what_is_personal_is_the_owners_alone(at: Opened) -> None:
+    """Also in a workspace that was made before, and what DVC writes into cache and remote."""
+    jane = next(iter(people(at)))
+    (at.ws.root / "artifacts").chmod(0o755)
+    ref = submit(at, Selector("subject", (jane,)))["request"]
+    with commands.working(at.ws.root):
+        erase(at, ref)
+    root = at.ws.root
+    folders = ["data", "artifacts", "remote", ".dvc", "records/sealed", "keys", "keys/requests"]
+    assert {name: (root / name).stat().st_mode & 0o777 for name in folders} == dict.fromkeys(
+        folders, 0o700
+    )
+    files = [path for path in (root / "data").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o077 for path in files} == {0}
+
+
+def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Released on day 20 of a month, 30 days of grace: the deadline comes first, and ends it."""
+    jane = next(iter(people(at)))
+    early = at.ws.root, Selector("subject", (jane,)), "2026-06-10T12:00+00:00", "gdpr", None
+    late = at.ws.root, Selector("subject", (jane,)), "2026-06-20T12:00+00:00", "gdpr", None
+    refs = [commands.submit(*words)["request"] for words in (late, early)]
+    run = erase(at, refs[0])
+    tagged = {f"{purge.TAINTED}{run.ref}": "2026-06-30T00:00:00+00:00"}
+    old = SimpleNamespace(version=1, tags=tagged, aliases=())
+    monkeypatch.setattr(purge.models, "versions", lambda *_: [old])
+    assert purge._kept_until(run.at, old).date().isoformat() == "2026-07-10"
+    erased: list[int] = []
+
+    def erase_version(mlruns: object, name: str, number: int) -> None:
+        erased.append(number)
+        old.tags.clear()
+
+    monkeypatch.setattr(purge, "erase_version", erase_version)
+    monkeypatch.setattr(purge, "utc_now", lambda: datetime(2026, 7, 10, 12, tzinfo=UTC))
+    (kept,) = purge.finish_purging(run.at, refs[:1])
+    assert (kept["status"], erased) == ("kept until 2026-07-10", [])
+    monkeypatch.setattr(purge, "utc_now", lambda: datetime(2026, 7, 11, tzinfo=UTC))
+    assert purge.finish_purging(run.at, refs[:1]) == []
+    assert erased == [1]
+    assert {run.at.ledger.request(ref).state for ref in refs} == {State.COMPLETE}
+    assert list((at.ws.keys / "requests").iterdir()) == []
