@@ -109,14 +109,16 @@ def add(records: Path, keys: Path, values: Iterable[tuple[str, str]], *, run: st
 def bring(records: Path, keys: Path, source: Path, source_key: Path) -> int:
     """Take another workspace's list and its key along into one that has neither; return the lines.
 
-    UsageError if this workspace has a list or key of its own, or if the two do not belong together.
+    The same list again changes nothing. UsageError if this workspace has a list or key of its own,
+    IntegrityError if list and key do not belong together.
     """
     if not source.is_file():
         raise UsageError(f"{source.name}: is no file, expected a list such as records/{FILE}")
     key = read_secret(source_key)
     listed = _read(source, key)
     there = keys / SUPPRESSION
-    if (records / FILE).exists() or (there.exists() and read_secret(there) != key):
+    own = _read(records / FILE, read_secret(there)) if there.exists() else None
+    if own and own != listed and (own.tokens or own.key != key):
         raise UsageError(
             f"{FILE}: is there with a key of its own, expected a workspace that erased nothing: "
             "take the list along with `lethe init` in an empty folder"

@@ -127,6 +127,8 @@ def init(
     shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every draw.")] = None,
     limit: Annotated[int | None, typer.Option(help="Training examples at most.")] = None,
+    suppression: Annotated[Path | None, typer.Option(help="Another's suppression.jsonl.")] = None,
+    suppression_key: Annotated[Path | None, typer.Option(help="The key of that list.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
 ) -> None:
     """Make a workspace: import data, train or bring the first model, build the shadow bank."""
@@ -134,7 +136,9 @@ def init(
     from systems.data.sources import Columns
 
     columns = Columns(image, label, subject, example)
-    files = asking.Files(data, test, holdout, weights, limit, mean, std, as_written)
+    files = asking.Files(
+        *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key)
+    )
     changes = {
         "network": network,
         "seed": seed,

@@ -32,6 +32,8 @@ class Files:
     mean: str | None
     std: str | None
     as_written: bool = False
+    suppression: Path | None = None
+    suppression_key: Path | None = None
 
 
 @dataclass(frozen=True)

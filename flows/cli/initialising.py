@@ -28,7 +28,9 @@ from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt as adopting
 from tasks.running.champion import FIRST
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
 from tasks.running.run import write_json
+from tasks.running.standing import BROUGHT
 from unlearning.errors import InfrastructureError, UsageError
 
 
@@ -89,10 +91,14 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     write_templates(ws)
     if ws.params.read_bytes() != checked.settings:
         durable.write(ws.params, checked.settings)
+    _bring_list(ws, files)
     keys.create_keys(ws.keys, ws.records, shards=PUBLIC_KEY if files.data == DIGITS else None)
     durable.make_folder(ws.artifacts)
     durable.write(ws.stage_runner, _stage_runner().encode())
     adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
+    if files.suppression is not None:
+        body = {"sha256": suppression.digest(ws.records)}
+        at.ledger.record(BROUGHT, body, key=BROUGHT, now=utc_now())
     listed = suppression.load(ws.records, ws.keys)
     importing.take_in(
         ws,
@@ -101,6 +107,14 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         key=keys.shard_key(ws.keys),
         suppressed=listed.contains,
     )
+
+
+def _bring_list(ws: Workspace, files: Files) -> None:
+    """Take the list of another workspace along, with the key under which it means something."""
+    if files.suppression is not None:
+        beside = files.suppression.parent.parent / "keys" / keys.SUPPRESSION
+        durable.make_folder(ws.keys, mode=0o700)
+        suppression.bring(ws.records, ws.keys, files.suppression, files.suppression_key or beside)
 
 
 def _trained(at: Opened, files: Files) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def check_standing(ws: Workspace, ledger: Ledger) -> None:
     if not last.erasing:
         for problem in _differences(ws, last):
             raise IntegrityError(f"{problem}: {WHAT_TO_DO}")
+        if last.suppressed is None and (ws.records / suppression.FILE).exists():
+            check_nobody_is_back(ws)  # a list that no entry vouches for
     elif versions.data_version(ws) != last.version or last.suppressed is None:
         check_nobody_is_back(ws, last.erasing)
 

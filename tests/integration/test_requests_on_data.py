@@ -279,6 +279,18 @@ def test_a_backup_as_a_whole_is_found_by_the_newer_list(at: Opened) -> None:
         opened(at.root)
 
 
+def test_a_backup_of_before_any_erasure_is_found_by_the_list_too(at: Opened) -> None:
+    """Its log tells of no list, so the data are read and held to the one that lies there."""
+    jane = next(iter(people(at)))
+    put_back = backed_up(at, *DATA, "records", "keys")
+    ended(erase(at, submit(at, Selector("subject", (jane,)))["request"]))
+    newest = (at.ws.records / "suppression.jsonl").read_bytes()
+    put_back()
+    (at.ws.records / "suppression.jsonl").write_bytes(newest)
+    with pytest.raises(IntegrityError, match="examples are on the suppression list"):
+        opened(at.root)
+
+
 def test_an_erasure_that_was_cut_off_goes_on_but_not_over_older_data(at: Opened) -> None:
     """Between the erasure and its entry the version is the log's next; it is read once then."""
     one, two = list(people(at))[:2]

@@ -101,6 +101,7 @@ def test_a_list_travels_with_its_key(keys: Path, records: Path, tmp_path: Path):
     source, key = records / "suppression.jsonl", keys / "suppression.key"
     brought = suppression.bring(there / "records", there / "keys", source, key)
     assert brought == len(VALUES)
+    assert suppression.bring(there / "records", there / "keys", source, key) == brought
     assert suppression.load(there / "records", there / "keys").contains("img-2", "cc" * 32)
     assert (there / "keys" / "suppression.key").stat().st_mode & 0o777 == 0o600
 
@@ -120,5 +121,8 @@ def test_a_list_is_not_taken_along_with_another_key_or_over_another_list(
             there / "records", there / "keys", tmp_path / "x", keys / "suppression.key"
         )
     assert list(there.rglob("*.*")) == []
+    other = tmp_path / "elsewhere"
+    create_keys(other / "keys", other / "records")
+    suppression.add(other / "records", other / "keys", VALUES[:1], run=RUN)
     with pytest.raises(UsageError, match="erased nothing"):
-        suppression.bring(records, keys, source, keys / "suppression.key")
+        suppression.bring(other / "records", other / "keys", source, keys / "suppression.key")
