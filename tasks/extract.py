@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger import suppression
 from ledger.domain import Selector
-from systems.data import loading, resolving, versions
+from systems.data import loading, reading, resolving, versions
+from systems.data.columns import EXAMPLE, LABEL, SPLIT
 from systems.settings.workspace import Workspace
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -87,6 +88,19 @@ def extract_forget_set(run: Run) -> dict[str, Any]:
         raise
 
 
+def _refuse_lost_classes(ws: Workspace, forgotten: set[str], restricted: set[str]) -> None:
+    """Refuse a run whose candidates could learn nothing of a class that it does not forget."""
+    table = reading.read_table(ws, [LABEL, SPLIT]).select([EXAMPLE, LABEL, SPLIT])
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    stay = [(e, label) for e, label, split in rows if split == TRAIN and e not in forgotten]
+    lost = {label for _, label in stay} - {label for e, label in stay if e not in restricted}
+    if lost:
+        raise RequestDenied(
+            f"request: all that would stay of {len(lost)} classes is asked for by other open "
+            "requests, so that nothing may be trained on it; serve them together, or deny those"
+        )
+
+
 def _extract(run: Run) -> dict[str, Any]:
     ws = run.at.ws
     rows_of(run.at)  # every shard is read and checked, also those that hold nobody concerned
@@ -96,11 +110,8 @@ def _extract(run: Run) -> dict[str, Any]:
     if reason:
         raise RequestDenied(f"request: {reason}")
     restricted = set(restricted_ids(run.at)) - set(ids[TRAIN])
-    if ids[TRAIN] and len(ids[TRAIN]) + len(restricted) >= loading.counts(ws)[TRAIN]:
-        raise RequestDenied(
-            f"request: the {len(restricted)} training examples that would stay are asked for by "
-            "other open requests, expected some that nobody asks for; serve or deny the others"
-        )
+    if ids[TRAIN] and restricted:
+        _refuse_lost_classes(ws, set(ids[TRAIN]), restricted)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),

@@ -195,7 +195,7 @@ def test_a_run_that_could_retain_nobody_is_refused(at: Opened) -> None:
     at = opened(at.root)
     run = Run(at, at.ledger.start_run([one], now=utc_now()))
     run.move(State.EXTRACTING)
-    with pytest.raises(RequestDenied, match="asked for by other open requests"):
+    with pytest.raises(RequestDenied, match="is asked for by other open requests"):
         extract_forget_set(run)
     assert at.ledger.request(one).state is State.ACCEPTED
     assert at.ledger.unfinished_runs() == {}
