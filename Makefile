@@ -29,7 +29,7 @@ test: $(READY)  ## Run the three tiers of tests, cheapest first; stop at the fir
 lint: $(READY)  ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict $(PACKAGES)
+	$(BIN)/mypy --strict $(PACKAGES) lethe.py
 
 lock: $(BIN)/uv  ## Make requirements.lock again from pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \

@@ -82,7 +82,7 @@ def test_a_workspace_may_lie_anywhere(tmp_path: Path, name: str) -> None:
     tracking._client.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["what? #1, a%20b"])
+@pytest.mark.parametrize("name", ["what? #1, a%20b", "Müller & Söhne 日本"])
 def test_data_in_such_a_workspace_are_versioned_and_pushed(tmp_path: Path, name: str) -> None:
     ws = Workspace.at(tmp_path / name / "workspace")
     write_templates(ws)
