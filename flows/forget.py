@@ -14,6 +14,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import unlearn as ladder
+from tasks.attest import attest_erasure
 from tasks.claim import claim_requests, link_erased
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased, expect_limits, expect_sound_data
@@ -24,7 +25,7 @@ from tasks.purge import finish_linked, finish_purging, purge_copies
 from tasks.running.champion import as_champion
 from tasks.running.opened import opened
 from tasks.running.run import Run, close, give_back
-from tasks.seal import ERASING, PURGED, RELEASED, decide, seal_evidence
+from tasks.seal import ERASING, PURGE, RELEASED, decide, seal_evidence
 from tasks.suppress import suppress_examples
 from tasks.trace import start_tracking, trace_attempt, trace_run
 from tasks.unlearn import Attempt
@@ -47,6 +48,7 @@ suppress = step(suppress_examples)
 erase = step(erase_examples)
 expect_gone = step(expect_erased)
 purge = step(purge_copies)
+attest = step(attest_erasure)
 
 
 @flow(name="forget", validate_parameters=False, persist_result=False)
@@ -91,6 +93,7 @@ def forget(
         erase(run)
         expect_gone(run)
         purge(run)
+        attest(run)  # only now may it be said that the data are gone
     else:
         give_back(run, decision)
     return summary(run)
@@ -115,7 +118,7 @@ def summary(run: Run) -> dict[str, Any]:
         "requests": list(requests),
         "attempts": [_short(record) for record in tried],
         "decision": decided["decision"],
-        "assurance": decided["assurance"],
+        "assurance": (run.done("attested") or decided)["assurance"],
         "champion": as_champion(run.at),
         "evidence": str(run.bundle),
         "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
@@ -134,7 +137,7 @@ def settled(workspace: str, requests: Sequence[str]) -> dict[str, Any]:
         "run": found[-1].run,
         "requests": list(requests),
         "attempts": [],
-        "decision": PURGED,
+        "decision": PURGE,
         "assurance": "A1",
         "champion": as_champion(at),
         "evidence": None,

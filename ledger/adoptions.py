@@ -1,6 +1,6 @@
-"""Which policy is in force: each change of it is an entry of the signed log.
+"""Which policy and which params are in force: each change of either is an entry of the signed log.
 
-The entry holds the SHA-256 of the policy's bytes, so that its signature is one over the policy. The
+The entry holds the SHA-256 of the file's bytes, so that its signature is one over the file. The
 bytes are kept beside the log under that digest, and an old run can be judged by them again.
 """
 
@@ -18,6 +18,9 @@ from ledger.errors import SealAltered
 from ledger.requests import Ledger
 from unlearning.digests import sha256_hex
 
+POLICY, PARAMS = "policy", "params"
+"""What is adopted: the ladder and the limits, and every other number."""
+
 ADOPTED = "policy_adopted"
 BEGUN = "begun"
 """The step of a run whose entry names the policy that the run goes by."""
@@ -25,7 +28,7 @@ BEGUN = "begun"
 
 @dataclass(frozen=True)
 class Adoption:
-    """A policy was put into force. at: ISO 8601, UTC. seq, entry: place and hash in the log."""
+    """A file was put into force. at: ISO 8601, UTC. seq, entry: place and hash in the log."""
 
     sha256: str
     at: str
@@ -34,75 +37,84 @@ class Adoption:
     entry: str
 
 
-def adoptions(entries: Iterable[Entry]) -> list[Adoption]:
-    """Every adoption in the order of the log."""
+def adoptions(entries: Iterable[Entry], kind: str = POLICY) -> list[Adoption]:
+    """Every adoption of a kind in the order of the log."""
     return [
         Adoption(str(e.body.get("sha256")), e.at, str(e.body.get("reason")), e.seq, e.hash)
         for e in entries
-        if e.event == ADOPTED
+        if e.event == f"{kind}_adopted"
     ]
 
 
-def in_force(entries: Sequence[Entry], *, before: int | None = None) -> Adoption | None:
+def in_force(
+    entries: Sequence[Entry], kind: str = POLICY, *, before: int | None = None
+) -> Adoption | None:
     """The adoption that held at the end of the log, or just before the entry with this seq."""
-    found = [made for made in adoptions(entries) if before is None or made.seq < before]
+    found = [made for made in adoptions(entries, kind) if before is None or made.seq < before]
     return found[-1] if found else None
 
 
 def adopt(
-    ledger: Ledger, folder: Path, content: bytes, *, reason: str, now: datetime
+    ledger: Ledger, folder: Path, content: bytes, kind: str = POLICY, *, reason: str, now: datetime
 ) -> Adoption | None:
-    """Keep a policy in `folder` and put it into force; None if it is in force already.
+    """Keep a file in `folder` and put it into force; None if it is in force already.
 
     reason: goes into the log, so it must not identify a person.
     """
-    digest, made = sha256_hex(content), adoptions(ledger.log.entries())
+    digest, made = sha256_hex(content), adoptions(ledger.log.entries(), kind)
     # (1) Keep before the log: a crash between the two leaves bytes that no entry names.
     durable.make_folder(folder)
     durable.clear_unfinished(folder)
     durable.write(kept_at(folder, digest), content)
-    # (2) From the entry on it is in force. The key counts: an older policy may come back.
+    # (2) From the entry on it is in force. The key counts: an older file may come back.
     if made and made[-1].sha256 == digest:
         return None
     body = {"sha256": digest, "reason": reason}
-    ledger.record(ADOPTED, body, key=f"policy/{len(made) + 1}", now=now)
-    return in_force(ledger.log.entries())
+    ledger.record(f"{kind}_adopted", body, key=f"{kind}/{len(made) + 1}", now=now)
+    return in_force(ledger.log.entries(), kind)
 
 
 def kept_at(folder: Path, digest: str) -> Path:
-    """Where the policy with this digest is kept."""
+    """Where the adopted file with this digest is kept."""
     return folder / f"{digest}.yaml"
 
 
 def kept(folder: Path, digest: str) -> Path:
-    """The file of an adopted policy; SealAltered unless its bytes are those that were adopted."""
+    """An adopted file; SealAltered unless its bytes are those that were adopted."""
     path = kept_at(folder, digest)
     got = sha256_hex(path.read_bytes()) if path.is_file() else "no file"
     if got != digest:
         raise SealAltered(
             f"{durable.short_name(path)}: SHA-256 got {got[:16]}, expected {digest[:16]}: "
-            "restore the adopted policy from a copy"
+            "restore the adopted file from a copy"
         )
     return path
 
 
 def objections(statement: Mapping[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
-    """Why the log does not show that a run went by the policy in force when it began.
+    """Why the log does not show that a run went by the policy and params in force when it began.
 
     entries: the log up to the decision, in order. Nothing comes if the log shows it.
     """
-    run, said = statement.get("run"), statement.get("policy_sha256")
+    run = statement.get("run")
     begun = next((e for e in entries if e.key == f"{run}/{BEGUN}"), None)
     if begun is None:
         yield f"policy: no entry tells that {run} began, expected {run}/{BEGUN}"
         return
-    if begun.body.get("policy") != said:
-        yield f"policy: the run began with {_short(begun.body.get('policy'))}, {_said(said)}"
-    held = in_force(entries, before=begun.seq)
+    for kind in (POLICY, PARAMS):
+        yield from _of_kind(kind, statement, begun, entries)
+
+
+def _of_kind(
+    kind: str, statement: Mapping[str, Any], begun: Entry, entries: Sequence[Entry]
+) -> Iterator[str]:
+    said, held = statement.get(f"{kind}_sha256"), in_force(entries, kind, before=begun.seq)
+    if begun.body.get(kind) != said:
+        yield f"{kind}: the run began with {_short(begun.body.get(kind))}, {_said(said)}"
     if held is None or held.sha256 != said:
-        yield f"policy: {_held(held, begun)}, {_said(said)}{_later(entries, begun, said)}"
-    elif statement.get("policy_adopted") != as_stated(held):
-        yield f"policy_adopted: is not what entry {held.seq} of the log says"
+        yield f"{kind}: {_held(held, begun)}, {_said(said)}{_later(entries, kind, begun, said)}"
+    elif statement.get(f"{kind}_adopted") != as_stated(held):
+        yield f"{kind}_adopted: is not what entry {held.seq} of the log says"
 
 
 def as_stated(adoption: Adoption) -> dict[str, Any]:
@@ -124,8 +136,8 @@ def _said(digest: object) -> str:
     return f"the statement says {_short(digest)}"
 
 
-def _later(entries: Sequence[Entry], begun: Entry, said: object) -> str:
-    later = [a.seq for a in adoptions(entries) if a.sha256 == said and a.seq > begun.seq]
+def _later(entries: Sequence[Entry], kind: str, begun: Entry, said: object) -> str:
+    later = [a.seq for a in adoptions(entries, kind) if a.sha256 == said and a.seq > begun.seq]
     return f", which entry {later[0]} adopted only later" if later else ""
 
 

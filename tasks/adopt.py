@@ -1,7 +1,10 @@
-"""Putting a policy into force, and holding a run to the one that is."""
+"""Putting a policy or params into force, and holding a run to those that are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,59 +13,116 @@ from ledger.adoptions import Adoption
 from ledger.errors import SealAltered
 from ledger.requests import Ledger
 from systems.settings.checking import read_yaml
+from systems.settings.params import check_params, read_params
 from systems.settings.policy import Policy, load_policy
-from systems.settings.policy_changes import changes
+from systems.settings.policy_changes import changes, compared
 from systems.settings.workspace import Workspace
 from tasks.running.records import utc_now
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, PolicyError, UsageError
 
-HOW = "`lethe policy --adopt FILE --reason TEXT`"
+
+@dataclass(frozen=True)
+class Kind:
+    """A file that rules runs: its place, where adopted ones are kept, what checks and compares."""
+
+    name: str
+    file: Callable[[Workspace], Path]
+    kept: Callable[[Workspace], Path]
+    check: Callable[[Path], None]
+    differences: Callable[[Path, Path], list[str]]
+
+    @property
+    def how(self) -> str:
+        """The command that adopts one."""
+        return f"`lethe {self.name} --adopt FILE --reason TEXT`"
 
 
-def check_policy(policy: Path, method: str | None) -> None:
-    """Build every gate and method of a policy, so that a mistake is found before the run."""
+def check_policy(policy: Path, method: str | None = None) -> None:
+    """Build every gate and method of a policy, so that a mistake is found before the run.
+
+    method: the only one to be tried, which must be on the ladder: no run goes beyond its policy.
+    """
     from unlearning.gates.deployed import check_exporters, forms_of
     from unlearning.judging.verdicts import gates_of
     from unlearning.methods import METHODS
 
     rules = load_policy(policy)
     check_exporters(forms_of(gates_of(rules.gates)))
-    for rung in rules.ladder:
-        METHODS.create(rung.method, rung.settings)
-    if method is not None:
-        METHODS[method]
+    for number, rung in enumerate(rules.ladder):
+        with _naming(f"{policy.name}: ladder[{number}]"):
+            METHODS.create(rung.method, rung.settings)
+    if method is not None and method not in {rung.method for rung in rules.ladder}:
+        known = ", ".join(dict.fromkeys(rung.method for rung in rules.ladder))
+        raise PolicyError(
+            f"--method: got {method!r}, expected a method of the policy in force ({known}): "
+            f"adopt a policy that has it with {POLICY.how}"
+        )
 
 
-def adopt(ws: Workspace, ledger: Ledger, policy: Path, reason: str) -> bool:
-    """Put a file into force and make it the workspace's policy.yaml; say if that was a change.
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Put the place in a file before what is wrong there."""
+    try:
+        yield
+    except UsageError as problem:
+        raise PolicyError(f"{where}: {problem}") from problem
+
+
+def _params_differences(old: Path, new: Path) -> list[str]:
+    if old.read_bytes() == new.read_bytes():
+        return []
+    before, after = asdict(read_params(old)), asdict(read_params(new))
+    return list(compared("", before, after)) or ["comments or layout only"]
+
+
+POLICY = Kind(
+    adoptions.POLICY,
+    lambda ws: ws.policy,
+    lambda ws: ws.policies,
+    check_policy,
+    lambda old, new: changes(load_policy(old), load_policy(new)),
+)
+PARAMS = Kind(
+    adoptions.PARAMS,
+    lambda ws: ws.params,
+    lambda ws: ws.adopted_params,
+    lambda path: check_params(read_params(path)),
+    _params_differences,
+)
+
+
+def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = POLICY) -> bool:
+    """Put a file into force and make it the workspace's own; say if that was a change.
 
     Raises PolicyError for a file that no run could use. reason: for the log, so it names nobody.
     """
     if not reason.strip():
-        raise UsageError("--reason: got nothing, expected why the policy changes: it is logged")
-    check_policy(policy, None)
-    content, _ = read_yaml(policy)
-    made = adoptions.adopt(ledger, ws.policies, content, reason=reason, now=utc_now())
-    # Last: a policy.yaml that a crash left behind is refused, and adopted by the same command.
-    if not ws.policy.is_file() or ws.policy.read_bytes() != content:
-        durable.write(ws.policy, content)
+        raise UsageError(f"--reason: got nothing, expected why the {kind.name} changes")
+    kind.check(file)
+    content, _ = read_yaml(file)
+    folder = kind.kept(ws)
+    made = adoptions.adopt(ledger, folder, content, kind.name, reason=reason, now=utc_now())
+    # Last: a file that a crash left behind is refused, and adopted by the same command.
+    own = kind.file(ws)
+    if not own.is_file() or own.read_bytes() != content:
+        durable.write(own, content)
     return made is not None
 
 
-def content_in_force(ledger: Ledger, policy: Path) -> bytes:
-    """Give a policy's bytes; PolicyError unless they are the ones in force."""
-    content, _ = read_yaml(policy)
-    held, got = adoptions.in_force(ledger.log.entries()), sha256_hex(content)
+def content_in_force(ledger: Ledger, file: Path, kind: Kind = POLICY) -> bytes:
+    """Give a file's bytes; PolicyError unless they are the ones in force."""
+    content, _ = read_yaml(file)
+    held, got = adoptions.in_force(ledger.log.entries(), kind.name), sha256_hex(content)
     if held is None:
         raise PolicyError(
-            f"{policy.name}: SHA-256 got {got[:16]}, expected a policy in force, but none was "
-            f"ever adopted here: adopt it with {HOW}"
+            f"{file.name}: SHA-256 got {got[:16]}, expected a {kind.name} in force, but none was "
+            f"ever adopted here: adopt it with {kind.how}"
         )
     if got != held.sha256:
         raise PolicyError(
-            f"{policy.name}: SHA-256 got {got[:16]}, expected {held.sha256[:16]}, the policy in "
-            f"force: adopt it with {HOW}, or see `lethe policy`"
+            f"{file.name}: SHA-256 got {got[:16]}, expected {held.sha256[:16]}, the {kind.name} in "
+            f"force: adopt it with {kind.how}, or see `lethe {kind.name}`"
         )
     return content
 
@@ -73,48 +133,47 @@ def standing(ledger: Ledger, policy: Path) -> dict[str, Any]:
     return {"sha256": digest, "in_force": held is not None and held.sha256 == digest}
 
 
-def described(ws: Workspace, ledger: Ledger) -> dict[str, Any]:
-    """Show what is in force, since when and why, how policy.yaml differs, and the history."""
-    made = adoptions.adoptions(ledger.log.entries())
-    held = made[-1] if made else None
-    on_disk = sha256_hex(ws.policy.read_bytes()) if ws.policy.is_file() else None
+def described(ws: Workspace, ledger: Ledger, kind: Kind = POLICY) -> dict[str, Any]:
+    """Show what is in force, since when and why, how the file differs, and the history."""
+    made = adoptions.adoptions(ledger.log.entries(), kind.name)
+    held, own = made[-1] if made else None, kind.file(ws)
+    on_disk = sha256_hex(own.read_bytes()) if own.is_file() else None
     return {
         "sha256": held and held.sha256,
         "adopted_at": held and held.at,
         "reason": held and held.reason,
         "on_disk": on_disk,
         "on_disk_in_force": held is not None and held.sha256 == on_disk,
-        "differs": _differs(ws, held, ws.policy),
-        "history": [_told(ws, *pair) for pair in zip([None, *made], made, strict=False)],
+        "differs": _differs(ws, held, own, kind),
+        "history": [_told(ws, *pair, kind) for pair in zip([None, *made], made, strict=False)],
     }
 
 
-def _told(ws: Workspace, before: Adoption | None, after: Adoption) -> dict[str, Any]:
+def _told(ws: Workspace, before: Adoption | None, after: Adoption, kind: Kind) -> dict[str, Any]:
     return {
         "adopted_at": after.at,
         "sha256": after.sha256,
         "reason": after.reason,
         "entry": after.seq,
-        "changes": _differs(ws, before, adoptions.kept_at(ws.policies, after.sha256)),
+        "changes": _differs(ws, before, adoptions.kept_at(kind.kept(ws), after.sha256), kind),
     }
 
 
-def _differs(ws: Workspace, before: Adoption | None, after: Path) -> list[str]:
+def _differs(ws: Workspace, before: Adoption | None, after: Path, kind: Kind) -> list[str]:
     """Give the differences in words, or why they cannot be told."""
     if before is None:
         return []
     try:
-        old = load_policy(adoptions.kept(ws.policies, before.sha256))
-        return changes(old, load_policy(after))
+        return kind.differences(adoptions.kept(kind.kept(ws), before.sha256), after)
     except (SealAltered, PolicyError) as problem:
         return [str(problem)]
 
 
-def problem(ws: Workspace, ledger: Ledger) -> str:
-    """Say what is wrong with policy.yaml or with the policies that are kept; "" if nothing is."""
-    content_in_force(ledger, ws.policy)
-    for made in adoptions.adoptions(ledger.log.entries()):
-        adoptions.kept(ws.policies, made.sha256)
+def problem(ws: Workspace, ledger: Ledger, kind: Kind = POLICY) -> str:
+    """Say what is wrong with the file or with those that are kept; "" if nothing is."""
+    content_in_force(ledger, kind.file(ws), kind)
+    for made in adoptions.adoptions(ledger.log.entries(), kind.name):
+        adoptions.kept(kind.kept(ws), made.sha256)
     return ""
 
 

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ledger import durable
 from ledger.domain import State
+from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.statements import ABORTED
+from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
+from tasks.abort import finish_abort
 from tasks.extract import erasing_run, find
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, sweep
 from unlearning.digests import sha256_hex
+from unlearning.errors import PolicyError, RequestDenied
 
 
 def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | None) -> Run:
     """Claim requests for a run, or find the run that a crash left over them.
 
-    The policy is the one in force, and is copied before anything is tried: what it says during the
-    run is what it said at the start. `method` replaces the ladder by that one method.
+    Policy and params are those in force, and hold to the end of the run. `method` restricts the
+    ladder to that one method.
     """
     at = opened(root)
     sweep(at)
     ref = at.ledger.unfinished_run(refs)
+    if ref and Run(at, ref).done(ABORTED):
+        finish_abort(Run(at, ref))  # a crash came between
+        ref = None
     if ref is None:
-        adopt.check_policy(policy, method)
-        adopt.content_in_force(at.ledger, policy)
-        sealed_champion(at)
+        _check_before(at, refs, policy, method)
         ref = at.ledger.start_run(refs, now=utc_now())
     run = Run(at, ref)
     run.once("begun", lambda: _begin(run, policy, method))
+    _check_params(run)
     run.move(State.EXTRACTING)
     return run
 
@@ -54,15 +62,48 @@ def _linked(at: Opened, ref: str) -> bool:
     return run is not None
 
 
+def _check_before(at: Opened, refs: Sequence[str], policy: Path, method: str | None) -> None:
+    """Refuse what could not go on, before a request is claimed."""
+    adopt.check_policy(policy, method)
+    adopt.content_in_force(at.ledger, policy)
+    adopt.content_in_force(at.ledger, at.ws.params, adopt.PARAMS)
+    rules, before = load_policy(policy), _earlier(at, refs, sealed_champion(at).sha256)
+    if not rules.rungs(before, method):
+        raise RequestDenied(
+            f"attempts: got {before.attempts} over these requests on this champion, expected fewer "
+            f"than the policy's {rules.attempts}: run it without --method, which ends in exact "
+            f"retraining, or adopt a policy with more attempts with {adopt.POLICY.how}"
+        )
+
+
+def _earlier(at: Opened, refs: Sequence[str], parent: str) -> Earlier:
+    return earlier_attempts(at.ledger.log.entries(), refs, parent, EXACT)
+
+
+def _check_params(run: Run) -> None:
+    """What params.yaml says during a run is what it said at the start."""
+    begun, got = run.done("begun") or {}, sha256_hex(run.at.ws.params.read_bytes())
+    if got != begun["params"]:
+        raise PolicyError(
+            f"params.yaml: SHA-256 got {got[:16]}, expected {begun['params'][:16]}, with which "
+            f"{run.ref} began: put the file of that name in records/params back, or leave the run "
+            f"with `lethe abort {run.ref} --reason TEXT`"
+        )
+
+
 def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
     content = adopt.content_in_force(run.at.ledger, policy)
+    params = adopt.content_in_force(run.at.ledger, run.at.ws.params, adopt.PARAMS)
     durable.make_folder(run.folder)
     durable.write(run.folder / "policy.yaml", content)
     champion = sealed_champion(run.at)
+    before = _earlier(run.at, run.requests, champion.sha256)
     return {
         "policy": sha256_hex(content),
-        "params": sha256_hex((run.at.ws.root / "params.yaml").read_bytes()),
+        "params": sha256_hex(params),
         "method": method,
         "parent": champion.version,
         "parent_sha256": champion.sha256,
+        "earlier": asdict(before),
+        "level": load_policy(policy).level_after(before, method),
     }

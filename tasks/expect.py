@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from systems.data import loading
@@ -18,7 +17,7 @@ from tasks.running.run import Run
 from tasks.unlearn import attempts_done
 from unlearning.domain import SPLITS
 from unlearning.errors import IntegrityError
-from unlearning.judging.verdicts import BY_LINEAGE, gates_of
+from unlearning.judging.verdicts import excused, gates_of
 
 
 def expect_sound_data(run: Run) -> dict[str, Any]:
@@ -54,8 +53,12 @@ def _expect_limits(run: Run) -> dict[str, Any]:
         return {"success": False, "failures": 1}
     measured = measurements_of(record)
     # What an exact method is excused from by lineage is not expected here either.
-    excused = [v["gate"] for v in record["verdicts"] if record["exact"] and _undecided(v)]
-    gates = [gate for gate in gates_of(run.policy().gates) if gate.name not in excused]
+    said = {v["gate"]: v["outcome"] for v in record["verdicts"]}
+    gates = [
+        gate
+        for gate in gates_of(run.policy().gates)
+        if not excused(gate.name, said.get(gate.name, ""), exact=record["exact"])
+    ]
     checked = check_measurements(
         list(measured.values()),
         {name: limit for gate in gates for name, limit in gate.limits(measured).items()},
@@ -63,10 +66,6 @@ def _expect_limits(run: Run) -> dict[str, Any]:
         run.folder / "expectations" / "measurements",
     )
     return {"success": checked.success, "failures": len(checked.failures)}
-
-
-def _undecided(verdict: Mapping[str, str]) -> bool:
-    return verdict["gate"] in BY_LINEAGE and verdict["outcome"] == "INCONCLUSIVE"
 
 
 def expect_erased(run: Run) -> dict[str, Any]:

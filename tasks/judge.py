@@ -16,7 +16,7 @@ from tasks.extract import find, likewise, refusal
 from tasks.references import class_out, geometry_notes
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
-from tasks.running.run import Run, read_json, write_json
+from tasks.running.run import Run, level, read_json, write_json
 from tasks.train import recipe_of
 from tasks.unlearn import Attempt, record_path, scores_path, weights_path
 from unlearning import networks
@@ -25,7 +25,7 @@ from unlearning.domain import TRAIN, Decision, Outcome
 from unlearning.errors import RequestDenied, UsageError
 from unlearning.gates.deployed import check_exporters, forms_of
 from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
-from unlearning.judging.effects import diverged
+from unlearning.judging.effects import failed
 from unlearning.judging.verdicts import gates_of
 
 
@@ -40,7 +40,7 @@ def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
     path = record_path(run, attempt.number)
     record = read_json(path)
     if record["sha256"] is None:
-        judged = _diverged(str(record["error"]))
+        judged = _failed(str(record["error"]))
     else:
         judged = _judge_weights(run, attempt)
     write_json(path, record | judged)
@@ -48,12 +48,12 @@ def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
     return {"decision": judged["decision"], "verdicts": outcomes, "sha256": record["sha256"]}
 
 
-def _diverged(problem: str) -> dict[str, Any]:
-    failed = {"gate": "integrity", "outcome": str(Outcome.FAILED), "reason": problem}
+def _failed(problem: str) -> dict[str, Any]:
+    verdict = {"gate": "integrity", "outcome": str(Outcome.FAILED), "reason": problem}
     return {
         "decision": str(Decision.REFUSED),
-        "verdicts": [failed],
-        "effect": _plain(diverged(problem)),
+        "verdicts": [verdict],
+        "effect": _plain(failed(problem)),
     }
 
 
@@ -63,7 +63,7 @@ def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
         weights_path(run, attempt.number),
         basis,
         gates_of(run.policy().gates),
-        level=run.policy().level,
+        level=level(run),
         exact=attempt.exact,
     )
     write_arrays(scores_path(run, attempt.number), as_arrays(pictures))

@@ -22,14 +22,14 @@ def promote_candidate(run: Run) -> dict[str, Any]:
     try:
         return run.once("promoted", lambda: _promote(run))
     except StaleChampion:
-        _discard(run)
+        discard_candidate(run)
         give_back(run, "the champion changed meanwhile")
         close(run)
         raise
 
 
-def _discard(run: Run) -> None:
-    """Erase the candidate that lost the race: a copy that nobody would look after."""
+def discard_candidate(run: Run) -> None:
+    """Erase a registered candidate that will not serve: a copy that nobody would look after."""
     mlruns, name = run.at.ws.mlruns, run.at.params.model.name
     for found in models.versions(mlruns, name):
         if found.tags.get("lethe.run") == run.ref:

@@ -16,6 +16,7 @@ from systems.data import purging
 from systems.registry import models
 from systems.registry.erasure import erase_version
 from systems.registry.models import CHAMPION, ModelVersion
+from tasks.attest import attest_completions
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan
 from tasks.running.records import utc_now
@@ -136,4 +137,5 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
         if not kept:
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
             sealed.shred(at.ws.keys, ref)
+    attest_completions(at)
     return left

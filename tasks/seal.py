@@ -7,25 +7,26 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ledger import adoptions, durable, evidence
 from ledger.keys import load_signing_key
-from tasks.draw import write_pages
+from tasks.running.draw import write_pages
 from tasks.running.run import Run, write_json
 from tasks.unlearn import attempts_done, record_path, weights_path
 from unlearning import networks
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
+from unlearning.judging.verdicts import assurance, decide_run
 from unlearning.methods import METHODS
 
 RELEASED = str(Decision.RELEASED)
-PURGED = str(Decision.PURGED)
-ERASING = (RELEASED, PURGED)
+PURGE = str(Decision.PURGE)
+ERASING = (RELEASED, PURGE)
 """Decisions after which the examples are erased."""
 
 PACKAGES = ("torch", "numpy", "scipy", "timm", "prefect", "mlflow", "dvc", "great-expectations")
@@ -40,31 +41,22 @@ def _decide(run: Run) -> dict[str, Any]:
     records = attempts_done(run)
     if not records:
         return {
-            "decision": str(Decision.PURGED),
-            "assurance": "A1",
+            "decision": str(Decision.PURGE),
+            "assurance": assurance(Decision.PURGE, exact=False),
             "candidate": None,
             "records": [],
         }
     last, expected = records[-1], run.done("expected-limits") or {}
-    decision = last["decision"]
-    if decision == Decision.RELEASED and not expected.get("success"):
-        decision = str(Decision.REFUSED)
-    if decision != Decision.RELEASED:
-        decision = overall([record["decision"] for record in records])
+    tried = [record["decision"] for record in records]
+    decision = str(decide_run(tried, limits_hold=expected.get("success") is True))
     released = decision == Decision.RELEASED
     return {
         "decision": decision,
-        "assurance": ("A3" if METHODS[last["method"]].exact else "A2") if released else "A0",
+        "assurance": assurance(decision, exact=METHODS[last["method"]].exact),
         "candidate": last["sha256"] if released else None,
         "method": last["method"] if released else None,
         "records": [sha256_file(record_path(run, n)) for n in range(len(records))],
     }
-
-
-def overall(decisions: Sequence[str]) -> str:
-    """Name a run that released nothing: inconclusive if any attempt was, otherwise refused."""
-    undecided = str(Decision.INCONCLUSIVE)
-    return undecided if undecided in decisions else str(Decision.REFUSED)
 
 
 def seal_evidence(run: Run) -> dict[str, Any]:
@@ -112,8 +104,12 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "parent": {"version": begun["parent"], "sha256": begun["parent_sha256"]},
         "candidate": {"sha256": decided["candidate"]},
         "policy_sha256": begun["policy"],
-        "policy_adopted": adopted_for(run),
+        "policy_adopted": adopted_for(run, adoptions.POLICY),
         "params_sha256": begun["params"],
+        "params_adopted": adopted_for(run, adoptions.PARAMS),
+        "only_method": begun["method"],
+        "earlier_attempts": begun.get("earlier"),
+        "forget_level": begun.get("level"),
         "forget_set": run.done("extracted"),
         "data_expectations": run.done("expected-data"),
         "limit_expectations": run.done("expected-limits"),
@@ -124,11 +120,11 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
     }
 
 
-def adopted_for(run: Run) -> dict[str, Any] | None:
-    """Give the log's entry that put the run's policy into force; None if there was none."""
+def adopted_for(run: Run, kind: str) -> dict[str, Any] | None:
+    """Give the log's entry that put the run's policy or params into force; None without one."""
     log = run.at.ledger.log
     begun = log.find(f"{run.ref}/{adoptions.BEGUN}")
-    held = adoptions.in_force(log.entries(), before=begun.seq) if begun else None
+    held = adoptions.in_force(log.entries(), kind, before=begun.seq) if begun else None
     return adoptions.as_stated(held) if held else None
 
 

@@ -17,7 +17,7 @@ from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning.digests import digest_of
 from unlearning.domain import Decision
-from unlearning.errors import Diverged
+from unlearning.errors import AttemptFailed
 from unlearning.methods import METHODS
 
 
@@ -80,7 +80,7 @@ def attempts_done(run: Run) -> list[dict[str, Any]]:
 
 
 def make_candidate(run: Run, attempt: Attempt) -> dict[str, Any]:
-    """Run the method on the parent and keep the candidate's weights; divergence is a result."""
+    """Run the method on the parent and keep the candidate's weights; that it failed is a result."""
     run.move(State.UNLEARNING, f"-{attempt.number}")
     return run.once(f"unlearned-{attempt.number}", lambda: _produce(run, attempt))
 
@@ -100,7 +100,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     try:
         made = unlearn(parent, split_of(run), method, seed, target, progress.epochs)
         outcome = dataclasses.asdict(made) | {"error": None}
-    except Diverged as problem:
+    except AttemptFailed as problem:
         outcome = {"sha256": None, "error": str(problem)}
     write_json(record_path(run, attempt.number), described | outcome)
     return {

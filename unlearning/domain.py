@@ -157,5 +157,5 @@ class Decision(StrEnum):
     RELEASED = "released"
     REFUSED = "refused"
     INCONCLUSIVE = "inconclusive"
-    PURGED = "purged"
+    PURGE = "purge"
     """No training example was touched, so that nothing had to be unlearned."""

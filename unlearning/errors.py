@@ -10,8 +10,9 @@ Light, since the ledger imports it.
     - Unrecordable      2    a value that a signed record must not or cannot hold
   - RequestDenied      12    the request cannot be carried out as it stands
   - InfrastructureError 20   something outside is missing or busy; trying again may help
+    - AttemptFailed    20    a method gave no candidate; the ladder's next rung follows
+      - Diverged       20    its training left the finite numbers
   - IntegrityError     30    bytes are not what they were
-  - Diverged           20    training left the finite numbers; the ladder's next rung follows
   - AttackFailed       11    an attack's scores are not finite, so that nothing was measured
 """
 
@@ -60,7 +61,11 @@ class InfrastructureError(LetheError):
     exit_code = 20
 
 
-class Diverged(InfrastructureError):
+class AttemptFailed(InfrastructureError):
+    """A method gave no candidate, for a reason of its own."""
+
+
+class Diverged(AttemptFailed):
     """Training or unlearning produced a number that is not finite."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from unlearning.errors import UnknownName, UsageError
+from unlearning.settings import check_settings
 
 T = TypeVar("T")
 
@@ -38,15 +38,12 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def create(self, name: str, settings: Mapping[str, Any] | None = None) -> T:
-        """Build one with settings; a setting that it does not have raises UsageError."""
+        """Build one with settings; UsageError for one that it does not have or cannot use.
+
+        That is one of another type, out of its range, or that the class refuses.
+        """
         cls = self[name]
-        given = dict(settings or {})
-        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise UsageError(
-                f"{self.kind} {name!r} has no setting {unknown[0]!r}; it has {', '.join(known)}"
-            )
+        given = check_settings(cls, settings or {}, f"{self.kind} {name!r}")
         try:
             return cls(**given)
         except (TypeError, ValueError) as problem:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -17,6 +17,9 @@ from typer.exceptions import TyperException
 from flows.cli import output, problems
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import UsageError
+
+if TYPE_CHECKING:
+    from tasks.adopt import Kind
 
 app = typer.Typer(
     name="lethe",
@@ -214,22 +217,49 @@ def forget(
 
 
 @app.command()
+def abort(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(help="The run, as `lethe show REQUEST` names it.")],
+    reason: Annotated[str, typer.Option(help="Why; logged, so name nobody.")],
+) -> None:
+    """Give up an unfinished run: its requests wait again, the champion stays."""
+    from flows.cli import commands
+
+    answer(ctx, lambda call: commands.abort(call.workspace, run, reason))
+
+
+@app.command()
 def policy(
     ctx: typer.Context,
     adopt: Annotated[Path | None, typer.Option(help="Put this file into force.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why; logged, so name nobody.")] = None,
 ) -> None:
     """Show the policy in force and its history, or adopt another, which the log then tells."""
+    from tasks.adopt import POLICY
+
+    answer(ctx, lambda call: _adopt(call, adopt, reason, POLICY))
+
+
+@app.command()
+def params(
+    ctx: typer.Context,
+    adopt: Annotated[Path | None, typer.Option(help="Put this file into force.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; logged, so name nobody.")] = None,
+) -> None:
+    """Show the params in force and their history, or adopt others, which the log then tells."""
+    from tasks.adopt import PARAMS
+
+    answer(ctx, lambda call: _adopt(call, adopt, reason, PARAMS))
+
+
+def _adopt(call: Call, file: Path | None, reason: str | None, kind: Kind) -> dict[str, Any]:
     from flows.cli import commands, queries
 
-    def work(call: Call) -> dict[str, Any]:
-        if adopt is None and reason is None:
-            return queries.policy(call.workspace)
-        if adopt is None or reason is None:
-            raise UsageError("policy: got --adopt or --reason alone, expected both, or neither")
-        return commands.adopt(call.workspace, adopt, reason)
-
-    answer(ctx, work)
+    if file is None and reason is None:
+        return queries.in_force(call.workspace, kind)
+    if file is None or reason is None:
+        raise UsageError(f"{kind.name}: got --adopt or --reason alone, expected both, or neither")
+    return commands.adopt(call.workspace, file, reason, kind)
 
 
 @app.command()
@@ -279,12 +309,16 @@ def verify(
     bundle: Annotated[Path | None, typer.Argument(help="A sealed evidence folder.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Verify the workspace's log.")] = False,
     key: Annotated[Path | None, typer.Option(help="Public key; default: the workspace's.")] = None,
+    request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
+    head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
 ) -> None:
     """Verify evidence or the log, offline, and name what was altered."""
-    from flows.cli import queries
+    from flows.cli import verifying
 
     def work(call: Call) -> dict[str, Any]:
-        found = queries.verify(call.workspace, bundle, log, key)
+        expected = verifying.Expected(request, candidate, head)
+        found = verifying.verify(call.workspace, bundle, log, key, expected)
         call.exit_code = 0 if found["ok"] else 30
         return found
 

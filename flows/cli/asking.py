@@ -13,7 +13,7 @@ from systems.data.gathering import Gathered, gather
 from systems.data.sources import Columns, Source
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
-from systems.settings.params import Params, changed, parse_params
+from systems.settings.params import Params, changed, check_params, parse_params
 from systems.settings.workspace import TEMPLATES, Workspace
 from tasks import adopt as adopting
 from unlearning.digests import digest_of
@@ -74,7 +74,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     params = parse_params(settings)
     if there == ws.params and settings != content:
         beginning.refuse_tracked(ws.params)
-    _check_words(params)
+    check_params(params)
     adopting.check_policy(ws.policy if ws.policy.exists() else TEMPLATES / ws.policy.name, None)
     source = Source(
         data=files.data,
@@ -87,15 +87,6 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     offered = gather(source, params)
     importing.require_splits(offered, offered.table)
     return Checked(beginning.survey(ws), settings, params, offered)
-
-
-def _check_words(params: Params) -> None:
-    """Refuse what training would refuse, before any data is read."""
-    from unlearning.networks import check_name
-    from unlearning.training.loop import Training
-
-    check_name(params.network)
-    Training(**asdict(params.training))
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:

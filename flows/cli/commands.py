@@ -159,6 +159,14 @@ def forget(
         return found
 
 
+def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
+    """Give the requests of an unfinished run back."""
+    from tasks.abort import abort as abort_run
+
+    with working(path) as at:
+        return abort_run(at, run, reason)
+
+
 def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> list[str]:
     if bool(requests) == everything:
         raise UsageError("got no requests, or requests and --all; expected references, or --all")
@@ -188,11 +196,11 @@ def judge(
         return {**found, "policy": adopting.standing(at.ledger, chosen)}
 
 
-def adopt(path: Path, policy: Path, reason: str) -> dict[str, Any]:
-    """Put a policy into force and show what is; adopting what is in force already logs nothing."""
+def adopt(path: Path, file: Path, reason: str, kind: adopting.Kind) -> dict[str, Any]:
+    """Put a file into force and show what is; adopting what is in force already logs nothing."""
     with working(path) as at:
-        changed = adopting.adopt(at.ws, at.ledger, policy, reason)
-        return {"adopted": changed, **adopting.described(at.ws, at.ledger)}
+        changed = adopting.adopt(at.ws, at.ledger, file, reason, kind)
+        return {"adopted": changed, **adopting.described(at.ws, at.ledger, kind)}
 
 
 def purge(path: Path, request: str | None) -> dict[str, Any]:
@@ -225,6 +233,8 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
             sealed_champion(at)
             originals.require_cluster(at)
             change_params(at.ws.root, {"bank.shadows": shadows})
+            reason = f"lethe train --shadows {shadows}"
+            adopting.adopt(at.ws, at.ledger, at.ws.params, reason, adopting.PARAMS)
             return originals.build_bank(opened(at.root))
         ids = find(at.ws, [at.ledger.selector(without)])[TRAIN] if without else []
         made = originals.train(at, without=ids, seed=seed)

@@ -96,6 +96,7 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     durable.make_folder(ws.artifacts)
     durable.write(ws.stage_runner, _stage_runner().encode())
     adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
+    adopting.adopt(ws, at.ledger, ws.params, "the first params, at init", adopting.PARAMS)
     if files.suppression is not None:
         body = {"sha256": suppression.digest(ws.records)}
         at.ledger.record(BROUGHT, body, key=BROUGHT, now=utc_now())

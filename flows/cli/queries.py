@@ -10,8 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from flows.cli.verifying import verify_records
 from ledger import keys
-from ledger.chain import Verification, verify_log
+from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 from ledger.requests import Ledger
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
@@ -42,11 +43,23 @@ def show(path: Path, request: str) -> dict[str, Any]:
     ]
     decided = {run: ledger.log.find(f"{run}/decided") for run in runs}
     tried = [
-        {"run": run, "decision": entry.body["decision"], "evidence": str(ws.evidence / run)}
+        {
+            "run": run,
+            "decision": entry.body["decision"],
+            "evidence": str(ws.evidence / run),
+            "sealed": _sealed(ledger, run),
+        }
         for run, entry in decided.items()
         if entry is not None
     ]
     return {**as_record(found), "history": history, "runs": tried}
+
+
+def _sealed(ledger: Ledger, run: str) -> dict[str, str | None]:
+    """Say when each statement on a run was sealed, and when the run was given up, if it was."""
+    steps = {"decision": SEALED, "erasure": ATTESTED, "completion": COMPLETED, "aborted": ABORTED}
+    entries = {name: ledger.log.find(f"{run}/{step}") for name, step in steps.items()}
+    return {name: None if entry is None else entry.at for name, entry in entries.items()}
 
 
 def _began(event: str, body: Any, request: str) -> bool:
@@ -134,31 +147,10 @@ def _networks() -> list[dict[str, Any]]:
     return [*own, {"name": "any model name of timm", "from": "timm"}]
 
 
-def policy(path: Path) -> dict[str, Any]:
-    """Show which policy is in force, since when and why, and whether policy.yaml is that one."""
+def in_force(path: Path, kind: adopt.Kind) -> dict[str, Any]:
+    """Show what is in force, since when and why, and whether the workspace's file is that one."""
     ws = Workspace.at(path)
-    return adopt.described(ws, _ledger(ws))
-
-
-def verify(path: Path, bundle: Path | None, log: bool, key: Path | None) -> dict[str, Any]:
-    """Check a bundle or the log with the public key alone."""
-    ws = Workspace.at(path)
-    if (bundle is None) == (not log):
-        raise UsageError("verify: expected either the path of a bundle or --log")
-    public = keys.load_public_key(key or ws.public_key)
-    if bundle is not None:
-        from flows.cli.verifying import verify_evidence
-
-        return _verified(verify_evidence(bundle, public))
-    checked = verify_log(ws.log, public)
-    if checked.ok and (ws.records / "ledger.db").is_file():
-        tables = Ledger.open(ws.records, ws.keys, read_only=True).check()
-        checked = Verification(checked.checked + tables.checked, checked.problems + tables.problems)
-    return _verified(checked)
-
-
-def _verified(found: Verification) -> dict[str, Any]:
-    return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
+    return adopt.described(ws, _ledger(ws), kind)
 
 
 def doctor(path: Path) -> dict[str, Any]:
@@ -182,9 +174,10 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     if not ws.log.is_file():
         return
     yield "keys", "; ".join(keys.check_keys(ws.keys))
-    yield "log", _failure(lambda: "; ".join(verify(ws.root, None, True, None)["problems"]))
+    yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
     yield "policy", _failure(lambda: adopt.problem(ws, _ledger(ws)))
+    yield "params", _failure(lambda: adopt.problem(ws, _ledger(ws), adopt.PARAMS))
     yield "data", _failure(lambda: _data_problem(ws))
     yield "champion", _failure(lambda: _champion_problem(ws))
     yield "bank", _failure(lambda: _bank_problem(ws))

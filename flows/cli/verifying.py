@@ -1,53 +1,114 @@
-"""How `lethe verify` checks a bundle: its seal, then its measurements by judging them again."""
+"""`lethe verify`: a bundle, or the log and what lies beside it, with the public key alone."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger.chain import Verification
-from ledger.evidence import STATEMENT, verify_bundle
-from systems.settings.policy import load_policy
-from tasks.running.records import measurements_of
-from unlearning.judging.verdicts import decide, gates_of, judge
+from ledger import keys
+from ledger.chain import Verification, verify_log
+from ledger.replay.beside import check_beside
+from ledger.replay.bundles import Bundle, read_bundle
+from ledger.requests import Ledger
+from systems.settings.workspace import Workspace
+from unlearning.digests import sha256_file
+from unlearning.errors import UsageError
 
 
-def verify_evidence(folder: Path, public: Ed25519PublicKey) -> Verification:
-    """Verify a bundle offline, and that the gates say of its measurements what it says they said.
+@dataclass(frozen=True)
+class Expected:
+    """What whoever verifies expects: a request, a file of weights, an entry that he has seen.
 
-    The judging is done with the policy in the bundle and needs neither the data nor the networks.
+    head: the entry's hash.
     """
-    sealed = verify_bundle(folder, public)
-    if not sealed.ok:
-        return sealed
-    statement = json.loads((folder / STATEMENT).read_text(encoding="utf-8"))
-    problems = tuple(_contradictions(statement, folder / "policy.yaml"))
-    count = len(statement["attempts"])
-    words = f"{count} attempts: judged again from their measurements"
-    return Verification((*sealed.checked, words), problems)
+
+    request: str | None = None
+    candidate: Path | None = None
+    head: str | None = None
 
 
-def _contradictions(statement: Mapping[str, Any], policy: Path) -> Iterator[str]:
-    rules = load_policy(policy)
-    if rules.digest != statement["policy_sha256"]:
-        yield f"policy.yaml: SHA-256 {rules.digest[:16]}, expected the one of the statement"
-    gates = gates_of(rules.gates)
-    for number, attempt in enumerate(statement["attempts"], 1):
-        if "measurements" not in attempt:  # it diverged and was never measured
-            continue
-        measured = measurements_of(attempt)
-        level = measured["forget_level"].value if "forget_level" in measured else None
-        if level != rules.level:
-            yield f"attempt {number}: intervals of level {level}, the policy asks for {rules.level}"
-        verdicts = judge(measured, gates)
-        found = {verdict.gate: str(verdict.outcome) for verdict in verdicts}
-        said = {verdict["gate"]: verdict["outcome"] for verdict in attempt["verdicts"]}
-        if found != said:
-            yield f"attempt {number}: the gates say {found}, the statement {said}"
-        decision = str(decide(verdicts, exact=bool(attempt["exact"])))
-        if decision != attempt["decision"]:
-            yield f"attempt {number}: is {decision}, the statement says {attempt['decision']}"
+def verify(
+    path: Path, bundle: Path | None, log: bool, key: Path | None, expected: Expected
+) -> dict[str, Any]:
+    """Check a bundle, or the log of a workspace, and say what it is about."""
+    ws = Workspace.at(path)
+    if (bundle is None) == (not log):
+        raise UsageError("verify: expected either the path of a bundle or --log")
+    if log and (expected.request or expected.candidate):
+        raise UsageError("verify: got --log with --request or --candidate, which are of a bundle")
+    if bundle is not None:
+        public = keys.load_public_key(key or ws.public_key)
+        return verify_evidence(bundle, public, expected)
+    found = verify_records(ws, expected.head, key)
+    return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
+
+
+def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
+    """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
+    public = keys.load_public_key(key or ws.public_key)
+    found = verify_log(ws.log, public)
+    if found.ok:
+        found = _joined(found, check_beside(ws.records, public, head=head))
+    if found.ok and (ws.records / "ledger.db").is_file():
+        found = _joined(found, Ledger.open(ws.records, ws.keys, read_only=True).check())
+    return found
+
+
+def _joined(one: Verification, other: Verification) -> Verification:
+    return Verification(one.checked + other.checked, one.problems + other.problems)
+
+
+def verify_evidence(folder: Path, public: Ed25519PublicKey, expected: Expected) -> dict[str, Any]:
+    """Verify a bundle offline and say what it is about, as the command line prints it."""
+    from flows.cli.rejudging import judged_again  # scipy: the log needs none
+
+    bundle = read_bundle(folder, public)
+    checked, problems = list(bundle.verification.checked), list(bundle.verification.problems)
+    if not problems:
+        problems += judged_again(bundle, folder)
+        checked.append(f"{len(bundle.first.statement['attempts'])} attempts: judged again")
+    problems += _unexpected(bundle, expected)
+    return {**_about(bundle), "ok": not problems, "checked": checked, "problems": problems}
+
+
+def _about(bundle: Bundle) -> dict[str, Any]:
+    said = bundle.first.statement
+    told = {name: found.statement for name, found in bundle.later.items()}
+    return {
+        "run": said.get("run"),
+        "requests": said.get("requests"),
+        "decision": said.get("decision"),
+        "assurance": told.get("erasure", said).get("assurance"),
+        "candidate": _candidate(said),
+        "sealed_at": said.get("decided_at"),
+        "erased_at": told.get("erasure", {}).get("purged_at"),
+        "completed_at": told.get("completion", {}).get("completed_at"),
+    }
+
+
+def _candidate(statement: Mapping[str, Any]) -> object:
+    found = statement.get("candidate")
+    return found.get("sha256") if isinstance(found, dict) else None
+
+
+def _unexpected(bundle: Bundle, expected: Expected) -> Iterator[str]:
+    """Say where a bundle is not the one that was asked about, genuine as it may be."""
+    said, head = bundle.first.statement, expected.head
+    if expected.request is not None and expected.request not in (said.get("requests") or ()):
+        yield f"--request: got {expected.request}, the bundle is on {said.get('requests')}"
+    if expected.candidate and (got := _digest(expected.candidate)) != _candidate(said):
+        yield f"--candidate: {expected.candidate.name} is {got}, expected {_candidate(said)}"
+    parts = [bundle.first, *bundle.later.values()]
+    if head is not None and head not in {e.hash for part in parts for e in part.entries}:
+        last = parts[-1].entries[-1].hash if parts[-1].entries else "nothing"
+        yield f"--head: the bundle's excerpt ends at {last} and has no entry {head}"
+
+
+def _digest(weights: Path) -> str:
+    if not weights.is_file():
+        raise UsageError(f"--candidate: {weights.name} is no file, expected the weights")
+    return sha256_file(weights)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import torch
 from unlearning import networks
 from unlearning.contracts import Method
 from unlearning.domain import Examples, Split
+from unlearning.errors import AttemptFailed, InfrastructureError, IntegrityError, LetheError
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
@@ -108,12 +111,37 @@ def unlearn(
     target: Path,
     progress: Progress = silent,
 ) -> Produced:
-    """Run a method on the original and write the candidate to `target`."""
+    """Run a method on the original and write the candidate to `target`.
+
+    Raises AttemptFailed if the method did, for whatever reason of its own.
+    """
     network, losses = networks.load(original), _Losses(progress)
     started = time.perf_counter()
-    candidate = method.unlearn(network, split, generator(seed), losses)
-    seconds = time.perf_counter() - started
-    if not isinstance(candidate, Classifier):
-        raise TypeError(f"method {method.name} gave {type(candidate).__name__}, not a Classifier")
-    report = method.report(network, candidate, split)
+    with _own_failure(method):
+        candidate = method.unlearn(network, split, generator(seed), losses)
+        seconds = time.perf_counter() - started
+        if not isinstance(candidate, Classifier):
+            raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
+        report = method.report(network, candidate, split)
     return Produced(networks.save(candidate, target), seconds, tuple(losses.values), report)
+
+
+@contextmanager
+def _own_failure(method: Method) -> Iterator[None]:
+    """Tell a method's own failure from one of what it stands on: a full disk, altered bytes.
+
+    What an unforeseen exception says is not passed on, since nobody knows what stands in it; its
+    kind and its place are.
+    """
+    try:
+        yield
+    except (InfrastructureError, IntegrityError, OSError):
+        raise
+    except LetheError as problem:
+        raise AttemptFailed(f"{method.name}: {problem}") from problem
+    except Exception as problem:
+        place = traceback.extract_tb(problem.__traceback__)[-1]
+        raise AttemptFailed(
+            f"{method.name}: raised {type(problem).__name__} in {Path(place.filename).name}, line "
+            f"{place.lineno}: this is a failed attempt, the next rung follows"
+        ) from problem

@@ -26,8 +26,8 @@ from systems.report.wording import (
     control_words,
     measurement_words,
 )
-from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
-from unlearning.judging.verdicts import BY_LINEAGE
+from unlearning.domain import Control, Decision, Measurement, Verdict
+from unlearning.judging.verdicts import excused
 
 __all__ = ["AttemptPicture", "Report", "write_report"]
 
@@ -136,7 +136,7 @@ def _verdicts(attempt: AttemptPicture) -> str:
 
 def _verdict(verdict: Verdict, *, exact: bool) -> tuple[str, ...]:
     meaning = ANSWERS.get((verdict.gate, verdict.outcome), "")
-    if exact and verdict.gate in BY_LINEAGE and verdict.outcome is Outcome.INCONCLUSIVE:
+    if excused(verdict.gate, verdict.outcome, exact=exact):
         meaning = ANSWERS["exact", verdict.outcome]
     question = QUESTIONS.get(verdict.gate, verdict.gate)
     answer = f'<strong class="{verdict.outcome}">{escape(verdict.outcome)}</strong>'

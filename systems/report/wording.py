@@ -20,9 +20,10 @@ DECISIONS = {
         "The tests could not tell, which is never a pass. The champion was left as it was, and "
         "the request stays open.",
     ),
-    Decision.PURGED: (
-        "Purged.",
-        "No training example was touched, so nothing had to be unlearned. The examples are erased.",
+    Decision.PURGE: (
+        "To be purged.",
+        "No training example is touched, so nothing has to be unlearned. The examples are erased "
+        "after this report; the statement on the erasure tells when that was done.",
     ),
 }
 

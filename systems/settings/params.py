@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ledger import durable
-from systems.settings.checking import above, between, build, parse_yaml, read_yaml
+from systems.settings.checking import build, parse_yaml, read_yaml
 from unlearning.errors import PolicyError
+from unlearning.settings import above, between
 
 WORDS = {
     "schedule": ("cosine", "one_cycle", "constant"),
@@ -103,13 +104,26 @@ class Params:
 
 def load_params(root: Path) -> Params:
     """Read params.yaml of a workspace; PolicyError names the key, what was got and expected."""
-    path = root / "params.yaml"
+    return read_params(root / "params.yaml")
+
+
+def read_params(path: Path) -> Params:
+    """Read a file of that kind, whatever its name."""
     return build(Params, read_yaml(path)[1], path.name)
 
 
 def parse_params(content: bytes, name: str = "params.yaml") -> Params:
     """Read settings from a file's bytes; PolicyError as in `load_params`."""
     return build(Params, parse_yaml(content, name), name)
+
+
+def check_params(params: Params) -> None:
+    """Refuse words that training does not know."""
+    from unlearning.networks import check_name
+    from unlearning.training.loop import Training
+
+    check_name(params.network)
+    Training(**asdict(params.training))
 
 
 def changed(content: bytes, changes: Mapping[str, Any]) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from systems.settings.checking import read_yaml, text_at
+from ledger.replay.attempts import Earlier
+from systems.settings.checking import read_yaml
 from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
-
-GATES = ("integrity", "utility", "forgetting")
+from unlearning.settings import REQUIRED_GATES, text_at
 
 EXACT = frozenset({"retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
@@ -37,17 +37,38 @@ class Policy:
 
     @property
     def level(self) -> float:
-        """Level of the intervals that decide on forgetting: a run's attempts share one error.
+        """Level of the intervals that decide on forgetting, in the first run over some requests."""
+        return self.level_after(Earlier())
 
-        A run that is repeated on the same champion makes the same candidates, so that it draws no
-        new chances; another ladder has to be adopted first, which is logged.
+    def rungs(self, earlier: Earlier, method: str | None = None) -> tuple[Rung, ...]:
+        """What a run may try: the ladder, or its rungs of one method.
+
+        The cap on attempts holds over all runs over the same requests from the same champion. It
+        never takes exact retraining away, which no luck can pass: a request can always be answered.
+        """
+        asked = [rung for rung in self.ladder if method in (None, rung.method)]
+        left = max(0, self.attempts - earlier.attempts)
+        approximate = [rung for rung in asked if rung.method not in EXACT][:left]
+        return tuple(rung for rung in asked if rung.method in EXACT or rung in approximate)
+
+    def level_after(self, earlier: Earlier, method: str | None = None) -> float:
+        """Level of the intervals that decide on forgetting: all attempts share one error.
+
+        All are those of earlier runs over the same requests from the same champion, and those of
+        this one; no fewer than the ladder has, so that trying its methods one by one gains nothing.
         """
         from unlearning.statistics.intervals import (
             level_of_each,  # scipy: reading settings must be light
         )
 
-        tried = self.ladder[: self.attempts]
-        return level_of_each(sum(rung.method not in EXACT for rung in tried))
+        planned = _approximate(self.rungs(earlier, method)[: self.attempts])
+        return level_of_each(
+            max(_approximate(self.ladder[: self.attempts]), earlier.approximate + planned)
+        )
+
+
+def _approximate(rungs: Sequence[Rung]) -> int:
+    return sum(rung.method not in EXACT for rung in rungs)
 
 
 def load_policy(path: Path) -> Policy:
@@ -84,10 +105,10 @@ def _rung(value: object, where: str) -> Rung:
 def _gates(value: object, name: str) -> dict[str, Mapping[str, Any]]:
     if not isinstance(value, dict) or not value:
         raise PolicyError(
-            f"{name}: gates: got {text_at(value)}, expected the limits of {', '.join(GATES)}: "
+            f"{name}: gates: got {text_at(value)}, expected limits of {', '.join(REQUIRED_GATES)}: "
             "a policy without gates releases anything and is refused"
         )
-    for gate in (gate for gate in GATES if gate not in value):
+    for gate in (gate for gate in REQUIRED_GATES if gate not in value):
         raise PolicyError(f"{name}: gates.{gate}: got nothing, expected its limits: add it")
     return {str(gate): _settings(limits, f"{name}: gates.{gate}") for gate, limits in value.items()}
 

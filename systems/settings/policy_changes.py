@@ -31,7 +31,7 @@ def changes(old: Policy, new: Policy) -> list[str]:
     """Name each value that is another in the new policy: where, from what, to what."""
     if old.digest == new.digest:
         return []
-    return list(_compared("", _tree(old), _tree(new))) or ["comments or layout only"]
+    return list(compared("", _tree(old), _tree(new))) or ["comments or layout only"]
 
 
 def _tree(policy: Policy) -> dict[str, Any]:
@@ -42,15 +42,15 @@ def _tree(policy: Policy) -> dict[str, Any]:
     }
 
 
-def _compared(where: str, old: Any, new: Any) -> Iterator[str]:
+def compared(where: str, old: Any, new: Any) -> Iterator[str]:
     """Go into mappings, and into lists of one length; what has no counterpart is told whole."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys([*old, *new]):
             at = f"{where}.{key}".removeprefix(".")
-            yield from _compared(at, old.get(key, _NOTHING), new.get(key, _NOTHING))
+            yield from compared(at, old.get(key, _NOTHING), new.get(key, _NOTHING))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for i, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _compared(f"{where}[{i}]", before, after)
+            yield from compared(f"{where}[{i}]", before, after)
     elif old != new:
         yield f"{where}: {_text(old)} -> {_text(new)}{_direction(where, old, new)}"
 

@@ -110,6 +110,11 @@ class Workspace:
         return self.records / "policies"
 
     @property
+    def adopted_params(self) -> Path:
+        """Every params.yaml that was ever adopted, each under its SHA-256."""
+        return self.records / "params"
+
+    @property
     def evidence(self) -> Path:
         """Sealed bundles, one folder per run."""
         return self.root / "evidence"

@@ -15,6 +15,7 @@ from typing import Any
 
 from ledger import durable, sealed
 from ledger.domain import State
+from ledger.replay.attempts import Earlier
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.policy import Policy, Rung
@@ -98,13 +99,20 @@ class Run:
 
 
 def ladder(run: Run) -> tuple[Rung, ...]:
-    """Give the rungs of this run: the policy's, or the one method that was asked for."""
-    only = (run.done("begun") or {}).get("method")
-    rungs = run.policy().ladder
-    if only is None:
-        return rungs
-    named = tuple(rung for rung in rungs if rung.method == only)
-    return named or (Rung(only, {}),)
+    """Give what this run may try: the policy's rungs, less what earlier runs used up."""
+    begun = run.done("begun") or {}
+    return run.policy().rungs(earlier(run), begun.get("method"))
+
+
+def level(run: Run) -> float:
+    """Give the level of the intervals that decide on forgetting in this run."""
+    begun = run.done("begun") or {}
+    return run.policy().level_after(earlier(run), begun.get("method"))
+
+
+def earlier(run: Run) -> Earlier:
+    """Give the attempts of earlier runs over its requests, as counted when it began."""
+    return Earlier(**(run.done("begun") or {}).get("earlier", {}))
 
 
 def seed_of(run: Run, attempt: int) -> int:

@@ -171,7 +171,7 @@ def test_examples_that_were_never_trained_on_are_purged_without_unlearning(lethe
     person = people_of(lethe.root, "holdout", 1)
     canary = canary_of(lethe.root, person)
     found = lethe.forget(request := lethe.submit(*subjects(person))).json
-    assert (found["decision"], found["assurance"], found["attempts"]) == ("purged", "A1", [])
+    assert (found["decision"], found["assurance"], found["attempts"]) == ("purge", "A1", [])
     assert found["states"] == {request: "complete"}
     assert lethe.champion()["version"] == 1
     assert holding(canary, lethe.root) == []

@@ -81,7 +81,7 @@ def test_an_edited_policy_is_refused_until_it_is_adopted(lethe: Lethe) -> None:
     assert digests(lethe) == before
 
     found = lethe("forget", request).json
-    assert found["decision"] == "purged"
+    assert found["decision"] == "purge"
     assert lethe("verify", found["evidence"]).json["ok"]
 
 

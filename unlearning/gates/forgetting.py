@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
+from unlearning.settings import check_settings
 from unlearning.statistics.intervals import FPRS
 
 
@@ -66,6 +67,8 @@ class Forgetting:
         """Refuse a gate without limits, or whose limits are stricter for fewer examples."""
         if not self.limits_by_size:
             raise PolicyError("gates.forgetting.limits_by_size: got none, expected at least one")
+        for row in self.limits_by_size:
+            check_settings(Limit, row, "gates.forgetting.limits_by_size")
         for more, fewer in pairwise(self._rows()):
             if not fewer.as_loose_as(more):
                 raise PolicyError(

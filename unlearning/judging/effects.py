@@ -31,6 +31,7 @@ class Kind(StrEnum):
 
     NO_EFFECT = "no effect"
     COLLAPSED = "collapsed"
+    FAILED = "failed"
     CHANGED = "changed"
 
 
@@ -54,9 +55,9 @@ def effect(original: Outputs, candidate: Outputs) -> Effect:
     return Effect(Kind.CHANGED, moved)
 
 
-def diverged(problem: str) -> Effect:
-    """Give the effect of a method that left the finite numbers, which its error tells."""
-    return Effect(Kind.COLLAPSED, problem)
+def failed(problem: str) -> Effect:
+    """Give the effect of a method that gave no candidate, which its error tells."""
+    return Effect(Kind.FAILED, problem)
 
 
 def _changes(original: Outputs, candidate: Outputs) -> tuple[float, float]:

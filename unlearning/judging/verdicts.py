@@ -1,4 +1,7 @@
-"""From measurements to verdicts, and from verdicts to the decision."""
+"""From measurements to verdicts, and from verdicts to the decision: the rule of what is released.
+
+The rule has no other home: a run decides by it, and `verify` holds sealed evidence against it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,7 @@ from unlearning.gates.asking import ask
 from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import with_forms
 from unlearning.gates.forgetting import Forgetting
-
-REQUIRED = ("integrity", "utility", "forgetting")
-"""Gates without which a policy is no policy."""
+from unlearning.settings import REQUIRED_GATES
 
 BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry")
 """Gates that need not decide where how a network was made is the proof."""
@@ -27,10 +28,10 @@ def gates_of(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Gate, ...]:
     The gate `bank` comes with forgetting's smallest bank, unless the policy sets it itself, and
     `deployed` holds the forms that it names to the limits of all the others.
     """
-    missing = [name for name in REQUIRED if name not in settings]
+    missing = [name for name in REQUIRED_GATES if name not in settings]
     if missing:
         raise PolicyError(
-            f"policy: gates has no {missing[0]}; expected at least {', '.join(REQUIRED)}"
+            f"policy: gates has no {missing[0]}; expected at least {', '.join(REQUIRED_GATES)}"
         )
     gates = tuple(GATES.create(name, values) for name, values in settings.items())
     smallest = [gate.smallest_bank for gate in gates if isinstance(gate, Forgetting)]
@@ -53,16 +54,37 @@ def decide(verdicts: Sequence[Verdict], *, exact: bool) -> Decision:
     """
     if not verdicts:
         return Decision.INCONCLUSIVE
-    counted = [v for v in verdicts if not (exact and v.gate in BY_LINEAGE and _undecided(v))]
-    if any(v.outcome is Outcome.FAILED for v in counted):
+    counted = [v.outcome for v in verdicts if not excused(v.gate, v.outcome, exact=exact)]
+    if Outcome.FAILED in counted:
         return Decision.REFUSED
-    if any(_undecided(v) for v in counted):
-        return Decision.INCONCLUSIVE
-    return Decision.RELEASED
+    return Decision.INCONCLUSIVE if Outcome.INCONCLUSIVE in counted else Decision.RELEASED
 
 
-def _undecided(verdict: Verdict) -> bool:
-    return verdict.outcome is Outcome.INCONCLUSIVE
+def excused(gate: str, outcome: str, *, exact: bool) -> bool:
+    """Whether lineage stands in for a gate that could not decide."""
+    return exact and gate in BY_LINEAGE and outcome == Outcome.INCONCLUSIVE
+
+
+def decide_run(decisions: Sequence[str], *, limits_hold: bool) -> Decision:
+    """Decide a run by its attempts: the last one is released, or nothing is.
+
+    decisions: on the attempts, in order; with none there is nothing to unlearn, only to purge.
+    limits_hold: the second opinion, the expectations on the last attempt's measurements, agrees.
+    A run that released nothing is inconclusive if any attempt was, otherwise refused.
+    """
+    if not decisions:
+        return Decision.PURGE
+    *earlier, last = decisions
+    if last == Decision.RELEASED:
+        last = Decision.RELEASED if limits_hold else Decision.REFUSED
+    if last == Decision.RELEASED or Decision.INCONCLUSIVE not in (*earlier, last):
+        return Decision(last)
+    return Decision.INCONCLUSIVE
+
+
+def assurance(decision: str, *, exact: bool) -> str:
+    """Name what a decision alone assures: nothing (A0), measured bounds (A2) or lineage (A3)."""
+    return "A0" if decision != Decision.RELEASED else "A3" if exact else "A2"
 
 
 def controls_of(measured: Mapping[str, Measurement], gates: Sequence[Gate]) -> tuple[Control, ...]:

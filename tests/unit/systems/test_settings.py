@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ledger.replay.attempts import Earlier
 from systems.settings.params import WORDS, change_params, changed, load_params
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
@@ -66,6 +67,38 @@ def test_approximate_attempts_share_one_error(tmp_path: Path) -> None:
         }
         path.write_text(yaml.safe_dump(tree))
         assert load_policy(path).level == pytest.approx(level, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "method", "rungs", "approximate"),
+    [
+        ((0, 0), None, ["famr", "finetune", "retrain"], 2),
+        # tried one by one, each is at the level that it would have in the whole ladder
+        ((0, 0), "famr", ["famr"], 2),
+        ((1, 1), "finetune", ["finetune"], 2),
+        # of 4 attempts 3 are used up: one approximate rung is left, the fourth of that kind
+        ((3, 3), None, ["famr", "retrain"], 4),
+        # exact retraining was one of those 3, and cannot err by luck
+        ((3, 2), None, ["famr", "retrain"], 3),
+        # nothing is left but exact retraining, which is never taken away
+        ((4, 3), None, ["retrain"], 3),
+        ((9, 9), "famr", [], 9),
+    ],
+)
+def test_repeated_runs_share_the_error_and_the_cap(
+    tmp_path: Path,
+    earlier: tuple[int, int],
+    method: str | None,
+    rungs: list[str],
+    approximate: int,
+) -> None:
+    """The level is 1 - 5 % / N for N approximate attempts in all, earlier ones included."""
+    path = tmp_path / "policy.yaml"
+    ladder = [{"method": name} for name in ("famr", "finetune", "retrain")]
+    path.write_text(yaml.safe_dump(yaml.safe_load(POLICY) | {"attempts": 4, "ladder": ladder}))
+    policy, before = load_policy(path), Earlier(*earlier)
+    assert [rung.method for rung in policy.rungs(before, method)] == rungs
+    assert policy.level_after(before, method) == pytest.approx(1 - 0.05 / approximate, rel=1e-12)
 
 
 def test_the_exact_methods_are_those_of_the_registry() -> None:

@@ -98,6 +98,11 @@ def test_a_crash_after_the_entry_is_mended_by_the_same_command(
         (("attempts: 4", "attempts: 0"), "why not"),
         (("method: famr", "method: wish"), "why not"),
         (("classes: 2", "klasses: 2"), "why not"),
+        (("learning_rate: 0.3", "learning_rate: high"), "why not"),
+        (("learning_rate: 0.3", "learning_rate: 0"), "why not"),
+        (("epochs: 15", "epochs: true"), "why not"),
+        (("margin: 0.02", "margin: .nan"), "why not"),
+        (("auc: 0.55", "auc: strict"), "why not"),
         (("attempts: 4", "attempts: 3"), "  "),
     ],
 )
@@ -132,10 +137,58 @@ def test_a_kept_policy_that_was_changed_is_an_alarm_and_is_told(ws: Workspace) -
         adopt.problem(ws, opened(ws))
     shown = adopt.described(ws, opened(ws))
     assert shown["on_disk_in_force"]  # the log and policy.yaml agree all the same
-    assert "restore the adopted policy" in shown["differs"][0]
+    assert "restore the adopted file" in shown["differs"][0]
 
 
 def test_a_runs_copy_is_what_the_run_began_with(ws: Workspace) -> None:
     assert adopt.own_copy(ws.policy, sha256(ws.policy)).attempts == 4
     with pytest.raises(IntegrityError, match=f"got {sha256(other(ws))[:16]}"):
         adopt.own_copy(other(ws), sha256(ws.policy))
+
+
+def test_only_methods_of_the_ladder_may_be_tried_alone(ws: Workspace) -> None:
+    """What is not on the ladder was not fixed before the run, whatever it is."""
+    adopt.check_policy(ws.policy, "finetune")
+    for method in ("amun", "wish"):
+        with pytest.raises(PolicyError, match=r"--method: got .*, expected a method of the policy"):
+            adopt.check_policy(ws.policy, method)
+
+
+def test_a_wrong_setting_is_named_with_its_place(ws: Workspace) -> None:
+    text = ws.policy.read_text()
+    other(ws).write_text(text.replace("learning_rate: 0.3", "learning_rate: high"))
+    with pytest.raises(PolicyError) as caught:
+        adopt.adopt(ws, opened(ws), other(ws), "better")
+    assert str(caught.value) == (
+        "other.yaml: ladder[1]: method 'finetune'.learning_rate: got 'high', expected a number"
+    )
+
+
+def test_params_are_adopted_and_logged_as_the_policy_is(ws: Workspace) -> None:
+    with pytest.raises(PolicyError, match="none was ever adopted here: adopt it with `lethe par"):
+        adopt.content_in_force(opened(ws), ws.params, adopt.PARAMS)
+    assert adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)
+    changed = ws.params.read_text().replace("grace_days: 30", "grace_days: 7")
+    ws.params.write_text(changed)
+    with pytest.raises(PolicyError, match=r"params\.yaml: SHA-256 got"):
+        adopt.content_in_force(opened(ws), ws.params, adopt.PARAMS)
+    assert adopt.adopt(ws, opened(ws), ws.params, "law wants it sooner", adopt.PARAMS)
+    shown = adopt.described(ws, opened(ws), adopt.PARAMS)
+    assert shown["history"][-1]["changes"] == ["model.grace_days: 30 -> 7"]
+    assert adopt.described(ws, opened(ws))["reason"] == "the first"  # of the policy
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("epochs: 30", "epochs: many"), ("shadows: 32", "shadows: 31"), ("one_cycle  ", "zigzag  ")],
+)
+def test_params_that_nothing_could_train_with_are_not_adopted(
+    ws: Workspace, old: str, new: str
+) -> None:
+    text = ws.params.read_text()
+    assert old in text
+    other(ws).write_text(text.replace(old, new))
+    before = ws.log.read_bytes()
+    with pytest.raises(UsageError):
+        adopt.adopt(ws, opened(ws), other(ws), "why not", adopt.PARAMS)
+    assert (ws.log.read_bytes(), ws.params.read_text()) == (before, text)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import release
 from tests.unit.toys import measurement
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Measurement, Outcome, Verdict
@@ -22,7 +21,14 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.geometry import Geometry
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
-from unlearning.judging.verdicts import BY_LINEAGE, controls_of, decide, gates_of, judge
+from unlearning.judging.verdicts import (
+    assurance,
+    controls_of,
+    decide,
+    decide_run,
+    gates_of,
+    judge,
+)
 from unlearning.statistics.intervals import FPRS
 
 LARGE = {"examples": 500, "holdout": 2000, "auc": 0.55, "tail": 0.05, "fpr": 0.01}
@@ -245,6 +251,29 @@ def test_meaningless_limits_are_refused() -> None:
         Forgetting(limits_by_size=[{"auc": 0.6}])
 
 
-def test_ledger_and_judge_excuse_the_same_gates_by_lineage() -> None:
-    """The verifier's rule is written down twice, so that one checks the other."""
-    assert set(release.BY_LINEAGE) == set(BY_LINEAGE)
+RELEASED, REFUSED, OPEN = Decision.RELEASED, Decision.REFUSED, Decision.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("attempts", "limits_hold", "decision"),
+    [
+        ([], False, Decision.PURGE),
+        ([RELEASED], True, RELEASED),
+        ([RELEASED], False, REFUSED),
+        ([REFUSED, OPEN, RELEASED], True, RELEASED),
+        ([OPEN, RELEASED], False, OPEN),
+        ([RELEASED, REFUSED], True, REFUSED),
+        ([RELEASED, OPEN], True, OPEN),
+        ([OPEN, REFUSED], True, OPEN),
+        ([REFUSED, REFUSED], True, REFUSED),
+    ],
+)
+def test_a_run_is_released_by_its_last_attempt_and_a_second_opinion(
+    attempts: list[Decision], limits_hold: bool, decision: Decision
+) -> None:
+    assert decide_run(attempts, limits_hold=limits_hold) is decision
+
+
+def test_only_what_is_released_assures_anything() -> None:
+    assert [assurance(d, exact=True) for d in Decision] == ["A3", "A0", "A0", "A0"]
+    assert assurance(RELEASED, exact=False) == "A2"

@@ -174,7 +174,9 @@ def test_knowing_less_releases_nothing_more(measured: Measured, names: set[str],
 
 def tightened(place: str, by: float) -> Rules:
     """Ask for more in one place: move its limit by so much (0 to 1) of the way that there is."""
-    if place in ("margin", "class_margin", "class_examples"):
+    if place == "class_examples":
+        return {**POLICY, "utility": {**UTILITY, place: round(UTILITY[place] * (1 - by))}}
+    if place in ("margin", "class_margin"):
         return {**POLICY, "utility": {**UTILITY, place: UTILITY[place] * (1 - by)}}
     if place == "tolerance":
         return {**POLICY, "geometry": {"models": 3, place: 0.10 - 0.099 * by}}

@@ -14,7 +14,7 @@ from systems.report.page import write_report
 from systems.report.plots import AttemptPicture
 from tests.unit import toys
 from unlearning.domain import Decision, Group, Outputs
-from unlearning.judging.effects import CHANGED_LOGITS, Kind, diverged, effect
+from unlearning.judging.effects import CHANGED_LOGITS, Kind, effect, failed
 
 CLASSES = 3
 
@@ -87,7 +87,7 @@ def test_outputs_that_are_not_finite_are_a_collapse(original) -> None:
     logits = original.logits.copy()
     logits[7, 0] = np.nan
     assert effect(original, replace(original, logits=logits)).kind is Kind.COLLAPSED
-    assert diverged("lower it").kind is Kind.COLLAPSED
+    assert failed("lower it").kind is Kind.FAILED
 
 
 def test_the_command_line_tells_of_it() -> None:

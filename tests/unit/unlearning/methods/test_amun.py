@@ -231,7 +231,7 @@ def test_a_search_from_eps_init_on_costs_more() -> None:
     [
         ({"variant": "amun-a"}, "amun.variant: got 'amun-a'"),
         ({"mask_share": 0.0}, "amun.mask_share: got 0.0"),
-        ({"decay_every": 0}, "every 0 epochs"),
+        ({"decay_every": 0}, "decay_every: got 0"),
         ({"attack": "fgsm"}, "attack: got 'fgsm'"),
     ],
 )

@@ -1,0 +1,133 @@
+"""A bundle's decision made again, from what it holds: its policy, its log, its measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger.chain import Entry
+from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.bundles import Bundle
+from ledger.replay.statements import Journal
+from systems.settings.params import read_params
+from systems.settings.policy import EXACT, Policy, Rung, load_policy
+from tasks.running.records import measurements_of
+from unlearning.digests import sha256_file
+from unlearning.errors import LetheError
+from unlearning.judging.verdicts import assurance, decide, decide_run, gates_of, judge
+
+
+def judged_again(bundle: Bundle, folder: Path) -> list[str]:
+    """Say where a genuine bundle's decision does not follow from its measurements and its policy.
+
+    It needs neither the data nor the networks.
+    """
+    try:
+        return list(_judged_again(bundle, folder))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        return [f"statement.json: cannot be judged again ({type(problem).__name__}): not our form"]
+
+
+def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
+    """Where gates, ladder and level of the bundle's policy do not give what is stated."""
+    statement, entries = bundle.first.statement, bundle.first.entries
+    try:
+        rules, gates = _rules_of(statement, folder)
+    except LetheError as problem:
+        yield str(problem)
+        return
+    begun = Journal(statement["run"], entries)
+    earlier = _earlier(begun, entries)
+    if statement["earlier_attempts"] != vars(earlier):
+        yield f"earlier_attempts: got {statement['earlier_attempts']}, the log has {earlier}"
+    level = rules.level_after(earlier, statement["only_method"])
+    rungs = rules.rungs(earlier, statement["only_method"])
+    yield from _climbed(statement["attempts"], rungs, rules)
+    for number, attempt in enumerate(statement["attempts"], 1):
+        yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
+    yield from _decision(statement)
+
+
+def _rules_of(statement: Mapping[str, Any], folder: Path) -> tuple[Policy, Sequence[Any]]:
+    """Read the bundle's policy and params; LetheError unless they are those that it names."""
+    rules = load_policy(folder / "policy.yaml")
+    read_params(folder / "params.yaml")
+    for kind in ("policy", "params"):
+        got = sha256_file(folder / f"{kind}.yaml")
+        if got != statement[f"{kind}_sha256"]:
+            raise LetheError(f"{kind}.yaml: SHA-256 {got[:16]}, expected the statement's")
+    return rules, gates_of(rules.gates)
+
+
+def _earlier(journal: Journal, entries: Sequence[Entry]) -> Earlier:
+    begun = journal.find("begun")
+    before = [entry for entry in entries if begun and entry.seq < begun.seq]
+    parent = str(journal.body("begun").get("parent_sha256"))
+    return earlier_attempts(before, journal.body("started").get("requests", ()), parent, EXACT)
+
+
+def _climbed(
+    attempts: Sequence[Mapping[str, Any]], rungs: Sequence[Rung], rules: Policy
+) -> Iterator[str]:
+    """Where the attempts are not the policy's rungs in order; an exact last one may come twice."""
+    most = len(rungs) + (bool(rungs) and rungs[-1].method in EXACT)
+    if len(attempts) > min(most, rules.attempts):
+        yield f"attempts: got {len(attempts)}, the policy admits {min(most, rules.attempts)}"
+        return
+    for number, attempt in enumerate(attempts, 1):
+        rung = rungs[min(number, len(rungs)) - 1]
+        used = attempt["settings"]
+        if attempt["method"] != rung.method or not _within(rung.settings, used):
+            yield f"attempt {number}: is not the policy's rung, {rung.method} with its settings"
+        if number < len(attempts) and attempt["decision"] == "released":
+            yield f"attempt {number}: was released, expected no other after it"
+
+
+def _within(asked: Mapping[str, Any], used: object) -> bool:
+    """Whether the settings that were used are those asked for, where any were."""
+    if not isinstance(used, Mapping):
+        return False
+    return all(
+        _within(value, used.get(name)) if isinstance(value, Mapping) else used.get(name) == value
+        for name, value in asked.items()
+    )
+
+
+def _attempt(attempt: Mapping[str, Any], gates: Sequence[Any], level: float) -> Iterator[str]:
+    """Where an attempt's verdicts and decision do not follow from its measurements."""
+    exact = attempt["method"] in EXACT
+    if attempt["exact"] is not exact:
+        yield f"exact: got {attempt['exact']}, but {attempt['method']} is {exact or 'not'} exact"
+    if "measurements" not in attempt:
+        if attempt["sha256"] is not None or attempt["decision"] != "refused":
+            yield f"is {attempt['decision']} without measurements, expected refused"
+        return
+    measured = measurements_of(attempt)
+    got = measured["forget_level"].value if "forget_level" in measured else None
+    if got != level:
+        yield f"intervals of level {got}, the policy asks for {level}"
+    verdicts = judge(measured, gates)
+    found = {verdict.gate: str(verdict.outcome) for verdict in verdicts}
+    said = {verdict["gate"]: verdict["outcome"] for verdict in attempt["verdicts"]}
+    if found != said:
+        yield f"the gates say {found}, the statement {said}"
+    decision = str(decide(verdicts, exact=exact))
+    if decision != attempt["decision"]:
+        yield f"is {decision}, the statement says {attempt['decision']}"
+
+
+def _decision(statement: Mapping[str, Any]) -> Iterator[str]:
+    attempts = statement["attempts"]
+    expected = statement["limit_expectations"] or {}
+    tried = [attempt["decision"] for attempt in attempts]
+    decision = decide_run(tried, limits_hold=expected.get("success") is True)
+    if decision != statement["decision"]:
+        yield f"decision: is {statement['decision']}, but the attempts make it {decision}"
+    last = attempts[-1] if attempts else {"method": None, "sha256": None}
+    level = assurance(decision, exact=last["method"] in EXACT)
+    if level != statement["assurance"]:
+        yield f"assurance: is {statement['assurance']}, but the decision gives {level}"
+    wanted = last["sha256"] if decision == "released" else None
+    if statement["candidate"]["sha256"] != wanted:
+        yield f"candidate: is not {wanted}, which the decision is on"

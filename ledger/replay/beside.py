@@ -1,0 +1,110 @@
+"""What lies beside the log, held against it: bundles, suppression list, adopted files, selectors.
+
+A log that was cut is genuine up to its end; what was sealed or listed later shows that there was
+more of it. A list or a folder that was emptied is no file that was altered; the log shows that
+there was something in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger import adoptions, suppression
+from ledger.chain import Entry, Verification
+from ledger.errors import SealAltered
+from ledger.evidence import COMPLETION, ERASURE, SIGNATURE, read_sealed
+from ledger.log import Log
+from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
+from unlearning.errors import LetheError
+
+KEPT = {adoptions.POLICY: "policies", adoptions.PARAMS: "params"}
+"""Folder of records/ in which adopted files are kept."""
+
+STATEMENTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
+"""Steps that sealed a statement, and the folder of it in the run's bundle."""
+
+
+def check_beside(
+    records: Path, public_key: Ed25519PublicKey, *, head: str | None = None
+) -> Verification:
+    """Hold records/ and evidence/ against the log, which is genuine; no private key is needed.
+
+    head: hash of an entry that somebody has seen.
+    """
+    log = Log.open(records / "log.jsonl", public_key)
+    entries = log.entries()
+    problems = [
+        *_head(entries, head),
+        *_bundles(records.parent / "evidence", entries, public_key),
+        *_statements(records.parent / "evidence", entries),
+        *_suppression(records, entries),
+        *_adopted(records, entries),
+        *_selectors(records / "sealed", entries),
+    ]
+    checked = "evidence, suppression list, adopted policies and params, selectors: against the log"
+    return Verification((checked,), tuple(problems))
+
+
+def _head(entries: Iterable[Entry], head: str | None) -> Iterator[str]:
+    if head is not None and head not in {entry.hash for entry in entries}:
+        yield f"--head: the log has no entry {head}: it was cut or rewritten, or is another one"
+
+
+def _bundles(evidence: Path, entries: Iterable[Entry], key: Ed25519PublicKey) -> Iterator[str]:
+    """Heads that bundles hold and the log lacks."""
+    known = {entry.hash for entry in entries}
+    for signature in sorted(evidence.glob(f"**/{SIGNATURE}")):
+        sealed = read_sealed(signature.parent, key)
+        head = sealed.statement.get("log_head")
+        if sealed.verification.ok and head not in known:
+            name = signature.parent.relative_to(evidence)
+            yield f"log.jsonl: has no entry {head}, with which evidence/{name} ends: it was cut"
+
+
+def _statements(evidence: Path, entries: Iterable[Entry]) -> Iterator[str]:
+    """Statements that the log tells of and that are not there."""
+    from unlearning.digests import sha256_file
+
+    for entry in entries:
+        run, _, step = entry.key.rpartition("/")
+        if entry.event == "step" and step in STATEMENTS:
+            path = evidence / run / STATEMENTS[step] / "statement.json"
+            got = sha256_file(path) if path.is_file() else "no file"
+            if got != entry.body.get("statement"):
+                name = path.relative_to(evidence.parent)
+                yield f"{name}: got {got[:16]}, entry {entry.seq} has sealed another: restore it"
+
+
+def _suppression(records: Path, entries: Iterable[Entry]) -> Iterator[str]:
+    """A list that is shorter than what the log says was put on it."""
+    added = sum(
+        int(entry.body.get("added", 0)) for entry in entries if entry.key.endswith("/suppressed")
+    )
+    path = records / suppression.FILE
+    lines = len(path.read_bytes().splitlines()) if path.is_file() else 0
+    if lines < added:
+        yield f"{suppression.FILE}: has {lines} lines, the log tells of {added}: restore it"
+
+
+def _adopted(records: Path, entries: Iterable[Entry]) -> Iterator[str]:
+    for kind, folder in KEPT.items():
+        for made in adoptions.adoptions(entries, kind):
+            try:
+                adoptions.kept(records / folder, made.sha256)
+            except (SealAltered, LetheError) as problem:
+                yield str(problem)
+
+
+def _selectors(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
+    """Open requests whose selector is not there: nobody could serve them any more."""
+    states = {
+        str(e.body["request"]): str(e.body["state"])
+        for e in entries
+        if e.event in ("submitted", "moved", "linked")
+    }
+    for ref, state in states.items():
+        if state not in ("complete", "denied") and not (folder / f"{ref}.bin").is_file():
+            yield f"sealed/{ref}.bin: is missing, request {ref} is {state}: restore it"

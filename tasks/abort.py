@@ -1,0 +1,64 @@
+"""Leaving a run: its requests wait again, its candidates go, the champion stays as it is (I8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.domain import State
+from ledger.replay.statements import ABORTED
+from systems.registry import models
+from tasks.promote import discard_candidate
+from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run, close
+from unlearning.errors import RequestDenied, UsageError
+
+
+def abort(at: Opened, ref: str, reason: str) -> dict[str, Any]:
+    """Give the requests of an unfinished run back and end it, so that nothing of it remains.
+
+    Raises RequestDenied for a run that is over, or that has released or erased something: such a
+    one can only go on. reason: for the log, so it names nobody. Done again, it goes on.
+    """
+    if not reason.strip():
+        raise UsageError("--reason: got nothing, expected why the run is given up: it is logged")
+    run = Run(at, ref)
+    if run.requests and ref not in at.ledger.unfinished_runs():
+        raise RequestDenied(f"run {ref}: is over, expected one that is not: nothing to abort")
+    run.once(ABORTED, lambda: _reason(run, reason))
+    finish_abort(run)
+    entry = at.ledger.log.find(f"{ref}/{ABORTED}")
+    return {
+        "run": ref,
+        "requests": list(run.requests),
+        "reason": (run.done(ABORTED) or {})["reason"],
+        "aborted_at": None if entry is None else entry.at,
+        "states": {request: str(at.ledger.request(request).state) for request in run.requests},
+    }
+
+
+def _reason(run: Run, reason: str) -> dict[str, Any]:
+    _check_free_to_go(run)
+    return {"reason": reason}
+
+
+def _check_free_to_go(run: Run) -> None:
+    onward = f"go on with it: `lethe forget {' '.join(run.requests)}`"
+    states = {run.at.ledger.request(ref).state for ref in run.requests}
+    if states & {State.PURGING, State.COMPLETE} or run.done("promoted"):
+        raise RequestDenied(f"run {run.ref}: has released or erased something, {onward}")
+    candidate = (run.done("decided") or {}).get("candidate")
+    champion = models.champion(run.at.ws.mlruns, run.at.params.model.name)
+    if candidate and champion and champion.sha256 == candidate:
+        raise RequestDenied(f"run {run.ref}: its candidate is the champion already, {onward}")
+
+
+def finish_abort(run: Run) -> None:
+    """Do what an aborted run has left to do; done again it changes nothing."""
+    discard_candidate(run)
+    reason = (run.done(ABORTED) or {})["reason"]
+    for ref in run.requests:
+        if run.at.ledger.request(ref).state is not State.ACCEPTED:
+            key = f"{run.ref}/{ref}/{State.ACCEPTED}-{ABORTED}"
+            run.at.ledger.move(ref, State.ACCEPTED, now=utc_now(), reason=reason, key=key)
+    close(run)

@@ -1,0 +1,53 @@
+"""Attempts of earlier runs are counted in the log, whoever would rather forget them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.log import Log
+from ledger.replay.attempts import Earlier, earlier_attempts
+
+NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
+EXACT = {"retrain"}
+
+
+def run(
+    log: Log, ref: str, requests: list[str], parent: str, tried: list[tuple[str, bool]]
+) -> None:
+    """Log a run: what it tried, and whether that gave a candidate."""
+    entries: list[tuple[str, str, dict[str, Any]]] = [
+        ("run_started", "started", {"run": ref, "requests": requests}),
+        ("step", "begun", {"parent_sha256": parent}),
+    ]
+    for number, (method, made) in enumerate(tried):
+        sha256 = f"{number}" * 64 if made else None
+        entries.append(("step", f"unlearned-{number}", {"method": method, "sha256": sha256}))
+        entries.append(("step", f"judged-{number}", {"decision": "refused", "sha256": sha256}))
+    for event, step, body in entries:
+        log.append(event, body, key=f"{ref}/{step}", now=NOW)
+
+
+def test_candidates_over_any_of_the_requests_from_the_same_champion_count(tmp_path: Path) -> None:
+    """Run 1: two candidates, one approximate. Run 2: one that failed, one that did not. Run 3 began
+    from another champion, run 4 was over another request: neither counts."""
+    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    run(log, "run-1", ["req-a"], "p", [("famr", True), ("retrain", True)])
+    run(log, "run-2", ["req-a", "req-b"], "p", [("famr", False), ("finetune", True)])
+    run(log, "run-3", ["req-a"], "q", [("famr", True)])
+    run(log, "run-4", ["req-c"], "p", [("famr", True)])
+    found = earlier_attempts(log.entries(), ["req-a"], "p", EXACT)
+    assert found == Earlier(attempts=3, approximate=2)
+    assert earlier_attempts(log.entries(), ["req-b", "req-d"], "p", EXACT) == Earlier(1, 1)
+    assert earlier_attempts(log.entries(), ["req-d"], "p", EXACT) == Earlier()
+
+
+def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:
+    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    run(log, "run-1", ["req-a"], "p", [])
+    made = {"method": "famr", "sha256": "0" * 64}
+    log.append("step", made, key="run-1/unlearned-0", now=NOW)
+    assert earlier_attempts(log.entries(), ["req-a"], "p", EXACT) == Earlier()

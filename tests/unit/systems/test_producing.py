@@ -1,0 +1,76 @@
+"""What a method does wrong is an attempt that failed; what it stands on is not its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from systems.compute.producing import unlearn
+from tests.unit import toys
+from unlearning import networks
+from unlearning.errors import AttemptFailed, Diverged, IntegrityError, UsageError
+from unlearning.methods import METHODS
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("original") / "original.safetensors"
+    networks.save(toys.trained(), path)
+    return path
+
+
+def raising(problem: Exception) -> Any:
+    """Fine-tuning that raises this."""
+
+    class Raising(METHODS["finetune"]):  # type: ignore[misc]  # a class of the registry
+        def unlearn(self, *rest: Any) -> Any:
+            raise problem
+
+    return Raising()
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        RuntimeError("person-17: shapes do not fit"),
+        MemoryError("alloc"),
+        KeyError("person-17"),
+        UsageError("finetune: batches of two on one example"),
+        Diverged("finetune diverged in epoch 1"),
+        ZeroDivisionError(),
+    ],
+)
+def test_whatever_a_method_raises_is_a_failed_attempt_in_one_line(
+    original: Path, tmp_path: Path, problem: Exception
+) -> None:
+    target = tmp_path / "candidate.safetensors"
+    with pytest.raises(AttemptFailed) as caught:
+        unlearn(original, toys.split(), raising(problem), 7, target)
+    line = str(caught.value)
+    assert line.startswith("finetune") and "\n" not in line and "person-17" not in line
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "problem", [OSError(28, "No space left on device"), IntegrityError("shard 3a: altered")]
+)
+def test_a_full_disk_and_altered_bytes_are_no_failure_of_the_method(
+    original: Path, tmp_path: Path, problem: Exception
+) -> None:
+    with pytest.raises(type(problem)):
+        unlearn(original, toys.split(), raising(problem), 7, tmp_path / "candidate.safetensors")
+
+
+def test_a_method_that_gives_no_network_failed(original: Path, tmp_path: Path) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Nothing:
+        name = "nothing"
+
+        def unlearn(self, *rest: Any) -> None:
+            return None
+
+    with pytest.raises(AttemptFailed, match=r"nothing: raised TypeError in producing\.py"):
+        unlearn(original, toys.split(), Nothing(), 7, tmp_path / "c.safetensors")  # type: ignore[arg-type]
