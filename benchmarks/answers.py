@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from unlearning import networks
 from unlearning.audits.deployed import as_deployed
-from unlearning.bank.shadows import write_arrays
+from unlearning.bank.files import write_arrays
 from unlearning.digests import sha256_file
 from unlearning.domain import Examples, FloatArray, IntArray
 from unlearning.outputs import logits_of

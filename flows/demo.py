@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 from flows import cli
 from flows.cli.output import attempt_lines
+from ledger import durable
 
 FOLDER = Path("demo")
 PEOPLE = 10
@@ -98,7 +98,8 @@ def ten_people() -> dict[str, Any]:
     print(f"    champion is now version {now}; {removed} copies removed; remaining:")
     for copy in found["copies"]:
         if copy["status"] != "removed":
-            print(f"      {copy['where']}: {copy['what']}, {copy['status']}")
+            until = f" until {copy['until']}" if "until" in copy else ""
+            print(f"      {copy['where']}: {copy['what']}, {copy['status']}{until}")
     return found
 
 
@@ -151,7 +152,7 @@ def tampering(bundle: Path) -> None:
 def main() -> int:
     """Tell the whole story."""
     started = time.monotonic()
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    durable.remove_folder(FOLDER, within=Path())
     home = (FOLDER / "artifacts" / "prefect").resolve()
     home.mkdir(parents=True)  # Prefect makes the folder but none above it, and would warn
     os.environ["PREFECT_HOME"] = str(home)

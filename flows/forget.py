@@ -111,8 +111,10 @@ def summary(run: Run) -> dict[str, Any]:
     decided = run.done("decided") or {}
     tried = ladder.attempts_done(run)
     requests = run.requests
-    served = run.served if decided["decision"] in ERASING else requests
-    remaining = finish_purging(run.at, served) if decided["decision"] in ERASING else []
+    erases = decided["decision"] in ERASING
+    served = run.served if erases else requests
+    remaining = finish_purging(run.at, served) if erases else []
+    removed = list((run.done("purged") or {}).get("copies", []))
     found = {
         "run": run.ref,
         "requests": list(requests),
@@ -121,7 +123,7 @@ def summary(run: Run) -> dict[str, Any]:
         "assurance": (run.done("attested") or decided)["assurance"],
         "champion": as_champion(run.at),
         "evidence": str(run.bundle),
-        "copies": [*(run.done("purged") or {}).get("copies", []), *remaining],
+        "copies": removed + [copy for copy in remaining if copy not in removed],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in served},
     }
     close(run)  # last: what a crash leaves undone before, the same command does again

@@ -1,16 +1,23 @@
-"""Writing so that a crash leaves the old bytes or the new ones, and nothing between."""
+"""Writing so that a crash leaves the old bytes or the new ones, and removing what is ours alone.
+
+This is the one door through which anything is removed. A path may come from a database, a link or a
+setting that another workspace wrote, as in a copy of a folder: so every removal names the folder
+that it may not leave, and links are followed first.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ledger.errors import OutsideWorkspace
 from unlearning.errors import InfrastructureError
 
-_UNFINISHED = ".part"
+UNFINISHED = ".part"
 
 
 def short_name(path: Path) -> str:
@@ -59,7 +66,7 @@ def make_folder(path: Path, *, mode: int = 0o755) -> None:
 def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace a file by these bytes at once, and return when they are on the disk."""
     with storing(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=UNFINISHED)
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -72,12 +79,6 @@ def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
-
-
-def clear_unfinished(folder: Path) -> None:
-    """Remove what `write` left in a folder when it was killed; nobody else may be writing."""
-    for path in folder.glob(f".*{_UNFINISHED}"):
-        remove(path)
 
 
 def append(path: Path, content: bytes, *, at: int) -> None:
@@ -101,14 +102,54 @@ def append(path: Path, content: bytes, *, at: int) -> None:
             sync(path.parent)
 
 
-def remove(path: Path) -> bool:
-    """Delete a file; say whether it was there."""
+def inside(path: Path, within: Path) -> Path:
+    """Give the real place of a path; OutsideWorkspace unless it is truly below `within`."""
+    real, home = path.resolve(), within.resolve()
+    if home not in real.parents:
+        raise OutsideWorkspace(
+            f"{short_name(path)}: leads to a place outside of {within.name}/, expected one "
+            "below it; nothing was removed: put the folder itself where the link or the setting "
+            "leads from, then try again"
+        )
+    return real
+
+
+def remove_file(path: Path, *, within: Path) -> bool:
+    """Delete a file below `within`; say whether it was there. Of a link, only the link goes."""
+    inside(path.parent / "file", within)
     with storing(path):
-        there = path.exists()
+        there = path.exists() or path.is_symlink()
         path.unlink(missing_ok=True)
         if there:
             sync(path.parent)
         return there
+
+
+def remove_folder(path: Path, *, within: Path) -> bool:
+    """Delete a folder below `within` with all that is in it; say whether it was there.
+
+    Links in it go as links. InfrastructureError if some of it stays.
+    """
+    real = inside(path, within)
+    with storing(path):
+        there = real.exists()
+        if there:
+            shutil.rmtree(real)
+            sync(real.parent)
+        return there
+
+
+def remove_empty_folder(path: Path) -> None:
+    """Delete a folder, wherever it lies, if nothing is in it."""
+    with storing(path):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a write left in a folder when it was killed; nobody else may be writing."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        remove_file(path, within=folder)
 
 
 def sync(path: Path) -> None:

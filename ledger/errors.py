@@ -15,6 +15,7 @@
   - LogTruncated     30    the log lacks entries that it once had
   - SealAltered      30    a sealed file is not the one that was sealed
   - ProjectionBroken 30    the request table does not agree with the log
+  - OutsideWorkspace 30    what is to be removed does not lie in the workspace
 """
 
 from __future__ import annotations
@@ -64,3 +65,7 @@ class SealAltered(IntegrityError):
 
 class ProjectionBroken(IntegrityError):
     """The request table does not agree with the log."""
+
+
+class OutsideWorkspace(IntegrityError):
+    """What is to be removed does not lie where this workspace may remove anything."""

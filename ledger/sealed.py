@@ -61,12 +61,12 @@ def shred(keys: Path, ref: str) -> None:
 
     The file is unlinked: copies that a file system's snapshots keep are beyond its reach.
     """
-    durable.remove(_key_path(keys, ref))
+    durable.remove_file(_key_path(keys, ref), within=keys)
 
 
 def discard(path: Path, keys: Path, ref: str) -> None:
     """Remove a sealed file with its key; what is not there is no error."""
-    durable.remove(path)
+    durable.remove_file(path, within=path.parent)
     shred(keys, ref)
 
 

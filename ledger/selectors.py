@@ -75,7 +75,7 @@ class SelectorStore:
 
     def recorded(self) -> None:
         """Note that the log has the request that was sealed last."""
-        durable.remove(self._unrecorded)
+        durable.remove_file(self._unrecorded, within=self._unrecorded.parent)
 
     def sweep(self, known: Collection[str]) -> None:
         """Prepare the folder, and remove the one selector that a crash kept from the log.

@@ -17,8 +17,12 @@ from tasks.abort import finish_abort
 from tasks.extract import erasing_run, find
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
+from tasks.running.parts import finished_bank
 from tasks.running.records import utc_now
 from tasks.running.run import Run, sweep
+from tasks.seal import ERASING
+from tasks.train import recipe_of
+from unlearning.bank.shadows import load_bank
 from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError, RequestDenied
 
@@ -30,6 +34,7 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     ladder to that one method.
     """
     at = opened(root)
+    sealed_champion(at)
     sweep(at)
     ref = at.ledger.unfinished_run(refs)
     if ref and Run(at, ref).done(ABORTED):
@@ -37,12 +42,20 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
         ref = None
     if ref is None:
         _check_before(at, refs, policy, method)
+        _check_bank(at)
         ref = at.ledger.start_run(refs, now=utc_now())
     run = Run(at, ref)
     run.once("begun", lambda: _begin(run, policy, method))
     _check_params(run)
     run.move(State.EXTRACTING)
     return run
+
+
+def _check_bank(at: Opened) -> None:
+    """Refuse a bank that was altered before anything is trained for it to judge."""
+    folder = finished_bank(at, recipe_of(at))
+    if folder:
+        load_bank(folder)
 
 
 def link_erased(root: str, refs: Sequence[str]) -> list[str]:
@@ -89,6 +102,23 @@ def _check_params(run: Run) -> None:
             f"{run.ref} began: put the file of that name in records/params back, or leave the run "
             f"with `lethe abort {run.ref} --reason TEXT`"
         )
+
+
+def cut_off(at: Opened) -> tuple[tuple[str, ...], ...]:
+    """Give the requests of each run that was sealed as released and has not come to its end.
+
+    Its examples are to go, and nobody may learn from them any more: such a run comes first.
+    """
+    return tuple(
+        requests
+        for run, requests in at.ledger.unfinished_runs().items()
+        if at.ledger.log.find(f"{run}/sealed") and _decision(at, run) in ERASING
+    )
+
+
+def _decision(at: Opened, run: str) -> str:
+    decided = at.ledger.log.find(f"{run}/decided")
+    return str(decided.body["decision"]) if decided else ""
 
 
 def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, give_back
+from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
 
@@ -115,6 +116,7 @@ def _extract(run: Run) -> dict[str, Any]:
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
+        "manifest": sha256_file(ws.manifest),
         "commitment": commitment,
         "likewise": likewise(selectors),
         "restricted": len(restricted),

@@ -10,13 +10,13 @@ import numpy as np
 from systems.settings.policy import Policy
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_plan, cut
+from tasks.running.parts import cut, finished_bank
 from tasks.train import recipe_of
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.matching import comparable
 from unlearning.bank.null_band import null_band, shadow_scores
-from unlearning.bank.shadows import Bank, bank_complete, load_bank
+from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import (
     TRAIN,
     Examples,
@@ -130,8 +130,8 @@ def foreseen(
 
 
 def _finished_bank(at: Opened) -> Bank | None:
-    folder = at.ws.bank / bank_plan(at, recipe_of(at)).key
-    return load_bank(folder) if bank_complete(folder) else None
+    folder = finished_bank(at, recipe_of(at))
+    return load_bank(folder) if folder else None
 
 
 def _prospect(

@@ -14,15 +14,18 @@ from systems.registry import models
 from systems.settings.policy import load_policy
 from tasks.extract import find, likewise, refusal
 from tasks.references import class_out, geometry_notes
+from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
 from tasks.running.run import Run, level, read_json, write_json
+from tasks.running.vouching import named
 from tasks.train import recipe_of
 from tasks.unlearn import Attempt, record_path, scores_path, weights_path
 from unlearning import networks
-from unlearning.bank.shadows import load_bank, write_arrays
+from unlearning.bank.files import write_arrays
+from unlearning.bank.shadows import load_bank
 from unlearning.domain import TRAIN, Decision, Outcome
-from unlearning.errors import RequestDenied, UsageError
+from unlearning.errors import RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
 from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
 from unlearning.judging.effects import failed
@@ -86,11 +89,12 @@ def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
 def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
     split, gates = split_of(run), gates_of(run.policy().gates)
     apart = class_out(run.at, run.forget_ids()[TRAIN], split, gates)
-    notes = geometry_notes(split, gates, apart)
+    bank, named = bank_of(run)
+    notes = {**geometry_notes(split, gates, apart), "bank": named}
     if apart:
-        run.once("class-out-models", lambda: notes["class_out_models"])
+        run.once("class-out-models", lambda: dict(notes["class_out_models"]))
     compared = [made.weights for made in apart]
-    return basis_of(models.verified(run.parent()), split, bank_of(run), compared), notes
+    return basis_of(models.verified(run.parent()), split, bank, compared), notes
 
 
 def as_arrays(pictures: Pictures) -> dict[str, np.ndarray]:
@@ -127,9 +131,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     rules = load_policy(policy)
     gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
-    champion = models.champion(at.ws.mlruns, at.params.model.name)
-    if champion is None:
-        raise UsageError("no champion: expected one from `lethe init`; run it first")
+    champion = sealed_champion(at)
     selectors = [at.ledger.selector(request)]
     ids = find(at.ws, selectors)
     reason = refusal(at, ids)
@@ -137,7 +139,8 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         raise RequestDenied(f"request {request}: {reason}")
     split = cut(at, ids, likewise=likewise(selectors))
     apart = class_out(at, ids[TRAIN], split, gates)
-    bank = load_bank(ensure_bank(at, recipe_of(at)))
-    basis = basis_of(models.verified(champion), split, bank, [made.weights for made in apart])
+    folder = ensure_bank(at, recipe_of(at))
+    bank, compared = load_bank(folder), [made.weights for made in apart]
+    basis = basis_of(models.verified(champion), split, bank, compared)
     judged, _ = judge_candidate(weights, basis, gates, level=rules.level, exact=False)
-    return {**as_json(judged), **geometry_notes(split, gates, apart)}
+    return {**as_json(judged), **geometry_notes(split, gates, apart), "bank": named(at, folder)}

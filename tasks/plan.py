@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from systems.compute.producing import make_method
+from systems.copies import Copy, Status, as_records
 from systems.data import loading, purging
 from systems.registry import models
+from systems.registry.erasure import REGISTRY
 from systems.settings.policy import load_policy
 from tasks.extract import find, likewise
 from tasks.foresee import foreseen
+from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of, training
 from tasks.train import recipe_of
@@ -26,6 +29,7 @@ from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vect
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
     """Give the plan of serving some requests in one run."""
     rules = load_policy(policy)
+    sealed_champion(at)
     selectors = [at.ledger.selector(ref) for ref in requests]
     ids = find(at.ws, selectors)
     ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
@@ -33,7 +37,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
-        "copies": _copies(at, ids),
+        "copies": as_records(_copies(at, ids)),
         "near_duplicates": _near_duplicates(at, ids),
         "ladder": ladder,
         "estimated_seconds": None if None in known else round(sum(known), 1),
@@ -59,19 +63,18 @@ def _training_rate(at: Opened) -> float | None:
     return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds if seconds else None
 
 
-def _copies(at: Opened, ids: dict[str, list[str]]) -> list[dict[str, str]]:
+def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
     """List where bytes, or what was learned from them, lie now."""
     wanted = [found for part in SPLITS for found in ids[part]]
-    held = purging.holds(at.ws, wanted) if wanted else []
-    copies = [{"where": str(copy.where), "what": copy.what} for copy in held]
+    copies = purging.holds(at.ws, wanted) if wanted else []
     if state := bank_state(at, recipe_of(at)):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"
-        copies.append({"where": "shadow bank", "what": what})
+        copies.append(Copy("shadow bank", what, Status.PRESENT))
     for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():
         serving = ", the champion" if models.CHAMPION in version.aliases else ""
         what = f"weights of version {version.version}{serving}"
-        copies.append({"where": "model registry", "what": what})
+        copies.append(Copy(REGISTRY, what, Status.PRESENT))
     return copies
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.domain import State
+from systems.copies import Copy, as_records
 from systems.registry import models
 from systems.registry.erasure import erase_version
 from systems.registry.models import StaleChampion
+from tasks.running.champion import PROMOTED
 from tasks.running.run import Run, close, give_back
 from tasks.seal import candidate_of
 
@@ -20,7 +22,7 @@ def promote_candidate(run: Run) -> dict[str, Any]:
     """
     run.move(State.PROMOTING)
     try:
-        return run.once("promoted", lambda: _promote(run))
+        return run.once(PROMOTED, lambda: _promote(run))
     except StaleChampion:
         discard_candidate(run)
         give_back(run, "the champion changed meanwhile")
@@ -30,10 +32,13 @@ def promote_candidate(run: Run) -> dict[str, Any]:
 
 def discard_candidate(run: Run) -> None:
     """Erase a registered candidate that will not serve: a copy that nobody would look after."""
+    run.once("discarded", lambda: {"copies": as_records(_discard(run))})
+
+
+def _discard(run: Run) -> list[Copy]:
     mlruns, name = run.at.ws.mlruns, run.at.params.model.name
-    for found in models.versions(mlruns, name):
-        if found.tags.get("lethe.run") == run.ref:
-            erase_version(mlruns, name, found.version)
+    lost = [v for v in models.versions(mlruns, name) if v.tags.get("lethe.run") == run.ref]
+    return [copy for found in lost for copy in erase_version(mlruns, name, found.version)]
 
 
 def _promote(run: Run) -> dict[str, Any]:

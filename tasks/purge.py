@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ledger import sealed
+from ledger import durable, sealed
 from ledger.domain import DeletionRequest, State
+from systems.copies import Copy, Status, as_records
 from systems.data import purging
 from systems.registry import models
-from systems.registry.erasure import erase_version
+from systems.registry.erasure import REGISTRY, copies, erase_version
 from systems.registry.models import CHAMPION, ModelVersion
 from tasks.attest import attest_completions
+from tasks.running.champion import PROMOTED, TAINTED, Release, releases, sealed_champion, taints
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan
 from tasks.running.records import utc_now
 from tasks.running.run import Run
+from tasks.running.vouching import named, vouch
 from tasks.train import forget_trained
 from unlearning import networks
 from unlearning.bank.shadows import carries_over, without_examples
-from unlearning.errors import IntegrityError
-
-TAINTED = "lethe.tainted."
-"""Tag of a version, followed by a run: it learned from that run's examples. The value says when."""
+from unlearning.errors import InfrastructureError, IntegrityError
 
 
 def purge_copies(run: Run) -> dict[str, Any]:
@@ -37,79 +36,114 @@ def purge_copies(run: Run) -> dict[str, Any]:
 
 def _purge(run: Run) -> dict[str, Any]:
     erased, ws = run.done("erased") or {}, run.at.ws
-    copies = [dataclasses.asdict(copy) for copy in purging.purge(ws, erased["replaced"])]
-    copies += _purge_bank(run)
+    found = purging.purge(ws, erased["replaced"])
+    _refuse_remaining(found)
+    found += _purge_bank(run)
     forget_trained(run.at)
-    found = purging.holds(ws, run.all_ids(), erased.get("shards"))
-    if found:
+    held = purging.holds(ws, run.all_ids(), erased.get("shards"))
+    if held:
         raise IntegrityError(
-            f"erasure: {len(found)} places still hold forgotten bytes, first {found[0].where}; "
+            f"erasure: {len(held)} places still hold forgotten bytes, first {held[0].where}; "
             "expected none; free the place and run it again"
         )
-    _taint_versions(run)
-    return {"copies": copies}
+    _tag_tainted(run)
+    return {"copies": as_records(found)}
 
 
-def _purge_bank(run: Run) -> list[dict[str, str]]:
+def _refuse_remaining(found: Sequence[Copy]) -> None:
+    left = [copy for copy in found if copy.status is Status.REMAINS]
+    if left:
+        raise InfrastructureError(
+            f"erasure: {len(left)} of {len(found)} copies remain, first {left[0].what} in "
+            f"{left[0].where} ({left[0].why}), expected none; free the place and run it again"
+        )
+
+
+def _purge_bank(run: Run) -> list[Copy]:
     """Carry every bank over to the new data version without the erased columns, then remove it."""
     ws, erased = run.at.ws, np.array(run.all_ids())
-    champion = models.champion(ws.mlruns, run.at.params.model.name)
-    if champion is None or not ws.bank.is_dir():
+    if not ws.bank.is_dir():
         return []
-    plan = bank_plan(run.at, networks.load(champion.weights).recipe)
-    copies = []
+    plan = bank_plan(run.at, networks.load(sealed_champion(run.at).weights).recipe)
+    gone = []
     for folder in sorted(path for path in ws.bank.iterdir() if path.is_dir()):
         if folder.name == plan.key:
             continue
         if carries_over(folder, plan):
-            without_examples(folder, erased, plan, ws.bank)
-        shutil.rmtree(folder)
-        what = "the erased people's columns"
-        copies.append({"where": f"shadow bank {folder.name}", "what": what, "status": "removed"})
-    return copies
+            named(run.at, folder)
+            without_examples(folder, erased, plan, ws.bank, partial(vouch, run.at))
+        durable.remove_folder(folder, within=ws.bank)
+        what = f"the erased people's columns of {folder.name}"
+        gone.append(Copy("shadow bank", what, Status.REMOVED))
+    return gone
 
 
-def _taint_versions(run: Run) -> None:
-    """Mark the versions from before the release: they learned from the examples (I6)."""
+def _tag_tainted(run: Run) -> None:
+    """Mark the versions from before the release, for whoever reads MLflow (I6)."""
     mlruns, name = run.at.ws.mlruns, run.at.params.model.name
-    entry = run.at.ledger.log.find(f"{run.ref}/promoted")
+    entry = run.at.ledger.log.find(f"{run.ref}/{PROMOTED}")
     if entry is None:
         return
     for old in models.versions(mlruns, name):
-        if CHAMPION not in old.aliases:
+        if old.version < entry.body["version"]:
             models.set_tags(mlruns, name, old.version, {f"{TAINTED}{run.ref}": entry.at})
 
 
-def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[dict[str, str]]:
-    """List the versions that learned from a request's examples, with the day on which they go."""
-    kept = []
-    for old in _tainted(at, f"{TAINTED}{request.run}"):
-        until = _kept_until(at, old)
-        due = "due now" if until <= now else f"kept until {until.date().isoformat()}"
-        what = f"weights of version {old.version}, which learned from the examples"
-        kept.append({"where": "model registry", "what": what, "status": due})
-    return kept
+def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]:
+    """List what is left of a request: versions that learned from its examples, and stray copies.
+
+    A version is kept until its days of grace are over. A copy in a place that cannot be asked for
+    older versions is listed as long as nobody looked there.
+    """
+    made = releases(at.ledger.log.entries())
+    stored = models.versions(at.ws.mlruns, at.params.model.name)
+    before = _before(made, request.run)
+    learned = [old for old in stored if old.version in before]
+    kept = [_kept(at, old, made, now) for old in learned]
+    return [*kept, *_strays(at, stored, made, before), *_unverified(at, request)]
 
 
-def _tainted(at: Opened, tag: str) -> Sequence[ModelVersion]:
-    found = models.versions(at.ws.mlruns, at.params.model.name)
-    return [old for old in found if any(key.startswith(tag) for key in old.tags)]
+def _before(made: Sequence[Release], run: str | None) -> range:
+    """Numbers of the versions that a run's release taints; none if it released nothing."""
+    return next((range(1, release.version) for release in made if release.run == run), range(0))
 
 
-def _kept_until(at: Opened, old: ModelVersion) -> datetime:
-    """Grace begins when the first request tainted the version, and ends at the first deadline."""
-    dates = {k.removeprefix(TAINTED): v for k, v in old.tags.items() if k.startswith(TAINTED)}
-    grace = timedelta(days=at.params.model.grace_days)
-    return min(
-        [
-            min(map(datetime.fromisoformat, dates.values())) + grace,
-            *(request.due_at for request in _purging(at) if request.run in dates),
-        ]
-    )
+def _kept(at: Opened, old: ModelVersion, made: Sequence[Release], now: datetime) -> Copy:
+    until = _kept_until(at, old, made)
+    what = f"weights of version {old.version}, which learned from the examples"
+    if until <= now:
+        return Copy(REGISTRY, what, Status.REMAINS, "due: run `lethe purge`")
+    return Copy(REGISTRY, what, Status.KEPT, until=until.date().isoformat())
+
+
+def _kept_until(at: Opened, old: ModelVersion, made: Sequence[Release]) -> datetime:
+    """Grace begins with the first release that taints a version, and ends at the first deadline."""
+    by = taints(old.version, made)
+    grace = by[0].at + timedelta(days=at.params.model.grace_days)
+    runs = {release.run for release in by}
+    return min([grace, *(request.due_at for request in _purging(at) if request.run in runs)])
 
 
 def _purging(at: Opened) -> list[DeletionRequest]:
     return [r for r in at.ledger.requests(None, utc_now()) if r.state is State.PURGING]
+
+
+def _strays(
+    at: Opened, stored: Sequence[ModelVersion], made: Sequence[Release], before: range
+) -> list[Copy]:
+    """Look for the weights of tainted versions in files that belong to no version."""
+    digests = {release.sha256 for release in made if release.version in before}
+    return copies(at.ws.mlruns, digests, apart=[old.weights for old in stored]) if digests else []
+
+
+def _unverified(at: Opened, request: DeletionRequest) -> list[Copy]:
+    entry = at.ledger.log.find(f"{request.run}/purged")
+    rows = entry.body["copies"] if entry else ()
+    return [
+        Copy(row["where"], row["what"], Status.UNVERIFIED, row["why"])
+        for row in rows
+        if row["status"] == Status.UNVERIFIED
+    ]
 
 
 def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
@@ -122,20 +156,43 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Erase the versions whose days of grace are over, and complete the requests that have none.
 
     With a request those of the same run go, since the same copies keep them. Gives the copies that
-    remain. A request stays `purging` as long as there is one.
+    went and those that remain; a request stays `purging` while one does.
     """
     now = utc_now()
-    left: list[dict[str, str]] = []
     runs = {at.ledger.request(ref).run for ref in refs} - {None}
     refs = sorted({*refs, *(request.ref for request in _purging(at) if request.run in runs)})
-    for old in _tainted(at, TAINTED):
-        if _kept_until(at, old) <= now:
-            erase_version(at.ws.mlruns, at.params.model.name, old.version)
+    found = _erase_due(at, now)
     for ref in refs:
-        kept = remaining(at, at.ledger.request(ref), now)
-        left += [copy for copy in kept if copy not in left]
-        if not kept:
+        left = remaining(at, at.ledger.request(ref), now)
+        found += [copy for copy in left if copy not in found]
+        if not left:
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
             sealed.shred(at.ws.keys, ref)
     attest_completions(at)
-    return left
+    return as_records(found)
+
+
+def _erase_due(at: Opened, now: datetime) -> list[Copy]:
+    """Erase every tainted version that is kept no longer; what remains of it is listed later."""
+    made = releases(at.ledger.log.entries())
+    mlruns, name = at.ws.mlruns, at.params.model.name
+    gone: list[Copy] = []
+    for old in models.versions(mlruns, name):
+        if taints(old.version, made) and _kept_until(at, old, made) <= now:
+            _put_out_of_service(at, old, made[-1])
+            gone += [copy for copy in erase_version(mlruns, name, old.version) if copy.gone]
+    return gone
+
+
+def _put_out_of_service(at: Opened, old: ModelVersion, last: Release) -> None:
+    """Give the alias back to the log's last release if somebody put it on a tainted version.
+
+    Such a version must not serve, and goes on time; the log tells that it had served.
+    """
+    if CHAMPION not in old.aliases:
+        return
+    body = {"from": old.version, "version": last.version, "sha256": last.sha256}
+    key = f"champion/{len(at.ledger.log.entries()) + 1}"
+    at.ledger.record("champion_put_back", body, key=key, now=utc_now())
+    name = at.params.model.name
+    models.promote(at.ws.mlruns, name, last.version, expected_parent=old.version)

@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def _seal(run: Run) -> str:
     folder, public = run.bundle, run.at.ws.public_key
     if (folder / evidence.SIGNATURE).exists():
         return sha256_file(folder / evidence.STATEMENT)
-    shutil.rmtree(folder, ignore_errors=True)
+    durable.remove_folder(folder, within=run.at.ws.evidence)
     durable.make_folder(folder)
     _copy_inputs(run, folder)
     shutil.copyfile(public, folder / "public.pem")
@@ -111,6 +111,8 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "earlier_attempts": begun.get("earlier"),
         "forget_level": begun.get("level"),
         "forget_set": run.done("extracted"),
+        "manifest_sha256": (run.done("extracted") or {})["manifest"],
+        "bank": bank_named(attempts_done(run)),
         "data_expectations": run.done("expected-data"),
         "limit_expectations": run.done("expected-limits"),
         "attempts": [_short(record) for record in attempts_done(run)],
@@ -118,6 +120,11 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "decided_at": decided_at,
         "log_head": log_head,
     }
+
+
+def bank_named(records: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+    """Give the bank by which the last attempt was judged; None if none was by any."""
+    return next((dict(r["bank"]) for r in reversed(records) if "bank" in r), None)
 
 
 def adopted_for(run: Run, kind: str) -> dict[str, Any] | None:
@@ -130,7 +137,7 @@ def adopted_for(run: Run, kind: str) -> dict[str, Any] | None:
 
 def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
-    judged = ("decision", "verdicts", "controls", "measurements", "effect")
+    judged = ("decision", "verdicts", "controls", "measurements", "effect", "bank")
     geometry = ("class_out_models", "not_measured")
     return {key: record[key] for key in (*kept, *judged, *geometry) if key in record}
 

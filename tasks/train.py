@@ -7,19 +7,19 @@ was trained once, by `init`, by DVC's stage or by hand, is not trained again.
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ledger import durable
 from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
 from tasks.extract import restricted_ids
 from tasks.running import progress
-from tasks.running.champion import FIRST
+from tasks.running.champion import FIRST, standing
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan, bank_state, ensure_bank, parts_of, training
 from tasks.running.records import utc_now
@@ -50,7 +50,7 @@ class Trained:
 
 def recipe_of(at: Opened) -> Recipe:
     """Give the champion's recipe, or before the first champion one from the training images."""
-    champion = models.champion(at.ws.mlruns, at.params.model.name)
+    champion = standing(at)
     if champion is not None:
         return networks.load(champion.weights).recipe
     parts = parts_of(at)
@@ -150,7 +150,7 @@ def build_bank(at: Opened) -> dict[str, Any]:
     recipe = recipe_of(at)
     state = bank_state(at, recipe)
     if state and state.rebuild and state.left < state.built:
-        shutil.rmtree(at.ws.bank / bank_plan(at, recipe).key)
+        durable.remove_folder(at.ws.bank / bank_plan(at, recipe).key, within=at.ws.bank)
     folder = ensure_bank(at, recipe)
     bank = load_bank(folder)
     return {
@@ -163,5 +163,5 @@ def build_bank(at: Opened) -> dict[str, Any]:
 
 def forget_trained(at: Opened) -> None:
     """Remove the networks of artifacts/trained: they learned from people who are erased now."""
-    shutil.rmtree(at.ws.artifacts / TRAINED, ignore_errors=True)
+    durable.remove_folder(at.ws.artifacts / TRAINED, within=at.ws.root)
     at.kept.pop("parts", None)

@@ -17,7 +17,8 @@ from safetensors.numpy import load_file
 
 from benchmarks.samples import Setting
 from unlearning import networks
-from unlearning.bank.shadows import Bank, draw_halves, shadow_path, write_arrays
+from unlearning.bank.files import shadow_path, write_arrays
+from unlearning.bank.shadows import Bank, draw_halves
 from unlearning.domain import BoolArray, IntArray, TextArray
 from unlearning.errors import UsageError
 from unlearning.outputs import accuracy, logits_of

@@ -28,14 +28,8 @@ from benchmarks.methods.grounds import plan_of
 from benchmarks.samples import ROOT
 from unlearning import networks
 from unlearning.attacks.lira import LiraOffline
-from unlearning.bank.shadows import (
-    build_bank,
-    draw_halves,
-    load_bank,
-    shadow_path,
-    write_arrays,
-    write_index,
-)
+from unlearning.bank.files import shadow_path, write_arrays, write_index
+from unlearning.bank.shadows import build_bank, draw_halves, load_bank
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Examples, Measurement, Split
 from unlearning.judging.measuring import Trial, controls, measure

@@ -18,7 +18,8 @@ from benchmarks.methods import full_cifar, trials
 from benchmarks.methods.published_training import PublishedTraining
 from benchmarks.methods.trials import TrialName
 from benchmarks.presets import SOURCES
-from unlearning.bank.shadows import BankPlan, bank_complete, build_bank
+from unlearning.bank.files import bank_complete
+from unlearning.bank.shadows import BankPlan, build_bank
 from unlearning.domain import BoolArray, Examples, Split, TextArray
 from unlearning.errors import UsageError
 

@@ -23,7 +23,8 @@ from benchmarks.presets import Preset
 from benchmarks.samples import Setting
 from benchmarks.sources import code_digest
 from unlearning import networks
-from unlearning.bank.shadows import draw_halves, write_arrays
+from unlearning.bank.files import write_arrays
+from unlearning.bank.shadows import draw_halves
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import BoolArray, Examples, FloatArray, IntArray, Split, joined
 from unlearning.errors import UsageError

@@ -300,7 +300,14 @@ def list_(
     """List requests, methods, attacks, audits, gates, networks or versions."""
     from flows.cli import queries
 
-    answer(ctx, lambda call: queries.list_(call.workspace, what, due))
+    def work(call: Call) -> dict[str, Any]:
+        found = queries.list_(call.workspace, what, due)
+        if found.get("problem"):
+            call.exit_code = 30
+            typer.echo(f"lethe: {found['problem']}", err=True)
+        return found
+
+    answer(ctx, work)
 
 
 @app.command()

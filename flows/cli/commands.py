@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -154,8 +154,9 @@ def forget(
         refs = _chosen(at.ledger, requests, everything=everything)
         from flows.forget import forget as forget_flow
 
-        chosen = (policy or at.ws.policy).resolve()
-        found: dict[str, Any] = forget_flow(at.root, refs, str(chosen), method)
+        chosen = str((policy or at.ws.policy).resolve())
+        _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
+        found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
         return found
 
 
@@ -165,6 +166,15 @@ def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
 
     with working(path) as at:
         return abort_run(at, run, reason)
+
+
+def _finish_others(at: Opened, refs: Sequence[str], work: Callable[[list[str]], object]) -> None:
+    """Bring what was released and cut off to its end first: its people are not learned from."""
+    from tasks.claim import cut_off
+
+    for others in cut_off(at):
+        if set(others) != set(refs):
+            work(sorted(others))
 
 
 def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> list[str]:

@@ -19,6 +19,7 @@ from systems.settings.policy import load_policy
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace
 from tasks import adopt
+from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
 from unlearning.errors import UsageError
 
@@ -73,7 +74,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         found = _ledger(ws).requests(_days(due), utc_now())
         return {"requests": [as_record(request) for request in found]}
     if what == "versions":
-        return {"versions": _versions(ws)}
+        problem = _failure(lambda: _champion_problem(ws))
+        return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
     listed = {"methods": _methods, "attacks": _attacks, "audits": _audits, "gates": _gates}
     listed["networks"] = _networks
     if what not in listed:
@@ -93,8 +95,10 @@ def _days(due: str | None) -> timedelta | None:
 
 def _versions(ws: Workspace) -> list[dict[str, Any]]:
     from systems.registry import models
+    from tasks.running.champion import releases, taints
 
     quiet_environment()
+    made = releases(_ledger(ws).log.entries())
     return [
         {
             "version": found.version,
@@ -102,7 +106,7 @@ def _versions(ws: Workspace) -> list[dict[str, Any]]:
             "aliases": list(found.aliases),
             "run": found.tags.get("lethe.run"),
             "verdict": found.tags.get("lethe.verdict"),
-            "tainted": any(key.startswith("lethe.tainted.") for key in found.tags),
+            "tainted": bool(taints(found.version, made)),
         }
         for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
     ]
@@ -173,6 +177,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
     if not ws.log.is_file():
         return
+    yield "places", _failure(lambda: _places_problem(ws))
     yield "keys", "; ".join(keys.check_keys(ws.keys))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
@@ -188,6 +193,11 @@ def _failure(check: Callable[[], str]) -> str:
         return check()
     except Exception as problem:  # noqa: BLE001  # whatever it is, the doctor reports it
         return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _places_problem(ws: Workspace) -> str:
+    ws.require_whole()
+    return ""
 
 
 def _settings_problem(ws: Workspace) -> str:
@@ -208,24 +218,21 @@ def _data_problem(ws: Workspace) -> str:
 
 
 def _champion_problem(ws: Workspace) -> str:
-    from systems.registry import models
+    from tasks.running.champion import sealed_champion
 
-    champion = models.champion(ws.mlruns, load_params(ws.root).model.name)
-    if champion is None:
-        return "there is none: run `lethe init`"
-    models.verified(champion)
-    entries = _ledger(ws).log.entries()
-    vouched = {e.body.get("sha256") for e in entries if e.event == "initialised"}
-    vouched |= {e.body.get("sha256") for e in entries if e.key.endswith("/promoted")}
-    return "" if champion.sha256 in vouched else "the log knows no release of these weights"
+    sealed_champion(_looked_at(ws))
+    return ""
+
+
+def _looked_at(ws: Workspace) -> Opened:
+    return Opened(str(ws.root), reading=True)
 
 
 def _bank_problem(ws: Workspace) -> str:
     """A bank that is not there yet is built when it is needed."""
-    from tasks.running.opened import Opened
     from tasks.running.parts import bank_state
     from tasks.train import recipe_of
 
-    at = Opened(str(ws.root))
+    at = _looked_at(ws)
     state = bank_state(at, recipe_of(at))
     return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

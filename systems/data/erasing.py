@@ -145,7 +145,7 @@ def _swap(ws: Workspace, name: str, shard: Shard | None) -> None:
     """Put a new file in the old one's place; the old one, which DVC may share, stays untouched."""
     prepared, place = ws.erasing / f"{name}.parquet", shard_path(ws, name)
     if shard is None:
-        durable.remove(place)
+        durable.remove_file(place, within=ws.data)
     elif prepared.exists():
         with durable.storing(place):
             prepared.replace(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -133,7 +132,7 @@ def _without_erased(table: pa.Table, suppressed: Suppressed) -> pa.Table:
 def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Manifest:
     """Write all files beside data/, then give the folder its name."""
     halfway = ws.root / _HALFWAY
-    shutil.rmtree(halfway, ignore_errors=True)
+    durable.remove_folder(halfway, within=ws.root)
     try:
         halfway.mkdir(mode=0o700)
         (halfway / ws.shards.name).mkdir(mode=0o700)
@@ -146,7 +145,7 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
         durable.write(halfway / ws.dataset.name, about, mode=0o600)
         halfway.rename(ws.data)
     except BaseException:
-        shutil.rmtree(halfway, ignore_errors=True)
+        durable.remove_folder(halfway, within=ws.root)
         raise
     return Manifest(
         data_version="",
@@ -166,9 +165,9 @@ def _committed(ws: Workspace, manifest: Manifest) -> Manifest:
         save_manifest(ws, manifest)
     except BaseException:
         withdraw(ws)
-        shutil.rmtree(ws.data, ignore_errors=True)
+        durable.remove_folder(ws.data, within=ws.root)
         if pointer is None:
-            ws.data_file.unlink(missing_ok=True)
+            durable.remove_file(ws.data_file, within=ws.root)
         else:
             durable.write(ws.data_file, pointer)
         raise

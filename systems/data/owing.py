@@ -57,7 +57,7 @@ def settle(ws: Workspace, keys: frozenset[str]) -> None:
 def _note(ws: Workspace, left: Owed) -> None:
     path = ws.artifacts / OWED
     if not left.keys:
-        durable.remove(path)
+        durable.remove_file(path, within=ws.artifacts)
         return
     durable.make_folder(ws.artifacts)
     shards = None if left.shards is None else sorted(left.shards)

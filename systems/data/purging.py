@@ -6,13 +6,12 @@ Never DVC's `gc`, which would take every other version along.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger import durable
+from systems.copies import Copy, Status
 from systems.data import index, versions
 from systems.data.columns import EXAMPLE
 from systems.data.listings import History, history, in_places, keys_of_files, listing_of, md5
@@ -25,32 +24,12 @@ from unlearning.errors import UsageError
 _PARQUET = b"PAR1"
 
 
-class Status(StrEnum):
-    """What became of a copy."""
-
-    PRESENT = "present"
-    REMOVED = "removed"
-    REMAINS = "remains"
-
-
-@dataclass(frozen=True)
-class Copy:
-    """One place where bytes of examples lie or lay; shards and keys tell nothing of a person.
-
-    where: workspace, dvc cache or dvc remote. why: the reason if it remains.
-    """
-
-    where: str
-    what: str
-    status: Status
-    why: str = ""
-
-
 def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
     """Remove objects by key from DVC's cache and remote, and list each place again afterwards.
 
-    Other versions keep what they have. A copy that could not be removed is returned as `remains`
-    with the reason; call again. UsageError if the data version needs one of the keys.
+    Other versions keep what they have. A copy that could not be removed is returned as `remains`,
+    one of a place that cannot be asked for older versions as `unverified`, with the reason; call
+    again. UsageError if the data version needs one of the keys.
     """
     wanted = frozenset(keys)
     if needed := wanted & current_keys(ws):
@@ -59,7 +38,7 @@ def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
             "expected only replaced ones: erase first"
         )
     copies = remove_objects(ws, wanted)
-    if all(copy.status is Status.REMOVED for copy in copies):
+    if all(copy.gone for copy in copies):
         settle(ws, wanted)
     return copies
 
@@ -141,12 +120,16 @@ def _remove(place: ObjectStore, wanted: frozenset[str]) -> list[Copy]:
         if not from_outside(error):
             raise
         left, why = wanted, dict.fromkeys(wanted, f"{place.where} does not answer: {error}")
-    return [
-        Copy(place.where, f"object {key}", Status.REMAINS, why.get(key, "still listed"))
-        if key in left or key in why
-        else Copy(place.where, f"object {key}", Status.REMOVED)
-        for key in sorted(wanted)
-    ]
+    remains = {key: why.get(key, "still listed") for key in left | why.keys()}
+    return [_after(place, key, remains.get(key)) for key in sorted(wanted)]
+
+
+def _after(place: ObjectStore, key: str, why: str | None) -> Copy:
+    what = f"object {key}"
+    if why is not None:
+        return Copy(place.where, what, Status.REMAINS, why)
+    unsure = place.unverified
+    return Copy(place.where, what, Status.UNVERIFIED if unsure else Status.REMOVED, unsure)
 
 
 def _failure(place: ObjectStore, key: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,9 +105,8 @@ def save_plan(ws: Workspace, plan: Plan) -> None:
 def drop_plan(ws: Workspace) -> None:
     """Forget the erasure under way, finished or never begun, with what it had prepared."""
     if ws.erasing.exists():
-        with durable.storing(ws.erasing):
-            (ws.erasing / PLAN).unlink(missing_ok=True)
-            shutil.rmtree(ws.erasing)
+        durable.remove_file(ws.erasing / PLAN, within=ws.root)
+        durable.remove_folder(ws.erasing, within=ws.root)
 
 
 def _acceptable(manifest: Manifest, plan: Plan | None) -> dict[str, frozenset[str | None]]:

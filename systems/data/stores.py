@@ -9,7 +9,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+
+from ledger import durable
 
 _PACKAGES = frozenset({"aiobotocore", "aiohttp", "botocore", "dvc", "dvc_data", "dvc_objects"})
 
@@ -21,6 +24,10 @@ class ObjectStore(Protocol):
     def where(self) -> str:
         """What the place is called."""
 
+    @property
+    def unverified(self) -> str | None:
+        """Why a removal here cannot be verified; None where what is not listed is gone."""
+
     def keys(self) -> frozenset[str]:
         """Every key of which any bytes remain, leftovers of broken transfers included."""
 
@@ -31,9 +38,13 @@ class ObjectStore(Protocol):
         """Remove an object so that no bytes of it remain; one that is not there is no error."""
 
 
-def store_of(odb: Any, where: str) -> ObjectStore:
-    """Wrap one of DVC's object databases."""
-    plain = DvcStore(odb, where)
+PLAIN = frozenset({"local", "memory", "s3", "sftp", "ssh"})
+"""Protocols of places that keep no older version, or, as S3, are asked for every one."""
+
+
+def store_of(odb: Any, where: str, within: Path) -> ObjectStore:
+    """Wrap one of DVC's object databases. within: what a folder of objects may not lead out of."""
+    plain = DvcStore(odb, where, within)
     if odb.fs.protocol != "s3":
         return plain
     bucket, _, prefix = odb.path.partition("/")
@@ -51,6 +62,15 @@ class DvcStore:
 
     odb: Any
     where: str
+    within: Path
+
+    @property
+    def unverified(self) -> str | None:
+        """Stores that may keep old versions are not taken at their word."""
+        protocol = self.odb.fs.protocol
+        if protocol in PLAIN:
+            return None
+        return f"{protocol} may keep older versions, which cannot be listed from here: look there"
 
     def keys(self) -> frozenset[str]:
         """Every key, names of broken transfers included, which DVC places beside the objects."""
@@ -62,8 +82,14 @@ class DvcStore:
             return bytes(file.read())
 
     def remove(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
-        if self.odb.fs.exists(self.odb.oid_to_path(key)):
+        """Remove an object; one that is not there is no error.
+
+        OutsideWorkspace if it lies in a folder that is not this workspace's.
+        """
+        path = self.odb.oid_to_path(key)
+        if self.odb.fs.protocol == "local":
+            durable.inside(Path(path), self.within)
+        if self.odb.fs.exists(path):
             self.odb.delete(key)
 
 
@@ -84,6 +110,11 @@ class S3Store:
     def where(self) -> str:
         """What the place is called."""
         return self.plain.where
+
+    @property
+    def unverified(self) -> str | None:
+        """Every version is asked for."""
+        return None
 
     def keys(self) -> frozenset[str]:
         """Every key with a version or an unfinished upload, removed ones included."""

@@ -140,9 +140,16 @@ def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
     """Give DVC's cache and remote as plain object stores, while no other DVC command runs."""
     with _opened(ws, "dvc objects") as repo, repo.lock:
         yield (
-            store_of(repo.cache.local, "dvc cache"),
-            store_of(repo.cloud.get_remote_odb(REMOTE), "dvc remote"),
+            store_of(repo.cache.local, "dvc cache", ws.root),
+            _remote_store(repo, ws),
         )
+
+
+def _remote_store(repo: Any, ws: Workspace) -> ObjectStore:
+    """Give the remote: in the workspace, or the place outside of it that DVC's settings name."""
+    named = Path(repo.config["remote"][REMOTE]["url"])
+    within = ws.root if named.is_relative_to(ws.root) else named
+    return store_of(repo.cloud.get_remote_odb(REMOTE), "dvc remote", within)
 
 
 def patiently(

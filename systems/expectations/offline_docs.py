@@ -7,10 +7,11 @@ the index nor whether an expectation was met.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+
+from ledger import durable
 
 FOREIGN = re.compile(
     r"<script\b.*?</script>"
@@ -37,7 +38,7 @@ def make_offline(docs: Path) -> Path:
     for page in docs.rglob("*.html"):
         page.write_text(_offline(page.read_text(encoding="utf-8")), encoding="utf-8")
     for heavy in ("images", "fonts"):
-        shutil.rmtree(docs / "static" / heavy, ignore_errors=True)
+        durable.remove_folder(docs / "static" / heavy, within=docs)
     _write_index(docs, "Results", sorted((docs / "validations").rglob("*.html")))
     return docs
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
+from systems.copies import Copy, Status
+from systems.registry import places
 from systems.registry.models import CHAMPION, ModelVersion, locked, versions
-from systems.registry.store import erase_stored, staging
+from systems.registry.store import clear_staging, erase_stored
 from systems.registry.tracking import client, outside
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
+REGISTRY = "model registry"
+"""What copies call this place."""
+
 
 class ChampionProtected(UsageError):
     """The served version cannot be erased."""
-
-
-@dataclass(frozen=True)
-class Copy:
-    """One place that holds, or held, a copy. where: below mlruns. status: erased or remains."""
-
-    where: str
-    what: str
-    status: str
 
 
 @outside
@@ -31,18 +26,18 @@ def erase_version(mlruns: Path, name: str, number: int) -> list[Copy]:
     """Erase a version and look for what remains; a version that is gone already has no copies.
 
     The registry's entry goes last: as long as it stands, an erasure that was cut short can be
-    done again. Files of other versions with the same bytes are listed as remaining.
+    done again. Files with the same bytes that are not this version's are listed as remaining.
     """
     with locked(mlruns):
         found = next((v for v in versions(mlruns, name) if v.version == number), None)
         if found is None:
             return []
         _refuse_champion(found)
-        shutil.rmtree(staging(mlruns), ignore_errors=True)
+        clear_staging(mlruns)
         erase_stored(mlruns, found.model_id)
         client(mlruns).delete_model_version(name, str(number))
-        erased = Copy(_below(mlruns, found.weights), f"weights of version {number}", "erased")
-        return [erased, *copies(mlruns, found)]
+    erased = Copy(REGISTRY, f"weights of version {number}", Status.REMOVED)
+    return [erased, *copies(mlruns, {found.sha256})]
 
 
 def _refuse_champion(found: ModelVersion) -> None:
@@ -53,13 +48,18 @@ def _refuse_champion(found: ModelVersion) -> None:
         )
 
 
-def copies(mlruns: Path, wanted: ModelVersion) -> list[Copy]:
-    """List the files of the artifact store that hold the bytes of a version, by digest."""
-    stored = sorted((mlruns / "artifacts").rglob("*.safetensors"))
+@outside
+def copies(mlruns: Path, digests: Collection[str], *, apart: Collection[Path] = ()) -> list[Copy]:
+    """List the files of the artifact store that hold one of these weights, by SHA-256.
+
+    apart: files that are not looked at, being told of elsewhere.
+    """
+    wanted, known = frozenset(digests), {path.resolve() for path in apart}
+    stored = sorted(places.artifacts(mlruns).rglob("*.safetensors"))
     return [
-        Copy(_below(mlruns, path), "the same weights", "remains")
+        Copy(REGISTRY, _below(mlruns, path), Status.REMAINS, "the same weights lie here too")
         for path in stored
-        if sha256_file(path) == wanted.sha256
+        if path.resolve() not in known and sha256_file(path) in wanted
     ]
 
 

@@ -1,13 +1,12 @@
 """Where MLflow keeps the bytes of a version: put there once, and taken away for good.
 
-Deleting a version or a run leaves the files, and marking a stored model as deleted leaves them too;
-only garbage collection by its id, after that, removes them.
+Deleting a version or a run leaves the files, and marking a stored model as deleted leaves them too:
+so we remove the files ourselves, and then the row.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -18,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unlearning
+from ledger import durable
+from systems.registry import places
 from systems.registry.tracking import client, database_uri, experiment, having
-from unlearning.errors import IntegrityError
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -31,7 +31,11 @@ LOADER = Path(__file__).with_name("pyfunc.py")
 
 def stored_folder(mlruns: Path, model_id: str) -> Path:
     """Give the folder of a stored model, as MLflow lays it out below the experiment's root."""
-    return mlruns / "artifacts" / "models" / model_id / "artifacts"
+    return _models(mlruns) / model_id / "artifacts"
+
+
+def _models(mlruns: Path) -> Path:
+    return places.artifacts(mlruns) / "models"
 
 
 def weights_of(mlruns: Path, model_id: str) -> Path:
@@ -69,18 +73,23 @@ def staging(mlruns: Path) -> Path:
     return mlruns / "staging"
 
 
+def clear_staging(mlruns: Path) -> None:
+    """Remove what was put together there."""
+    durable.remove_folder(staging(mlruns), within=mlruns)
+
+
 @contextlib.contextmanager
 def _staged(mlruns: Path, weights: Path, recipe: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """Give the files their stored names; MLflow keeps the names that it is given."""
     folder = staging(mlruns)
-    shutil.rmtree(folder, ignore_errors=True)
+    clear_staging(mlruns)
     folder.mkdir()
     try:
         _link_or_copy(weights, folder / WEIGHTS)
         (folder / "recipe.json").write_text(json.dumps(recipe, sort_keys=True))
         yield {"weights": str(folder / WEIGHTS), "recipe": str(folder / "recipe.json")}
     finally:
-        shutil.rmtree(folder)
+        clear_staging(mlruns)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
@@ -119,18 +128,15 @@ def _signature(recipe: Mapping[str, Any]) -> ModelSignature:
 
 
 def erase_stored(mlruns: Path, model_id: str) -> None:
-    """Remove a stored model, its files and its row; what is gone already is passed over."""
+    """Remove a stored model, its files and its row; what is gone already is passed over.
+
+    The files first, by ourselves: as long as the row stands, what was cut short is done again.
+    MLflow's garbage collection would delete wherever its rows say, and every run that somebody
+    marked as deleted along with it.
+    """
+    durable.remove_folder(stored_folder(mlruns, model_id).parent, within=_models(mlruns))
     with _gone_already():
-        client(mlruns).delete_logged_model(model_id)
-    with _gone_already():
-        _collect(mlruns, model_id)
-    folder = stored_folder(mlruns, model_id).parent
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise IntegrityError(
-            f"stored model {model_id}: files remain after erasure, expected none; "
-            "remove its folder in the artifact store by hand and try again"
-        )
+        _delete_row(mlruns, model_id)
 
 
 @contextlib.contextmanager
@@ -144,11 +150,9 @@ def _gone_already() -> Iterator[None]:
             raise
 
 
-def _collect(mlruns: Path, model_id: str) -> None:
-    """Call MLflow's own command in this process; as a process of its own it takes 8 seconds."""
-    from mlflow.cli import gc
+def _delete_row(mlruns: Path, model_id: str) -> None:
+    """Delete a row, which the client would only mark; MLflow's `gc` calls this too."""
+    from mlflow.tracking._tracking_service.utils import _get_store
 
-    uri = database_uri(mlruns)
-    where = ["--backend-store-uri", uri, "--tracking-uri", uri]
-    with contextlib.redirect_stdout(io.StringIO()):
-        gc.main([*where, "--logged-model-ids", model_id], standalone_mode=False)
+    rows: Any = _get_store(database_uri(mlruns))  # type: ignore[no-untyped-call]
+    rows._hard_delete_logged_model(model_id)

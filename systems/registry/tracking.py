@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from urllib.parse import quote
 
+from systems.registry import places
+from systems.registry.places import EXPERIMENT
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import InfrastructureError, UsageError
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Metric
 
-EXPERIMENT = "lethe"
 KEY = "lethe.key"
 # Without this the run table opens in the view made for prompts and traces.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -60,7 +62,7 @@ def outside(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
         try:
             return work(*args, **kwargs)
-        except (MlflowException, SQLAlchemyError, OSError) as problem:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as problem:
             first = (str(problem).splitlines() or ["no reason given"])[0]
             raise RegistryUnavailable(
                 f"model registry: {work.__name__} failed, got {type(problem).__name__}: {first}; "
@@ -87,13 +89,15 @@ def client(mlruns: Path) -> MlflowClient:
     mlruns.mkdir(parents=True, exist_ok=True)
     if not os.access(mlruns, os.W_OK):
         raise PermissionError(f"{mlruns.name} is read-only")
-    return _client(database_uri(mlruns))
+    return _client(mlruns.resolve())
 
 
 @lru_cache(maxsize=8)
-def _client(uri: str) -> MlflowClient:
+def _client(mlruns: Path) -> MlflowClient:
     from mlflow import MlflowClient
 
+    places.settle(mlruns)
+    uri = database_uri(mlruns)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -102,8 +106,10 @@ def experiment(mlruns: Path) -> str:
     found = client(mlruns).get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
-    artifacts = (mlruns / "artifacts").resolve().as_uri()
-    return str(client(mlruns).create_experiment(EXPERIMENT, artifacts, EXPERIMENT_TAGS))
+    root = places.artifacts(mlruns).resolve().as_uri()
+    made = str(client(mlruns).create_experiment(EXPERIMENT, root, EXPERIMENT_TAGS))
+    places.settle(mlruns)  # MLflow's own first experiment, which it puts where we happen to be
+    return made
 
 
 def having(tags: Mapping[str, str], name: str | None = None) -> str:

@@ -7,7 +7,6 @@ is ever removed that was not made here, and an `init` that failed or was killed 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -101,7 +100,7 @@ def begun(ws: Workspace) -> Beginning | None:
 
 def finish(ws: Workspace) -> None:
     """The workspace is whole: from here on nothing of it is undone."""
-    durable.remove(ws.beginning)
+    durable.remove_file(ws.beginning, within=ws.root)
 
 
 def undo(ws: Workspace, past: Beginning) -> None:
@@ -109,37 +108,39 @@ def undo(ws: Workspace, past: Beginning) -> None:
 
     What was put into DVC's cache or remote is the caller's to remove, before.
     """
-    durable.remove(ws.log)  # first: without its keys nobody could open it
+    durable.remove_file(ws.log, within=ws.root)  # first: without its keys nobody could open it
     for name in _WELCOME:
         if name != ws.records.name:
-            _restore_folder(ws.root / name, past.there.get(name))
+            _restore_folder(ws, name, past.there.get(name))
     for name in _FILES:
-        _restore_file(ws.root / name, past.before.get(name))
+        _restore_file(ws, name, past.before.get(name))
     kept = past.there.get(ws.records.name, [])
-    _empty(ws.records, [*kept, ws.beginning.name, "lock"])
+    _empty(ws, ws.records, [*kept, ws.beginning.name, "lock"])
     finish(ws)
-    _restore_folder(ws.records, past.there.get(ws.records.name))
+    _restore_folder(ws, ws.records.name, past.there.get(ws.records.name))
     for folder in (ws.root, *ws.root.parents)[: past.made_above]:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        durable.remove_empty_folder(folder)
 
 
-def _restore_folder(folder: Path, held: list[str] | None) -> None:
+def _restore_folder(ws: Workspace, name: str, held: list[str] | None) -> None:
     if held is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        durable.remove_folder(ws.root / name, within=ws.root)
     else:
-        _empty(folder, held)
+        _empty(ws, ws.root / name, held)
 
 
-def _empty(folder: Path, but: list[str]) -> None:
+def _empty(ws: Workspace, folder: Path, but: list[str]) -> None:
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name not in but:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            whole = path.is_dir() and not path.is_symlink()
+            remove = durable.remove_folder if whole else durable.remove_file
+            remove(path, within=ws.root)
 
 
-def _restore_file(path: Path, text: str | None) -> None:
+def _restore_file(ws: Workspace, name: str, text: str | None) -> None:
+    path = ws.root / name
     if text is None:
-        path.unlink(missing_ok=True)
+        durable.remove_file(path, within=ws.root)
     else:
         content = text.encode(errors="surrogateescape")
         if not path.is_file() or path.read_bytes() != content:

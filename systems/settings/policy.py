@@ -90,7 +90,13 @@ def _ladder(value: object, name: str) -> tuple[Rung, ...]:
         raise PolicyError(
             f"{name}: ladder: got {text_at(value)}, expected a list of methods in the order to try"
         )
-    return tuple(_rung(item, f"{name}: ladder[{i}]") for i, item in enumerate(value))
+    rungs = tuple(_rung(item, f"{name}: ladder[{i}]") for i, item in enumerate(value))
+    if rungs[-1].method not in EXACT:
+        raise PolicyError(
+            f"{name}: ladder: ends in {rungs[-1].method}, expected {' or '.join(sorted(EXACT))} as "
+            "its last rung: where no approximate method passes, only lineage can show forgetting"
+        )
+    return rungs
 
 
 def _rung(value: object, where: str) -> Rung:

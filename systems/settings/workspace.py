@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable
+from unlearning.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+PLACES = (
+    *("params", "policy", "dvc", "cache", "data_file", "data", "shards", "remote", "keys"),
+    *("records", "log", "evidence", "artifacts", "bank", "candidates", "mlruns", "database"),
+)
+"""What must lie in the workspace itself: what is removed or written, it and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,19 @@ class Workspace:
     def at(path: Path | str) -> Workspace:
         """Take a folder, which need not exist yet, as a workspace."""
         return Workspace(Path(path).expanduser().resolve())
+
+    def require_whole(self) -> None:
+        """Refuse a workspace with a place that is a link out of it: a copy of it would share that.
+
+        What a copy does to such a place, it does to the original.
+        """
+        for place in (getattr(self, name) for name in PLACES):
+            if place.exists() and not place.resolve().is_relative_to(self.root):
+                raise UsageError(
+                    f"{place.relative_to(self.root)}: is a link out of the workspace, expected the "
+                    "file or folder itself, so that a copy shares nothing with its original: put "
+                    "it here, or mount it here"
+                )
 
     @property
     def params(self) -> Path:
@@ -48,6 +68,11 @@ class Workspace:
     def dvc(self) -> Path:
         """DVC's own folder: configuration, cache, temporary files."""
         return self.root / ".dvc"
+
+    @property
+    def cache(self) -> Path:
+        """DVC's objects."""
+        return self.dvc / "cache"
 
     @property
     def dvcignore(self) -> Path:
@@ -158,6 +183,11 @@ class Workspace:
     def mlruns(self) -> Path:
         """MLflow's folder."""
         return self.root / "mlruns"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's runs and versions."""
+        return self.mlruns / "mlflow.db"
 
 
 @contextmanager

@@ -18,10 +18,12 @@ from unlearning.errors import UsageError
 class Opened:
     """A workspace that is open; what is read from it is read once, and kept as long as this value.
 
-    kept: what is dear to compute (the decoded data, what a run is judged on), under its key.
+    reading: nothing is written, and no lock is needed. kept: what is dear to compute (the decoded
+    data, what a run is judged on), under its key.
     """
 
     root: str
+    reading: bool = False
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -32,7 +34,7 @@ class Opened:
     @cached_property
     def ledger(self) -> Ledger:
         """Its ledger."""
-        return Ledger.open(self.ws.records, self.ws.keys)
+        return Ledger.open(self.ws.records, self.ws.keys, read_only=self.reading)
 
     @cached_property
     def params(self) -> Params:
@@ -48,6 +50,7 @@ def opened(root: str) -> Opened:
     ws = Workspace.at(root)
     if not ws.records.is_dir():
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
+    ws.require_whole()
     found = Opened(str(ws.root))
     if ws.log.is_file():
         check_standing(ws, found.ledger)

@@ -14,9 +14,11 @@ from tasks.extract import restricted_ids
 from tasks.running import progress
 from tasks.running.opened import Opened
 from tasks.running.run import Run
+from tasks.running.vouching import named, vouch
 from unlearning import networks
+from unlearning.bank.files import bank_complete
 from unlearning.bank.shadow_training import Spread
-from unlearning.bank.shadows import Bank, BankPlan, bank_complete, build_bank, load_bank
+from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
 from unlearning.gates.forgetting import Forgetting
@@ -96,9 +98,8 @@ def bank_plan(at: Opened, recipe: Recipe) -> BankPlan:
 
 def ensure_bank(at: Opened, recipe: Recipe) -> Path:
     """Give the folder of the bank, built or completed if it has to be."""
-    plan = bank_plan(at, recipe)
-    folder = at.ws.bank / plan.key
-    if bank_complete(folder):
+    plan, folder = bank_plan(at, recipe), finished_bank(at, recipe)
+    if folder:
         return folder
     parts = parts_of(at)
     return build_bank(
@@ -109,7 +110,20 @@ def ensure_bank(at: Opened, recipe: Recipe) -> Path:
         progress=progress.models,
         spread=_spread(at.params.bank.cluster),
         restricted=np.array(restricted_ids(at), dtype=np.str_),
+        seal=partial(vouch, at),
     )
+
+
+def finished_bank(at: Opened, recipe: Recipe) -> Path | None:
+    """Give the folder of the present data version's bank, None unless it is complete.
+
+    IntegrityError if it is not the one that the log vouches for.
+    """
+    folder = at.ws.bank / bank_plan(at, recipe).key
+    if not bank_complete(folder):
+        return None
+    named(at, folder)
+    return folder
 
 
 def _spread(cluster: str | None) -> Spread | None:
@@ -122,14 +136,14 @@ def _spread(cluster: str | None) -> Spread | None:
 
 def bank_state(at: Opened, recipe: Recipe) -> BankState | None:
     """Say what became of the present data version's bank; None if there is none yet."""
-    folder = at.ws.bank / bank_plan(at, recipe).key
-    if not bank_complete(folder):
+    folder = finished_bank(at, recipe)
+    if folder is None:
         return None
     gates = gates_of(load_policy(at.ws.policy).gates)
     return state_in(folder, max(g.smallest_bank for g in gates if isinstance(g, Forgetting)))
 
 
-def bank_of(run: Run) -> Bank:
-    """Give the bank of the run's data version."""
-    recipe = networks.load(run.parent().weights).recipe
-    return load_bank(ensure_bank(run.at, recipe))
+def bank_of(run: Run) -> tuple[Bank, dict[str, str]]:
+    """Give the bank of the run's data version, and what evidence names it by."""
+    folder = ensure_bank(run.at, networks.load(run.parent().weights).recipe)
+    return load_bank(folder), named(run.at, folder)

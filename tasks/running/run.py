@@ -7,7 +7,6 @@ entries of our own log. A run that was killed goes on when the same requests are
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tasks import adopt
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, digest_of, sha256_hex
+from unlearning.errors import IntegrityError
 
 FORGET_SET = "forget.sealed"
 
@@ -95,7 +95,14 @@ class Run:
     def parent(self) -> ModelVersion:
         """Give the champion that the run began with, and unlearns from."""
         begun = self.done("begun") or {}
-        return models.version(self.at.ws.mlruns, self.at.params.model.name, begun["parent"])
+        found = models.version(self.at.ws.mlruns, self.at.params.model.name, begun["parent"])
+        if found.sha256 != begun["parent_sha256"]:
+            raise IntegrityError(
+                f"version {found.version}: is registered as {found.sha256[:16]}, expected "
+                f"{begun['parent_sha256'][:16]}, with which {self.ref} began: restore mlruns/ "
+                "from your backup"
+            )
+        return found
 
 
 def ladder(run: Run) -> tuple[Rung, ...]:
@@ -147,4 +154,4 @@ def sweep(at: Opened) -> None:
     """Remove the folders of finished runs; a crash may have left the last one's."""
     for folder in at.ws.candidates.glob("run-*"):
         if at.ledger.log.find(f"{folder.name}/finished"):
-            shutil.rmtree(folder)
+            durable.remove_folder(folder, within=at.ws.candidates)

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -123,23 +122,9 @@ def make_lethe(
         folder, source = tmp_path_factory.mktemp(name), source or template
         root = folder / "workspace"
         shutil.copytree(source, root)
-        _relocate(root / "mlruns" / "mlflow.db", str(source), str(root))
         return Lethe(root, folder / "tmp", context)
 
     return make
-
-
-def _relocate(database: Path, old: str, new: str) -> None:
-    """Change the absolute addresses that MLflow writes, to which a copy would go on writing."""
-    places = {
-        "experiments": "artifact_location",
-        "runs": "artifact_uri",
-        "logged_models": "artifact_location",
-        "model_versions": "storage_location",
-    }
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        for table, column in places.items():
-            connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (old, new))
 
 
 @pytest.fixture

@@ -288,3 +288,29 @@ def read_only(root: Path) -> list[str]:
     if not shutil.which("unshare") or subprocess.run([*prefix, "true"], check=False).returncode:
         pytest.skip("needs the right to mount")
     return prefix
+
+
+def test_a_bank_whose_answers_were_turned_around_judges_nobody(lethe: Lethe) -> None:
+    """A shadow's logits are reversed, and the index made to fit: the log names another one."""
+    from unlearning.bank.files import readable, write_arrays, write_index
+
+    (bank,) = (lethe.root / "artifacts" / "bank").iterdir()
+    index, shadow = (bank / "bank.json").read_bytes(), bank / "shadow-003.safetensors"
+    arrays = readable(shadow)
+    assert arrays is not None
+    write_arrays(shadow, {**arrays, "logits": -arrays["logits"]})
+    request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
+    assert_one_line(lethe("plan", request, code=ALARM), bank.name, "shadow-003")
+    write_index(bank, json.loads(index))
+    assert_one_line(lethe.forget(request, code=ALARM), bank.name, "lethe train --shadows")
+    hints = {c["name"]: c["hint"] for c in lethe("doctor", code=AGAIN).json["checks"] if c["hint"]}
+    assert list(hints) == ["bank"] and "its index has SHA-256" in hints["bank"]
+
+    bank.rename(lethe.temporary / "aside")
+    lethe("train", "--shadows", "8")
+    assert (bank / "bank.json").read_bytes() != index  # without whoever asked to be forgotten
+    digest = hashlib.sha256((bank / "bank.json").read_bytes()).hexdigest()
+    found = lethe.forget(request).json
+    statement = json.loads((Path(found["evidence"]) / "statement.json").read_text())
+    assert statement["bank"] == {"name": bank.name, "sha256": digest}
+    assert statement["manifest_sha256"] == statement["forget_set"]["manifest"]

@@ -14,7 +14,6 @@ import pytest
 from tests.end_to_end.commandline import Answer, Lethe
 from tests.end_to_end.conftest import MakeLethe
 from tests.end_to_end.driver import AtEntry, AtWrite, mark
-from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import Canary, canary_of, files_below, holding, naming, people_of
 
 KILLED, INCONCLUSIVE, DENIED = -9, 11, 12
@@ -199,11 +198,26 @@ def test_killed_on_completion(lethe: Lethe) -> None:
 def test_killed_when_nothing_is_released(lethe: Lethe) -> None:
     """I8: the champion stays, and the request waits again, once."""
     request, _ = person_in(lethe)
-    only = {**CHEAP, "ladder": CHEAP["ladder"][:1]}
+    words = (request, "--method", "finetune")
     for step in ("sealed", "accepted-again"):
-        lethe.forget(request, policy=only, code=KILLED, killer=AtEntry(step, logged=True))
-    found = lethe.forget(request, policy=only, code=INCONCLUSIVE).json
+        lethe.forget(*words, code=KILLED, killer=AtEntry(step, logged=True))
+    found = lethe.forget(*words, code=INCONCLUSIVE).json
     assert found["states"] == {request: "accepted"}
     assert [mark(entry["key"]) for entry in lethe.entries()].count("accepted-again") == 1
     assert [v["version"] for v in lethe("list", "versions").json["versions"]] == [1]
     assert lethe.champion()["version"] == found["champion"]["version"] == 1
+
+
+def test_a_release_that_nobody_noted_is_finished_before_another_request(lethe: Lethe) -> None:
+    """Killed between the alias and its entry: no alarm, and nobody learns from the forgotten."""
+    first, second = people_of(lethe.root, "train", 2)
+    canary = canary_of(lethe.root, [first])
+    one, other = (lethe.submit("--subject", person) for person in (first, second))
+    lethe.forget(one, code=KILLED, killer=AtEntry("promoted", logged=False))
+    assert lethe("doctor").json["ok"]
+    assert lethe.forget(other).json["decision"] == "released"
+    assert lethe("show", one).json["state"] == "purging"
+    assert_erased(lethe, canary)
+    marks = [mark(entry["key"]) for entry in lethe.entries()]
+    finished, _ = (n for n, name in enumerate(marks) if name == "finished")
+    assert finished < len(marks) - 1 - marks[::-1].index("begun")

@@ -22,7 +22,8 @@ from prefect.settings import get_current_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from tests.unit import toys
-from unlearning.bank.shadows import BankPlan, build_bank, load_bank, shadow_path
+from unlearning.bank.files import shadow_path
+from unlearning.bank.shadows import BankPlan, build_bank, load_bank
 from unlearning.domain import Examples
 
 distributed = pytest.importorskip("distributed", reason="Lethe's extra `dask` is not installed")

@@ -21,6 +21,8 @@ from PIL import Image
 
 from ledger import durable, keys
 from ledger.domain import Selector
+from ledger.errors import OutsideWorkspace
+from systems.copies import Status
 from systems.data import (
     erasing,
     importing,
@@ -36,7 +38,7 @@ from systems.data import (
 from systems.data.erasing import erase
 from systems.data.importing import import_dataset
 from systems.data.listings import md5, version_of_files
-from systems.data.purging import Status, holds, purge
+from systems.data.purging import holds, purge
 from systems.data.sources import Source
 from systems.settings.params import Params, load_params
 from systems.settings.workspace import Workspace, write_templates
@@ -504,9 +506,47 @@ def test_a_copy_that_cannot_be_removed_remains_and_is_said_to(
     assert holds(ws, ids) == []
 
 
+def test_objects_that_lie_outside_the_workspace_stay(ws: Workspace, tmp_path: Path) -> None:
+    """A cache that was moved away behind a link may be another workspace's too."""
+    erasure = erase(ws, ids_of(ws, 1))
+    (ws.dvc / "cache").rename(tmp_path / "shared")
+    (ws.dvc / "cache").symlink_to(tmp_path / "shared")
+    before = objects(tmp_path / "shared")
+    with pytest.raises(OutsideWorkspace):
+        purge(ws, erasure.replaced)
+    assert objects(tmp_path / "shared") == before
+    with pytest.raises(UsageError, match=r"\.dvc/cache: is a link out of the workspace"):
+        ws.require_whole()
+
+
+def test_a_remote_outside_is_purged_if_the_settings_name_it(offered: Path, tmp_path: Path) -> None:
+    ws, params = fresh(tmp_path / "workspace", url=str(tmp_path / "remote"))
+    import_dataset(ws, Source(str(offered)), params, key=KEY)
+    copies = purge(ws, erase(ws, ids_of(ws, 1)).replaced)
+    assert {copy.where for copy in copies} == {"dvc cache", "dvc remote"}
+    assert all(copy.gone for copy in copies)
+
+
+def test_a_store_that_may_keep_old_versions_is_not_taken_at_its_word(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it no longer lists may live on as an older version: that copy stays on the list."""
+    ids = ids_of(ws, 1)
+    erasure = erase(ws, ids)
+    monkeypatch.setattr(stores, "PLAIN", frozenset())
+    copies = purge(ws, erasure.replaced)
+    assert {copy.status for copy in copies} == {Status.UNVERIFIED}
+    assert {copy.why for copy in copies} == {
+        "local may keep older versions, which cannot be listed from here: look there"
+    }
+    assert holds(ws, ids) == []
+    assert erase(ws, ids).replaced == erasure.replaced
+
+
 PORTS: tuple[tuple[Any, str], ...] = (
     (durable, "write"),
-    (durable, "remove"),
+    (durable, "remove_file"),
+    (durable, "remove_folder"),
     (erasing, "_swap"),
     (erasing, "drop_plan"),
     (versions, "add"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
@@ -13,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from systems.registry import models, store, tracking
-from systems.registry.erasure import ChampionProtected, Copy, erase_version
+from ledger.errors import OutsideWorkspace
+from systems.copies import Copy, Status
+from systems.registry import models, places, store, tracking
+from systems.registry.erasure import ChampionProtected, copies, erase_version
 from systems.registry.models import ModelVersion, StaleChampion
 from systems.registry.tracking import DatasetUse, RegistryUnavailable
 from unlearning.errors import IntegrityError, UsageError
@@ -193,8 +197,8 @@ def test_erasure_leaves_no_file_of_the_version_and_keeps_the_run(mlruns, tmp_pat
     weights = tmp_path / "w.safetensors"
     save(build(RECIPE), weights)
     made = models.register(mlruns, NAME, weights, dataclasses.asdict(RECIPE), {}, run)
-    where = made.weights.relative_to(mlruns).as_posix()
-    assert erase_version(mlruns, NAME, 1) == [Copy(where, "weights of version 1", "erased")]
+    gone = Copy("model registry", "weights of version 1", Status.REMOVED)
+    assert erase_version(mlruns, NAME, 1) == [gone]
     assert stored_weights(mlruns) == []
     assert not made.weights.parents[2].exists()
     assert models.versions(mlruns, NAME) == ()
@@ -210,7 +214,7 @@ def test_the_champion_is_not_erased(mlruns, make_version) -> None:
     assert len(stored_weights(mlruns)) == 1
 
 
-@pytest.mark.parametrize("step", ["_collect", "shutil.rmtree"])
+@pytest.mark.parametrize("step", ["_delete_row", "durable.remove_folder"])
 def test_an_erasure_cut_short_is_finished_by_the_next(
     mlruns, make_version, monkeypatch, step
 ) -> None:
@@ -224,16 +228,116 @@ def test_an_erasure_cut_short_is_finished_by_the_next(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(f"systems.registry.store.{step}", die)
         erase_version(mlruns, NAME, 1)
-    assert [copy.status for copy in erase_version(mlruns, NAME, 1)] == ["erased"]
+    assert [copy.status for copy in erase_version(mlruns, NAME, 1)] == [Status.REMOVED]
     assert stored_weights(mlruns) == []
 
 
 def test_another_version_with_the_same_bytes_is_reported(mlruns, make_version) -> None:
     make_version(1, **{"lethe.run": "r1"})
     kept = make_version(1, **{"lethe.run": "r2"})
-    statuses = {copy.where: copy.status for copy in erase_version(mlruns, NAME, 1)}
-    assert statuses.pop(kept.weights.relative_to(mlruns).as_posix()) == "remains"
-    assert list(statuses.values()) == ["erased"]
+    erased, remaining = erase_version(mlruns, NAME, 1)
+    assert erased.gone
+    assert remaining.status is Status.REMAINS
+    assert remaining.what == kept.weights.relative_to(mlruns).as_posix()
+    assert copies(mlruns, {kept.sha256}) == [remaining]
+    assert copies(mlruns, {kept.sha256}, apart=[kept.weights]) == []
+
+
+def test_what_somebody_else_marked_as_deleted_is_not_collected_too(mlruns, make_version) -> None:
+    """A run that a colleague deleted in MLflow can be restored there, whatever we erase."""
+    make_version(1)
+    theirs = tracking.start_run(mlruns, "theirs", key="theirs")
+    tracking.client(mlruns).delete_run(theirs)
+    erase_version(mlruns, NAME, 1)
+    tracking.client(mlruns).restore_run(theirs)
+    assert tracking.client(mlruns).get_run(theirs).info.lifecycle_stage == "active"
+
+
+def test_a_version_whose_address_leads_elsewhere_takes_nothing_along(
+    mlruns, make_version, tmp_path
+) -> None:
+    theirs = tmp_path / "theirs" / "artifacts"
+    theirs.mkdir(parents=True)
+    made = make_version(1)
+    database = mlruns / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE model_versions SET source = 'models:/../../../theirs'")
+    with pytest.raises(OutsideWorkspace):
+        erase_version(mlruns, NAME, 1)
+    assert theirs.exists() and made.weights.exists()
+
+
+# Places
+
+
+@pytest.fixture
+def elsewhere(mlruns, make_version, tmp_path) -> Path:
+    """A copy of a registry with a version that serves and a run with an artifact."""
+    run = tracking.start_run(mlruns, "forget", key="r1")
+    note = tmp_path / "note.html"
+    note.write_text("<p>")
+    tracking.log(mlruns, run, artifacts=[note])
+    make_version(1)
+    make_version(2)
+    models.promote(mlruns, NAME, 2, expected_parent=None)
+    copy = tmp_path / "copy" / "mlruns"
+    shutil.copytree(mlruns, copy)
+    return copy
+
+
+def addresses(mlruns: Path) -> list[str]:
+    """Give every place that the database names."""
+    tables = {
+        "experiments": "artifact_location",
+        "runs": "artifact_uri",
+        "logged_models": "artifact_location",
+        "model_versions": "storage_location",
+    }
+    with closing(sqlite3.connect(mlruns / "mlflow.db")) as connection:
+        rows = [
+            connection.execute(f"SELECT {column} FROM {table}") for table, column in tables.items()
+        ]
+        return [str(place) for found in rows for (place,) in found]
+
+
+def test_an_erasure_in_a_copy_leaves_the_original_as_it_was(mlruns, elsewhere) -> None:
+    before = {path: path.read_bytes() for path in mlruns.rglob("*") if path.is_file()}
+    erase_version(elsewhere, NAME, 1)
+    assert len(stored_weights(elsewhere)) == 1
+    assert {path: path.read_bytes() for path in mlruns.rglob("*") if path.is_file()} == before
+
+
+def test_every_address_of_a_copy_is_its_own(mlruns, elsewhere) -> None:
+    assert all(place.startswith(mlruns.as_uri()) for place in addresses(mlruns))
+    models.versions(elsewhere, NAME)
+    assert all(place.startswith(elsewhere.as_uri()) for place in addresses(elsewhere))
+    assert len(addresses(elsewhere)) == len(addresses(mlruns)) == 7
+
+
+def test_mlflows_own_client_finds_all_in_a_registry_that_was_moved(
+    mlruns, elsewhere, tmp_path, rng
+) -> None:
+    import mlflow.pyfunc
+
+    shutil.rmtree(mlruns)
+    models.versions(elsewhere, NAME)
+    client = tracking.client(elsewhere)
+    [run] = client.search_runs([tracking.experiment(elsewhere)])
+    assert [found.path for found in client.list_artifacts(run.info.run_id)] == ["note.html"]
+    mlflow.set_tracking_uri(tracking.database_uri(elsewhere))
+    mlflow.set_registry_uri(tracking.database_uri(elsewhere))
+    images = rng.integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    served = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    assert served.predict(images).shape == (5, 10)
+    mlflow.artifacts.download_artifacts(f"models:/{NAME}/1", dst_path=str(tmp_path / "fetched"))
+    assert list((tmp_path / "fetched").rglob("*.safetensors"))
+
+
+def test_a_settled_database_is_not_written(mlruns, elsewhere) -> None:
+    places.settle(elsewhere)
+    before = (elsewhere / "mlflow.db").read_bytes()
+    places.settle(elsewhere)
+    assert (elsewhere / "mlflow.db").read_bytes() == before
 
 
 # Runs

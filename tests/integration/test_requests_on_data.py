@@ -14,6 +14,7 @@ from flows.cli import commands, queries
 from ledger import keys
 from ledger.domain import Selector, State
 from systems.compute import producing
+from systems.copies import Copy, Status
 from systems.data import importing, loading, versions
 from systems.data.erasing import erase as erase_data
 from systems.data.sources import Columns, Source
@@ -44,7 +45,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
     key = keys.shard_key(ws.keys)
     importing.import_dataset(ws, source, load_params(ws.root), key=key)
-    body = {"data_version": versions.data_version(ws)}
+    body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
     opened(str(ws.root)).ledger.record("initialised", body, key="initialised", now=utc_now())
     return ws.root
 
@@ -331,22 +332,25 @@ def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
     late = at.ws.root, Selector("subject", (jane,)), "2026-06-20T12:00+00:00", "gdpr", None
     refs = [commands.submit(*words)["request"] for words in (late, early)]
     run = erase(at, refs[0])
-    tagged = {f"{purge.TAINTED}{run.ref}": "2026-06-30T00:00:00+00:00"}
-    old = SimpleNamespace(version=1, tags=tagged, aliases=())
-    monkeypatch.setattr(purge.models, "versions", lambda *_: [old])
-    assert purge._kept_until(run.at, old).date().isoformat() == "2026-07-10"
+    first = purge.Release(1, "a", None, None, datetime(2026, 6, 1, tzinfo=UTC))
+    release = purge.Release(2, "b", 1, run.ref, datetime(2026, 6, 30, tzinfo=UTC))
+    monkeypatch.setattr(purge, "releases", lambda entries: (first, release))
+    stored = [SimpleNamespace(version=1, weights=Path("weights"), aliases=())]
+    monkeypatch.setattr(purge.models, "versions", lambda *_: list(stored))
     erased: list[int] = []
 
-    def erase_version(mlruns: object, name: str, number: int) -> None:
+    def erase_version(mlruns: object, name: str, number: int) -> list[Copy]:
         erased.append(number)
-        old.tags.clear()
+        stored.clear()
+        return [Copy("model registry", "version 1", Status.REMOVED)]
 
     monkeypatch.setattr(purge, "erase_version", erase_version)
     monkeypatch.setattr(purge, "utc_now", lambda: datetime(2026, 7, 10, 12, tzinfo=UTC))
     (kept,) = purge.finish_purging(run.at, refs[:1])
-    assert (kept["status"], erased) == ("kept until 2026-07-10", [])
+    assert (kept["status"], kept["until"], erased) == ("kept", "2026-07-10", [])
     monkeypatch.setattr(purge, "utc_now", lambda: datetime(2026, 7, 11, tzinfo=UTC))
-    assert purge.finish_purging(run.at, refs[:1]) == []
+    (gone,) = purge.finish_purging(run.at, refs[:1])
+    assert (gone["status"], gone["what"]) == ("removed", "version 1")
     assert erased == [1]
     assert {run.at.ledger.request(ref).state for ref in refs} == {State.COMPLETE}
     assert list((at.ws.keys / "requests").iterdir()) == []

@@ -1,8 +1,8 @@
 """The shadow bank: models trained on known random halves of the data, and what they answer.
 
 The bank keeps, for each shadow, its logits on every training and holdout example and who was in its
-half, not its weights. It is a folder named by a digest of what it was made from: bank.json, and one
-safetensors file a shadow, so that an interrupted build goes on where it stopped.
+half, not its weights. It is a folder named by a digest of what it was made from (see `files`), so
+that an interrupted build goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -10,14 +10,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
+from unlearning.bank.files import (
+    Seal,
+    bank_complete,
+    read_index,
+    read_shadow,
+    readable,
+    shadow_path,
+    write_arrays,
+    write_index,
+)
 from unlearning.bank.shadow_training import (
     Answers,
     Job,
@@ -102,18 +111,6 @@ def draw_halves(subjects: TextArray, shadows: int, rng: np.random.Generator) -> 
     return np.stack(pairs)
 
 
-def shadow_path(folder: Path, shadow: int) -> Path:
-    """Name a shadow's file."""
-    return folder / f"shadow-{shadow:03d}.safetensors"
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as one safetensors file, whole or not at all."""
-    part = path.with_suffix(".part")
-    save_file(arrays, part)
-    part.replace(path)
-
-
 def build_bank(
     plan: BankPlan,
     splits: tuple[Examples, Examples, Examples],
@@ -123,17 +120,19 @@ def build_bank(
     progress: Callable[[int, int], None],
     spread: Spread | None = None,
     restricted: TextArray = NOBODY,
+    seal: Seal | None = None,
 ) -> Path:
     """Build or complete the bank of `plan` under `root` and give its folder.
 
     splits: train, holdout, test. spread: who trains the shadows, without it `workers` processes.
-    restricted: ids of examples that are in nobody's half, and so count as unseen by all.
-    Only this process writes, so a shadow that is lost on its way costs no more than itself.
+    restricted: ids of examples that are in nobody's half, and so count as unseen by all. seal: is
+    told the index' digest before the bank is complete. Only this process writes, so a shadow that
+    is lost on its way, or that a crash left unreadable, costs no more than itself.
     """
     train_part, holdout, _ = splits
-    folder = root / plan.key
+    folder, job = root / plan.key, job_of(plan, splits, restricted)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [k for k in range(plan.shadows) if not shadow_path(folder, k).exists()]
+    missing = [k for k in range(plan.shadows) if not _there(folder, k, job)]
     finished = itertools.count(plan.shadows - len(missing) + 1)
 
     def keep(shadow: int, answers: Answers) -> None:
@@ -141,10 +140,16 @@ def build_bank(
         progress(next(finished), plan.shadows)
 
     train_all = spread or partial(spread_over_processes, workers=workers)
-    train_all(job_of(plan, splits, restricted), missing, keep)
+    train_all(job, missing, keep)
     ids = np.concatenate([train_part.ids, holdout.ids]).tolist()
-    write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids})
+    write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids}, seal)
     return folder
+
+
+def _there(folder: Path, shadow: int, job: Job) -> bool:
+    """Say whether a shadow was trained before, on the half that it is to be trained on."""
+    answers = readable(shadow_path(folder, shadow))
+    return answers is not None and np.array_equal(answers["seen"], job.seen[shadow])
 
 
 def job_of(
@@ -166,23 +171,10 @@ def job_of(
     )
 
 
-def write_index(folder: Path, index: Mapping[str, object]) -> None:
-    """Write bank.json last: a folder that has it is complete."""
-    part = folder / "bank.part"
-    part.write_text(json.dumps(index))
-    part.replace(folder / "bank.json")
-
-
-def bank_complete(folder: Path) -> bool:
-    """Say whether a bank's folder was finished."""
-    return (folder / "bank.json").is_file()
-
-
 def load_bank(folder: Path) -> Bank:
-    """Read a finished bank."""
-    index = json.loads((folder / "bank.json").read_text())
-    count = index["plan"]["shadows"]
-    parts = [load_file(shadow_path(folder, shadow)) for shadow in range(count)]
+    """Read a finished bank; IntegrityError unless each shadow is the one that its index names."""
+    index = read_index(folder)
+    parts = [read_shadow(folder, shadow, index) for shadow in range(index["plan"]["shadows"])]
     return Bank(
         ids=np.array(index["ids"], dtype=np.str_),
         seen=np.stack([part["seen"] for part in parts]).astype(bool),
@@ -196,22 +188,25 @@ def carries_over(folder: Path, plan: BankPlan) -> bool:
     """Say whether a finished bank differs from `plan` in the data version alone."""
     if not bank_complete(folder):
         return False
-    described = json.loads((folder / "bank.json").read_text())["plan"]
+    described = read_index(folder)["plan"]
     wanted = json.loads(json.dumps(dataclasses.asdict(plan)))
     return {**described, "data_version": None} == {**wanted, "data_version": None}
 
 
-def without_examples(folder: Path, erased: TextArray, plan: BankPlan, root: Path) -> Path:
+def without_examples(
+    folder: Path, erased: TextArray, plan: BankPlan, root: Path, seal: Seal | None = None
+) -> Path:
     """Copy a bank without the columns of erased examples, under the key of `plan`.
 
-    The shadows themselves are not trained again: what remains are answers about other examples.
+    seal: is told the digest before the copy is complete. The shadows themselves are not trained
+    again: what remains are answers about other examples.
     """
-    index = json.loads((folder / "bank.json").read_text())
+    index = read_index(folder)
     keep = ~np.isin(np.array(index["ids"], dtype=np.str_), erased)
     target = root / plan.key
     target.mkdir(parents=True, exist_ok=True)
     for shadow in range(plan.shadows):
-        arrays = load_file(shadow_path(folder, shadow))
+        arrays = read_shadow(folder, shadow, index)
         kept = {key: arrays[key][keep] for key in ("logits", "seen")}
         write_arrays(shadow_path(target, shadow), {**arrays, **kept})
     ids = [example for example, stays in zip(index["ids"], keep, strict=True) if stays]
@@ -221,7 +216,7 @@ def without_examples(folder: Path, erased: TextArray, plan: BankPlan, root: Path
         "derived_from": folder.name,
         "columns_built": index.get("columns_built", len(index["ids"])),
     }
-    write_index(target, described)
+    write_index(target, described, seal)
     return target
 
 

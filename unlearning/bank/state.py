@@ -5,10 +5,10 @@ Erased people's columns go, but the shadows themselves are not trained again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlearning.bank.files import read_index
 from unlearning.bank.shadows import Bank, load_bank
 
 LARGEST_ERASED = 1 - 2**-0.5
@@ -71,5 +71,5 @@ def _reason(erased: float, unseen: int, shadows: int, smallest: int) -> str | No
 
 def state_in(folder: Path, smallest: int) -> BankState:
     """Read a finished bank and say what became of it."""
-    index = json.loads((folder / "bank.json").read_text())
+    index = read_index(folder)
     return state_of(load_bank(folder), index.get("columns_built", len(index["ids"])), smallest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,8 +30,8 @@ LIGHT = {"ledger": {"unlearning.errors", "unlearning.digests"}}
 """Light modules that a layer may import beyond its door: there is one home for what they hold."""
 
 OURS = {"unlearning", "ledger", "systems", "tasks", "flows", "benchmarks"}
-SHARED_SYSTEM = "settings"
-"""The one package of systems that the others may know."""
+SHARED_BY_SYSTEMS = {"settings", "copies"}
+"""What the packages of systems may all know: the workspace, and the form of a copy."""
 
 MOST_MODULES = 20
 """At the top of one folder: more cannot be taken in at a glance."""
@@ -87,6 +88,35 @@ def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
     return ".".join([*kept, node.module] if node.module else kept)
 
 
+REMOVALS = {"rmtree", "unlink", "rmdir", "removedirs"}
+"""Whatever removes files or folders; `os.remove` is named in full, lists have a remove too."""
+THE_DOOR = "ledger.durable"
+
+
+def removals(source: str) -> list[str]:
+    """What a module's source calls to remove something from the disk."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    called = (call.func for call in calls)
+    names = [f.attr if isinstance(f, ast.Attribute) else dotted_name(f) or "" for f in called]
+    direct = [name for name in names if name in REMOVALS]
+    return direct + ["os.remove" for _ in re.finditer(r"\bos\.remove\(", source)]
+
+
+def test_nothing_is_removed_but_through_the_one_door() -> None:
+    """It asks for the folder that may not be left; a benchmark's own folders are its own."""
+    product = [(name, file) for name, file in modules() if not name.startswith("benchmarks")]
+    found = {name: removals(file.read_text()) for name, file in product if name != THE_DOOR}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["path.unlink()", "shutil.rmtree(p)", "from os import rmdir\nrmdir(p)", "os.remove(p)"],
+)
+def test_a_planted_removal_is_found(source: str) -> None:
+    assert removals(source)
+
+
 def dotted_name(node: ast.AST) -> str | None:
     """`a.b.c` for the attribute of an attribute of a name, None for anything else."""
     if isinstance(node, ast.Name):
@@ -138,7 +168,7 @@ def other_system(module: str, name: str) -> bool:
     """Whether a module of one outside system imports from another one's package."""
     own, other = module.split("."), name.split(".")
     both = own[0] == other[0] == "systems" and len(own) > 1 and len(other) > 1
-    return both and other[1] not in (own[1], SHARED_SYSTEM)
+    return both and other[1] not in {own[1], *SHARED_BY_SYSTEMS}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

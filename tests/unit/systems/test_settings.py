@@ -208,6 +208,7 @@ def test_a_policy_is_its_ladder_its_gates_and_the_digest_of_its_bytes(tmp_path: 
         ("method: famr", "method: famr\n    access: forget", "ladder[0]: unknown key 'access'"),
         ("settings: {epochs: 3}", "settings: 3", "ladder[0].settings: got 3"),
         ("attempts: 2", "attempts: 0", "attempts: got 0, expected a whole number from 1"),
+        ("  - method: retrain\n", "", "ladder: ends in famr, expected retrain as its last rung"),
         ("attempts: 2", "tries: 2", "unknown key 'tries'"),
     ],
 )

@@ -35,7 +35,7 @@ POLICY: dict[str, Any] = {
         "limits_by_size": [{"examples": 100, "holdout": 250, "auc": 0.6, "tail": 0.15, "fpr": 0.05}]
     },
 }
-LADDER = [{"method": "finetune"}]
+LADDER = [{"method": "retrain"}]
 ROOT = Path(__file__).parents[4]
 IN_FORM = {**POLICY, "deployed": {"forms": ["int8"]}}
 IN_ONNX = {**POLICY, "deployed": {"forms": ["onnx"]}}

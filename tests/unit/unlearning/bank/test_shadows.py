@@ -11,15 +11,14 @@ import pytest
 from tests.unit import toys
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.loss import Loss
+from unlearning.bank.files import Seal, bank_complete, shadow_path
 from unlearning.bank.null_band import null_band
 from unlearning.bank.shadows import (
     BankPlan,
-    bank_complete,
     build_bank,
     carries_over,
     draw_halves,
     load_bank,
-    shadow_path,
     without_examples,
 )
 from unlearning.domain import Group, Outputs, ShadowOutputs
@@ -28,10 +27,14 @@ from unlearning.errors import IntegrityError, UsageError
 PLAN = BankPlan(data_version="v1", recipe=toys.RECIPE, training=toys.TRAINING, shadows=4, seed=3)
 
 
-def build(root: Path, plan: BankPlan = PLAN) -> tuple[Path, list[tuple[int, int]]]:
+def build(
+    root: Path, plan: BankPlan = PLAN, seal: Seal | None = None
+) -> tuple[Path, list[tuple[int, int]]]:
     split, seen = toys.split(), []
     parts = (split.retain, split.holdout, split.test)
-    folder = build_bank(plan, parts, root, workers=1, progress=lambda *at: seen.append(at))
+    folder = build_bank(
+        plan, parts, root, workers=1, progress=lambda *at: seen.append(at), seal=seal
+    )
     return folder, seen
 
 
