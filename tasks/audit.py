@@ -53,7 +53,7 @@ def begin(at: Opened, request: str, candidate: Path | None, version: int | None)
     champion, weights = sealed_champion(at), candidate
     if weights is None:
         name = at.params.model.name
-        found = models.version(at.ws.mlruns, name, version) if version else champion
+        found = champion if version is None else models.version(at.ws.mlruns, name, version)
         weights = models.verified(found)
     networks.load(weights, recipe_of(at))
     held_ids(at, request)

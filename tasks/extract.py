@@ -18,13 +18,19 @@ from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
 
+ASKED = ("unknown", "alike")
+"""Values of a selector that whoever made the request has to be asked about."""
+
 
 def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
-    """Give the ids that any of the selectors names, by split, and the unknown values."""
+    """Give the ids that any of the selectors names, by split, and the values in question.
+
+    unknown: values to which nothing belongs. alike: values that others of the data look like.
+    """
     found = resolving.resolve_all(ws, selectors)
     parts = {part: {i for one in found for i in getattr(one, part)} for part in SPLITS}
-    unknown = {value for one in found for value in one.unknown}
-    return {**{part: sorted(ids) for part, ids in parts.items()}, "unknown": sorted(unknown)}
+    asked = {name: {v for one in found for v in getattr(one, name)} for name in ASKED}
+    return {name: sorted(ids) for name, ids in (parts | asked).items()}
 
 
 def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> str | None:
@@ -71,6 +77,12 @@ def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
         return (
             f"the selection is all {count} training examples, expected some to be left; "
             "that is not unlearning: retire the model instead"
+        )
+    if ids[TRAIN] and (left := resolving.classes_left(at.ws, ids[TRAIN])) < 2:
+        return (
+            f"the selection leaves examples of {left} class to train on, expected at least 2: a "
+            "network of one class answers nothing, and no gate could pass it: retire the model "
+            "instead"
         )
     return None
 

@@ -28,7 +28,7 @@ from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of, sha256_file
 from unlearning.domain import Examples
-from unlearning.errors import IntegrityError, UsageError
+from unlearning.errors import IntegrityError
 from unlearning.networks import Recipe
 
 TRAINED = "trained"
@@ -105,12 +105,7 @@ def bring(at: Opened, weights: Path, mean: Sequence[float], std: Sequence[float]
     recipe = producing.recipe_for(
         at.params.network, len(parts.classes), parts.train, mean or None, std or None
     )
-    network = networks.load(weights, recipe)
-    if (network.recipe.classes, network.recipe.channels) != (recipe.classes, recipe.channels):
-        raise UsageError(
-            f"weights {weights.name}: made for {network.recipe.classes} classes and "
-            f"{network.recipe.channels} channels, expected {recipe.classes} and {recipe.channels}"
-        )
+    network = producing.brought(weights, recipe, given=bool(mean))
     target = at.ws.artifacts / TRAINED / f"{sha256_file(weights)[:32]}.safetensors"
     sha256 = networks.save(network, target)
     return Trained(target, sha256, 0.0, producing.test_accuracy(target, parts.test))

@@ -8,41 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unlearning import bodies
+from unlearning import bodies, weights
 from unlearning.digests import sha256_file
-from unlearning.errors import IntegrityError, NotSafetensors, UnknownName, UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What is needed to build a network.
-
-    network: a name of NETWORKS or of timm. size: image height and width in pixels.
-    mean, std: per channel, in units of pixel value / 255; they are applied inside the network.
-    """
-
-    network: str
-    classes: int
-    channels: int
-    size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> Recipe:
-        """Read the form that `dataclasses.asdict` writes, JSON's lists included."""
-        listed = {"mean": tuple(values["mean"]), "std": tuple(values["std"])}
-        return Recipe(**{**values, **listed})
+from unlearning.errors import UnknownName, UsageError
+from unlearning.recipe import Recipe as Recipe
+from unlearning.recipe import recipe_in, refuse_other_pictures
 
 
 class Classifier(nn.Module):
@@ -61,9 +40,20 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(recipe.std).reshape(shape), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Give logits (n, classes) for pixels (n, channels, size, size), uint8 or 0..1."""
+        """Give logits (n, classes) for pixels (n, channels, size, size), uint8 or 0..1.
+
+        UsageError where a network that normalises batches is to train on a batch of one.
+        """
         values = pixels / 255 if pixels.dtype == torch.uint8 else pixels
-        logits: Tensor = self.body((values - self.mean) / self.std)
+        try:
+            logits: Tensor = self.body((values - self.mean) / self.std)
+        except ValueError as problem:
+            if not (self.training and len(pixels) == 1):
+                raise
+            raise UsageError(  # batch normalisation has nothing to compare one value with
+                f"network {self.recipe.network}: cannot train on one example alone on pictures of "
+                f"{self.recipe.size} pixels, expected at least two in a batch: forget more at once"
+            ) from problem
         return logits
 
 
@@ -102,7 +92,7 @@ def _timm_body(recipe: Recipe) -> nn.Module:
 
 
 def build(recipe: Recipe, rng: torch.Generator | None = None) -> Classifier:
-    """Build a network with fresh weights.
+    """Build a network with fresh weights; UsageError if there is none for such pictures.
 
     Torch's layers draw their first weights from the global generator, so it is seeded from `rng`
     inside a fork and put back: the caller's global state stays as it was.
@@ -111,7 +101,37 @@ def build(recipe: Recipe, rng: torch.Generator | None = None) -> Classifier:
         seed = 0 if rng is None else int(torch.randint(2**62, (), generator=rng))
         torch.manual_seed(seed)
         make = NETWORKS.get(recipe.network, _timm_body)
-        return Classifier(make(recipe), recipe)
+        try:
+            return Classifier(make(recipe), recipe)
+        except _UNFIT as problem:
+            raise _unfit(recipe, problem) from problem
+
+
+# What torch and timm raise where a network and its pictures do not fit together.
+_UNFIT = (RuntimeError, ValueError, TypeError, AssertionError, ZeroDivisionError, IndexError)
+
+
+def _unfit(recipe: Recipe, problem: Exception) -> UsageError:
+    reason = textwrap.shorten(str(problem), 100) or type(problem).__name__
+    return UsageError(
+        f"network {recipe.network}: does not take pictures of {recipe.size} x {recipe.size} pixels "
+        f"in {recipe.channels} channels ({reason}), expected one that does: give a larger --size, "
+        "or another --network"
+    )
+
+
+def require_fit(recipe: Recipe) -> None:
+    """Raise UsageError unless such a network can be trained on such pictures, tried on two."""
+    network = build(recipe).train()
+    shape = (2, recipe.channels, recipe.size, recipe.size)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            for mode in (True, False):
+                logits = network.train(mode)(torch.zeros(shape))
+                if tuple(logits.shape) != (2, recipe.classes):
+                    raise ValueError(f"it answers {tuple(logits.shape)}")
+    except (*_UNFIT, AttributeError) as problem:
+        raise _unfit(recipe, problem) from problem
 
 
 def save(network: Classifier, path: Path) -> str:
@@ -129,68 +149,29 @@ def _state(network: Classifier) -> dict[str, Tensor]:
     return network.body.state_dict()
 
 
-def load_weights(path: Path) -> tuple[Recipe | None, dict[str, Tensor]]:
-    """Read a safetensors file: the recipe that it carries, if any, and its tensors.
-
-    Raises NotSafetensors for any other format, before a byte of it is interpreted, and
-    IntegrityError for a file that begins as safetensors and is cut short.
-    """
-    if not path.is_file():
-        raise UsageError(f"weights {path.name}: no such file; expected a .safetensors file")
-    _refuse_other_formats(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = (file.metadata() or {}).get("recipe")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as problem:
-        raise IntegrityError(
-            f"weights {path.name}: damaged safetensors file ({problem}); "
-            "expected a complete one; fetch it again"
-        ) from problem
-    return (Recipe.from_dict(json.loads(described)) if described else None), tensors
-
-
-def _refuse_other_formats(path: Path) -> None:
-    """A safetensors file is eight bytes of header length, then JSON; nothing else passes."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    if len(head) < 9 or head[8:9] != b"{":
-        pickled = head[:1] == b"\x80" or head[:2] == b"PK"
-        kind = "a pickle or a PyTorch archive" if pickled else "a file of another format"
-        raise NotSafetensors(
-            f"weights {path.name}: got {kind}, expected safetensors; "
-            "it was not opened, since such files can run code; convert it first"
-        )
-
-
 def load(path: Path, recipe: Recipe | None = None) -> Classifier:
-    """Read a network; `recipe` is for files that carry none. Shapes must fit exactly."""
-    carried, tensors = load_weights(path)
-    chosen = carried or recipe
+    """Read a network; UsageError if the tensors are not those that it has.
+
+    recipe: the workspace's, for files that carry none; one that is carried must have its number of
+    classes and channels and its size.
+    """
+    described, tensors = weights.read(path)
+    chosen = recipe_in(described, path.name) or recipe
     if chosen is None:
         raise UsageError(f"weights {path.name}: no recipe inside; name the network with --network")
+    if recipe is not None:
+        refuse_other_pictures(path.name, chosen, recipe)
     network = build(chosen)
-    problems = _misfits(_state(network), {**_counters(network), **tensors})
-    if problems:
+    state, counters = _state(network), _counters(network)
+    if problem := weights.misfit(state, {**counters, **tensors}):
         raise UsageError(
-            f"weights {path.name}: {problems[0]} ({len(problems)} such); "
-            f"expected the tensors of {chosen.network} with {chosen.classes} classes"
+            f"weights {path.name}: {problem}, expected the tensors of {chosen.network} with "
+            f"{chosen.classes} classes"
         )
-    network.body.load_state_dict({**_counters(network), **tensors})
+    network.body.load_state_dict({**counters, **tensors})
     return network.eval()
 
 
 def _counters(network: Classifier) -> dict[str, Tensor]:
     """Batch-norm's step counters: older files lack them and inference does not read them."""
     return {k: v for k, v in _state(network).items() if k.endswith("num_batches_tracked")}
-
-
-def _misfits(expected: dict[str, Tensor], got: dict[str, Tensor]) -> list[str]:
-    missing = [f"tensor {key} is missing" for key in expected.keys() - got.keys()]
-    extra = [f"tensor {key} is not expected" for key in got.keys() - expected.keys()]
-    shapes = [
-        f"tensor {key} has shape {tuple(got[key].shape)}, not {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in got and got[key].shape != value.shape
-    ]
-    return sorted(missing) + sorted(extra) + shapes

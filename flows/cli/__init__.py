@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli import output, problems
+from flows.cli.options import refuse_repeated
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import UsageError
 
@@ -129,7 +130,7 @@ def init(
     batch_size: Annotated[int | None, typer.Option(help="Examples in a batch.")] = None,
     shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every draw.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Training examples at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Training examples at most.")] = None,
     suppression: Annotated[Path | None, typer.Option(help="Another's suppression.jsonl.")] = None,
     suppression_key: Annotated[Path | None, typer.Option(help="The key of that list.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
@@ -163,11 +164,14 @@ def submit(
     example: Annotated[list[str] | None, typer.Option(help="An example id; repeatable.")] = None,
     subject_file: Annotated[Path | None, typer.Option(help="People, one a line; -: stdin.")] = None,
     example_file: Annotated[Path | None, typer.Option(help="Ids, one a line; -: stdin.")] = None,
-    class_: Annotated[str | None, typer.Option("--class", help="A class name.")] = None,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="A class name; repeatable.")
+    ] = None,
     where: Annotated[str | None, typer.Option(help="COLUMN=VALUE of an attribute.")] = None,
     received_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
     jurisdiction: Annotated[str, typer.Option(help="gdpr, gdpr-de... or ccpa.")] = "gdpr",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
+    as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
 ) -> None:
     """Record a deletion request."""
     from flows.cli import commands
@@ -177,7 +181,9 @@ def submit(
         people = with_ids_of(subject, subject_file, option="--subject-file")
         ids = with_ids_of(example, example_file, option="--example-file")
         selector = commands.selector_of(people, ids, class_, where)
-        found = commands.submit(call.workspace, selector, received_at, jurisdiction, key)
+        found = commands.submit(
+            call.workspace, selector, received_at, jurisdiction, key, as_written=as_written
+        )
         call.exit_code = output.denied(found)
         if call.exit_code:
             typer.echo(f"lethe: request denied: {found['reason']}", err=True)
@@ -443,6 +449,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     words = reordered(sys.argv[1:] if arguments is None else arguments)
     try:
+        refuse_repeated(app, words)
         code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
     except typer.Abort:
         code = 20

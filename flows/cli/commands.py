@@ -15,6 +15,7 @@ from ledger.deadlines import profile_of
 from ledger.domain import Selector, State
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
+from systems.data.texts import KINDS
 from systems.registry import models
 from systems.settings import beginning
 from systems.settings.params import change_params, load_params
@@ -26,6 +27,9 @@ from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
 from tasks.running.records import as_record, utc_now
 from unlearning.errors import InfrastructureError, UsageError
+
+EARLIEST_YEAR = 2000
+"""No request under today's laws was received before; a year such as 0026 is mistyped."""
 
 
 @contextmanager
@@ -73,7 +77,7 @@ def ready(path: Path) -> Iterator[Opened]:
 def selector_of(
     subject: Sequence[str] | None,
     example: Sequence[str] | None,
-    class_: str | None,
+    class_: Sequence[str] | None,
     where: str | None,
 ) -> Selector:
     """Read what is to be forgotten; exactly one way of saying it."""
@@ -87,7 +91,7 @@ def selector_of(
     if example:
         return Selector("example", tuple(example))
     if class_:
-        return Selector("class", (class_,))
+        return Selector("class", tuple(class_))
     column, equals, value = str(where).partition("=")
     if not (column and equals and value):
         raise UsageError("--where: got something else, expected COLUMN=VALUE")
@@ -95,15 +99,26 @@ def selector_of(
 
 
 def submit(
-    path: Path, selector: Selector, received_at: str | None, jurisdiction: str, key: str | None
+    path: Path,
+    selector: Selector,
+    received_at: str | None,
+    jurisdiction: str,
+    key: str | None,
+    *,
+    as_written: bool = False,
 ) -> dict[str, Any]:
-    """Record a request as accepted, or as denied with its reason."""
+    """Record a request as accepted, or as denied with its reason.
+
+    Values that look like one of the data and are none are asked about, unless meant as_written.
+    """
     received = _moment(received_at, profile_of(jurisdiction).zone)
     with working(path) as at:
         from tasks.extract import erasing_run, find, refusal
         from unlearning.domain import SPLITS
 
         ids = find(at.ws, [selector])
+        if ids["alike"] and not as_written:
+            _refuse_alike(len(ids["alike"]), len(selector.values))
         request = at.ledger.submit(
             selector,
             received_at=received,
@@ -123,6 +138,15 @@ def submit(
         return {**as_record(at.ledger.request(request.ref)), "unknown": len(ids["unknown"])}
 
 
+def _refuse_alike(alike: int, count: int) -> None:
+    """A request must not miss what its sender meant; what it named is not shown."""
+    raise UsageError(
+        f"submit: for {alike} of {count} values the data has another that differs only by "
+        f"{KINDS}, expected the data's own way of writing; nothing was recorded: write it so, name "
+        "both, or say --as-written if the other is not meant"
+    )
+
+
 def _moment(text: str | None, zone: ZoneInfo) -> datetime:
     """Read a time; one that names no zone is a time where the law counts its days."""
     if text is None:
@@ -133,7 +157,13 @@ def _moment(text: str | None, zone: ZoneInfo) -> datetime:
         raise UsageError(
             f"--received-at: got {text!r}, expected ISO 8601 such as 2026-01-31T09:00:00Z"
         ) from problem
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    if moment.year < EARLIEST_YEAR or moment.year > utc_now().year + 1:
+        raise UsageError(
+            f"--received-at: got {text!r}, expected a day since {EARLIEST_YEAR} and not in the "
+            "future: correct the year"
+        )
+    return moment
 
 
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:

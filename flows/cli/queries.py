@@ -71,7 +71,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     """List one kind of thing."""
     ws = Workspace.at(path)
     if what == "requests":
-        found = _ledger(ws).requests(_days(due), utc_now())
+        within = _days(due)
+        found = _ledger(ws).requests(within, utc_now())
         return {"requests": [as_record(request) for request in found]}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(ws))
@@ -87,9 +88,9 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
 def _days(due: str | None) -> timedelta | None:
     if due is None:
         return None
-    match = re.fullmatch(r"(\d+)d", due)
+    match = re.fullmatch(r"([0-9]{1,4})d", due)
     if not match:
-        raise UsageError(f"--due: got {due!r}, expected days such as 7d")
+        raise UsageError(f"--due: got {due!r}, expected days such as 7d, 9999d at most")
     return timedelta(days=int(match[1]))
 
 

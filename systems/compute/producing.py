@@ -19,8 +19,14 @@ import torch
 
 from unlearning import networks
 from unlearning.contracts import Method
-from unlearning.domain import Examples, Split
-from unlearning.errors import AttemptFailed, InfrastructureError, IntegrityError, LetheError
+from unlearning.domain import ByteArray, Examples, Split
+from unlearning.errors import (
+    AttemptFailed,
+    InfrastructureError,
+    IntegrityError,
+    LetheError,
+    UsageError,
+)
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
@@ -45,16 +51,27 @@ def recipe_for(
     std: Sequence[float] | None = None,
 ) -> Recipe:
     """Describe a network for these examples; mean and deviation are theirs unless given."""
-    pixels = examples.images.astype(np.float64) / 255
-    axes = (0, 2, 3)
+    means, deviations = _moments(examples.images)
     return Recipe(
         network=network,
         classes=classes,
         channels=examples.images.shape[1],
         size=examples.images.shape[2],
-        mean=tuple(mean or (round(float(m), 4) for m in pixels.mean(axes))),
-        std=tuple(std or (round(max(float(s), 1e-3), 4) for s in pixels.std(axes))),
+        mean=tuple(mean or (round(m, 4) for m in means)),
+        std=tuple(std or (round(max(s, 1e-3), 4) for s in deviations)),
     )
+
+
+def _moments(images: ByteArray) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel, in units of pixel value / 255, without copying it all."""
+    counts = np.zeros((images.shape[1], 256), np.int64)
+    for image in images:
+        for channel, values in enumerate(image):
+            counts[channel] += np.bincount(values.ravel(), minlength=256)
+    values, shares = np.arange(256) / 255, counts / counts.sum(1, keepdims=True)
+    means = shares @ values
+    squares = [share @ (values - mean) ** 2 for share, mean in zip(shares, means, strict=True)]
+    return means.tolist(), np.sqrt(squares).tolist()
 
 
 def generator(seed: int) -> torch.Generator:
@@ -77,6 +94,28 @@ def train_network(
     train(network, examples, training, rng, losses)
     seconds = time.perf_counter() - started
     return Produced(networks.save(network, target), seconds, tuple(losses.values), {})
+
+
+def brought(weights: Path, recipe: Recipe, *, given: bool) -> Classifier:
+    """Read a network from elsewhere; UsageError unless it can be the original of this data.
+
+    recipe: of the data, with the mean and deviation that were `given`, if they were.
+    """
+    network = networks.load(weights, recipe)
+    got = (network.recipe.mean, network.recipe.std)
+    if given and got != (recipe.mean, recipe.std):
+        raise UsageError(
+            f"weights {weights.name}: carries the mean {got[0]} and deviation {got[1]}, and others "
+            "were given, expected one of the two: leave --mean and --std out"
+        )
+    for name, values in network.named_parameters():
+        if not torch.isfinite(values).all():
+            raise UsageError(
+                f"weights {weights.name}: tensor {name.removeprefix('body.')} holds values that "
+                "are no finite numbers, expected a network that works: fetch another"
+            )
+    networks.require_fit(network.recipe)
+    return network
 
 
 class _Losses:

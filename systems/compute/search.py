@@ -94,10 +94,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse a search that tries nothing."""
-        if self.trials < 1 or self.budget <= 0:
+        if self.trials < 1 or not 0 < self.budget < float("inf"):
             raise UsageError(
                 f"tune: got {self.trials} trials and a budget of {self.budget}, expected at least "
-                "1 and above 0"
+                "1 and a number above 0"
             )
 
 

@@ -22,7 +22,7 @@ from systems.data.columns import (
     refuse_alike,
 )
 from systems.data.digits import digits_table
-from systems.data.images import Shape, inspect, shape_of
+from systems.data.forms.pictures import Shape, inspect, shape_of
 from systems.data.sharding import Dataset, schema
 from systems.data.sources import Source, read_source
 from systems.data.sources import source_name as name_of

@@ -24,6 +24,7 @@ from ledger.keys import shard_key
 from systems.data.columns import EXAMPLE, SUBJECT
 from systems.data.reading import parse, verified_shards
 from systems.data.sharding import load_manifest
+from systems.data.texts import look
 from systems.settings.workspace import Workspace
 
 FILE = "index.bin"
@@ -50,6 +51,11 @@ class Index:
     def shards(self, column: str, values: Iterable[str]) -> frozenset[str]:
         """Name the shards that hold any of these subjects or examples."""
         return frozenset(name for value in values for name in self._holding(column, value))
+
+    def shards_alike(self, column: str, values: Iterable[str]) -> frozenset[str]:
+        """Name the shards that hold any of these, or any that looks like one of them."""
+        texts, looks = list(values), [look(value) for value in values]
+        return self.shards(column, [*texts, *looks]) | self.shards(_looks(column), looks)
 
     def all_shards(self, column: str, values: Collection[str]) -> frozenset[str] | None:
         """Name the shards as `shards` does; None if one of the values is in none of them."""
@@ -121,10 +127,19 @@ def _write(ws: Workspace, key: bytes, tables: Mapping[str, pa.Table], kept: Inde
 
 
 def _entries(key: bytes, table: pa.Table, place: int) -> Entries:
-    """Give the digests of a shard's subjects and examples, each once."""
-    found = [_digests(key, column, table[column].unique().to_pylist()) for column in INDEXED]
+    """Give the digests of a shard's subjects and examples, and of their looks if these differ."""
+    found = []
+    for column in INDEXED:
+        values = table[column].unique().to_pylist()
+        looks = {look(value) for value in values} - set(values)
+        found += [_digests(key, column, values), _digests(key, _looks(column), looks)]
     digests = np.concatenate(found)
     return digests, np.full(len(digests), place, _PLACE)
+
+
+def _looks(column: str) -> str:
+    """The name under which a column's values are known by what they look like."""
+    return f"{column} looks"
 
 
 def _digests(key: bytes, column: str, values: Collection[str]) -> NDArray[np.uint64]:

@@ -5,8 +5,9 @@ Subjects and examples are looked for in the shards that the index names, everyth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,7 +15,8 @@ from ledger.domain import Selector
 from systems.data import index
 from systems.data.columns import EXAMPLE, LABEL, SPLIT, SUBJECT
 from systems.data.reading import read_table
-from systems.data.sharding import Dataset, load_dataset
+from systems.data.sharding import Dataset, load_dataset, load_manifest
+from systems.data.texts import look
 from systems.settings.workspace import Workspace
 from unlearning.domain import HOLDOUT, SPLITS, TEST, TRAIN
 from unlearning.errors import UsageError
@@ -26,13 +28,15 @@ _COLUMN_OF = {"subject": SUBJECT, "example": EXAMPLE, "class": LABEL}
 class Resolution:
     """What a selector means in the data version: example ids by split, sorted; personal data.
 
-    unknown: the selector's values to which nothing belongs.
+    unknown: the selector's values to which nothing belongs. alike: those that another value of
+    the data looks like, one that was not selected.
     """
 
     train: tuple[str, ...]
     holdout: tuple[str, ...]
     test: tuple[str, ...]
     unknown: tuple[str, ...]
+    alike: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -74,7 +78,7 @@ def _shards(ws: Workspace, selectors: Sequence[Selector]) -> frozenset[str] | No
     if any(_COLUMN_OF.get(selector.kind) not in index.INDEXED for selector in selectors):
         return None
     known = index.load(ws)
-    found = (known.shards(_COLUMN_OF[one.kind], one.values) for one in selectors)
+    found = (known.shards_alike(_COLUMN_OF[one.kind], one.values) for one in selectors)
     return frozenset[str]().union(*found)
 
 
@@ -94,8 +98,24 @@ def _resolution(table: pa.Table, column: str, selector: Selector, dataset: Datas
             seen.add(value)
     unknown = tuple(value for value in dict.fromkeys(selector.values) if value not in seen)
     train, holdout, test = (tuple(splits[split]) for split in (TRAIN, HOLDOUT, TEST))
-    return Resolution(train, holdout, test, unknown)
+    return Resolution(train, holdout, test, unknown, _alike(set(values) - seen, selector.values))
 
 
-def _columns(table: pa.Table, *names: str) -> list[list[str]]:
+def _alike(others: Iterable[str], values: Iterable[str]) -> tuple[str, ...]:
+    """The selected values that one of the others looks like; the index knows values by looks."""
+    looks = {look(value) for value in others}
+    return tuple(value for value in dict.fromkeys(values) if look(value) in looks)
+
+
+def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
     return [table[name].to_pylist() for name in names]
+
+
+def classes_left(ws: Workspace, without: Collection[str]) -> int:
+    """Count the classes that are left to train on without these examples, 2 for any more."""
+    counts = load_manifest(ws).counts.get(TRAIN, {}).values()
+    if len(without) < sum(counts) - max(counts, default=0):
+        return 2  # no one class holds all that is left
+    rows = zip(*_columns(read_table(ws, [LABEL, SPLIT]), LABEL, EXAMPLE, SPLIT), strict=True)
+    gone = frozenset(without)
+    return len({label for label, example, split in rows if split == TRAIN and example not in gone})

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from systems.compute import producing
 from systems.data import images
 from systems.data.gathering import gather
 from systems.settings.params import Params, load_params
 from systems.settings.workspace import Workspace, write_templates
+from tests.unit.input.files_of_weights import WEIGHTS
 from tests.unit.input.forms import REFUSED, TAKEN, Form
 from tests.unit.input.pictures import PICTURES
 from tests.unit.input.tables import FOLDERS, MANIFESTS, PARQUET
 from tests.unit.input.words import IDS, LABELS
-from unlearning.errors import UsageError
+from unlearning.errors import LetheError, UsageError
 
 DOCS = Path(__file__).parents[3] / "docs" / "input.md"
 DATA = {
@@ -26,6 +28,7 @@ DATA = {
     "Folders of pictures": FOLDERS,
     "Parquet": PARQUET,
 }
+ALL = {**DATA, "Weights and networks": WEIGHTS}
 
 
 def cases(forms: dict[str, list[Form]], outcome: str) -> list[object]:
@@ -63,10 +66,25 @@ def test_what_is_refused(form: Form, tmp_path: Path, params: Params) -> None:
     assert not re.search(r"person/|p\d\b|e00\d", line)  # nobody's id
 
 
-@pytest.mark.parametrize("kind", DATA)
+@pytest.mark.parametrize("form", cases({"Weights": WEIGHTS}, TAKEN))
+def test_weights_that_are_taken(form: Form, tmp_path: Path) -> None:
+    path, recipe, given = form.make(tmp_path)
+    form.check(producing.brought(path, recipe, given=given))
+
+
+@pytest.mark.parametrize("form", cases({"Weights": WEIGHTS}, REFUSED))
+def test_weights_that_are_refused(form: Form, tmp_path: Path) -> None:
+    with pytest.raises(LetheError) as caught:
+        path, recipe, given = form.make(tmp_path)
+        producing.brought(path, recipe, given=given)
+    assert form.words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_the_docs_have_the_same_table(kind: str) -> None:
     text = DOCS.read_text()
     section = text.partition(f"### {kind}\n")[2].partition("\n#")[0]
     found = [line for line in section.splitlines() if line.startswith("|")]
-    rows = [f"| {form.name} | {form.outcome} | {form.words} |" for form in DATA[kind]]
+    rows = [f"| {form.name} | {form.outcome} | {form.words} |" for form in ALL[kind]]
     assert found[2:] == rows

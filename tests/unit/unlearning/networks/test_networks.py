@@ -76,6 +76,14 @@ def test_resnet_18_for_small_images_halves_them_three_times() -> None:
     assert found == [(64, 8, 8), (128, 4, 4), (256, 2, 2), (512, 1, 1)]
 
 
+def test_one_example_alone_cannot_be_normalised_and_is_refused_by_name() -> None:
+    """At the last stage one picture is one value a channel: there is no deviation."""
+    network = networks.build(RESNET18)
+    with pytest.raises(UsageError, match="resnet18-cifar: cannot train on one example alone"):
+        network.train()(pixels(RESNET18, 1))
+    assert network.eval()(pixels(RESNET18, 1)).shape == (1, 3)
+
+
 def test_resnet_18_comes_back_from_its_file(tmp_path: Path) -> None:
     network = networks.build(RESNET18, toys.generator()).eval()
     networks.save(network, tmp_path / "network.safetensors")

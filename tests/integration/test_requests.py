@@ -1,0 +1,147 @@
+"""What a request may say: look-alikes are asked about, what nothing can serve is denied at once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli import commands, main
+from ledger import keys
+from ledger.domain import Selector
+from ledger.requests import Ledger
+from systems.data import resolving
+from systems.data.importing import import_dataset
+from systems.data.sources import Source
+from systems.settings.params import load_params
+from systems.settings.workspace import Workspace, write_templates
+from tests.unit.input.forms import N, put
+from unlearning.errors import UsageError
+
+USAGE, DENIED = 2, 12
+DECOMPOSED, COMPOSED = "Zoe\u0308", "Zo\u00eb"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Two classes, two styles that look alike, people with names."""
+    folder = tmp_path_factory.mktemp("requests")
+    ws = Workspace.at(folder / "workspace")
+    write_templates(ws)
+    ws.records.mkdir()
+    keys.create_keys(ws.keys, ws.records)
+    people = [COMPOSED, "person/1", *(f"person/{i:02d}" for i in range(2, 10))]
+    styles = ["Red", "red", "blue", "green"]
+    path = put(
+        folder / "train.parquet",
+        subject_id=[people[i % 10] for i in range(N)],
+        style=[styles[i % 4] for i in range(N)],
+        label=["cat" if i % 2 else "ape" for i in range(N)],
+    )
+    source = Source(str(path))
+    import_dataset(ws, source, load_params(ws.root), key=keys.shard_key(ws.keys))
+    return ws
+
+
+@pytest.fixture
+def ws(original: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(original.root, tmp_path / "workspace", symlinks=True)
+    return Workspace.at(tmp_path / "workspace")
+
+
+def submit(ws: Workspace, selector: Selector, **meant: bool) -> dict[str, Any]:
+    return commands.submit(ws.root, selector, None, "gdpr", None, **meant)
+
+
+def recorded(ws: Workspace) -> int:
+    return len(Ledger.open(ws.records, ws.keys, read_only=True).log.entries())
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        Selector("subject", ("person/1 ",)),
+        Selector("subject", ("Person/1",)),
+        Selector("subject", (DECOMPOSED,)),
+        Selector("subject", ("person/1", "person/02 ")),
+        Selector("example", ("E007",)),
+        Selector("class", ("Cat",)),
+        Selector("where", ("red",), "style"),  # there are pictures of "Red" too
+    ],
+)
+def test_a_look_alike_is_asked_about_and_not_shown(ws: Workspace, selector: Selector) -> None:
+    before = recorded(ws)
+    with pytest.raises(UsageError) as caught:
+        submit(ws, selector)
+    line = str(caught.value)
+    assert f"for 1 of {len(selector.values)} values" in line
+    assert "--as-written" in line
+    assert not any(value in line for value in selector.values)
+    assert recorded(ws) == before
+
+
+def test_what_is_meant_as_written_is_taken_as_written(ws: Workspace) -> None:
+    found = submit(ws, Selector("where", ("red",), "style"), as_written=True)
+    assert (found["state"], found["examples"]) == ("accepted", N // 4)
+    denied = submit(ws, Selector("subject", ("person/1 ",)), as_written=True)
+    assert (denied["state"], denied["unknown"]) == ("denied", 1)
+
+
+def test_naming_both_of_two_look_alikes_asks_nothing(ws: Workspace) -> None:
+    both = resolving.resolve(ws, Selector("where", ("red", "Red"), "style")).alike
+    assert both == ()
+
+
+def test_an_exact_id_is_accepted(ws: Workspace) -> None:
+    found = submit(ws, Selector("subject", ("person/1",)))
+    assert (found["state"], found["examples"], found["unknown"]) == ("accepted", 4, 0)
+
+
+def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:
+    """What is left to train on is of one class, which no gate passes, whatever the method."""
+    found = submit(ws, Selector("class", ("cat",)))
+    assert found["state"] == "denied"
+    assert "examples of 1 class to train on, expected at least 2" in found["reason"]
+    odd = resolving.resolve(ws, Selector("class", ("ape",))).ids
+    by_example = submit(ws, Selector("example", odd))
+    assert by_example["reason"] == found["reason"]
+    assert submit(ws, Selector("example", odd[:3]))["state"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["submit", "--where", "style=blue", "--where", "style=green"], "--where: got 2 values"),
+        (["submit", "--subject", "x", "--key=a", "--key", "b"], "--key: got 2 values"),
+        (["tune", "--class", "ape", "--class", "cat"], "--class: got 2 values"),
+        (["--workspace", "a", "list", "--workspace", "b"], "--workspace: got 2 values"),
+        (["init", "--data", "a", "--data", "b"], "--data: got 2 values"),
+        (["init", "--data", "x.parquet", "--limit", "-5"], "greater than or equal to 1"),
+        (["init", "--data", "x.parquet", "--limit", "0"], "greater than or equal to 1"),
+        (["submit", "--subject", "x", "--received-at", "0001-01-01T00:00:00+14:00"], "since 2000"),
+        (["submit", "--subject", "x", "--received-at", "9999-12-31T23:59:59-14:00"], "since 2000"),
+        (["submit", "--subject", "x", "--received-at", "0026-01-31"], "since 2000"),
+        (["list", "requests", "--due", "99999999999999d"], "9999d at most"),
+        (["verify", "."], "is no bundle"),
+    ],
+)
+def test_words_that_cannot_be_meant(
+    words: list[str],
+    said: str,
+    ws: Workspace,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LETHE_WORKSPACE", str(ws.root))
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert left.value.code == USAGE, line
+    assert said in line
+
+
+def test_classes_may_be_several() -> None:
+    found = commands.selector_of(None, None, ["cat", "ape"], None)
+    assert found == Selector("class", ("cat", "ape"))
