@@ -10,6 +10,7 @@ from typing import Any
 from ledger import durable
 from systems.data import importing
 from systems.data.gathering import Gathered, gather
+from systems.data.sharding import Dataset
 from systems.data.sources import Columns, Source
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
@@ -64,7 +65,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     """Refuse what could not be carried out; nothing is written."""
     files = asked.files
     _refuse_weights_without_holdout(files)
-    numbers(files.mean, "--mean"), numbers(files.std, "--std")
+    norm = _normalisation(files)
     beginning.refuse_occupied(ws)
     beginning.refuse_exposed(ws)
     there = ws.params if ws.params.exists() else TEMPLATES / ws.params.name
@@ -86,6 +87,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     )
     offered = gather(source, params)
     importing.require_splits(offered, offered.table)
+    _require_fit(offered.dataset, params.network, files.weights, norm)
     return Checked(beginning.survey(ws), settings, params, offered)
 
 
@@ -98,10 +100,45 @@ def _refuse_weights_without_holdout(files: Files) -> None:
         )
 
 
+def _normalisation(files: Files) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation that weights from elsewhere were trained with, empty if not given."""
+    given = [name for name in ("mean", "std") if getattr(files, name) is not None]
+    if given and (len(given) == 1 or files.weights is None):
+        got = " and ".join(f"--{name}" for name in given)
+        raise UsageError(
+            f"{got}: got without {'--weights' if len(given) == 2 else 'the other'}, expected "
+            "--weights with both, --mean and --std, or with neither"
+        )
+    return numbers(files.mean, "--mean"), numbers(files.std, "--std")
+
+
+def _require_fit(
+    dataset: Dataset, network: str, weights: Path | None, norm: tuple[tuple[float, ...], ...]
+) -> None:
+    """Refuse a network or weights that cannot work on the data."""
+    from systems.compute.producing import brought
+    from unlearning import networks
+
+    blank = ((0.5,) * dataset.channels, (0.5,) * dataset.channels)
+    mean, std = norm if norm[0] else blank
+    recipe = networks.Recipe(
+        network=network,
+        classes=len(dataset.classes),
+        channels=dataset.channels,
+        size=dataset.size,
+        mean=mean,
+        std=std,
+    )
+    if weights is None:
+        networks.require_fit(recipe)
+    else:
+        brought(weights, recipe, given=bool(norm[0]))
+
+
 def numbers(text: str | None, option: str) -> tuple[float, ...]:
     """Read numbers with commas between; none where nothing was given."""
     try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
+        return tuple(float(part) for part in text.split(",")) if text is not None else ()
     except ValueError as problem:
         raise UsageError(f"{option}: got {text!r}, expected numbers such as .5,.5,.5") from problem
 

@@ -97,7 +97,7 @@ class Limits:
         if self.trials < 1 or not 0 < self.budget < float("inf"):
             raise UsageError(
                 f"tune: got {self.trials} trials and a budget of {self.budget}, expected at least "
-                "1 and a number above 0"
+                "1 and above 0"
             )
 
 

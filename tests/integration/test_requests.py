@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 from flows.cli import commands, main
 from ledger import keys
@@ -17,7 +18,8 @@ from systems.data.importing import import_dataset
 from systems.data.sources import Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
-from tests.unit.input.forms import N, put
+from tests.unit.input.files_of_weights import renamed
+from tests.unit.input.forms import N, encoded, picture, put
 from unlearning.errors import UsageError
 
 USAGE, DENIED = 2, 12
@@ -120,6 +122,8 @@ def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:
         (["init", "--data", "a", "--data", "b"], "--data: got 2 values"),
         (["init", "--data", "x.parquet", "--limit", "-5"], "greater than or equal to 1"),
         (["init", "--data", "x.parquet", "--limit", "0"], "greater than or equal to 1"),
+        (["init", "--data", "x.parquet", "--mean", ".5"], "--mean: got without the other"),
+        (["init", "--mean", ".5", "--std", ".5"], "--mean and --std: got without --weights"),
         (["submit", "--subject", "x", "--received-at", "0001-01-01T00:00:00+14:00"], "since 2000"),
         (["submit", "--subject", "x", "--received-at", "9999-12-31T23:59:59-14:00"], "since 2000"),
         (["submit", "--subject", "x", "--received-at", "0026-01-31"], "since 2000"),
@@ -140,6 +144,36 @@ def test_words_that_cannot_be_meant(
     (line,) = capsys.readouterr().err.splitlines()
     assert left.value.code == USAGE, line
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--network", "vgg11", "--size", "8"], "does not take pictures of 8 x 8 pixels"),
+        (["--weights", "w.safetensors"], "its tensors are named module.NAME"),
+        (["--weights", "w.safetensors", "--mean", "125", "--std", "60"], "divide by 255"),
+    ],
+)
+def test_what_cannot_work_on_the_data_is_refused_before_anything_is_written(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey = [encoded(picture(i, mode="L")) for i in range(N)]
+    others = [f"other/{i}" for i in range(N)]
+    put(tmp_path / "train.parquet", image=grey)
+    put(tmp_path / "held.parquet", image=grey, subject_id=others, example_id=others)
+    save_file(renamed("module."), tmp_path / "w.safetensors")
+    given = ["--data", "train.parquet", "--holdout", "held.parquet", "--workspace", "new"]
+    with pytest.raises(SystemExit) as left:
+        main(["init", *given, *words])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert left.value.code == USAGE, line
+    assert said in line
+    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
 
 
 def test_classes_may_be_several() -> None:

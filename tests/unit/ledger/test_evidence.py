@@ -211,8 +211,15 @@ def test_only_plain_files_are_sealed(unsealed: Path):
     (unsealed / "link").symlink_to(unsealed / "measurements.json")
     with pytest.raises(UsageError, match="link"):
         seal(unsealed, statement(unsealed), KEY)
-    with pytest.raises(UsageError, match="no folder"):
-        verified(unsealed / "nowhere")
+
+
+def test_what_is_no_bundle_is_no_alarm_and_what_is_left_of_one_is(bundle: Path):
+    for elsewhere in (bundle / "nowhere", bundle.parent):
+        with pytest.raises(UsageError, match="is no bundle"):
+            verified(elsewhere)
+    for name in ("statement.json", "statement.sig"):
+        (bundle / name).unlink()
+        assert not verified(bundle).ok
 
 
 def test_a_full_disk_leaves_the_folder_unsealed(unsealed: Path, monkeypatch: pytest.MonkeyPatch):

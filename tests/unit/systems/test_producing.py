@@ -74,3 +74,16 @@ def test_a_method_that_gives_no_network_failed(original: Path, tmp_path: Path) -
 
     with pytest.raises(AttemptFailed, match=r"nothing: raised TypeError in producing\.py"):
         unlearn(original, toys.split(), Nothing(), 7, tmp_path / "c.safetensors")  # type: ignore[arg-type]
+
+
+def test_a_method_that_needs_two_examples_says_so_of_one(tmp_path: Path) -> None:
+    """Where a picture is one value a channel at last, a batch of one cannot be normalised."""
+    networks.save(
+        networks.build(dataclasses.replace(toys.RECIPE, network="resnet18-cifar")),
+        tmp_path / "original.safetensors",
+    )
+    method = METHODS.create("neg_grad_plus", {"epochs": 1})
+    target = tmp_path / "candidate.safetensors"
+    with pytest.raises(AttemptFailed, match="cannot train on one example alone"):
+        unlearn(tmp_path / "original.safetensors", toys.split(forget=1), method, 0, target)
+    assert not target.exists()
