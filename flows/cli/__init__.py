@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli import output, problems
-from flows.cli.options import refuse_repeated
+from flows.cli.options import OnceEach
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import UsageError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="lethe",
+    cls=OnceEach,
     help="Turn each deletion request into an unlearning run whose evidence anybody can verify.",
     no_args_is_help=True,
     add_completion=False,
@@ -449,7 +450,6 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     words = reordered(sys.argv[1:] if arguments is None else arguments)
     try:
-        refuse_repeated(app, words)
         code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
     except typer.Abort:
         code = 20

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-import typer
+from typer.core import TyperGroup
 
 from unlearning.errors import UsageError
 
 
-def refuse_repeated(app: typer.Typer, words: Sequence[str]) -> None:
-    """Raise UsageError if an option of one value is repeated; the last would silently win.
+class OnceEach(TyperGroup):
+    """Commands whose options of one value are refused where they are repeated."""
 
-    words: the command line, global options first.
-    """
-    group = typer.main.get_command(app)
-    commands = getattr(group, "commands", {})
-    command = next((commands[word] for word in words if word in commands), None)
-    known = {
-        name: param
-        for param in [*group.params, *(command.params if command else ())]
-        for name in param.opts
-    }
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raise UsageError for a repeated option; else the last would silently win."""
+        command = next((self.commands[word] for word in args if word in self.commands), None)
+        known = {
+            name: param
+            for param in [*self.params, *(command.params if command else ())]
+            for name in param.opts
+        }
+        _refuse_repeated(args, known)
+        return super().parse_args(ctx, args)
+
+
+def _refuse_repeated(words: Sequence[str], known: dict[str, Any]) -> None:
     counts: Counter[str] = Counter()
     waiting = False
     for word in words:
         name, equals, _ = word.partition("=")
-        if not waiting and name in known and name.startswith("--"):
-            param = known[name]
-            counts[name] += not getattr(param, "multiple", False)
-            waiting = not equals and not getattr(param, "is_flag", False)
-        else:
-            waiting = False
+        option = None if waiting else known.get(name)
+        waiting = False
+        if option is not None and name.startswith("--"):
+            counts[name] += not getattr(option, "multiple", False)
+            waiting = not equals and not getattr(option, "is_flag", False)
     for name, count in counts.items():
         if count > 1:
             raise UsageError(f"{name}: got {count} values, expected one: give it once")
