@@ -30,11 +30,11 @@ from unlearning.errors import Unrecordable, UsageError
 STATEMENT = "statement.json"
 SIGNATURE = "statement.sig"
 EXCERPT = "log.jsonl"
-OWN = (STATEMENT, SIGNATURE, EXCERPT)
-"""What makes a folder a bundle; where only some are left, it was one, and is altered."""
 ERASURE, COMPLETION = "erasure", "completion"
 LATER = (ERASURE, COMPLETION)
 """Folders of a run's later statements, in the order of what they tell."""
+OWN = (STATEMENT, SIGNATURE, EXCERPT, *LATER)
+"""What makes a folder a bundle; where only some are left, it was one, and is altered."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,23 @@ def read_statement(folder: Path, public_key: Ed25519PublicKey) -> dict[str, Any]
     return statement
 
 
+def refuse_other_folder(folder: Path) -> None:
+    """Raise UsageError for a folder that nobody sealed; one of which parts are left is a bundle."""
+    if not any((folder / name).exists() for name in OWN):
+        raise UsageError(
+            f"evidence {folder.name}: is no bundle, it holds none of {', '.join(OWN)}: "
+            "expected the folder that a run sealed: name one below evidence/"
+        )
+
+
 def read_sealed(folder: Path, public_key: Ed25519PublicKey) -> Sealed:
     """Check a sealed folder and name everything in it that is not as it was sealed.
 
     A copy of a public key inside the folder plays no part: whoever altered the rest could have
     put it there.
     """
-    if not folder.is_dir() or not any((folder / name).exists() for name in OWN):
-        raise UsageError(
-            f"evidence {folder.name}: is no bundle, it holds none of {', '.join(OWN)}: expected "
-            "the folder that a run sealed: name one below evidence/"
-        )
+    if not folder.is_dir():
+        raise UsageError(f"evidence {folder.name}: is no folder: expected a run's sealed bundle")
     # (1) The statement is the one that the key's owner signed.
     statement, problems = _check_statement(folder, public_key)
     # (2) The files are the ones that the statement lists, no fewer and no more.

@@ -19,6 +19,7 @@ from ledger.evidence import (
     json_value,
     read_part,
     read_sealed,
+    refuse_other_folder,
 )
 from ledger.replay.statements import (
     completion_contradictions,
@@ -43,7 +44,11 @@ class Bundle:
 
 
 def read_bundle(folder: Path, public_key: Ed25519PublicKey) -> Bundle:
-    """Check a run's folder, its later statements too, and hold each to the log that it carries."""
+    """Check a run's folder, its later statements too, and hold each to the log that it carries.
+
+    UsageError for a folder that is no bundle at all.
+    """
+    refuse_other_folder(folder)
     first = read_sealed(folder, public_key)
     later = {
         name: read_sealed(folder / name, public_key) for name in LATER if (folder / name).exists()

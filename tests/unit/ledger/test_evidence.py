@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger.adoptions import ADOPTED, adoptions, as_stated, objections
 from ledger.chain import Verification
 from ledger.errors import AlreadySealed, SealAltered
-from ledger.evidence import read_sealed, read_statement, seal
+from ledger.evidence import read_sealed, read_statement, refuse_other_folder, seal
 from ledger.log import Log
 from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError, UsageError
@@ -216,9 +216,10 @@ def test_only_plain_files_are_sealed(unsealed: Path):
 def test_what_is_no_bundle_is_no_alarm_and_what_is_left_of_one_is(bundle: Path):
     for elsewhere in (bundle / "nowhere", bundle.parent):
         with pytest.raises(UsageError, match="is no bundle"):
-            verified(elsewhere)
+            refuse_other_folder(elsewhere)
     for name in ("statement.json", "statement.sig"):
         (bundle / name).unlink()
+        refuse_other_folder(bundle)
         assert not verified(bundle).ok
 
 
