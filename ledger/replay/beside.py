@@ -23,6 +23,9 @@ from unlearning.errors import LetheError
 KEPT = {adoptions.POLICY: "policies", adoptions.PARAMS: "params"}
 """Folder of records/ in which adopted files are kept."""
 
+LISTED = ("/suppressed", "suppression_brought")
+"""Ends of the keys of entries that name the suppression list by its digest."""
+
 STATEMENTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
 """Steps that sealed a statement, and the folder of it in the run's bundle."""
 
@@ -79,14 +82,21 @@ def _statements(evidence: Path, entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def _suppression(records: Path, entries: Iterable[Entry]) -> Iterator[str]:
-    """A list that is shorter than what the log says was put on it."""
-    added = sum(
-        int(entry.body.get("added", 0)) for entry in entries if entry.key.endswith("/suppressed")
-    )
-    path = records / suppression.FILE
-    lines = len(path.read_bytes().splitlines()) if path.is_file() else 0
-    if lines < added:
-        yield f"{suppression.FILE}: has {lines} lines, the log tells of {added}: restore it"
+    """A list that is not the one that the log told of last."""
+    told = [e for e in entries if e.key.endswith(LISTED) and e.body.get("sha256")]
+    got = suppression.digest(records)
+    if told and got != told[-1].body["sha256"] and not _listing(entries):
+        yield (
+            f"{suppression.FILE}: SHA-256 got {got[:16]}, entry {told[-1].seq} of the log tells of "
+            f"{str(told[-1].body['sha256'])[:16]}: it was emptied or altered; restore it"
+        )
+
+
+def _listing(entries: Iterable[Entry]) -> bool:
+    """Whether a run has decided and may have written the list, which the log tells of next."""
+    keys = {entry.key for entry in entries}
+    decided = {key.rpartition("/")[0] for key in keys if key.endswith("/decided")}
+    return any(not keys & {f"{run}/suppressed", f"{run}/finished"} for run in decided)
 
 
 def _adopted(records: Path, entries: Iterable[Entry]) -> Iterator[str]:

@@ -162,7 +162,7 @@ def test_what_was_emptied_or_cut_beside_the_log_is_found(told: Told, make_lethe:
     assert verify_records(ws, None).ok
     assert "has no entry" in verify_records(ws, "ab" * 32).problems[0]
     for place, said in (
-        (records / "suppression.jsonl", "suppression.jsonl: has 0 lines"),
+        (records / "suppression.jsonl", "suppression.jsonl: SHA-256 got e3b0c44298fc"),
         (records / "sealed", "sealed/"),
         (records / "policies", "policies/"),
         (records / "params", "params/"),

@@ -119,9 +119,8 @@ def test_a_policy_changed_under_a_run_is_an_alarm(lethe: Lethe) -> None:
 
 def test_a_workspace_from_before_says_how_to_adopt(lethe: Lethe) -> None:
     """Its log has no such entry; here one whose log is begun anew stands for it."""
-    records = lethe.root / "records"
-    for name in ("log.jsonl", "ledger.db"):
-        (records / name).unlink()
+    for name in ("records/log.jsonl", "records/ledger.db", "keys/head.json"):
+        (lethe.root / name).unlink()
     request = lethe.submit(*subjects(people_of(lethe.root, "holdout", 1)))
     answer = lethe("forget", request, code=USAGE)
     assert_one_line(answer, "policy.yaml", "none was ever adopted", "lethe policy --adopt FILE")
