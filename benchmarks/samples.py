@@ -29,7 +29,6 @@ class Setting:
     training: Training
     shadows: int
     forgotten: int
-    by_subject: bool
 
 
 def digits() -> Setting:
@@ -56,7 +55,6 @@ def digits() -> Setting:
         training,
         shadows=32,
         forgotten=10,
-        by_subject=True,
     )
 
 
@@ -94,7 +92,6 @@ def cifar10() -> Setting:
         Training(epochs=12, batch_size=128, learning_rate=0.2),
         shadows=16,
         forgotten=500,
-        by_subject=False,
     )
 
 

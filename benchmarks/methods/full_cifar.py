@@ -74,7 +74,6 @@ def setting(name: str, recipe: Recipe) -> Setting:
         Training(epochs=200, schedule="cosine", augmentation="crop_flip"),
         shadows=0,
         forgotten=5_000,
-        by_subject=False,
     )
 
 

@@ -18,14 +18,6 @@ TARGETS = ("uniform_all", "uniform_retain", "trw")
 NEUTRALS = ("grey", "retain", "class")
 
 
-def uniform_divergence(logits: Tensor) -> Tensor:
-    """KL(u || p) in nats for each row of logits (n, classes), (n,) (FAMR, Eq. 2).
-
-    With u_c = 1/C this is -ln C - (1/C) sum_c log p_c: 0 exactly for a uniform p.
-    """
-    return kl_from(torch.full_like(logits, 1 / logits.shape[1]), logits)
-
-
 def gram(features: Tensor) -> Tensor:
     """Gram matrices phi phi^T over channels, (n, channels, channels) (FAMR, Eq. 3).
 

@@ -33,15 +33,12 @@ from unlearning.famr.loss import (
     ForgetLoss,
     classes_left,
     neutral_style,
-    uniform_divergence,
     uniform_over,
 )
 from unlearning.features import head_of
 from unlearning.methods import METHODS
 from unlearning.methods.trw import TiltedReweighting
 from unlearning.training.loop import Progress, batches, pick_device, pixels_on
-
-__all__ = ["Famr", "uniform_divergence"]
 
 
 class Epoch(NamedTuple):

@@ -43,7 +43,6 @@ def toy() -> Ground:
         toys.TRAINING,
         shadows=6,
         forgotten=3,
-        by_subject=True,
     )
     parts = {"train": setting.train, "holdout": setting.holdout, "test": setting.test}
 

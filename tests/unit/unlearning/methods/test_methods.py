@@ -16,12 +16,12 @@ from unlearning import networks
 from unlearning.contracts import Method
 from unlearning.domain import Examples, Split
 from unlearning.errors import Diverged, UnknownName, UsageError
-from unlearning.famr.loss import uniform_divergence
 from unlearning.methods import METHODS
 from unlearning.methods.famr import Famr
 from unlearning.methods.finetune import FineTune
 from unlearning.methods.retrain import Retrain
 from unlearning.training import keyed
+from unlearning.training.distillation import kl_from
 from unlearning.training.loop import silent
 
 QUICK: dict[str, object] = {"epochs": 2, "batch_size": 16, "precision": "fp32"}
@@ -176,11 +176,12 @@ def test_retrain_reads_nothing_of_the_original_weights() -> None:
     assert torch.equal(weights(results[0]), weights(results[1]))
 
 
-def test_uniform_divergence_by_hand() -> None:
-    """Probabilities (1/2, 1/2): 0. (3/4, 1/4): -ln 2 - (ln .75 + ln .25) / 2 = .1438 nats."""
+def test_the_divergence_from_uniform_by_hand() -> None:
+    """FAMR, Eq. 2: 0 at (1/2, 1/2), -ln 2 - (ln .75 + ln .25) / 2 = .1438 nats at (3/4, 1/4)."""
     logits = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]], dtype=torch.float64)
     expected = [0.0, -math.log(2) - (math.log(0.75) + math.log(0.25)) / 2]
-    np.testing.assert_allclose(uniform_divergence(logits), expected, rtol=1e-12, atol=1e-12)
+    found = kl_from(torch.full_like(logits, 0.5), logits)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 class Line(nn.Module):
