@@ -1,8 +1,8 @@
 """Shadow banks whose shadows saw a quarter, a half or three quarters of the data.
 
-The product's banks are of halves (`unlearning.shadows`). Here a bank has several sizes at once:
-shadows come in groups in which every example is unseen by equally many, and any of the groups are a
-smaller bank.
+The product's banks are of halves (`unlearning.bank.shadows`). Here a bank has several sizes at
+once: shadows come in groups in which every example is unseen by equally many, and any of the groups
+are a smaller bank.
 """
 
 from __future__ import annotations

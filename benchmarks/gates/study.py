@@ -97,7 +97,8 @@ def _each(found: Sequence[Ground], place: Place, workers: int) -> Iterator[list[
 def ladder(policy: Path, sizes: Iterable[tuple[int, int, int]]) -> list[dict[str, Any]]:
     """Simulate how often a run's attempts pass a candidate that is at a limit, or beyond it.
 
-    sizes: forget examples, comparable holdout examples, shadows. The rule is in unlearning.power.
+    sizes: forget examples, comparable holdout examples, shadows. The rule is in
+    unlearning.statistics.power.
     """
     rules = yaml.safe_load(policy.read_text())
     gate = next(g for g in gates_of(rules["gates"]) if isinstance(g, Forgetting))

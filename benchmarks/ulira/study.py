@@ -3,7 +3,7 @@
     python -m benchmarks.ulira
 
 Both sides have unlearned, and likelihood ratios are of models held out of the fit (benchmarks.ulira
-has the arithmetic, benchmarks.ulira_models who saw what). Beside it stands what the gates' attack
+has the arithmetic, benchmarks.ulira.models who saw what). Beside it stands what the gates' attack
 says of the very same models. Retraining is the control that should give .5, the originals that did
 not unlearn are the other end. What is computed is kept under --cache, so that an interrupted run
 goes on. Writes ulira-digits.json and ulira-digits.md to benchmarks/results.

@@ -40,7 +40,7 @@ ENVIRONMENT = {
     # On a busy machine threads that spin while they wait made training three times slower.
     "OMP_WAIT_POLICY": "PASSIVE",
     # For the bank's workers: glibc gives freed tensors back to the system and gets them again page
-    # by page, 8 % of training a ResNet-20 (benchmarks/kept_memory.py). Read as a process starts.
+    # by page, 8 % of training a ResNet-20 (benchmarks/kept_memory). Read as a process starts.
     "MALLOC_MMAP_THRESHOLD_": "2000000000",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "PREFECT_LOGGING_LEVEL": "WARNING",

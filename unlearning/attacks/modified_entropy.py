@@ -15,7 +15,8 @@ from unlearning.statistics import entropies
 class ModifiedEntropy:
     """Score by the negative modified entropy, in nats (Song and Mittal 2021, Eq. 8).
 
-    The formula of the paper, not that of public unlearning code; see unlearning.entropies.
+    The formula of the paper, not that of public unlearning code; see
+    unlearning.statistics.entropies.
     """
 
     name: ClassVar[str] = "modified_entropy"

@@ -17,7 +17,7 @@ LARGEST_ERASED = 1 - 2**-0.5
 Shadows learned from half of the people, erased ones among them. What an honest retrain may lose is
 predicted along the doublings from a shadow's training set to the champion's: one at first, log2 of
 2 (1 - share) later. At this share half a doubling is left, and an error of the shadows' accuracy
-counts twice (`unlearning.measuring`, the learning curve)."""
+counts twice (`unlearning.judging.measuring`, the learning curve)."""
 
 LEAST_UNSEEN = 3
 """Shadows that never saw an example: one is scored by two others, for the null band."""
