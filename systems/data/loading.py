@@ -47,11 +47,6 @@ def counts(ws: Workspace) -> dict[str, int]:
     return {split: sum(by_class.get(split, {}).values()) for split in SPLITS}
 
 
-def extract(ws: Workspace, ids: Collection[str]) -> Examples:
-    """Decode these examples, ordered by example id; RequestDenied unless all are there."""
-    return _decoded(_rows(ws, ids, [IMAGE, LABEL, EXAMPLE, SUBJECT]), load_dataset(ws))
-
-
 def leaving(ws: Workspace, ids: Collection[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """Give what goes with these examples, for the suppression list: personal data.
 
@@ -73,14 +68,6 @@ def image_digests(table: pa.Table) -> list[tuple[str, str]]:
         (example, hashlib.sha256(image).hexdigest())
         for example, image in zip(table[EXAMPLE].to_pylist(), table[IMAGE].to_pylist(), strict=True)
     ]
-
-
-def _rows(ws: Workspace, ids: Collection[str], columns: list[str]) -> pa.Table:
-    wanted = sorted(set(ids))
-    table = read_table(ws, columns, index.load(ws).shards(EXAMPLE, wanted))
-    found = table.filter(pc.is_in(table[EXAMPLE], pa.array(wanted, pa.string())))
-    _refuse_missing(ws, ids, found)
-    return found
 
 
 def _refuse_missing(ws: Workspace, ids: Collection[str], found: pa.Table) -> None:

@@ -274,11 +274,11 @@ def test_examples_come_decoded_by_split_in_the_order_of_their_ids(original: Work
     assert (str(train.images.dtype), str(train.labels.dtype)) == ("uint8", "int64")
 
 
-def test_extraction_gives_all_that_was_asked_for_or_nothing(original: Workspace) -> None:
+def test_images_are_digested_if_all_are_there_that_were_asked_for(original: Workspace) -> None:
     ids = ids_of(original, 2, 5)
-    assert loading.extract(original, ids).ids.tolist() == sorted(ids)
+    assert [name for name, _ in loading.leaving(original, ids)[0]] == sorted(ids)
     with pytest.raises(RequestDenied, match="1 of 11 examples are not in data version"):
-        loading.extract(original, [*ids, "stranger"])
+        loading.leaving(original, [*ids, "stranger"])
 
 
 def test_selectors(original: Workspace) -> None:

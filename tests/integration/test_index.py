@@ -66,7 +66,6 @@ def test_a_person_is_looked_for_in_one_shard(ws: Workspace, read: list[str]) -> 
     assert (len(found.ids), found.unknown) == (5, ("stranger",))
     one = resolving.resolve(ws, Selector("example", (found.ids[0],)))
     assert one.ids == found.ids[:1]
-    loading.extract(ws, found.ids)
     assert loading.leaving(ws, found.ids)[1] == [PERSON]
     assert loading.leaving(ws, one.ids)[1] == []
     assert shards_in(read) == {f"{name}.parquet"}
