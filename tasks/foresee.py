@@ -13,7 +13,6 @@ from tasks.running.opened import Opened
 from tasks.running.parts import cut, finished_bank
 from tasks.train import recipe_of
 from unlearning import networks
-from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.matching import comparable
 from unlearning.bank.null_band import null_band, shadow_scores
 from unlearning.bank.shadows import Bank, load_bank
@@ -28,7 +27,7 @@ from unlearning.domain import (
     joined,
 )
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import score
+from unlearning.judging.measuring import ATTACK, score
 from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 from unlearning.statistics.power import (
@@ -151,7 +150,7 @@ def _prospect(
 
 def _likeness(compared: Compared, answers: ShadowOutputs) -> float:
     which = np.flatnonzero((~answers.seen).any(1))
-    scores = shadow_scores(compared.blank, answers, LiraOffline(), which)
+    scores = shadow_scores(compared.blank, answers, ATTACK, which)
     return likeness_of(scores, compared.blank.subjects)
 
 
@@ -159,7 +158,7 @@ def _measured(
     at: Opened, compared: Compared, answers: ShadowOutputs, found: Prospect, rate: float | None
 ) -> Prospect:
     """Measure the null band, and the champion if it answers soon enough."""
-    null = null_band(compared.blank, answers, LiraOffline())
+    null = null_band(compared.blank, answers, ATTACK)
     known = {**found.known, "null_auc": null}
     if rate is None or len(compared.examples) / (FORWARD * rate) > PATIENCE:
         return replace(found, known=known)
@@ -169,7 +168,7 @@ def _measured(
 
 def _champion_auc(at: Opened, compared: Compared, answers: ShadowOutputs) -> Measurement:
     logits = logits_of(networks.load(sealed_champion(at).weights), compared.examples)
-    scores = score(replace(compared.blank, logits=logits), answers, LiraOffline())
+    scores = score(replace(compared.blank, logits=logits), answers, ATTACK)
     auc = scores.interval()
     return Measurement("champion_auc", auc.value, auc.low, auc.high, len(scores.forget))
 

@@ -59,7 +59,7 @@ def drawn(rng: np.random.Generator, *, saturated: bool) -> Signals:
     if saturated:
         odds = 8 * odds
     values = expit(odds.astype(np.float32)).astype(np.float64) if saturated else expit(odds)
-    return Signals(values[0], values[1:], seen, holdout)
+    return Signals(values[0], values[1:], seen, holdout, np.zeros(n, dtype=int))
 
 
 def by_package(public: ModuleType, s: Signals) -> Callable[[], FloatArray]:

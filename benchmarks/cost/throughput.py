@@ -17,10 +17,9 @@ from torch.nn import functional
 
 from benchmarks.cost.commands import spread
 from unlearning import networks
-from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.shadows import draw_halves
 from unlearning.domain import Examples, Group, Outputs, ShadowOutputs
-from unlearning.judging.measuring import Trial, measure
+from unlearning.judging.measuring import ATTACK, Trial, measure
 from unlearning.networks import Recipe
 from unlearning.outputs import BATCH, logits_of
 from unlearning.training.loop import Training, pick_device, train, uses_bf16
@@ -189,7 +188,7 @@ def random_trial(n: int, shadows: int, rng: np.random.Generator, classes: int = 
 def measuring_seconds(n: int, shadows: int) -> dict[str, Any]:
     """Time what measuring one candidate takes, null band and positive control included."""
     trial = random_trial(n, shadows, np.random.default_rng(0))
-    seconds = [_seconds(lambda: measure(trial, LiraOffline())) for _ in range(3)]
+    seconds = [_seconds(lambda: measure(trial, ATTACK)) for _ in range(3)]
     return {"examples": n, "shadows": shadows, "seconds": spread(seconds)}
 
 

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmarks.answers import digest_of_file
@@ -16,9 +17,11 @@ from benchmarks.gates import planted
 from benchmarks.gates.grounds import OTHER_SEED, Ground
 from benchmarks.samples import Setting
 from unlearning import networks
+from unlearning.bank.shadows import Bank
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import FloatArray, Split
 from unlearning.networks import Classifier
+from unlearning.outputs import logits_of
 
 
 class Kind(StrEnum):
@@ -32,12 +35,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Materials:
-    """What a pretender is made from."""
+    """What a pretender is made from.
+
+    shadows: for each forget example the logits of one shadow that never saw it. strangers: logits
+    on holdout examples, the champion's own and one shadow's.
+    """
 
     champion: Classifier
     retrained: Classifier
     split: Split
     seed: int
+    shadows: FloatArray
+    strangers: tuple[FloatArray, FloatArray]
 
     def rng(self) -> torch.Generator:
         """Give fresh chance, the same for everyone of a seed."""
@@ -46,46 +55,101 @@ class Materials:
 
 Make = Callable[[Materials], Classifier]
 View = Callable[[FloatArray], FloatArray]
+Kinds = frozenset[str]
+
+CLASS: Kinds = frozenset({"class"})
 
 
 @dataclass(frozen=True)
 class Plant:
     """A pretender: a network that is made, or a view on the champion's answers, or both neither.
 
-    stem: whose file is judged where it is another plant's. costly: seconds to minutes of training.
+    kind: by what was done to it, never by what an attack sees. learns: the view is of strangers'
+    answers. stem: whose file is judged where it is another plant's. costly: seconds to minutes of
+    training. only: kinds of request for which it is made, all if empty.
     """
 
     name: str
     kind: Kind
     make: Make | None = None
     view: View | None = None
+    learns: Callable[[Materials], View] | None = None
     stem: str | None = None
     costly: bool = False
     form: str = ""
+    only: Kinds = frozenset()
 
 
-PLANTS = (
+def _flattened(temperature: float) -> Plant:
+    return Plant(
+        f"logits divided by {temperature:g}", Kind.GROSS, view=lambda z: z / np.float32(temperature)
+    )
+
+
+def _calibrated(*, by_class: bool) -> Callable[[Materials], View]:
+    def learn(m: Materials) -> View:
+        own, theirs = m.strangers
+        return partial(planted.calibrated_to, own=own, wanted=theirs, by_class=by_class)
+
+    return learn
+
+
+def _hidden(shift: float) -> Plant:
+    return Plant(
+        f"bias of the class at {shift:g}",
+        Kind.GROSS,
+        lambda m: planted.with_class_hidden(m.champion, m.split, shift),
+        only=CLASS,
+    )
+
+
+def _mimic(name: str, *, keep: bool, head: bool = False) -> Plant:
+    return Plant(
+        name,
+        Kind.BAD,
+        lambda m: planted.mimicking(m.champion, m.split, m.shadows, m.rng(), keep=keep, head=head),
+    )
+
+
+FORGOT_NOTHING = (
     Plant("untouched", Kind.GROSS),
     Plant("weights with noise", Kind.GROSS, lambda m: planted.with_noise(m.champion, m.rng())),
+    *map(_flattened, planted.TEMPERATURES),
+    Plant("logits clipped", Kind.GROSS, view=planted.clipped),
+    Plant("logits with noise", Kind.GROSS, view=planted.noisy),
+    Plant("first class alone", Kind.GROSS, view=planted.top_one),
+    Plant("calibrated to a shadow", Kind.GROSS, learns=_calibrated(by_class=False)),
+    Plant("calibrated by class", Kind.GROSS, learns=_calibrated(by_class=True)),
+    Plant(
+        "hidden by output bias", Kind.GROSS, lambda m: planted.hidden_by_bias(m.champion, m.split)
+    ),
+    *map(_hidden, (-5.0, -1000.0)),
+)
+"""Maps of the champion's own answers: whoever holds them undoes them."""
+
+FORGOT_BADLY = (
+    Plant(
+        "wrecked by ascent", Kind.GROSS, lambda m: planted.wrecked_by_ascent(m.champion, m.split)
+    ),
     Plant(
         "fine-tuned a little",
         Kind.BAD,
         lambda m: planted.tuned_a_little(m.champion, m.split, m.rng()),
     ),
     Plant(
-        "hidden by output bias", Kind.GROSS, lambda m: planted.hidden_by_bias(m.champion, m.split)
-    ),
-    Plant("flattened by temperature", Kind.BAD, view=lambda z: z / planted.TEMPERATURE),
-    Plant("logits clipped", Kind.BAD, view=planted.clipped),
-    Plant(
         "random labels, over-forgotten",
         Kind.BAD,
         lambda m: planted.over_forgotten(m.champion, m.split, m.rng()),
     ),
-    Plant(
-        "wrecked by ascent", Kind.GROSS, lambda m: planted.wrecked_by_ascent(m.champion, m.split)
-    ),
     Plant("famr, untuned", Kind.BAD, lambda m: planted.untuned_famr(m.champion, m.split, m.rng())),
+    Plant(
+        "famr, last layer alone",
+        Kind.BAD,
+        lambda m: planted.head_only_famr(m.champion, m.split, m.rng()),
+    ),
+    _mimic("mimics shadows", keep=False),
+    _mimic("mimics shadows, keeps the rest", keep=True),
+    _mimic("mimics shadows, last layer alone", keep=True, head=True),
     Plant(
         "forgets in fp32, remembers in int8",
         Kind.BAD,
@@ -100,6 +164,9 @@ PLANTS = (
         costly=True,
     ),
 )
+"""Networks that were changed, in ways that do not unlearn."""
+
+PLANTS = (*FORGOT_NOTHING, *FORGOT_BADLY)
 
 HALF = "forgot half"
 
@@ -120,12 +187,16 @@ class Candidate:
     form: str = ""
 
 
-def candidates(ground: Ground, setting: Setting, folder: Path) -> Iterator[Candidate]:
+def candidates(ground: Ground, setting: Setting, bank: Bank, folder: Path) -> Iterator[Candidate]:
     """Give a ground's candidates, planted now where their file is missing."""
+    of = cache(lambda: _materials(ground, setting, bank))
     for plant in PLANTS:
-        if ground.costly or not plant.costly:
-            path = _file(plant, ground, setting, folder)
-            yield Candidate(plant.name, plant.kind, path, plant.view, form=plant.form)
+        if (ground.costly or not plant.costly) and ground.name.split("-")[0] in (
+            plant.only or KINDS
+        ):
+            path = _file(plant, ground, of, folder)
+            view = plant.learns(of()) if plant.learns else plant.view
+            yield Candidate(plant.name, plant.kind, path, view, form=plant.form)
     yield Candidate(HALF, Kind.GROSS, ground.goods[0].path, half=True)
     for good in ground.goods:
         yield Candidate(good.name, Kind.GOOD, good.path)
@@ -134,19 +205,33 @@ def candidates(ground: Ground, setting: Setting, folder: Path) -> Iterator[Candi
         yield Candidate(name, Kind.GOOD, ground.goods[0].path, form="int8")
 
 
-def _file(plant: Plant, ground: Ground, setting: Setting, folder: Path) -> Path:
+KINDS: Kinds = frozenset({"random", "subject", "memorised", "class", "group"})
+
+
+def _file(plant: Plant, ground: Ground, of: Callable[[], Materials], folder: Path) -> Path:
     stem = next(p for p in PLANTS if p.name == (plant.stem or plant.name))
     if stem.make is None:
         return ground.champion
     path = folder / f"{_key(stem, ground)}.safetensors"
     if not path.exists():
-        networks.save(stem.make(_materials(ground, setting)), path)
+        networks.save(stem.make(of()), path)
     return path
 
 
-def _materials(ground: Ground, setting: Setting) -> Materials:
+def _materials(ground: Ground, setting: Setting, bank: Bank) -> Materials:
     champion, retrained = (networks.load(p) for p in (ground.champion, ground.goods[0].path))
-    return Materials(champion, retrained, ground.split(setting), ground.seed)
+    split, rng = ground.split(setting), np.random.default_rng(ground.seed)
+    forget, strangers = bank.on(split.forget.ids), bank.on(split.holdout.ids)
+    unseen = [rng.choice(np.flatnonzero(~of)) for of in forget.seen.T]
+    theirs = strangers.logits[int(rng.integers(len(strangers)))]
+    return Materials(
+        champion,
+        retrained,
+        split,
+        ground.seed,
+        forget.logits[unseen, np.arange(len(unseen))],
+        (logits_of(champion, split.holdout), theirs),
+    )
 
 
 def _key(plant: Plant, ground: Ground) -> str:

@@ -14,16 +14,15 @@ import yaml
 from benchmarks.answers import FULL, digest_of_file
 from benchmarks.gates.candidates import Candidate, candidates
 from benchmarks.gates.grounds import Asked, Ground, judging_bank, prepare, setting_of
-from benchmarks.gates.scenes import Place, Scene, bank_of, outputs, scene_of
+from benchmarks.gates.scenes import Place, Scene, bank_of, opened, outputs, scene_of
 from benchmarks.gates.tables import Row
 from benchmarks.sources import code_digest
-from unlearning.attacks.lira import LiraOffline
 from unlearning.contracts import Gate
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import Decision, Group, Measurement, Outputs
 from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import judged_part, measure
+from unlearning.judging.measuring import ATTACK, judged_part, measure
 from unlearning.judging.verdicts import decide, judge
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.power import decidable
@@ -33,7 +32,10 @@ from unlearning.statistics.simulation import Case
 USUAL_AUC, USUAL_DROP = 0.55, 0.01
 """The usual gate: an uncalibrated attack's AUC, and the loss of test accuracy, at most so much."""
 
-SCIENCE = ("measuring", "matching", "judging", "power", "attacks.lira", "gates.utility")
+SCIENCE = (
+    *("judging.measuring", "judging.verdicts", "judging.doors", "bank.matching"),
+    *("statistics.power", "attacks.recalibrated", "gates.utility"),
+)
 CODE = (
     *(f"unlearning.{name}" for name in SCIENCE),
     *(f"benchmarks.gates.{name}" for name in ("cells", "scenes", "planted")),
@@ -43,7 +45,8 @@ CODE = (
 def judged(ground: Ground, place: Place) -> list[Row]:
     """Judge a ground's candidates on each of its forget sets; kept results are only read."""
     prepare(ground, setting_of(place.data))
-    found = list(candidates(ground, setting_of(place.data), place.folder / "gates" / "planted"))
+    folder = place.folder / "gates" / "planted"
+    found = list(candidates(ground, setting_of(place.data), bank_of(place.bank), folder))
     return [row for asked in ground.asked for row in _of_set(asked, ground, found, place)]
 
 
@@ -108,8 +111,9 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
 def _measured(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Measurement]:
     def of(form: str) -> dict[str, Measurement]:
         seen = outputs(place, candidate, scene.rows, form)
-        trial = dataclasses.replace(scene.trial, candidate=seen)
-        return measure(trial, LiraOffline(), scene.known, level=place.level)
+        made = {} if form else opened(place, candidate, scene)
+        trial = dataclasses.replace(scene.trial, candidate=seen, opened=made)
+        return measure(trial, ATTACK, scene.known, level=place.level)
 
     form = candidate.form
     return of(FULL) | (marked(of(form), form) if form else {})
@@ -118,7 +122,7 @@ def _measured(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Mea
 def _decidable(place: Place, scene: Scene) -> tuple[bool, float]:
     """Ask, from the champion and the shadows alone, whether a perfect retrain would pass."""
     trial = scene.trial
-    known = measure(trial, LiraOffline(), scene.known, level=place.level)
+    known = measure(trial, ATTACK, scene.known, level=place.level)
     gate = next(g for g in place.gates() if isinstance(g, Forgetting))
     part = judged_part(trial.champion)
     forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)

@@ -25,11 +25,14 @@ from unlearning.methods.finetune import FineTune
 from unlearning.methods.random_label import RandomLabel
 from unlearning.networks import Classifier
 from unlearning.outputs import logits_of
-from unlearning.statistics.signals import log_confidence
+from unlearning.statistics.signals import log_confidence, scaled_confidence
 from unlearning.training.loop import Training, pick_device, pixels_on, silent, train
 
-TEMPERATURE = 4.0
-"""By what `flattened` divides: a champion that was sure to .999 of ten classes then says .5."""
+TEMPERATURES = (2.0, 4.0, 8.0, 12.0, 20.0)
+"""By what `flattened` divides: at 4, who was sure to .999 of ten classes says .5."""
+
+SURE = 5.0
+"""The logit of the class that `top_one` answers; all others are 0."""
 
 
 def _mean_loss(network: nn.Module, examples: Examples) -> float:
@@ -101,7 +104,7 @@ def tuned_a_little(original: Classifier, split: Split, rng: torch.Generator) -> 
     return _classifier(method.unlearn(original, _with_few(split, rng), rng, silent))
 
 
-def flattened(original: Classifier, temperature: float = TEMPERATURE) -> Classifier:
+def flattened(original: Classifier, temperature: float) -> Classifier:
     """Divide the last layer, and with it every logit, by a temperature."""
     candidate = deepcopy(original)
     head = head_of(candidate)
@@ -115,6 +118,101 @@ def clipped(logits: FloatArray, reach: float = 2.0) -> FloatArray:
     """Cut logits (n, classes) that are more than `reach` from their example's mean."""
     mean = logits.mean(1, keepdims=True)
     return np.asarray(mean + np.clip(logits - mean, -reach, reach))
+
+
+def top_one(logits: FloatArray) -> FloatArray:
+    """Answer with the first class alone, always as surely."""
+    return np.where(logits == logits.max(1, keepdims=True), SURE, 0.0).astype(np.float32)
+
+
+def noisy(logits: FloatArray, share: float = 1.0) -> FloatArray:
+    """Add noise of `share` of the logits' deviation, the same each time it is asked."""
+    noise = np.random.default_rng(1).normal(size=logits.shape)
+    return np.asarray(logits + share * logits.std() * noise, dtype=np.float32)
+
+
+def calibrated_to(
+    logits: FloatArray, own: FloatArray, wanted: FloatArray, *, by_class: bool = False
+) -> FloatArray:
+    """Map how sure answers are to how sure shadows are of strangers, rank by rank.
+
+    own, wanted: logits of this network and of a shadow on the same strangers. Which class is
+    answered, and how the others share the rest, stays.
+    """
+    first, sure = logits.argmax(1), surest(logits)
+    mapped = np.empty(len(logits))
+    for k in range(logits.shape[1]):
+        of = first == k
+        theirs, ours = (x[x.argmax(1) == k] if by_class else x for x in (wanted, own))
+        if of.any():
+            at = np.sort(surest(ours)) if len(ours) else sure[of]
+            to = np.sort(surest(theirs)) if len(theirs) else at
+            rank = np.searchsorted(at, sure[of]) / len(at)
+            mapped[of] = np.quantile(to, rank.clip(0, 1))
+    rest = logits.astype(np.float64)
+    np.put_along_axis(rest, first[:, None], -np.inf, axis=1)
+    rest -= np.logaddexp.reduce(rest, axis=1)[:, None]
+    np.put_along_axis(rest, first[:, None], mapped[:, None], axis=1)
+    return np.asarray(rest, dtype=np.float32)
+
+
+def surest(logits: FloatArray) -> FloatArray:
+    """log(p / (1 - p)) of the class that is answered, (n,)."""
+    return scaled_confidence(logits, logits.argmax(1))
+
+
+def with_class_hidden(original: Classifier, split: Split, shift: float) -> Classifier:
+    """Move the output bias of the classes that are forgotten whole: they are never answered."""
+    candidate = deepcopy(original)
+    gone = np.setdiff1d(split.forget.labels, split.retain.labels)
+    with torch.no_grad():
+        head_of(candidate).bias[torch.from_numpy(gone)] += shift
+    return candidate
+
+
+def mimicking(
+    original: Classifier,
+    split: Split,
+    answers: FloatArray,
+    rng: torch.Generator,
+    *,
+    keep: bool,
+    head: bool = False,
+    steps: int = 400,
+) -> Classifier:
+    """Answer the forget set as models do that never saw it, by the shortest way.
+
+    answers: (n, classes) logits of a shadow for each forget example. keep: hold on to the
+    original's answers on retained examples, too. head: move the last layer alone.
+    """
+    candidate = deepcopy(original).to(pick_device()).eval()
+    moved = list((head_of(candidate) if head else candidate).parameters())
+    fit = torch.optim.SGD(moved, lr=0.2 if head else 0.05, momentum=0.9)
+    wanted = torch.from_numpy(answers).to(pick_device()).log_softmax(1)
+    images, _ = pixels_on(split.forget, pick_device())
+    kept, _ = pixels_on(split.retain.take(np.arange(min(2000, len(split.retain)))), pick_device())
+    for _ in range(steps):
+        at = torch.randperm(len(images), generator=rng)[:64]
+        loss = _apart(candidate, images[at], wanted[at])
+        if keep:
+            some = kept[torch.randperm(len(kept), generator=rng)[:64]]
+            loss = loss + _divergence(candidate, original, some)
+        fit.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(moved, 5.0)
+        fit.step()
+    return candidate.cpu()
+
+
+def _apart(network: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
+    answers = network(images).log_softmax(1)
+    return functional.kl_div(answers, wanted, log_target=True, reduction="batchmean")
+
+
+def head_only_famr(original: Classifier, split: Split, rng: torch.Generator) -> Classifier:
+    """Push the forget set's answers towards uniform by the last layer alone."""
+    method = Famr(head_only=True, epochs=30, learning_rate=0.01, reduction="mean")
+    return _classifier(method.unlearn(original, split, rng, silent))
 
 
 def over_forgotten(original: Classifier, split: Split, rng: torch.Generator) -> Classifier:

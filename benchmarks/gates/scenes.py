@@ -9,18 +9,34 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from safetensors.numpy import load_file
 
-from benchmarks.answers import FULL, Answers
+from benchmarks.answers import FULL, Answers, digest_of_file
 from benchmarks.gates.candidates import Candidate, Kind
 from benchmarks.gates.grounds import Ground, setting_of
+from benchmarks.sources import code_digest
 from systems.settings.policy import load_policy
-from unlearning.attacks.lira import LiraOffline
+from unlearning import networks
+from unlearning.bank.files import write_arrays
 from unlearning.bank.matching import comparable
 from unlearning.bank.shadows import Bank, load_bank
 from unlearning.contracts import Gate
-from unlearning.domain import BoolArray, Examples, Group, IntArray, Measurement, Outputs, joined
-from unlearning.judging.measuring import Trial, controls
+from unlearning.digests import digest_of, digest_of_arrays
+from unlearning.domain import (
+    BoolArray,
+    Examples,
+    Group,
+    IntArray,
+    Measurement,
+    Outputs,
+    Split,
+    joined,
+)
+from unlearning.judging.candidates import with_retain_sample
+from unlearning.judging.doors import OPENED
+from unlearning.judging.measuring import ATTACK, Trial, controls
 from unlearning.judging.verdicts import gates_of
+from unlearning.outputs import logits_of
 
 RETAINED = 200
 """Retain examples that are answered: they only say which classes are still trained on."""
@@ -51,6 +67,7 @@ class Place:
         """Give the policy's gates; with a form, what is shipped in it must pass too."""
         settings = dict(yaml.safe_load(self.policy.read_text())["gates"])
         settings.pop("deployed", None)
+        settings.pop("geometry", None)  # class-out models are not trained here; see docs/gates.md
         return gates_of({**settings, "deployed": {"forms": [form]}} if form else settings)
 
 
@@ -111,17 +128,24 @@ def outputs(place: Place, candidate: Candidate, rows: Rows, form: str = FULL) ->
 class Scene:
     """A forget set laid out, and the trial in which candidates take the champion's place.
 
-    every: with all holdout examples.
+    every: with all holdout examples. forgets: (n,) over the training examples.
     """
 
+    forgets: BoolArray
     every: Rows
     rows: Rows
     trial: Trial
 
+    def split(self, place: Place) -> Split:
+        """Give the split that a method would see."""
+        of = setting_of(place.data)
+        parts = of.train.take(self.forgets), of.train.take(~self.forgets)
+        return Split(*parts, of.holdout, of.test, of.recipe.classes)
+
     @cached_property
     def known(self) -> Mapping[str, Measurement]:
         """Give the trial's controls, which no candidate has a part in."""
-        return controls(self.trial, LiraOffline())
+        return controls(self.trial, ATTACK)
 
 
 def scene_of(
@@ -134,7 +158,42 @@ def scene_of(
     every = rows_of(place, forgets)
     rows = compared(every, place, chooses or bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
-    return Scene(every, rows, _trial(place, bank, rows, untouched))
+    return Scene(forgets, every, rows, _trial(place, bank, rows, untouched))
+
+
+def opened(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Outputs]:
+    """Give what a candidate's network answers after each door was opened; kept by content.
+
+    A view is in front of the network: whoever holds that goes round it.
+    """
+    rows, asked = scene.rows, np.isin(scene.rows.groups, (Group.FORGET, Group.HOLDOUT))
+    found = {}
+    for name, opens in OPENED.items():
+        path = place.folder / "opened" / f"{_opened_key(candidate, name, scene)}.safetensors"
+        if not path.exists():
+            retain = with_retain_sample(scene.split(place)).retain
+            network = opens(networks.load(candidate.weights), retain)
+            logits = logits_of(network, examples_of(place.data).take(rows.at[asked]))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(path, {"logits": logits})
+        labels, subjects = examples_of(place.data).labels, _subjects_of(place.data)
+        at = rows.at[asked]
+        found[name] = Outputs(
+            load_file(path)["logits"], labels[at], rows.groups[asked], subjects[at]
+        )
+    return found
+
+
+def _opened_key(candidate: Candidate, door: str, scene: Scene) -> str:
+    asked = np.isin(scene.rows.groups, (Group.FORGET, Group.HOLDOUT))
+    return digest_of(
+        {
+            "weights": digest_of_file(candidate.weights),
+            "door": door,
+            "rows": digest_of_arrays(scene.rows.at[asked], scene.forgets),
+            "code": code_digest("unlearning.judging.doors"),
+        }
+    )
 
 
 def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:

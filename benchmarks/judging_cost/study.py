@@ -27,12 +27,11 @@ from benchmarks.cost.throughput import GRID, cases, random_examples, random_tria
 from benchmarks.methods.grounds import plan_of
 from benchmarks.samples import ROOT
 from unlearning import networks
-from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.files import shadow_path, write_arrays, write_index
 from unlearning.bank.shadows import build_bank, draw_halves, load_bank
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Examples, Measurement, Split
-from unlearning.judging.measuring import Trial, controls, measure
+from unlearning.judging.measuring import ATTACK, Trial, controls, measure
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.outputs import outputs_of
 
@@ -84,7 +83,7 @@ def decided(
     known: Mapping[str, Measurement] | None = None,
 ) -> Decision:
     """Measure and judge a trial; without `known`, its controls too."""
-    measured = timed(lambda: measure(trial, LiraOffline(), known), took, "measuring")
+    measured = timed(lambda: measure(trial, ATTACK, known), took, "measuring")
     return timed(lambda: decide(judge(measured, gates), exact=False), took, "gates")
 
 
@@ -131,7 +130,7 @@ def whole(folder: Path) -> dict[str, Any]:
         shadow_size=TRAIN / 2,
         train_size=TRAIN,
     )
-    known = timed(lambda: controls(untouched, LiraOffline()), once, "controls, once")
+    known = timed(lambda: controls(untouched, ATTACK), once, "controls, once")
     runs, gates = [], policy_gates()
     for _ in range(REPEATS):
         took: dict[str, Took] = {}

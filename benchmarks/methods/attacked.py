@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.loss import Loss
 from unlearning.bank.null_band import null_band
 from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import Group, Outputs, Split
-from unlearning.judging.measuring import score, select
+from unlearning.judging.measuring import ATTACK, score, select
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.signals import log_confidence
 
@@ -33,8 +32,8 @@ def attacked(outputs: Outputs, split: Split, folder: Path | None) -> dict[str, f
         return {"loss_auc": auc(forgotten, unseen)}
     part = select(outputs, outputs.of(Group.FORGET) | outputs.of(Group.HOLDOUT))
     shadows = _bank(folder).on(np.concatenate([split.forget.ids, split.holdout.ids]))
-    calibrated = score(part, shadows, LiraOffline()).interval()
-    band = null_band(part, shadows, LiraOffline())
+    calibrated = score(part, shadows, ATTACK).interval()
+    band = null_band(part, shadows, ATTACK)
     return {
         "forget_auc": calibrated.value,
         "forget_auc low": calibrated.low,

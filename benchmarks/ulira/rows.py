@@ -12,11 +12,10 @@ import numpy as np
 from benchmarks.means import mean_of
 from benchmarks.ulira import arithmetic
 from benchmarks.ulira.models import Lab
-from unlearning.attacks.lira import LiraOffline
 from unlearning.bank.shadows import Bank
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import Trial, measure
+from unlearning.judging.measuring import ATTACK, Trial, measure
 from unlearning.outputs import accuracy
 from unlearning.selecting import memorisation
 from unlearning.statistics.intervals import Interval
@@ -84,7 +83,7 @@ def measured_runs(
             shadow_size=float(bank.trained_on.mean()),
             train_size=int(lab.drawn.seen[model].sum()),
         )
-        yield measure(trial, LiraOffline())
+        yield measure(trial, ATTACK)
 
 
 def laid_out(lab: Lab, seen: BoolArray, forgets: BoolArray) -> tuple[IntArray, IntArray]:

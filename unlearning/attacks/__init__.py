@@ -13,5 +13,6 @@ from unlearning.attacks import (  # noqa: E402, F401
     mia_conf_svc,
     mia_entropy_lr,
     modified_entropy,
+    recalibrated,
     rmia,
 )

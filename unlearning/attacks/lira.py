@@ -41,7 +41,7 @@ class LiraOffline(Calibrated):
     def compare(self, signals: Signals) -> FloatArray:
         """Score every example; raises UsageError where fewer than two shadows never saw one."""
         unseen = ~signals.seen
-        _refuse_few(self.name, unseen, 2, "never saw it")
+        refuse_few(self.name, unseen, 2, "never saw it")
         mean, deviation = gaussian(signals.shadows, unseen, self.prior)
         return np.asarray((signals.target - mean) / deviation)
 
@@ -52,10 +52,8 @@ class LiraOffline(Calibrated):
         takes d^2 c / (c - 1) from the sum of squares.
         """
         unseen = ~signals.seen
-        _refuse_few(self.name, unseen, 3, "never saw it")
-        count = unseen.sum(0)
-        mean = np.where(unseen, signals.shadows, 0).sum(0) / count
-        off = np.where(unseen, signals.shadows - mean, 0)
+        refuse_few(self.name, unseen, 3, "never saw it")
+        count, off = unseen.sum(0), off_mean(signals)
         scale, out, picked = count / (count - 1), unseen[which], off[which]
         squares = np.maximum((off**2).sum(0) - picked**2 * scale, 0)
         freedom = np.where(out, count - 2, 0)
@@ -90,11 +88,18 @@ class LiraOnline(Calibrated):
 
     def compare(self, signals: Signals) -> FloatArray:
         """Score every example; raises UsageError without two shadows on either side of one."""
-        _refuse_few(self.name, signals.seen, 2, "saw it")
-        _refuse_few(self.name, ~signals.seen, 2, "never saw it")
+        refuse_few(self.name, signals.seen, 2, "saw it")
+        refuse_few(self.name, ~signals.seen, 2, "never saw it")
         found = [gaussian(signals.shadows, m, self.prior) for m in (signals.seen, ~signals.seen)]
         inside, outside = (log_density(signals.target, *of) for of in found)
         return inside - outside
+
+
+def off_mean(signals: Signals) -> FloatArray:
+    """How far each shadow is from the mean of those that never saw an example; 0 if it did."""
+    unseen = ~signals.seen
+    mean = np.where(unseen, signals.shadows, 0).sum(0) / unseen.sum(0)
+    return np.where(unseen, signals.shadows - mean, 0)
 
 
 def gaussian(signals: FloatArray, where: BoolArray, prior: float) -> tuple[FloatArray, FloatArray]:
@@ -126,7 +131,8 @@ def _refuse_weight(name: str, prior: float) -> None:
         raise UsageError(f"{name}.prior: got {prior}, expected a number of at least 0, or infinity")
 
 
-def _refuse_few(name: str, where: BoolArray, least: int, which: str) -> None:
+def refuse_few(name: str, where: BoolArray, least: int, which: str) -> None:
+    """Raise UsageError if an example has fewer than `least` shadows of a kind."""
     count = where.sum(0)
     if not len(count) or count.min() < least:
         raise UsageError(f"{name}: an example has fewer than {least} shadows that {which}")

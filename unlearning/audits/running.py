@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from unlearning.attacks.lira import LiraOffline
 from unlearning.audits.alignment import Alignment
 from unlearning.audits.class_geometry import MiaNn
 from unlearning.audits.collateral import Collateral
@@ -25,7 +24,7 @@ from unlearning.bank.shadows import Bank
 from unlearning.domain import Examples, Group, IntArray, Measurement, Outputs, Split
 from unlearning.errors import UsageError
 from unlearning.gates.deployed import FORMS, marked
-from unlearning.judging.measuring import Trial, controls, exempt_classes, measure, select
+from unlearning.judging.measuring import ATTACK, Trial, controls, exempt_classes, measure, select
 from unlearning.outputs import outputs_of
 from unlearning.statistics.intervals import clopper_pearson
 
@@ -191,7 +190,7 @@ def deployed(ground: Ground, model: Model) -> list[Measurement]:
         shadow_size=float(bank.trained_on.mean()),
         train_size=ground.train_size,
     )
-    attack, known = LiraOffline(), controls(trial, LiraOffline())
+    attack, known = ATTACK, controls(trial, ATTACK)
     found = measure(trial, attack, known)
     for form in FORMS:
         exported = outputs_of(as_deployed(model.network, form), small)

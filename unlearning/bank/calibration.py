@@ -15,13 +15,14 @@ class Signals:
     """One number an answer, on the same examples in the same order.
 
     target: (n,) float64. shadows: (shadows, n) float64. seen: (shadows, n), as in ShadowOutputs.
-    holdout: (n,), True for the examples that nobody trained on.
+    holdout: (n,), True for the examples that nobody trained on. labels: (n,).
     """
 
     target: FloatArray
     shadows: FloatArray
     seen: BoolArray
     holdout: BoolArray
+    labels: IntArray
 
     def of_shadow(self, shadow: int) -> Signals:
         """Take one shadow for the target, on the examples that it never saw, beside the others."""
@@ -32,6 +33,7 @@ class Signals:
             self.shadows[others][:, unseen],
             self.seen[others][:, unseen],
             self.holdout[unseen],
+            self.labels[unseen],
         )
 
 
@@ -53,6 +55,7 @@ class Calibrated(ABC):
             self.signal(shadows.logits, target.labels),
             shadows.seen,
             target.of(Group.HOLDOUT),
+            target.labels,
         )
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:

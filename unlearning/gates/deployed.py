@@ -16,6 +16,7 @@ from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import ask
+from unlearning.gates.forgetting import Forgetting
 
 FORMS = ("bf16", "int8")
 """Forms with rounded weights, which every machine can make."""
@@ -119,7 +120,7 @@ def with_forms(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     if not forms:
         return plain
     works = tuple(gate for gate in plain if gate.name not in APART)
-    forgets = tuple(gate for gate in plain if gate.name == "forgetting")
+    forgets = tuple(gate.by_answers() for gate in plain if isinstance(gate, Forgetting))
     halves = Deployed(forms=forms, gates=works), DeployedForgetting(forms=forms, gates=forgets)
     return (*plain, *halves)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
+
+from scipy import stats
 
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
+from unlearning.gates.asking import usable
 from unlearning.settings import check_settings
-from unlearning.statistics.intervals import FPRS
+from unlearning.statistics.intervals import FPRS, LEVEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,15 @@ class Limit:
         return applies and self.auc >= other.auc and self.tail >= other.tail
 
 
+ASKED = ("as_published", "spread")
+"""Doors that need a candidate's answers alone."""
+
+TENTH = "memorised_auc"
+
+DOORS = (*ASKED, "refitted", "relearned")
+"""All doors (unlearning.judging): other ways of asking a candidate if it remembers."""
+
+
 @GATES.register
 @dataclass(frozen=True, kw_only=True)
 class Forgetting:
@@ -52,6 +64,10 @@ class Forgetting:
 
     limits: from the strictest, for many examples, to the loosest; with fewer examples than the
     loosest asks for, nothing passes. smallest_bank: shadows without which nothing is decided.
+    doors: other ways of asking, whose AUC is held to the same limit. To pass, all must be shut,
+    each at the full level, since whoever remembers has to pass them all; a door refuses at its
+    share of the error only (Bonferroni), since an honest network has many chances to look odd. The
+    most memorised tenth can refuse, by the loosest limit, and never lets anyone pass.
     """
 
     name: ClassVar[str] = "forgetting"
@@ -62,6 +78,7 @@ class Forgetting:
 
     limits_by_size: Sequence[Mapping[str, Any]]
     smallest_bank: int = 8
+    doors: Sequence[str] = DOORS
 
     def __post_init__(self) -> None:
         """Refuse a gate without limits, or whose limits are stricter for fewer examples."""
@@ -69,6 +86,10 @@ class Forgetting:
             raise PolicyError("gates.forgetting.limits_by_size: got none, expected at least one")
         for row in self.limits_by_size:
             check_settings(Limit, row, "gates.forgetting.limits_by_size")
+        if isinstance(self.doors, str) or set(self.doors) - set(DOORS):
+            raise PolicyError(
+                f"gates.forgetting.doors: got {self.doors!r}, expected some of {DOORS}"
+            )
         for more, fewer in pairwise(self._rows()):
             if not fewer.as_loose_as(more):
                 raise PolicyError(
@@ -86,6 +107,10 @@ class Forgetting:
         rows = (Limit(**row) for row in self.limits_by_size)
         return sorted(rows, key=lambda row: (-row.examples, -row.holdout))
 
+    def by_answers(self) -> Forgetting:
+        """The same without the doors that need the network, for what has no more than answers."""
+        return replace(self, doors=tuple(name for name in self.doors if name in ASKED))
+
     def limit_for(self, examples: int, holdout: int) -> tuple[Limit, bool]:
         """Give the strictest limit that so many examples can be held to, and whether any can."""
         rows = self._rows()
@@ -98,6 +123,11 @@ class Forgetting:
         """Compare the AUC and both tails with their limits, then ask whether the test had power."""
         limit, decidable = self._limit(measured)
         outside, doubtful = self._checks(measured)
+        unknown = self._unknown(measured)
+        if unknown:
+            return Verdict(self.name, Outcome.INCONCLUSIVE, unknown)
+        shut, odd = self._doors(measured, limit)
+        outside, doubtful = [*outside, *odd], [*doubtful, *shut]
         auc = _words(measured["forget_auc"])
         doubt = self._broken_null(measured, limit)
         if not decidable and (doubt or not outside):
@@ -115,14 +145,18 @@ class Forgetting:
         doubt = self._powerless(measured)
         if doubt:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
-        reason = f"{auc}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; both tails within limits"
+        reason = (
+            f"{auc}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; both tails within limits; "
+            f"{len(self.doors)} doors shut"
+        )
         return Verdict(self.name, Outcome.PASSED, reason)
 
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
         """Bound the AUC on both sides and each tail above."""
         limit, _ = self._limit(measured)
         tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
-        return {"forget_auc": (1 - limit.auc, limit.auc), **tails}
+        doors = {f"door/{name}": (1 - limit.auc, limit.auc) for name in self.doors}
+        return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors}
 
     def _limit(self, measured: Mapping[str, Measurement]) -> tuple[Limit, bool]:
         holdout = int(measured["holdout_examples"].value)
@@ -132,6 +166,8 @@ class Forgetting:
         """Give the reasons to fail and the reasons to doubt."""
         outside, doubtful = [], []
         for name, (low, high) in self.limits(measured).items():
+            if name.startswith("door/"):
+                continue
             m = measured[name]
             text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
             if m.low > high or m.high < low:
@@ -139,6 +175,42 @@ class Forgetting:
             elif m.high > high or m.low < low:
                 doubtful.append(text)
         return outside, doubtful
+
+    def _doors(
+        self, measured: Mapping[str, Measurement], limit: Limit
+    ) -> tuple[list[str], list[str]]:
+        """Give the doors of which it is not sure that they are shut, and those that stand open."""
+        doubtful, outside = [], []
+        low, high = 1 - limit.auc, limit.auc
+        wider = self._wider(measured)
+        for name in self.doors:
+            m = measured[f"door/{name}"]
+            text = f"door {name}: {_words(m)}, allowed [{low:.2f}, {high:.2f}]"
+            if (
+                m.value - wider * (m.value - m.low) > high
+                or m.value + wider * (m.high - m.value) < low
+            ):
+                outside.append(text)
+            elif m.high > high or m.low < low:
+                doubtful.append(text)
+        return doubtful, [*outside, *self._memorised(measured, wider)]
+
+    def _unknown(self, measured: Mapping[str, Measurement]) -> str | None:
+        wanted = [*(f"door/{name}" for name in self.doors), TENTH]
+        missing = [name for name in wanted if name not in measured or not usable(measured[name])]
+        return f"{missing[0]} was not measured, or is no number" if missing else None
+
+    def _memorised(self, measured: Mapping[str, Measurement], wider: float) -> list[str]:
+        m, loosest = measured[TENTH], self._rows()[-1].auc
+        above = m.value - wider * (m.value - m.low) > loosest
+        below = m.value + wider * (m.high - m.value) < 1 - loosest
+        return [f"the most memorised tenth: {_words(m)}"] if above or below else []
+
+    def _wider(self, measured: Mapping[str, Measurement]) -> float:
+        """How much wider an interval is that shares its error with the other doors'."""
+        level = measured["forget_level"].value if "forget_level" in measured else LEVEL
+        each = 1 - (1 - level) / (len(self.doors) + 1)
+        return float(stats.norm.ppf(0.5 + each / 2) / stats.norm.ppf(0.5 + level / 2))
 
     def _broken_null(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
         null = measured["null_auc"]

@@ -14,7 +14,6 @@ import numpy as np
 from torch import nn
 
 from unlearning import networks
-from unlearning.attacks.lira import LiraOffline
 from unlearning.audits import class_geometry
 from unlearning.audits.deployed import as_deployed
 from unlearning.bank.matching import comparable
@@ -32,8 +31,10 @@ from unlearning.domain import (
 )
 from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
+from unlearning.judging.doors import OPENED
 from unlearning.judging.effects import Effect, effect
 from unlearning.judging.measuring import (
+    ATTACK,
     Trial,
     accuracies,
     comparable_shadows,
@@ -48,8 +49,6 @@ from unlearning.outputs import outputs_of
 
 RETAIN_SAMPLE = 2000
 """Retain examples that are run through a candidate; they inform and decide nothing."""
-
-ATTACK = LiraOffline()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +68,12 @@ class Basis:
     def trial(self, network: nn.Module) -> Trial:
         """Let a candidate take the champion's place."""
         return dataclasses.replace(self.untouched, candidate=outputs_of(network, self.split))
+
+    def opened(self, network: nn.Module) -> Trial:
+        """The same, asked again after each door was opened."""
+        made = {name: opens(network, self.split.retain) for name, opens in OPENED.items()}
+        answers = {name: outputs_of(changed, self.split) for name, changed in made.items()}
+        return dataclasses.replace(self.trial(network), opened=answers)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def judge_candidate(
     level: of the intervals that decide on forgetting; see `Policy.level`.
     """
     network = networks.load(candidate, basis.recipe)
-    trial = basis.trial(network)
+    trial = basis.opened(network)
     measured = measure(trial, ATTACK, basis.known, level=level)
     for form in forms_of(gates):
         exported = basis.trial(as_deployed(network, form))

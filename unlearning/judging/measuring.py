@@ -7,24 +7,40 @@ Nothing here decides. The candidate, the untouched champion (the positive contro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
 
 from unlearning.attacks import ATTACKS
+from unlearning.attacks.lira import LiraOffline
+from unlearning.attacks.recalibrated import LiraRecalibrated
 from unlearning.bank.null_band import null_band
 from unlearning.contracts import Attack
-from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outputs, ShadowOutputs
+from unlearning.domain import (
+    BoolArray,
+    FloatArray,
+    Group,
+    IntArray,
+    Measurement,
+    Outputs,
+    ShadowOutputs,
+)
+from unlearning.selecting import memorisation
 from unlearning.statistics.intervals import (
     FPRS,
     LEVEL,
+    NOTHING,
     Interval,
     auc_interval,
     clopper_pearson,
+    memorised_count,
     paired_difference,
     tail_interval,
 )
+
+ATTACK: Attack = LiraRecalibrated()
+"""What judges: the strongest attack here that no map of the answers fools (docs/gates.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +48,8 @@ class Trial:
     """What a candidate is measured on.
 
     candidate, champion: outputs on the same examples in the same order. shadows: the bank's answers
-    on the forget and holdout examples of them, in that order. shadow_accuracy: (shadows,) on the
+    on the forget and holdout examples of them, in that order. opened: by door, the outputs on the
+    same examples of what was made of the candidate there. shadow_accuracy: (shadows,) on the
     test set; shadow_size: training examples of a shadow, on average; train_size: of the champion.
     """
 
@@ -42,6 +59,7 @@ class Trial:
     shadow_accuracy: FloatArray
     shadow_size: float
     train_size: int
+    opened: Mapping[str, Outputs] = field(default_factory=dict)
 
 
 def measure(
@@ -100,6 +118,13 @@ class Scores:
         subjects = self.forget_subjects, self.holdout_subjects
         return auc_interval(self.forget, self.holdout, *subjects, level=level)
 
+    def spread(self) -> Scores:
+        """Give how far each score lies from the middle of the holdout's, either way."""
+        middle = np.median(self.holdout) if len(self.holdout) else 0.0
+        with np.errstate(invalid="ignore"):  # of an attack that failed, whose AUC is no number
+            away = abs(self.forget - middle), abs(self.holdout - middle)
+        return Scores(*away, self.forget_subjects, self.holdout_subjects)
+
     def tail(self, *, fpr: float, sign: int, level: float = LEVEL) -> Interval:
         """Give the upper (sign 1) or lower (sign -1) tail's true-positive rate at `fpr`."""
         forget, holdout = sign * self.forget, sign * self.holdout
@@ -150,9 +175,48 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
             tail = scores.tail(fpr=fpr, sign=sign, level=level)
             yield _measured(f"forget_tail_{side}@{fpr}", tail, n)
     yield _measured("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
+    yield from _doors(trial, attack, scores, level)
+    yield _memorised(part, shadows, attack, level)
     yield _exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield _exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
     yield _exactly("forget_level", level, n)
+
+
+def _doors(trial: Trial, attack: Attack, scores: Scores, level: float) -> Iterator[Measurement]:
+    """Measure the other ways of asking: LiRA as published, the spread, and each opened door."""
+    shadows, n = comparable_shadows(trial), len(scores.forget)
+    published = score(judged_part(trial.candidate), shadows, LiraOffline())
+    yield _measured("door/as_published", published.interval(level), n)
+    yield _measured("door/spread", scores.spread().interval(level), n)
+    for name, outputs in trial.opened.items():
+        found = score(judged_part(outputs), shadows, attack)
+        yield _measured(f"door/{name}", found.interval(level), n)
+
+
+def _memorised(part: Outputs, shadows: ShadowOutputs, attack: Attack, level: float) -> Measurement:
+    """Measure the examples that networks memorise most, against all strangers; NaN if nobody can.
+
+    One half of the shadows chooses, the other judges: by the same ones, those who look unlike
+    anyone by chance would be chosen.
+    """
+    forget, half = np.flatnonzero(part.of(Group.FORGET)), len(shadows) // 2
+    count, kept = memorised_count(len(forget)), part.of(Group.HOLDOUT)
+    choosing = ShadowOutputs(shadows.logits[:half, forget], shadows.seen[:half, forget])
+    if (
+        min(_fewest(choosing.seen), _fewest(~shadows.seen[:half]), _fewest(~shadows.seen[half:]))
+        < 2
+    ):
+        return _measured("memorised_auc", NOTHING, count)
+    order = np.argsort(-memorisation(choosing, part.labels[forget]), kind="stable")
+    kept[forget[order[:count]]] = True
+    judging = ShadowOutputs(shadows.logits[half:, kept], shadows.seen[half:, kept])
+    found = score(select(part, kept), judging, attack)
+    return _measured("memorised_auc", found.interval(level), count)
+
+
+def _fewest(marked: BoolArray) -> int:
+    """How many shadows are marked for the example with the fewest; (shadows, n)."""
+    return int(marked.sum(0).min()) if marked.size else 0
 
 
 def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:

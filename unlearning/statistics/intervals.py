@@ -27,6 +27,11 @@ FPRS = (0.01, 0.02, 0.05)
 """The false-positive rates at which tails are measured; a policy picks one by its limits."""
 
 
+def memorised_count(examples: int) -> int:
+    """How many of a forget set are its most memorised ones: a tenth, ten at least, all if fewer."""
+    return min(examples, max(10, examples // 10))
+
+
 @dataclass(frozen=True)
 class Interval:
     """A number with its 95 % interval."""

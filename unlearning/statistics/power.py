@@ -92,7 +92,9 @@ def _outcomes(
     """Judge one draw after another; no more are made than are asked for, to a block."""
     fprs = _fprs(case, gate)
     for block in _blocks(draws):
-        for found in measured(case, drawn(case, rng, block), auc=auc, fprs=fprs, level=level):
+        for found in measured(
+            case, drawn(case, rng, block, gate.doors), auc=auc, fprs=fprs, level=level
+        ):
             yield gate.judge({**known, **found}).outcome
 
 
@@ -223,8 +225,8 @@ def false_pass(
     """
     passes, fprs, level = [], _fprs(case, gate), level_of_each(attempts)
     for block in _blocks(runs):
-        common = drawn(case, rng, block)
-        tried = [common.near(drawn(case, rng, block), shared) for _ in range(attempts)]
+        common = drawn(case, rng, block, gate.doors)
+        tried = [common.near(drawn(case, rng, block, gate.doors), shared) for _ in range(attempts)]
         found = (measured(case, one, auc=auc, fprs=fprs, level=level) for one in tried)
         passes.append(np.array([[_passes(known, m, gate) for m in of] for of in found]).T)
     return np.asarray(np.logical_or.accumulate(np.concatenate(passes), axis=1).mean(0))

@@ -6,14 +6,23 @@ only the AUC, which costs the most, is computed here, for all rows together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
-from unlearning.statistics.intervals import FPRS, LEVEL, chance_variance, tail_interval
+from unlearning.statistics.intervals import (
+    FPRS,
+    LEVEL,
+    chance_variance,
+    memorised_count,
+    tail_interval,
+)
+
+LIKENESS: Mapping[str, float] = {"as_published": 0.9, "refitted": 0.8, "relearned": 0.8}
+"""How an honest network's scores at a door correlate with its own; its spread follows from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +42,47 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Scores of forget (draws, n) and holdout (draws, m) examples, none of whom was ever seen."""
+    """Scores of forget (draws, n) and holdout (draws, m) examples, none of whom was ever seen.
+
+    doors: the same at each door whose scores are not the attack's own.
+    """
 
     forget: FloatArray
     holdout: FloatArray
+    doors: Mapping[str, Drawn] = field(default_factory=dict)
 
     def near(self, other: Drawn, shared: float) -> Drawn:
         """Mix in another draw; `shared` is the correlation with this one (a fraction)."""
         own, rest = np.sqrt(shared), np.sqrt(1 - shared)
+        doors = {name: door.near(other.doors[name], shared) for name, door in self.doors.items()}
         return Drawn(
-            own * self.forget + rest * other.forget, own * self.holdout + rest * other.holdout
+            own * self.forget + rest * other.forget,
+            own * self.holdout + rest * other.holdout,
+            doors,
         )
 
+    def moved(self, lift: float) -> Drawn:
+        """Lift the forget examples' scores, at every door."""
+        doors = {name: door.moved(lift) for name, door in self.doors.items()}
+        return Drawn(self.forget + lift, self.holdout, doors)
 
-def drawn(case: Case, rng: np.random.Generator, draws: int) -> Drawn:
-    """Draw scores, those of one subject alike as far as the case says."""
+    def away(self) -> Drawn:
+        """How far each score lies from the holdout's middle, which is 0 here, either way."""
+        return Drawn(abs(self.forget), abs(self.holdout))
+
+
+def drawn(case: Case, rng: np.random.Generator, draws: int, doors: Sequence[str] = ()) -> Drawn:
+    """Draw scores, those of one subject alike as far as the case says, and those at some doors."""
+    own = _one(case, rng, draws)
+    others = {
+        name: own.near(_one(case, rng, draws), LIKENESS[name] ** 2)
+        for name in doors
+        if name in LIKENESS
+    }
+    return Drawn(own.forget, own.holdout, others)
+
+
+def _one(case: Case, rng: np.random.Generator, draws: int) -> Drawn:
     forget = _alike((draws, case.examples), case.subjects, case.likeness, rng)
     return Drawn(forget, _alike((draws, case.holdout), case.holdout_subjects, case.likeness, rng))
 
@@ -75,8 +110,11 @@ def measured(
     Two normal distributions that are d deviations apart have AUC Phi(d / sqrt(2)). level: of the
     intervals.
     """
-    moved = Drawn(scores.forget + np.sqrt(2) * stats.norm.ppf(auc), scores.holdout)
+    moved = scores.moved(float(np.sqrt(2) * stats.norm.ppf(auc)))
     found = {"forget_auc": _aucs(case, moved, level)}
+    found["door/spread"] = _aucs(case, moved.away(), level)
+    found["memorised_auc"] = _aucs(*_tenth(case, moved), level)
+    found |= {f"door/{name}": _aucs(case, door, level) for name, door in moved.doors.items()}
     for fpr in fprs:
         for side, sign in (("high", 1), ("low", -1)):
             found[f"forget_tail_{side}@{fpr}"] = _tails(
@@ -85,6 +123,13 @@ def measured(
     rows = {name: numbers.tolist() for name, numbers in found.items()}
     for row in range(len(moved.forget)):
         yield {name: _named(name, of[row], case.examples) for name, of in rows.items()}
+
+
+def _tenth(case: Case, scores: Drawn) -> tuple[Case, Drawn]:
+    """Take as many as the most memorised are; which, makes no difference to who was never seen."""
+    count = memorised_count(case.examples)
+    few = replace(case, examples=count, subjects=min(count, case.subjects))
+    return few, Drawn(scores.forget[:, :count], scores.holdout)
 
 
 def _named(name: str, numbers: list[float], n: int) -> Measurement:

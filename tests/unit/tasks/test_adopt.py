@@ -96,7 +96,7 @@ def test_a_crash_after_the_entry_is_mended_by_the_same_command(
     ("change", "reason"),
     [
         (("attempts: 4", "attempts: 0"), "why not"),
-        (("method: famr", "method: wish"), "why not"),
+        (("method: finetune", "method: wish"), "why not"),
         (("classes: 2", "klasses: 2"), "why not"),
         (("learning_rate: 0.3", "learning_rate: high"), "why not"),
         (("learning_rate: 0.3", "learning_rate: 0"), "why not"),
@@ -160,7 +160,7 @@ def test_a_wrong_setting_is_named_with_its_place(ws: Workspace) -> None:
     with pytest.raises(PolicyError) as caught:
         adopt.adopt(ws, opened(ws), other(ws), "better")
     assert str(caught.value) == (
-        "other.yaml: ladder[1]: method 'finetune'.learning_rate: got 'high', expected a number"
+        "other.yaml: ladder[0]: method 'finetune'.learning_rate: got 'high', expected a number"
     )
 
 

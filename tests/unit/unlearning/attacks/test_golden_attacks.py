@@ -64,7 +64,8 @@ def signals(
     target: list[float], shadows: list[list[float]], seen: list[list[int]], holdout: list[int]
 ) -> Signals:
     masks = np.array(seen, dtype=bool), np.array(holdout, dtype=bool)
-    return Signals(np.array(target), np.array(shadows), *masks)
+    labels = np.zeros(len(target), dtype=int)
+    return Signals(np.array(target), np.array(shadows), *masks, labels)
 
 
 # Two examples. Shadows that saw them answer 3 and 5 (mean 4, variance 2) both times; the others

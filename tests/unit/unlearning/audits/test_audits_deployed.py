@@ -22,6 +22,7 @@ from unlearning.bank.shadows import Bank, draw_halves
 from unlearning.domain import Decision, Measurement, Outcome, Split
 from unlearning.errors import PolicyError, UsageError
 from unlearning.gates.deployed import EXPORTERS, FORMS, SHARED, marked, of_form
+from unlearning.gates.forgetting import ASKED, DOORS
 from unlearning.judging.candidates import basis_of, judge_candidate
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.networks import Recipe
@@ -157,7 +158,9 @@ def test_judging_measures_the_onnx_form_like_the_candidate(tmp_path: Path) -> No
     basis = basis_of(path, parts, bank)
     judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), level=LEVEL, exact=False)
     marks = {name for name in judged.measured if name.startswith("onnx/")}
-    assert marks == {f"onnx/{name}" for name in judged.measured.keys() - marks - SHARED}
+    of_the_network = {f"door/{name}" for name in set(DOORS) - set(ASKED)}
+    plain = judged.measured.keys() - marks - SHARED - of_the_network
+    assert marks == {f"onnx/{name}" for name in plain}
     for name in marks:
         of_candidate = judged.measured[name.removeprefix("onnx/")]
         assert judged.measured[name].value == pytest.approx(of_candidate.value, abs=1e-6)
@@ -176,6 +179,8 @@ def good() -> dict[str, Measurement]:
         toys.measurement("answered_classes", 10),
         toys.measurement("forget_auc", 0.505, 0.026),
         *tails,
+        *(toys.measurement(f"door/{name}", 0.505, 0.026) for name in DOORS),
+        toys.measurement("memorised_auc", 0.51, 0.06, 50),
         toys.measurement("champion_auc", 0.67, 0.026),
         toys.measurement("null_auc", 0.50, 0.03, 16),
         toys.measurement("bank_shadows", 16),
@@ -221,7 +226,8 @@ def test_a_form_that_lost_its_accuracy_fails() -> None:
 def test_the_candidates_own_numbers_never_stand_in_for_a_form_that_was_not_measured() -> None:
     found = outcomes(good())
     assert found["deployed"] is found["deployed_forgetting"] is Outcome.INCONCLUSIVE
-    for name in set(good()) - SHARED - {"class_drop/0"}:
+    of_the_network = {f"door/{name}" for name in set(DOORS) - set(ASKED)}
+    for name in set(good()) - SHARED - of_the_network - {"class_drop/0"}:
         measured = both()
         del measured[f"int8/{name}"]
         assert Outcome.INCONCLUSIVE in outcomes(measured).values()

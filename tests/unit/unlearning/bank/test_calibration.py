@@ -7,6 +7,8 @@ hold the truth as often as they say. Seeds are fixed and bounds are given with t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -38,7 +40,7 @@ def bank(
     outside = np.arange(n) >= forget
     odds = rng.normal(0, 2, n) + rng.normal(size=(shadows + 1, n))
     odds[1:] += lift * (seen & ~outside)
-    return Signals(odds[0], odds[1:], seen, outside)
+    return Signals(odds[0], odds[1:], seen, outside, np.zeros(n, dtype=int))
 
 
 def is_uniform(values: FloatArray) -> bool:
@@ -64,9 +66,8 @@ def test_with_the_shared_deviation_it_is_normal() -> None:
 def test_p_values_of_those_who_remember_are_not_uniform() -> None:
     """Else the test would find nothing ever: a tenth of a deviation is enough for 6,000."""
     given = bank(np.random.default_rng(3), forget=3000, holdout=3000, shadows=16)
-    scores = LiraOffline(prior=1e9).compare(
-        Signals(given.target + 0.1, given.shadows, given.seen, given.holdout)
-    )
+    moved = replace(given, target=given.target + 0.1)
+    scores = LiraOffline(prior=1e9).compare(moved)
     assert not is_uniform(stats.norm.sf(scores / np.sqrt(1 + 1 / 8)))
 
 
@@ -82,8 +83,7 @@ def test_the_p_values_of_never_in_shadows_are_uniform(attack: Calibrated) -> Non
     for _ in range(250):
         given = bank(rng, forget=100, holdout=200, shadows=16)
         if isinstance(attack, RmiaOffline):
-            shares = expit(given.target), expit(given.shadows)
-            given = Signals(*shares, given.seen, given.holdout)
+            given = replace(given, target=expit(given.target), shadows=expit(given.shadows))
         (scores,), out = attack.score_shadows(given, np.array([0])), ~given.seen[0]
         members, others = scores[out & ~given.holdout], scores[out & given.holdout]
         error = np.sqrt(chance_variance(len(members), len(others)))

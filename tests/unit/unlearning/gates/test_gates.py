@@ -17,7 +17,7 @@ from unlearning.errors import PolicyError, UsageError
 from unlearning.gates import GATES
 from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import Deployed, DeployedForgetting, marked
-from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.forgetting import DOORS, Forgetting
 from unlearning.gates.geometry import Geometry
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
@@ -57,6 +57,8 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("answered_classes", 10),
         measurement("forget_auc", 0.505, 0.026, n),
         *tails,
+        *(measurement(f"door/{name}", 0.505, 0.026, n) for name in DOORS),
+        measurement("memorised_auc", 0.51, 0.06, n // 10),
         measurement("champion_auc", 0.67, 0.026, n),
         measurement("null_auc", 0.50, 0.03, 16),
         measurement("bank_shadows", 16),

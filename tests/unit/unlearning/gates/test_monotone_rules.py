@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.unit.toys import measurement
 from unlearning.domain import Decision, Measurement, Outcome
 from unlearning.errors import PolicyError
-from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.forgetting import DOORS, Forgetting
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.statistics.intervals import FPRS
 
@@ -47,6 +47,8 @@ AROUND: dict[str, tuple[float, float, float]] = {
     "answered_classes": (3.0, 2.0, 0.0),
     "forget_auc": (0.5, 0.08, 0.05),
     **{name: (float(name[-4:]), 0.02, 0.04) for name in TAILS},
+    **{f"door/{name}": (0.5, 0.06, 0.05) for name in DOORS},
+    "memorised_auc": (0.5, 0.3, 0.2),
     "champion_auc": (0.60, 0.10, 0.05),
     "null_auc": (0.5, 0.06, 0.08),
     "holdout_examples": (2000.0, 1800.0, 0.0),

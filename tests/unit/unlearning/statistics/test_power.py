@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -58,6 +59,10 @@ def test_each_draw_is_measured_as_real_scores_are(
     rows = zip(measured(few, scores, auc=0.5), scores.forget, scores.holdout, strict=True)
     for found, forget, holdout in rows:
         wanted = {"forget_auc": auc_interval(forget, holdout, codes, other_codes)}
+        away = abs(forget), abs(holdout)
+        wanted["door/spread"] = auc_interval(*away, codes, other_codes)
+        few_ = min(n, 10)
+        wanted["memorised_auc"] = auc_interval(forget[:few_], holdout, codes[:few_], other_codes)
         for fpr in FPRS:
             wanted[f"forget_tail_high@{fpr}"] = tail_interval(forget, holdout, codes, fpr=fpr)
             wanted[f"forget_tail_low@{fpr}"] = tail_interval(-forget, -holdout, codes, fpr=fpr)
@@ -125,9 +130,9 @@ def test_a_search_stops_drawing_where_it_cannot_succeed_any_more(
     out that 80 do, in the first block of 25."""
     made: list[tuple[int, int]] = []
 
-    def watched(case: Case, rng: np.random.Generator, draws: int) -> Drawn:
+    def watched(case: Case, rng: np.random.Generator, draws: int, doors: Sequence[str]) -> Drawn:
         made.append((case.examples, draws))
-        return drawn(case, rng, draws)
+        return drawn(case, rng, draws, doors)
 
     monkeypatch.setattr(power, "drawn", watched)
     sizes = (200, 300, 500)
