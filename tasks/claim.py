@@ -11,6 +11,7 @@ from ledger import durable
 from ledger.domain import State
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.statements import ABORTED
+from systems.settings.ownership import require_own_remote
 from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
 from tasks.abort import finish_abort
@@ -43,6 +44,7 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     if ref is None:
         _check_before(at, refs, policy, method)
         _check_bank(at)
+        require_own_remote(at.ws, at.params.remote.url)
         ref = at.ledger.start_run(refs, now=utc_now())
     run = Run(at, ref)
     run.once("begun", lambda: _begin(run, policy, method))

@@ -16,6 +16,7 @@ from systems.data import purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY, copies, erase_version
 from systems.registry.models import CHAMPION, ModelVersion
+from systems.settings.ownership import require_own_remote
 from tasks.attest import attest_completions
 from tasks.running.champion import PROMOTED, TAINTED, Release, releases, sealed_champion, taints
 from tasks.running.opened import Opened
@@ -36,6 +37,7 @@ def purge_copies(run: Run) -> dict[str, Any]:
 
 def _purge(run: Run) -> dict[str, Any]:
     erased, ws = run.done("erased") or {}, run.at.ws
+    require_own_remote(ws, run.at.params.remote.url)
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
     found += _purge_bank(run)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.requests import Ledger
+from systems.settings.ownership import mark_place
 from systems.settings.params import Params, load_params
 from systems.settings.workspace import Workspace
 from tasks.running.standing import check_standing
@@ -52,6 +53,7 @@ def opened(root: str) -> Opened:
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
     ws.require_whole()
     found = Opened(str(ws.root))
+    mark_place(ws)
     if ws.log.is_file():
         check_standing(ws, found.ledger)
     return found
