@@ -43,6 +43,9 @@ _FILES = (
     *("params.yaml", "policy.yaml", "dvc.yaml", "data.dvc", "dvc.lock", ".gitignore"),
     *(".dvcignore", ".dvc/config", ".dvc/.gitignore"),
 )
+TOP = "."
+"""The workspace's own folder, of which only unfinished files are noted."""
+
 _ELSEWHERE = "choose another folder with --workspace"
 
 
@@ -75,7 +78,8 @@ def survey(ws: Workspace) -> Beginning:
             name: sorted(path.name for path in (ws.root / name).iterdir())
             for name in _WELCOME
             if (ws.root / name).is_dir()
-        },
+        }
+        | {TOP: sorted(path.name for path in _unfinished(ws))},
         before={
             name: (ws.root / name).read_bytes().decode(errors="surrogateescape")
             for name in _FILES
@@ -83,6 +87,10 @@ def survey(ws: Workspace) -> Beginning:
         },
         made_above=sum(not folder.exists() for folder in (ws.root, *ws.root.parents)),
     )
+
+
+def _unfinished(ws: Workspace) -> list[Path]:
+    return list(ws.root.glob(f".*{durable.UNFINISHED}"))
 
 
 def begun(ws: Workspace) -> Beginning | None:
@@ -100,6 +108,10 @@ def begun(ws: Workspace) -> Beginning | None:
 
 def finish(ws: Workspace) -> None:
     """The workspace is whole: from here on nothing of it is undone."""
+    if past := begun(ws):
+        for path in _unfinished(ws):  # writes at the top that were cut off
+            if path.name not in past.there.get(TOP, []):
+                durable.remove_file(path, within=ws.root)
     durable.remove_file(ws.beginning, within=ws.root)
 
 

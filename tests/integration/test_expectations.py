@@ -220,7 +220,7 @@ class Erased:
 
 
 def test_a_run_that_left_a_forgotten_example_behind_does_not_end(manifest, monkeypatch) -> None:
-    monkeypatch.setattr(expect.reading, "read_table", lambda _ws, columns: manifest[columns])
+    monkeypatch.setattr(expect, "rows_of", lambda _at: pa.Table.from_pandas(manifest))
     assert expect.expect_erased(cast(Run, Erased(("gone",)))) == {"success": True}
     with pytest.raises(IntegrityError, match="forgotten is at least 0 and at most 0") as caught:
         expect.expect_erased(cast(Run, Erased(("gone", "e3"))))
