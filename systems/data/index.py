@@ -1,6 +1,6 @@
 """Which shards hold whose examples: keyed digests of subjects and of examples, to shard names.
 
-artifacts/index.bin lies beside the manifest: a MAC over all that follows, one line of JSON, then
+artifacts/index.keyed lies beside the manifest: a MAC over all that follows, one line of JSON, then
 the digests in ascending order and the shard of each. Both MAC and digests are keyed by
 keys/shards.key, so that without the key the file tells nothing of a person, and an erased person's
 entries go with the erasure. What is found is read in the shards themselves, which the manifest
@@ -27,7 +27,7 @@ from systems.data.sharding import load_manifest
 from systems.data.texts import look
 from systems.settings.workspace import Workspace
 
-FILE = "index.bin"
+FILE = "index.keyed"
 INDEXED = (SUBJECT, EXAMPLE)
 _MAC = 32  # bytes of HMAC-SHA256
 _DIGEST, _PLACE = np.dtype("<u8"), np.dtype("<u2")

@@ -42,7 +42,9 @@ def unchanged(shared: Lethe) -> Iterator[Lethe]:
 def digests(lethe: Lethe, *, log: bool = True) -> dict[str, str]:
     """Digest what a workspace is: every file but locks, databases and DVC's notes to itself."""
     root = lethe.root
-    apart = {"lock", "registry.lock", "ledger.db", "mlflow.db"} | (set() if log else {"log.jsonl"})
+    apart = {"lock", "registry.lock", "ledger.db", "mlflow.db", "head.json"} | (
+        set() if log else {"log.jsonl"}
+    )
     found = {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files_below(root)
@@ -247,7 +249,7 @@ class TestCommandLine:
             (["submit", "--subject", "a", "--class", "b"], "--subject"),
             (["submit", "--where", "colour=red"], "colour"),
             (["submit", "--subject", "a", "--received-at", "soon"], "soon"),
-            (["submit", "--subject", "a", "--jurisdiction", "mars"], "mars"),
+            (["submit", "--subject", "a", "--jurisdiction", "mars"], "jurisdiction"),
             (["judge", "--request", "req-000000000000", "--version", "7"], "7"),
             (["list", "wishes"], "wishes"),
             (["policy", "--adopt", "none.yaml", "--reason", "new"], "none.yaml"),
