@@ -195,10 +195,11 @@ class TestPolicy:
 
 
 def test_a_class_that_is_empty_by_now(lethe: Lethe) -> None:
-    assert lethe.forget(lethe.submit("--class", "3")).json["decision"] == "released"
-    answer = lethe("submit", "--class", "3", code=DENIED)
-    assert "matches no example" in answer.err
-    assert (answer.json["state"], answer.json["examples"]) == ("denied", 0)
+    """Who asks for it again is served by the run that forgot it."""
+    found = lethe.forget(lethe.submit("--class", "3")).json
+    assert found["decision"] == "released"
+    again = lethe("submit", "--class", "3").json
+    assert (again["state"], again["examples"], again["run"]) == ("purging", 0, found["run"])
 
 
 def test_a_method_that_diverges_is_refused_and_the_next_rung_follows(lethe: Lethe) -> None:
@@ -223,7 +224,9 @@ def test_a_method_that_diverges_is_refused_and_the_next_rung_follows(lethe: Leth
 def test_the_second_of_two_at_once_is_sent_away(lethe: Lethe) -> None:
     people = people_of(lethe.root, "train", 2)
     first, second = (lethe.submit("--subject", person) for person in people)
-    running = lethe.start("forget", first)
+    policy = lethe.write_policy(CHEAP)
+    lethe.adopt(policy)
+    running = lethe.start("forget", first, "--policy", policy)
     deadline = time.monotonic() + SECONDS
     while not any(entry["key"].endswith("/begun") for entry in lethe.entries()):
         assert time.monotonic() < deadline

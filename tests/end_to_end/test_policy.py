@@ -118,12 +118,15 @@ def test_a_policy_changed_under_a_run_is_an_alarm(lethe: Lethe) -> None:
 
 
 def test_a_workspace_from_before_says_how_to_adopt(lethe: Lethe) -> None:
-    """Its log has no such entry; here one whose log is begun anew stands for it."""
+    """Its log has no such entry; here one whose log is begun anew stands for it.
+
+    Such a log vouches for no champion either, so that nothing runs on it before a backup is back.
+    """
     for name in ("records/log.jsonl", "records/ledger.db", "keys/head.json"):
         (lethe.root / name).unlink()
     request = lethe.submit(*subjects(people_of(lethe.root, "holdout", 1)))
-    answer = lethe("forget", request, code=USAGE)
-    assert_one_line(answer, "policy.yaml", "none was ever adopted", "lethe policy --adopt FILE")
+    answer = lethe("forget", request, code=ALARM)
+    assert_one_line(answer, "champion", "the log knows no release", "restore records/")
     shown = lethe("policy").json
     assert (shown["sha256"], shown["on_disk_in_force"], shown["history"]) == (None, False, [])
     lethe("policy", "--adopt", str(lethe.root / "policy.yaml"), "--reason", "as it always was")
