@@ -21,8 +21,9 @@ from unlearning.statistics.intervals import (
     tail_interval,
 )
 
-LIKENESS: Mapping[str, float] = {"as_published": 0.9, "refitted": 0.8, "relearned": 0.8}
-"""How an honest network's scores at a door correlate with its own; its spread follows from them."""
+LIKENESS: Mapping[str, float] = {"as_published": 0.76, "refitted": 0.94, "relearned": 0.92}
+"""How an honest network's scores at a door correlate with its own: means over nine models that were
+retrained without 300 digits (deviations .19, .02, .12). Its spread follows from its scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
