@@ -16,7 +16,7 @@ from ledger.domain import DeletionRequest as DeletionRequest
 from ledger.domain import Selector as Selector
 from ledger.domain import State as State
 from ledger.domain import check_move
-from ledger.errors import KeyConflict, UnknownReference
+from ledger.errors import KeyConflict, KeyMissing, UnknownReference
 from ledger.log import Log
 from ledger.moments import timestamp
 from ledger.selectors import SelectorStore
@@ -242,9 +242,16 @@ class Ledger:
     def _twin(self, selector: Selector) -> str | None:
         """The open request, received first, that asks for the same."""
         waiting = [r for r in self._store.tables.requests() if r.state is State.ACCEPTED]
-        same = (r for r in waiting if self.selector(r.ref).ordered() == selector.ordered())
+        same = (r for r in waiting if self._asks_for(r.ref, selector))
         found = min(same, key=lambda request: (request.received_at, request.ref), default=None)
         return found.ref if found else None
+
+    def _asks_for(self, ref: str, selector: Selector) -> bool:
+        """Whether a request asks for the same; nobody can tell of one whose key is lost."""
+        try:
+            return self.selector(ref).ordered() == selector.ordered()
+        except KeyMissing:
+            return False
 
     def _new_request(
         self, selector: Selector, fields: dict[str, Any], now: datetime

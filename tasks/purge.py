@@ -169,9 +169,16 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
         found += [copy for copy in left if copy not in found]
         if not left:
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
-            sealed.shred(at.ws.keys, ref)
+    _shred_complete(at)
     attest_completions(at)
     return as_records(found)
+
+
+def _shred_complete(at: Opened) -> None:
+    """Destroy the keys of all that is complete, also where a crash came before it was done."""
+    for request in at.ledger.requests(None, utc_now()):
+        if request.state is State.COMPLETE:
+            sealed.shred(at.ws.keys, request.ref)
 
 
 def _erase_due(at: Opened, now: datetime) -> list[Copy]:

@@ -256,6 +256,12 @@ def purge(path: Path, request: str | None) -> dict[str, Any]:
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
             raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
+        if held := at.ledger.unfinished_runs().get(found.run or ""):
+            raise UsageError(
+                f"request {request}: its run {found.run} was cut off and may not have erased "
+                f"anything yet, expected one that came to its end: go on with it: "
+                f"`lethe forget {' '.join(held)}`"
+            )
         copies = finish_purging(at, [request]) if found.state is State.PURGING else []
         return {**as_record(at.ledger.request(request)), "copies": copies}
 

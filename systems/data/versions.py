@@ -187,9 +187,23 @@ def _opened(ws: Workspace, what: str) -> Iterator[Any]:
 
         repo = Repo(str(ws.root), config=_overrides(ws))
         try:
+            _refuse_other_cache(ws, repo)
             yield repo
         finally:
             repo.close()
+
+
+def _refuse_other_cache(ws: Workspace, repo: Any) -> None:
+    """UsageError if DVC's settings, also those of the user or machine, name another cache.
+
+    What lies in .dvc/cache would not be looked at any more, and count as erased.
+    """
+    if not Path(repo.cache.local.path).resolve().is_relative_to(ws.cache.resolve()):
+        raise UsageError(
+            "dvc cache: DVC's settings (cache.dir) name another place than .dvc/cache, expected "
+            "the workspace's own, which alone is purged: `dvc cache dir --unset` there, with "
+            "--local, --global or --system if that is where it stands"
+        )
 
 
 def _overrides(ws: Workspace) -> dict[str, Any]:

@@ -519,6 +519,14 @@ def test_objects_that_lie_outside_the_workspace_stay(ws: Workspace, tmp_path: Pa
         ws.require_whole()
 
 
+def test_a_cache_that_the_settings_place_elsewhere_is_refused(ws: Workspace) -> None:
+    """What lies in .dvc/cache would be passed over, and said to be erased."""
+    with (ws.dvc / "config").open("a") as file:
+        file.write(f"[cache]\n    dir = {ws.root.parent / 'shared'}\n")
+    with pytest.raises(UsageError, match="dvc cache dir --unset"):
+        erase(ws, ids_of(ws, 1))
+
+
 def test_a_remote_outside_is_purged_if_the_settings_name_it(offered: Path, tmp_path: Path) -> None:
     ws, params = fresh(tmp_path / "workspace", url=str(tmp_path / "remote"))
     import_dataset(ws, Source(str(offered)), params, key=KEY)

@@ -30,7 +30,7 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
 from unlearning.domain import SPLITS, Examples, TextArray
-from unlearning.errors import IntegrityError, RequestDenied
+from unlearning.errors import IntegrityError, RequestDenied, UsageError
 
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
@@ -353,4 +353,25 @@ def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
     assert (gone["status"], gone["what"]) == ("removed", "version 1")
     assert erased == [1]
     assert {run.at.ledger.request(ref).state for ref in refs} == {State.COMPLETE}
+    assert list((at.ws.keys / "requests").iterdir()) == []
+
+
+def test_a_request_of_a_run_that_was_cut_off_is_not_complete_by_purging(at: Opened) -> None:
+    """No model learned from her, so nothing is kept; but killed here, nothing is erased either."""
+    jane = next(iter(people(at)))
+    ref = submit(at, Selector("subject", (jane,)))["request"]
+    run = begun(at, ref)
+    suppress_examples(run)
+    with pytest.raises(UsageError, match=f"cut off .* `lethe forget {ref}`"):
+        commands.purge(at.ws.root, ref)
+    assert opened(at.root).ledger.request(ref).state is State.PURGING
+    assert run.all_ids() == sorted(people(at)[jane])  # its key is there, so that it can go on
+
+
+def test_a_key_that_a_crash_left_goes_with_the_next_purge(at: Opened) -> None:
+    jane = next(iter(people(at)))
+    run = erase(at, submit(at, Selector("subject", (jane,)))["request"])
+    ended(run)
+    run.at.ledger.move(run.requests[0], State.COMPLETE, now=utc_now())  # killed before it shredded
+    commands.purge(at.ws.root, None)
     assert list((at.ws.keys / "requests").iterdir()) == []

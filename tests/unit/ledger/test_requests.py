@@ -166,6 +166,13 @@ def test_a_second_request_of_the_same_person_is_linked_and_keeps_its_deadline(le
     assert submit(ledger, Selector("subject", ("joe",))).reason is None
 
 
+def test_a_lost_key_of_one_request_keeps_nobody_else_from_asking(root: Path) -> None:
+    ledger = Ledger.open(root / "records", root / "keys")
+    lost = submit(ledger)
+    sealed.shred(root / "keys", lost.ref)
+    assert submit(ledger, Selector("subject", ("joe",))).state is State.ACCEPTED
+
+
 def test_a_request_goes_with_the_run_that_erased_its_examples(root: Path, ledger: Ledger):
     one, two = submit(ledger).ref, submit(ledger).ref
     run = ledger.start_run([one], now=NOW)
