@@ -106,9 +106,9 @@ def whole(candidate: Outputs, references: Sequence[Outputs]) -> list[Measurement
     - Those of `MiaNn`, where there are classes, test examples of them and models enough.
     """
     forgotten, tested = exempt_classes(candidate), candidate.labels[candidate.of(Group.TEST)]
-    asked = np.isin(tested, forgotten)
+    asked, n = np.isin(tested, forgotten), int(candidate.of(Group.FORGET).sum())
     found = [
-        Measurement(name, float(count), float(count), float(count), int(asked.sum()))
+        Measurement(name, float(count), float(count), float(count), n)
         for name, count in (
             ("forgotten_classes", len(forgotten)),
             ("class_out_models", len(references)),
