@@ -143,6 +143,18 @@ def test_too_few_models_are_counted_and_nothing_else_is_measured() -> None:
     assert verdict(found(candidate, others)).outcome is OPEN
 
 
+def test_where_no_class_is_forgotten_whole_the_count_stands_on_the_forget_set() -> None:
+    """Great Expectations asks that a required number has examples behind it: else people's exact
+    retraining is refused, as once was seen."""
+    candidate = geometry(np.random.default_rng(5), 0)
+    some = candidate.groups.copy()
+    some[np.flatnonzero(candidate.of(Group.FORGET))[0]] = Group.RETAIN
+    kept = Outputs(candidate.logits, candidate.labels, some, candidate.subjects)
+    counted = found(kept, [])["forgotten_classes"]
+    assert (counted.value, counted.n) == (0, int(kept.of(Group.FORGET).sum()))
+    assert counted.n >= 1
+
+
 def test_intervals_cover_the_choice_of_test_examples() -> None:
     """All class-out models agree on 60 examples of the class: only these limit what is known.
 
