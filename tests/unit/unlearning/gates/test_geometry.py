@@ -14,7 +14,7 @@ from scipy import stats
 from tests.unit.toys import measurement
 from tests.unit.unlearning.audits.test_golden_audits import geometry
 from unlearning.audits.class_geometry import whole
-from unlearning.domain import Decision, Measurement, Outcome, Outputs, Verdict
+from unlearning.domain import Decision, Group, Measurement, Outcome, Outputs, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates.geometry import Geometry
 from unlearning.judging.verdicts import decide, judge
