@@ -7,14 +7,12 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from scipy import stats
-
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import usable
 from unlearning.settings import check_settings
-from unlearning.statistics.intervals import FPRS, LEVEL
+from unlearning.statistics.intervals import FPRS, LEVEL, Interval, held_together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class Limit:
 ASKED = ("as_published", "spread")
 """Doors that need a candidate's answers alone."""
 
-TENTH = "memorised_auc"
+DOOR, TENTH = "door/", "memorised_auc"
 
 DOORS = (*ASKED, "refitted", "relearned")
 """All doors (unlearning.judging): other ways of asking a candidate if it remembers."""
@@ -122,12 +120,10 @@ class Forgetting:
     def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
         """Compare the AUC and both tails with their limits, then ask whether the test had power."""
         limit, decidable = self._limit(measured)
-        outside, doubtful = self._checks(measured)
         unknown = self._unknown(measured)
         if unknown:
             return Verdict(self.name, Outcome.INCONCLUSIVE, unknown)
-        shut, odd = self._doors(measured, limit)
-        outside, doubtful = [*outside, *odd], [*doubtful, *shut]
+        outside, doubtful = self._checks(measured)
         auc = _words(measured["forget_auc"])
         doubt = self._broken_null(measured, limit)
         if not decidable and (doubt or not outside):
@@ -155,7 +151,7 @@ class Forgetting:
         """Bound the AUC on both sides and each tail above."""
         limit, _ = self._limit(measured)
         tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
-        doors = {f"door/{name}": (1 - limit.auc, limit.auc) for name in self.doors}
+        doors = {DOOR + name: (1 - limit.auc, limit.auc) for name in self.doors}
         return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors}
 
     def _limit(self, measured: Mapping[str, Measurement]) -> tuple[Limit, bool]:
@@ -163,54 +159,30 @@ class Forgetting:
         return self.limit_for(measured["forget_auc"].n, holdout)
 
     def _checks(self, measured: Mapping[str, Measurement]) -> tuple[list[str], list[str]]:
-        """Give the reasons to fail and the reasons to doubt."""
+        """Give the reasons to fail and the reasons to doubt; doors fail at their share of error."""
         outside, doubtful = [], []
         for name, (low, high) in self.limits(measured).items():
-            if name.startswith("door/"):
-                continue
             m = measured[name]
+            surely = self._shared(m, measured) if name.startswith(DOOR) else m
             text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
-            if m.low > high or m.high < low:
+            if surely.low > high or surely.high < low:
                 outside.append(text)
             elif m.high > high or m.low < low:
                 doubtful.append(text)
+        tenth, loosest = self._shared(measured[TENTH], measured), self._rows()[-1].auc
+        if tenth.low > loosest or tenth.high < 1 - loosest:
+            outside.append(f"the most memorised tenth: {_words(measured[TENTH])}")
         return outside, doubtful
 
-    def _doors(
-        self, measured: Mapping[str, Measurement], limit: Limit
-    ) -> tuple[list[str], list[str]]:
-        """Give the doors of which it is not sure that they are shut, and those that stand open."""
-        doubtful, outside = [], []
-        low, high = 1 - limit.auc, limit.auc
-        wider = self._wider(measured)
-        for name in self.doors:
-            m = measured[f"door/{name}"]
-            text = f"door {name}: {_words(m)}, allowed [{low:.2f}, {high:.2f}]"
-            if (
-                m.value - wider * (m.value - m.low) > high
-                or m.value + wider * (m.high - m.value) < low
-            ):
-                outside.append(text)
-            elif m.high > high or m.low < low:
-                doubtful.append(text)
-        return doubtful, [*outside, *self._memorised(measured, wider)]
-
     def _unknown(self, measured: Mapping[str, Measurement]) -> str | None:
-        wanted = [*(f"door/{name}" for name in self.doors), TENTH]
+        wanted = [*(DOOR + name for name in self.doors), TENTH]
         missing = [name for name in wanted if name not in measured or not usable(measured[name])]
         return f"{missing[0]} was not measured, or is no number" if missing else None
 
-    def _memorised(self, measured: Mapping[str, Measurement], wider: float) -> list[str]:
-        m, loosest = measured[TENTH], self._rows()[-1].auc
-        above = m.value - wider * (m.value - m.low) > loosest
-        below = m.value + wider * (m.high - m.value) < 1 - loosest
-        return [f"the most memorised tenth: {_words(m)}"] if above or below else []
-
-    def _wider(self, measured: Mapping[str, Measurement]) -> float:
-        """How much wider an interval is that shares its error with the other doors'."""
+    def _shared(self, m: Measurement, measured: Mapping[str, Measurement]) -> Interval:
+        """Give an interval that holds together with those of all doors and of the tenth."""
         level = measured["forget_level"].value if "forget_level" in measured else LEVEL
-        each = 1 - (1 - level) / (len(self.doors) + 1)
-        return float(stats.norm.ppf(0.5 + each / 2) / stats.norm.ppf(0.5 + level / 2))
+        return held_together(Interval(m.value, m.low, m.high), len(self.doors) + 1, level)
 
     def _broken_null(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
         null = measured["null_auc"]

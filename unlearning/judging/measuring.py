@@ -34,6 +34,7 @@ from unlearning.statistics.intervals import (
     Interval,
     auc_interval,
     clopper_pearson,
+    held_together,
     memorised_count,
     paired_difference,
     tail_interval,
@@ -269,14 +270,10 @@ def _learning_curve(trial: Trial, champion_accuracy: float) -> Iterator[Measurem
 def _class_drops(labels: IntArray, before: np.ndarray, after: np.ndarray) -> Iterator[Measurement]:
     classes = np.unique(labels)
     yield _exactly("test_classes", len(classes), len(labels))
-    # Bonferroni: the intervals of all classes hold together.
-    widen = stats.norm.ppf(1 - (1 - LEVEL) / 2 / len(classes)) / stats.norm.ppf(0.5 + LEVEL / 2)
     for k in classes:
         of = labels == k
-        drop = paired_difference(before[of], after[of])
-        low = drop.value - widen * (drop.value - drop.low)
-        high = drop.value + widen * (drop.high - drop.value)
-        yield Measurement(f"class_drop/{k}", drop.value, float(low), float(high), int(of.sum()))
+        drop = held_together(paired_difference(before[of], after[of]), len(classes))
+        yield _measured(f"class_drop/{k}", drop, int(of.sum()))
 
 
 def accuracies(outputs: Outputs) -> Mapping[Group, float]:

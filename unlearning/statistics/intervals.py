@@ -41,6 +41,18 @@ class Interval:
     high: float
 
 
+def held_together(interval: Interval, count: int, level: float = LEVEL) -> Interval:
+    """Widen a normal interval of `level` so that `count` such hold at once (Bonferroni)."""
+    each = 1 - (1 - level) / count
+    wider = stats.norm.ppf(0.5 + each / 2) / stats.norm.ppf(0.5 + level / 2)
+    below, above = interval.value - interval.low, interval.high - interval.value
+    return Interval(
+        interval.value,
+        float(interval.value - wider * below),
+        float(interval.value + wider * above),
+    )
+
+
 NOTHING = Interval(float("nan"), 0.0, 1.0)
 """What is known where there was nothing to compare, or scores are no finite numbers."""
 
