@@ -153,8 +153,8 @@ def main() -> int:
     """Tell the whole story."""
     started = time.monotonic()
     durable.remove_folder(FOLDER, within=Path())
-    home = (FOLDER / "artifacts" / "prefect").resolve()
-    home.mkdir(parents=True)  # Prefect makes the folder but none above it, and would warn
+    home = (FOLDER / ".prefect").resolve()
+    home.mkdir(parents=True)  # in none of the places that `init` wants empty
     os.environ["PREFECT_HOME"] = str(home)
     begin()
     ten = ten_people()
