@@ -9,25 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# Read by the packages when they are imported, so it comes before any of them.
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DVC_NO_ANALYTICS": "1",
-    "DVC_STUDIO_OFFLINE": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
-    "MPLBACKEND": "Agg",
-}
+from systems.settings.quiet import QUIET
+
 # One thread: two workers share two cores, and the same number everywhere gives the same sums.
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 THREADS["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin while they wait starve a busy machine
 HOME = tempfile.TemporaryDirectory(prefix="lethe-tests-", ignore_cleanup_errors=True)
-os.environ.update(QUIET | THREADS | {"PREFECT_HOME": HOME.name})
+# Read by the packages when they are imported, so it comes before any of them.
+os.environ.update(QUIET)
+os.environ.update(THREADS | {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_HOME": HOME.name})
 
 import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402

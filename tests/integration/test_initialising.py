@@ -351,16 +351,22 @@ def test_nothing_is_written_before_the_data_are_checked(
     assert contents(tmp_path) == before
 
 
-def test_what_may_succeed_later_goes_on_with_the_data_that_are_in(
-    folder: Path, offered: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def cut_off(folder: Path, data: str, monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    """Let `init` fail, once the data are in, for want of something that may come."""
+
     def busy(*_: object, **__: object) -> None:
         raise InfrastructureError("no GPU is free")
 
     with monkeypatch.context() as patch:
         patch.setattr(flows.train, "train", busy)
         with pytest.raises(InfrastructureError):
-            init(folder, offered, seed=3)
+            init(folder, data, **changes)
+
+
+def test_what_may_succeed_later_goes_on_with_the_data_that_are_in(
+    folder: Path, offered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off(folder, offered, monkeypatch, seed=3)
     with monkeypatch.context() as patch:
         patch.setattr(asking, "gather", broken)
         assert init(folder, offered, seed=3)["subjects"] == 12
@@ -370,13 +376,7 @@ def test_what_may_succeed_later_goes_on_with_the_data_that_are_in(
 def test_with_other_options_a_cut_off_init_starts_again(
     tmp_path: Path, offered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(*_: object, **__: object) -> None:
-        raise InfrastructureError("no GPU is free")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(flows.train, "train", busy)
-        with pytest.raises(InfrastructureError):
-            init(tmp_path, offered, **{"seed": 3, "training.epochs": 7})
+    cut_off(tmp_path, offered, monkeypatch, **{"seed": 3, "training.epochs": 7})
     first = versions.data_version(Workspace.at(tmp_path))
     init(tmp_path, offered)
     params = load_params(tmp_path)

@@ -70,9 +70,12 @@ class Basis:
         return dataclasses.replace(self.untouched, candidate=outputs_of(network, self.split))
 
     def opened(self, network: nn.Module) -> Trial:
-        """The same, asked again after each door was opened."""
-        made = {name: opens(network, self.split.retain) for name, opens in OPENED.items()}
-        answers = {name: outputs_of(changed, self.split) for name, changed in made.items()}
+        """The same, asked again after each door was opened, for what the attack compares alone."""
+        retain, none = self.split.retain, self.split.test.take(np.arange(0))
+        asked = dataclasses.replace(self.split, retain=none, test=none)
+        answers = {
+            name: outputs_of(opens(network, retain), asked) for name, opens in OPENED.items()
+        }
         return dataclasses.replace(self.trial(network), opened=answers)
 
 

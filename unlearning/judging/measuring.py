@@ -49,9 +49,9 @@ class Trial:
     """What a candidate is measured on.
 
     candidate, champion: outputs on the same examples in the same order. shadows: the bank's answers
-    on the forget and holdout examples of them, in that order. opened: by door, the outputs on the
-    same examples of what was made of the candidate there. shadow_accuracy: (shadows,) on the
-    test set; shadow_size: training examples of a shadow, on average; train_size: of the champion.
+    on the forget and holdout examples of them, in that order. opened: by door, the outputs on these
+    of what was made of the candidate there. shadow_accuracy: (shadows,) on the test set;
+    shadow_size: training examples of a shadow, on average; train_size: of the champion.
     """
 
     candidate: Outputs
@@ -176,22 +176,15 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
             tail = scores.tail(fpr=fpr, sign=sign, level=level)
             yield _measured(f"forget_tail_{side}@{fpr}", tail, n)
     yield _measured("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
-    yield from _doors(trial, attack, scores, level)
-    yield _memorised(part, shadows, attack, level)
-    yield _exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
-    yield _exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
-    yield _exactly("forget_level", level, n)
-
-
-def _doors(trial: Trial, attack: Attack, scores: Scores, level: float) -> Iterator[Measurement]:
-    """Measure the other ways of asking: LiRA as published, the spread, and each opened door."""
-    shadows, n = comparable_shadows(trial), len(scores.forget)
-    published = score(judged_part(trial.candidate), shadows, LiraOffline())
-    yield _measured("door/as_published", published.interval(level), n)
+    yield _measured("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
     yield _measured("door/spread", scores.spread().interval(level), n)
     for name, outputs in trial.opened.items():
         found = score(judged_part(outputs), shadows, attack)
         yield _measured(f"door/{name}", found.interval(level), n)
+    yield _memorised(part, shadows, attack, level)
+    yield _exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
+    yield _exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
+    yield _exactly("forget_level", level, n)
 
 
 def _memorised(part: Outputs, shadows: ShadowOutputs, attack: Attack, level: float) -> Measurement:
@@ -203,10 +196,8 @@ def _memorised(part: Outputs, shadows: ShadowOutputs, attack: Attack, level: flo
     forget, half = np.flatnonzero(part.of(Group.FORGET)), len(shadows) // 2
     count, kept = memorised_count(len(forget)), part.of(Group.HOLDOUT)
     choosing = ShadowOutputs(shadows.logits[:half, forget], shadows.seen[:half, forget])
-    if (
-        min(_fewest(choosing.seen), _fewest(~shadows.seen[:half]), _fewest(~shadows.seen[half:]))
-        < 2
-    ):
+    unseen = ~shadows.seen
+    if min(map(_fewest, (choosing.seen, unseen[:half], unseen[half:]))) < 2:
         return _measured("memorised_auc", NOTHING, count)
     order = np.argsort(-memorisation(choosing, part.labels[forget]), kind="stable")
     kept[forget[order[:count]]] = True

@@ -25,17 +25,6 @@ from ledger.lock import workspace_lock
 from unlearning.errors import InfrastructureError, IntegrityError
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    create_keys(tmp_path / "keys", tmp_path / "records")
-    return tmp_path / "keys"
-
-
-@pytest.fixture
-def records(keys: Path) -> Path:
-    return keys.parent / "records"
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

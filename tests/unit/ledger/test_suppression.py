@@ -16,17 +16,6 @@ VALUES = [value for example in EXAMPLES for value in suppression.example_values(
 RUN = "run-1"
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    create_keys(tmp_path / "keys", tmp_path / "records")
-    return tmp_path / "keys"
-
-
-@pytest.fixture
-def records(keys: Path) -> Path:
-    return keys.parent / "records"
-
-
 def test_an_erased_example_is_recognised_by_its_id_and_by_its_bytes(keys: Path, records: Path):
     assert (
         suppression.add(records, keys, VALUES[:2], run=RUN) == 2
