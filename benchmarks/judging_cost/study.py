@@ -31,6 +31,7 @@ from unlearning.bank.files import shadow_path, write_arrays, write_index
 from unlearning.bank.shadows import build_bank, draw_halves, load_bank
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Examples, Measurement, Split
+from unlearning.judging.doors import opened
 from unlearning.judging.measuring import ATTACK, Trial, controls, measure
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.outputs import outputs_of
@@ -135,7 +136,9 @@ def whole(folder: Path) -> dict[str, Any]:
     for _ in range(REPEATS):
         took: dict[str, Took] = {}
         after = timed(lambda: outputs_of(candidate, split), took, "candidate answers")
-        decided(dataclasses.replace(untouched, candidate=after), gates, took, known)
+        again = timed(lambda: opened(candidate, split), took, "doors opened")
+        trial = dataclasses.replace(untouched, candidate=after, opened=again)
+        decided(trial, gates, took, known)
         runs.append({**took, "one candidate": sum(took.values(), Took(0.0, 0.0))})
     parts = {name: summary([run[name] for run in runs]) for name in runs[0]}
     return {**parts, **{name: summary([part]) for name, part in once.items()}}

@@ -31,7 +31,7 @@ from unlearning.domain import (
 )
 from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
-from unlearning.judging.doors import OPENED
+from unlearning.judging.doors import opened
 from unlearning.judging.effects import Effect, effect
 from unlearning.judging.measuring import (
     ATTACK,
@@ -70,13 +70,8 @@ class Basis:
         return dataclasses.replace(self.untouched, candidate=outputs_of(network, self.split))
 
     def opened(self, network: nn.Module) -> Trial:
-        """The same, asked again after each door was opened, for what the attack compares alone."""
-        retain, none = self.split.retain, self.split.test.take(np.arange(0))
-        asked = dataclasses.replace(self.split, retain=none, test=none)
-        answers = {
-            name: outputs_of(opens(network, retain), asked) for name, opens in OPENED.items()
-        }
-        return dataclasses.replace(self.trial(network), opened=answers)
+        """The same, with what the network answers after each door was opened."""
+        return dataclasses.replace(self.trial(network), opened=opened(network, self.split))
 
 
 @dataclass(frozen=True)

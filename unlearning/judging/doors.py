@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.domain import Examples
+from unlearning.domain import Examples, Outputs, Split
 from unlearning.features import features_of, head_of
+from unlearning.outputs import outputs_of
 from unlearning.training.loop import Training, pick_device, train
 
 DECAY = 1e-3
@@ -73,3 +76,11 @@ OPENED: Mapping[str, Callable[[nn.Module, Examples], nn.Module]] = {
     "relearned": relearned,
 }
 """Doors that need the network itself, by name."""
+
+
+def opened(network: nn.Module, split: Split) -> dict[str, Outputs]:
+    """Ask again after each door was opened: of forget and holdout examples, which alone compare."""
+    none = split.test.take(np.arange(0))
+    asked = replace(split, retain=none, test=none)
+    made = {name: opens(network, split.retain) for name, opens in OPENED.items()}
+    return {name: outputs_of(changed, asked) for name, changed in made.items()}
