@@ -1,4 +1,7 @@
-"""An option that takes one value and is given twice: which is meant is not for us to guess."""
+"""What options share: words of their help, and that one of one value is given once.
+
+If it is given twice, which is meant is not for us to guess.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from typing import Any
 from typer.core import TyperGroup
 
 from unlearning.errors import UsageError
+
+AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant as they are."
+"""Help of --as-written."""
 
 
 class OnceEach(TyperGroup):

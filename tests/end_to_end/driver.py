@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 HEAVY = (
-    *("flows.cli.initialising", "flows.forget", "flows.cli.queries", "mlflow.pyfunc"),
-    *("torch._dynamo", "flows.cli.commands"),
+    *("flows.cli.work.initialising", "flows.forget", "flows.cli.work.queries", "mlflow.pyfunc"),
+    *("torch._dynamo", "flows.cli.work.serving", "flows.cli.work.comparing"),
     *("torchvision", "timm", "great_expectations", "dvc.repo", "dvc.repo.add", "dvc_data"),
     *("dvc_render", "scmrepo.git", "alembic.command", "networkx", "graphviz", "matplotlib.pyplot"),
     *("pyarrow.parquet", "PIL.Image", "pytest", "tests.end_to_end.driver"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli.verifying import Expected, verify_evidence, verify_records
+from flows.cli.work.verifying import Expected, verify_evidence, verify_records
 from ledger import evidence
 from ledger.keys import load_public_key, load_signing_key
 from systems.settings.workspace import Workspace

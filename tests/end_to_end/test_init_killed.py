@@ -18,7 +18,7 @@ INIT = ("init", "--shadows", "4", "--epochs", "1")
 
 KILLS: tuple[Killer, ...] = (
     AtCall("systems.data.importing:save_manifest"),
-    AtCall("flows.cli.initialising:_trained"),
+    AtCall("flows.cli.work.initialising:_trained"),
     AtCall("tasks.train:write_json"),
     AtCall("systems.registry.models:_declare"),
     AtEntry("initialised", logged=False),

@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 import flows.train
-from flows.cli import asking, initialising
-from flows.cli.asking import Files
+from flows.cli.work import asking, initialising
+from flows.cli.work.asking import Files
 from ledger.requests import Ledger
 from systems.data import versions
 from systems.data.sources import Columns
@@ -293,9 +293,9 @@ def broken(*_: object, **__: object) -> None:
 
 FAILING = [
     "systems.settings.beginning.begin",
-    "flows.cli.initialising.write_templates",
-    "flows.cli.initialising.keys.create_keys",
-    "flows.cli.initialising.adopting.adopt",
+    "flows.cli.work.initialising.write_templates",
+    "flows.cli.work.initialising.keys.create_keys",
+    "flows.cli.work.initialising.adopting.adopt",
     "systems.data.versions.create",
     "systems.data.importing._written",
     "systems.data.versions.push",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from safetensors.torch import save_file
 
-from flows.cli import commands, main
+from flows.cli import main
+from flows.cli.work import requesting
 from ledger import keys
 from ledger.domain import Selector
 from ledger.requests import Ledger
@@ -54,7 +55,7 @@ def ws(original: Workspace, tmp_path: Path) -> Workspace:
 
 
 def submit(ws: Workspace, selector: Selector, **meant: bool) -> dict[str, Any]:
-    return commands.submit(ws.root, selector, None, "gdpr", None, **meant)
+    return requesting.submit(ws.root, selector, None, "gdpr", None, **meant)
 
 
 def recorded(ws: Workspace) -> int:
@@ -177,5 +178,5 @@ def test_what_cannot_work_on_the_data_is_refused_before_anything_is_written(
 
 
 def test_classes_may_be_several() -> None:
-    found = commands.selector_of(None, None, ["cat", "ape"], None)
+    found = requesting.selector_of(None, None, ["cat", "ape"], None)
     assert found == Selector("class", ("cat", "ape"))

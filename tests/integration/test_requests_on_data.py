@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows.cli import commands, queries
+from flows.cli.work import comparing, opening, queries, requesting, serving
 from ledger import keys
 from ledger.domain import Selector, State
 from systems.compute import producing
@@ -63,7 +63,7 @@ def people(at: Opened) -> dict[str, list[str]]:
 
 
 def submit(at: Opened, selector: Selector) -> dict[str, str]:
-    return commands.submit(at.ws.root, selector, None, "gdpr", None)
+    return requesting.submit(at.ws.root, selector, None, "gdpr", None)
 
 
 def begun(at: Opened, *refs: str) -> Run:
@@ -242,9 +242,9 @@ def test_data_of_before_an_erasure_are_an_alarm_whoever_opens_them(at: Opened) -
         opened(at.root)
     assert "lethe init --suppression" in str(caught.value)
     for command in (
-        lambda: commands.train(at.ws.root, None, None, None),
-        lambda: commands.plan(at.ws.root, [ref]),
-        lambda: commands.forget(at.ws.root, [ref], False, None, None),
+        lambda: comparing.train(at.ws.root, None, None, None),
+        lambda: serving.plan(at.ws.root, [ref]),
+        lambda: serving.forget(at.ws.root, [ref], False, None, None),
         lambda: submit(at, Selector("subject", ("nobody",))),
     ):
         with pytest.raises(IntegrityError):
@@ -312,7 +312,7 @@ def test_what_is_personal_is_the_owners_alone(at: Opened) -> None:
     jane = next(iter(people(at)))
     (at.ws.root / "artifacts").chmod(0o755)
     ref = submit(at, Selector("subject", (jane,)))["request"]
-    with commands.working(at.ws.root):
+    with opening.working(at.ws.root):
         erase(at, ref)
     root = at.ws.root
     folders = ["data", "artifacts", "remote", ".dvc", "records/sealed", "keys", "keys/requests"]
@@ -330,7 +330,7 @@ def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
     jane = next(iter(people(at)))
     early = at.ws.root, Selector("subject", (jane,)), "2026-06-10T12:00+00:00", "gdpr", None
     late = at.ws.root, Selector("subject", (jane,)), "2026-06-20T12:00+00:00", "gdpr", None
-    refs = [commands.submit(*words)["request"] for words in (late, early)]
+    refs = [requesting.submit(*words)["request"] for words in (late, early)]
     run = erase(at, refs[0])
     first = purge.Release(1, "a", None, None, datetime(2026, 6, 1, tzinfo=UTC))
     release = purge.Release(2, "b", 1, run.ref, datetime(2026, 6, 30, tzinfo=UTC))
@@ -363,7 +363,7 @@ def test_a_request_of_a_run_that_was_cut_off_is_not_complete_by_purging(at: Open
     run = begun(at, ref)
     suppress_examples(run)
     with pytest.raises(UsageError, match=f"cut off .* `lethe forget {ref}`"):
-        commands.purge(at.ws.root, ref)
+        serving.purge(at.ws.root, ref)
     assert opened(at.root).ledger.request(ref).state is State.PURGING
     assert run.all_ids() == sorted(people(at)[jane])  # its key is there, so that it can go on
 
@@ -373,5 +373,5 @@ def test_a_key_that_a_crash_left_goes_with_the_next_purge(at: Opened) -> None:
     run = erase(at, submit(at, Selector("subject", (jane,)))["request"])
     ended(run)
     run.at.ledger.move(run.requests[0], State.COMPLETE, now=utc_now())  # killed before it shredded
-    commands.purge(at.ws.root, None)
+    serving.purge(at.ws.root, None)
     assert list((at.ws.keys / "requests").iterdir()) == []

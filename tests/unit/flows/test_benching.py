@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.cli import benching
+from flows.cli.work import benching
 from unlearning.errors import InfrastructureError, UnknownName, UsageError
 
 QUICK = """

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows.cli import commands
-from flows.cli.ids import with_ids_of
+from flows.cli.work import requesting
+from flows.cli.work.ids import with_ids_of
 from unlearning.errors import InfrastructureError, UsageError
 
 
@@ -41,5 +41,5 @@ def test_a_file_without_ids_is_refused_without_its_content(tmp_path: Path, conte
 @pytest.mark.parametrize("where", ["jane", "=jane", "jane="])
 def test_a_malformed_where_is_not_repeated(where: str) -> None:
     with pytest.raises(UsageError, match="expected COLUMN=VALUE") as caught:
-        commands.selector_of(None, None, None, where)
+        requesting.selector_of(None, None, None, where)
     assert "jane" not in str(caught.value)

@@ -86,7 +86,7 @@ def test_what_nobody_foresaw_is_placed_where_our_code_was_last(
     def broken(*_: object) -> None:
         raise LookupError(PERSON)
 
-    monkeypatch.setattr("flows.cli.queries.list_", broken)
+    monkeypatch.setattr("flows.cli.work.queries.list_", broken)
     with pytest.raises(SystemExit) as ended:
         cli.main(["list", "methods", "--json"])
     said = capsys.readouterr()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flows.cli import app, initialising
+from flows.cli import app
+from flows.cli.work import initialising
 from systems.data.gathering import gather
 from systems.data.sources import Source
 from systems.settings.params import Params, change_params

@@ -246,7 +246,7 @@ def test_a_planted_violation_is_found(module: str, source: str, wrong: list[str]
         ("systems.compute.producing", "import time, ledger.log, unlearning.training\ntime.time()"),
         ("systems.data.reading", "from systems.settings.workspace import Workspace"),
         ("flows.cli", "from ledger import evidence\nfrom unlearning import registry"),
-        ("flows.cli.commands", "from ledger import evidence\nfrom systems.data import reading"),
+        ("flows.cli.work.serving", "from ledger import evidence\nfrom systems.data import reading"),
         ("benchmarks.cost.study", "from flows import forget\nfrom benchmarks import setup"),
     ],
 )

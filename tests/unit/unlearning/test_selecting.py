@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.cli.commands import selector_of
+from flows.cli.work.requesting import selector_of
 from ledger.domain import Selector
 from unlearning.domain import ShadowOutputs
 from unlearning.errors import UsageError

@@ -14,7 +14,7 @@ from unlearning.errors import InfrastructureError, UnknownName, UsageError
 
 PACKAGE = "benchmarks"
 WRITES = "record.write("
-LAUNCHER = Path(__file__).parents[2] / "lethe.py"
+LAUNCHER = Path(__file__).parents[3] / "lethe.py"
 STUDY = """
 import runpy, sys
 runpy.run_path(sys.argv[1])

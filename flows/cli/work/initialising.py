@@ -14,8 +14,8 @@ from typing import Any
 
 import typer
 
-from flows.cli.asking import Asked, Checked, Files, checked_before, numbers
-from flows.cli.commands import held
+from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
+from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
 from systems.data import importing, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY

@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from flows.cli.verifying import verify_records
+from flows.cli.work.opening import ledger_of
+from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 from ledger.requests import Ledger
@@ -24,16 +25,10 @@ from tasks.running.records import as_record, utc_now
 from unlearning.errors import UsageError
 
 
-def _ledger(ws: Workspace) -> Ledger:
-    if not ws.log.is_file():
-        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    return Ledger.open(ws.records, ws.keys, read_only=True)
-
-
 def show(path: Path, request: str) -> dict[str, Any]:
     """Give a request with its history and its sealed bundles."""
     ws = Workspace.at(path)
-    ledger = _ledger(ws)
+    ledger = ledger_of(ws)
     found = ledger.request(request)
     begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
     runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
@@ -72,7 +67,7 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     ws = Workspace.at(path)
     if what == "requests":
         within = _days(due)
-        found = _ledger(ws).requests(within, utc_now())
+        found = ledger_of(ws).requests(within, utc_now())
         return {"requests": [as_record(request) for request in found]}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(ws))
@@ -99,7 +94,7 @@ def _versions(ws: Workspace) -> list[dict[str, Any]]:
     from tasks.running.champion import releases, taints
 
     quiet_environment()
-    made = releases(_ledger(ws).log.entries())
+    made = releases(ledger_of(ws).log.entries())
     return [
         {
             "version": found.version,
@@ -152,12 +147,6 @@ def _networks() -> list[dict[str, Any]]:
     return [*own, {"name": "any model name of timm", "from": "timm"}]
 
 
-def in_force(path: Path, kind: adopt.Kind) -> dict[str, Any]:
-    """Show what is in force, since when and why, and whether the workspace's file is that one."""
-    ws = Workspace.at(path)
-    return adopt.described(ws, _ledger(ws), kind)
-
-
 def doctor(path: Path) -> dict[str, Any]:
     """Check what a workspace needs, each with a hint if it is wrong."""
     quiet_environment()
@@ -182,8 +171,8 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "keys", "; ".join(keys.check_keys(ws.keys))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
-    yield "policy", _failure(lambda: adopt.problem(ws, _ledger(ws)))
-    yield "params", _failure(lambda: adopt.problem(ws, _ledger(ws), adopt.PARAMS))
+    yield "policy", _failure(lambda: adopt.problem(ws, ledger_of(ws)))
+    yield "params", _failure(lambda: adopt.problem(ws, ledger_of(ws), adopt.PARAMS))
     yield "data", _failure(lambda: _data_problem(ws))
     yield "champion", _failure(lambda: _champion_problem(ws))
     yield "bank", _failure(lambda: _bank_problem(ws))
@@ -211,7 +200,7 @@ def _data_problem(ws: Workspace) -> str:
     from systems.data import loading
     from tasks.running.standing import check_nobody_is_back, check_standing, told
 
-    ledger = _ledger(ws)
+    ledger = ledger_of(ws)
     check_standing(ws, ledger)
     loading.verify(ws)
     check_nobody_is_back(ws, told(ledger).erasing)

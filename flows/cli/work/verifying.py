@@ -64,7 +64,7 @@ def _joined(one: Verification, other: Verification) -> Verification:
 
 def verify_evidence(folder: Path, public: Ed25519PublicKey, expected: Expected) -> dict[str, Any]:
     """Verify a bundle offline and say what it is about, as the command line prints it."""
-    from flows.cli.rejudging import judged_again  # scipy: the log needs none
+    from flows.cli.work.rejudging import judged_again  # scipy: the log needs none
 
     bundle = read_bundle(folder, public)
     checked, problems = list(bundle.verification.checked), list(bundle.verification.problems)

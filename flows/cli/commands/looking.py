@@ -1,0 +1,70 @@
+"""How the commands that only look are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.calling import Call, answer
+
+
+def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Reference.")]) -> None:
+    """Show a request, its history and its evidence."""
+    from flows.cli.work import queries
+
+    answer(ctx, lambda call: queries.show(call.workspace, request))
+
+
+def list_(
+    ctx: typer.Context,
+    what: Annotated[
+        str, typer.Argument(help="requests, methods, attacks, audits, gates, networks or versions.")
+    ] = "requests",
+    due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
+) -> None:
+    """List requests, methods, attacks, audits, gates, networks or versions."""
+    from flows.cli.work import queries
+
+    def work(call: Call) -> dict[str, Any]:
+        found = queries.list_(call.workspace, what, due)
+        if found.get("problem"):
+            call.exit_code = 30
+            typer.echo(f"lethe: {found['problem']}", err=True)
+        return found
+
+    answer(ctx, work)
+
+
+def verify(
+    ctx: typer.Context,
+    bundle: Annotated[Path | None, typer.Argument(help="A sealed evidence folder.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Verify the workspace's log.")] = False,
+    key: Annotated[Path | None, typer.Option(help="Public key; default: the workspace's.")] = None,
+    request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
+    head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
+) -> None:
+    """Verify evidence or the log, offline, and name what was altered."""
+    from flows.cli.work import verifying
+
+    def work(call: Call) -> dict[str, Any]:
+        expected = verifying.Expected(request, candidate, head)
+        found = verifying.verify(call.workspace, bundle, log, key, expected)
+        call.exit_code = 0 if found["ok"] else 30
+        return found
+
+    answer(ctx, work)
+
+
+def doctor(ctx: typer.Context) -> None:
+    """Check the workspace and say what to do about what is wrong."""
+    from flows.cli.work import queries
+
+    def work(call: Call) -> dict[str, Any]:
+        found = queries.doctor(call.workspace)
+        call.exit_code = 0 if found["ok"] else 20
+        return found
+
+    answer(ctx, work)

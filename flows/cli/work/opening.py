@@ -1,0 +1,68 @@
+"""How a command opens a workspace: whole, under its lock, its progress shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.cli.progress import bar, counter
+from ledger.lock import workspace_lock
+from ledger.requests import Ledger
+from systems.settings import beginning
+from systems.settings.params import load_params
+from systems.settings.quiet import quiet_environment
+from systems.settings.workspace import Workspace, make_private, private
+from tasks.running import progress
+from tasks.running.opened import Opened, opened
+from unlearning.errors import InfrastructureError, UsageError
+
+
+@contextmanager
+def working(path: Path) -> Iterator[Opened]:
+    """Hold an existing workspace for one command."""
+    quiet_environment()
+    ws = Workspace.at(path)
+    if not ws.records.is_dir():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    if not os.access(ws.records, os.W_OK):
+        raise InfrastructureError(
+            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
+            "make it writable and try again"
+        )
+    if beginning.begun(ws):
+        raise UsageError(
+            f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
+            "workspace: run it again, it goes on"
+        )
+    make_private(ws)
+    with held(ws):
+        yield opened(str(ws.root))
+
+
+@contextmanager
+def held(ws: Workspace) -> Iterator[None]:
+    """Hold a workspace's lock, and show the progress of what is done."""
+    epochs, bank = bar("training"), counter("shadow bank")
+    with private(), workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
+        yield
+
+
+@contextmanager
+def ready(path: Path) -> Iterator[Opened]:
+    """Hold a workspace whose settings can be used.
+
+    What is wrong in params.yaml is said before anything heavy is imported, which takes seconds; so
+    a command's own imports stand inside.
+    """
+    with working(path) as at:
+        load_params(at.ws.root)
+        yield at
+
+
+def ledger_of(ws: Workspace) -> Ledger:
+    """The ledger, to be read only, so without the lock."""
+    if not ws.log.is_file():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    return Ledger.open(ws.records, ws.keys, read_only=True)

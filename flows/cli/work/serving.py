@@ -1,0 +1,92 @@
+"""The commands that serve requests: each opens the workspace under its lock and calls a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.cli.work.opening import ready, working
+from ledger.domain import State
+from ledger.requests import Ledger
+from tasks import adopt as adopting
+from tasks.running.opened import Opened
+from tasks.running.records import as_record, utc_now
+from unlearning.errors import UsageError
+
+
+def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
+    """Say what serving requests would touch and cost."""
+    with ready(path) as at:
+        from tasks.plan import plan_of
+
+        refs = _chosen(at.ledger, requests, everything=not requests)
+        used = adopting.standing(at.ledger, at.ws.policy)
+        return {**plan_of(at, refs, at.ws.policy), "policy": used}
+
+
+def forget(
+    path: Path, requests: Sequence[str], everything: bool, policy: Path | None, method: str | None
+) -> dict[str, Any]:
+    """Run the flow over requests; over those that a killed run holds, it goes on with that run."""
+    with ready(path) as at:
+        refs = _chosen(at.ledger, requests, everything=everything)
+        from flows.forget import forget as forget_flow
+
+        chosen = str((policy or at.ws.policy).resolve())
+        _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
+        found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
+        return found
+
+
+def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
+    """Give the requests of an unfinished run back."""
+    from tasks.abort import abort as abort_run
+
+    with working(path) as at:
+        return abort_run(at, run, reason)
+
+
+def _finish_others(at: Opened, refs: Sequence[str], work: Callable[[list[str]], object]) -> None:
+    """Bring what was released and cut off to its end first: its people are not learned from."""
+    from tasks.claim import cut_off
+
+    for others in cut_off(at):
+        if set(others) != set(refs):
+            work(sorted(others))
+
+
+def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> list[str]:
+    if bool(requests) == everything:
+        raise UsageError("got no requests, or requests and --all; expected references, or --all")
+    if requests:
+        return sorted(set(requests))
+    for held in ledger.unfinished_runs().values():
+        return sorted(held)  # first things first: go on with the run that was cut off
+    accepted = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    if not accepted:
+        raise UsageError("no request is accepted and waiting; see `lethe list requests`")
+    return accepted
+
+
+def purge(path: Path, request: str | None) -> dict[str, Any]:
+    """Go on with the purging of a request, or of all that are at it."""
+    with ready(path) as at:
+        from tasks.purge import finish_linked, finish_purging
+
+        if request is None:
+            known = at.ledger.requests(None, utc_now())
+            refs = [r.ref for r in known if r.state is State.PURGING]
+            copies = finish_linked(at, refs)
+            return {"requests": [as_record(at.ledger.request(r)) for r in refs], "copies": copies}
+        found = at.ledger.request(request)
+        if found.state not in (State.PURGING, State.COMPLETE):
+            raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
+        if held := at.ledger.unfinished_runs().get(found.run or ""):
+            raise UsageError(
+                f"request {request}: its run {found.run} was cut off and may not have erased "
+                f"anything yet, expected one that came to its end: go on with it: "
+                f"`lethe forget {' '.join(held)}`"
+            )
+        copies = finish_purging(at, [request]) if found.state is State.PURGING else []
+        return {**as_record(at.ledger.request(request)), "copies": copies}
