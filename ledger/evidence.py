@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import durable
 from ledger.chain import Chain, Entry, Verification, read_chain, verify_chain
-from ledger.errors import AlreadySealed, SealAltered
+from ledger.errors import AlreadySealed
 from unlearning.digests import canonical_json, sha256_file, sha256_hex
 from unlearning.errors import Unrecordable, UsageError
 
@@ -70,14 +70,6 @@ def seal(folder: Path, statement: Mapping[str, Any], signing_key: Ed25519Private
     durable.write(folder / STATEMENT, content)
     durable.write(folder / SIGNATURE, signature)  # from here on it counts as sealed
     return sha256_hex(content)
-
-
-def read_statement(folder: Path, public_key: Ed25519PublicKey) -> dict[str, Any]:
-    """The statement of a sealed folder; SealAltered if it is not the one that was signed."""
-    statement, problems = _check_statement(folder, public_key)
-    if problems:
-        raise SealAltered(f"evidence {folder.name}: {problems[0]}: restore it from a copy")
-    return statement
 
 
 def refuse_other_folder(folder: Path) -> None:

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -23,7 +22,6 @@ from ledger.chain import GENESIS, Entry
 from ledger.deadlines import profile_of
 from ledger.domain import DeletionRequest, State
 from ledger.errors import ProjectionBroken
-from ledger.log import Log
 from unlearning.errors import InfrastructureError
 
 Snapshot = dict[str, dict[str, dict[str, Any]]]
@@ -112,13 +110,6 @@ class Projection:
             ) from error
         except (DBAPIError, ValueError) as error:
             raise _broken(self._name, getattr(error, "orig", error)) from error
-
-
-def replay(path: Path, key: Ed25519PublicKey) -> Snapshot:
-    """What the tables must hold, computed from the log file alone."""
-    projection = Projection.in_memory()
-    projection.apply(Log.open(path, key).entries())
-    return projection.snapshot()
 
 
 def differences(got: Snapshot, expected: Snapshot) -> list[str]:

@@ -46,13 +46,6 @@ def memorisation(shadows: ShadowOutputs, labels: IntArray) -> FloatArray:
     return np.asarray(seen - unseen)
 
 
-def most_memorised(scores: FloatArray, count: int) -> BoolArray:
-    """Mask of the `count` examples with the highest scores; the first of equal ones win."""
-    mask = np.zeros(len(scores), dtype=bool)
-    mask[np.argsort(-scores, kind="stable")[:count]] = True
-    return mask
-
-
 def near_duplicates(vectors: FloatArray, chosen: BoolArray, *, threshold: float) -> BoolArray:
     """Mask of the examples that are like one of the chosen, other than themselves.
 

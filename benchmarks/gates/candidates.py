@@ -81,9 +81,8 @@ class Plant:
 
 
 def _flattened(temperature: float) -> Plant:
-    return Plant(
-        f"logits divided by {temperature:g}", Kind.GROSS, view=lambda z: z / np.float32(temperature)
-    )
+    view = partial(planted.flattened, temperature=temperature)
+    return Plant(f"logits divided by {temperature:g}", Kind.GROSS, view=view)
 
 
 def _calibrated(*, by_class: bool) -> Callable[[Materials], View]:

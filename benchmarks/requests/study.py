@@ -48,7 +48,7 @@ def counted(work, kind):
     return call
 durable.read = counted(durable.read, "shards")
 stores.DvcStore.read = counted(stores.DvcStore.read, "objects")
-ids = resolving.resolve(ws, Selector("subject", (sys.argv[2],))).ids
+ids = resolving.resolve_all(ws, [Selector("subject", (sys.argv[2],))])[0].ids
 began = time.perf_counter()
 erasure = erasing.erase(ws, ids)
 purging.purge(ws, erasure.replaced)

@@ -44,14 +44,11 @@ class Resolution:
         return self.train + self.holdout + self.test
 
 
-def resolve(ws: Workspace, selector: Selector) -> Resolution:
-    """Find the examples that a selector means; UsageError if it names a column that is none."""
-    (found,) = resolve_all(ws, [selector])
-    return found
-
-
 def resolve_all(ws: Workspace, selectors: Sequence[Selector]) -> list[Resolution]:
-    """Find the examples of each selector; the shards that hold any are read and checked once."""
+    """Find the examples of each selector; the shards that hold any are read and checked once.
+
+    UsageError if a selector names a column that is none.
+    """
     dataset = load_dataset(ws)
     columns = [_column(selector, dataset) for selector in selectors]
     if not selectors:

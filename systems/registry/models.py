@@ -168,13 +168,6 @@ def nominate(mlruns: Path, name: str, number: int) -> None:
         client(mlruns).set_registered_model_alias(name, CANDIDATE, str(number))
 
 
-@outside
-def withdraw(mlruns: Path, name: str, number: int) -> None:
-    """Take the alias candidate from a version, if it has it."""
-    with locked(mlruns):
-        _withdraw(mlruns, name, number)
-
-
 def _withdraw(mlruns: Path, name: str, number: int) -> None:
     if _aliases(mlruns, name).get(CANDIDATE) == number:
         client(mlruns).delete_registered_model_alias(name, CANDIDATE)

@@ -100,9 +100,14 @@ def ws(original: Workspace, tmp_path: Path) -> Workspace:
     return Workspace.at(tmp_path / "workspace")
 
 
+def resolved(ws: Workspace, selector: Selector) -> resolving.Resolution:
+    (found,) = resolving.resolve_all(ws, [selector])
+    return found
+
+
 def ids_of(ws: Workspace, *people: int) -> tuple[str, ...]:
     values = tuple(f"canary-person-{person:02d}" for person in people)
-    return resolving.resolve(ws, Selector("subject", values)).ids
+    return resolved(ws, Selector("subject", values)).ids
 
 
 def objects(root: Path) -> dict[str, str]:
@@ -283,21 +288,21 @@ def test_images_are_digested_if_all_are_there_that_were_asked_for(original: Work
 
 def test_selectors(original: Workspace) -> None:
     """Person 3 has examples 15 to 19; class bee has every third one; style 1 every fourth."""
-    found = resolving.resolve(original, Selector("subject", ("canary-person-03", "nobody")))
+    found = resolved(original, Selector("subject", ("canary-person-03", "nobody")))
     assert sorted(found.ids) == [f"canary-example-{i:03d}" for i in range(15, 20)]
     assert found.unknown == ("nobody",)
     assert sorted(map(len, (found.train, found.holdout, found.test))) == [0, 0, 5]
-    assert len(resolving.resolve(original, Selector("class", ("bee",))).ids) == 20
-    assert len(resolving.resolve(original, Selector("where", ("style 1",), "style")).ids) == 15
-    assert resolving.resolve(original, Selector("class", ("dog",))).unknown == ("dog",)
-    one = resolving.resolve(original, Selector("example", ("canary-example-001",)))
+    assert len(resolved(original, Selector("class", ("bee",))).ids) == 20
+    assert len(resolved(original, Selector("where", ("style 1",), "style")).ids) == 15
+    assert resolved(original, Selector("class", ("dog",))).unknown == ("dog",)
+    one = resolved(original, Selector("example", ("canary-example-001",)))
     assert one.ids == ("canary-example-001",)
 
 
 @pytest.mark.parametrize("column", ["colour", "subject_id", "split", "label"])
 def test_where_asks_for_an_attribute(original: Workspace, column: str) -> None:
     with pytest.raises(UsageError, match=f"no attribute '{column}', it has style"):
-        resolving.resolve(original, Selector("where", ("x",), column))
+        resolved(original, Selector("where", ("x",), column))
 
 
 def test_a_missing_shard_comes_back_from_the_remote(ws: Workspace) -> None:
@@ -371,7 +376,7 @@ def test_a_workspace_without_data(tmp_path: Path) -> None:
 
 
 def test_an_erasure_rewrites_the_shards_concerned_and_leaves_no_copy(ws: Workspace) -> None:
-    found = resolving.resolve(ws, Selector("subject", ("canary-person-01", "canary-person-04")))
+    found = resolved(ws, Selector("subject", ("canary-person-01", "canary-person-04")))
     ids, counts = found.ids, loading.counts(ws)
     before, manifest = state(ws), sharding.load_manifest(ws)
     places = {copy.where for copy in holds(ws, ids)}

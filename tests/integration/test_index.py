@@ -62,9 +62,9 @@ def shard_of(ws: Workspace, person: str) -> str:
 
 def test_a_person_is_looked_for_in_one_shard(ws: Workspace, read: list[str]) -> None:
     name = shard_of(ws, PERSON)
-    found = resolving.resolve(ws, Selector("subject", (PERSON, "stranger")))
+    found = resolving.resolve_all(ws, [Selector("subject", (PERSON, "stranger"))])[0]
     assert (len(found.ids), found.unknown) == (5, ("stranger",))
-    one = resolving.resolve(ws, Selector("example", (found.ids[0],)))
+    one = resolving.resolve_all(ws, [Selector("example", (found.ids[0],))])[0]
     assert one.ids == found.ids[:1]
     assert loading.leaving(ws, found.ids)[1] == [PERSON]
     assert loading.leaving(ws, one.ids)[1] == []
@@ -89,7 +89,7 @@ def test_a_request_is_recorded_without_importing_what_takes_seconds(ws: Workspac
 def test_strangers_are_known_to_be_strangers_without_reading_anybody(
     ws: Workspace, read: list[str]
 ) -> None:
-    found = resolving.resolve(ws, Selector("subject", ("stranger",)))
+    found = resolving.resolve_all(ws, [Selector("subject", ("stranger",))])[0]
     assert (found.ids, found.unknown) == ((), ("stranger",))
     assert not shards_in(read)
 

@@ -179,14 +179,14 @@ def test_altered_weights_are_never_promoted(mlruns, make_version) -> None:
     assert models.champion(mlruns, NAME) is None
 
 
-def test_a_refused_candidate_loses_the_alias(mlruns, make_version) -> None:
-    make_version(1)
-    make_version(2)
-    models.nominate(mlruns, NAME, 1)
-    models.withdraw(mlruns, NAME, 2)
-    assert models.version(mlruns, NAME, 1).aliases == ("candidate",)
-    models.withdraw(mlruns, NAME, 1)
-    assert models.version(mlruns, NAME, 1).aliases == ()
+def test_the_alias_candidate_goes_with_the_promotion_of_that_version(mlruns, make_version) -> None:
+    for number in (1, 2):
+        make_version(number)
+        models.nominate(mlruns, NAME, number)
+    models.promote(mlruns, NAME, 1, expected_parent=None)
+    assert models.version(mlruns, NAME, 2).aliases == ("candidate",)
+    models.promote(mlruns, NAME, 2, expected_parent=1)
+    assert models.version(mlruns, NAME, 2).aliases == ("champion",)
 
 
 # Erasure

@@ -93,7 +93,7 @@ def test_what_is_meant_as_written_is_taken_as_written(ws: Workspace) -> None:
 
 
 def test_naming_both_of_two_look_alikes_asks_nothing(ws: Workspace) -> None:
-    both = resolving.resolve(ws, Selector("where", ("red", "Red"), "style")).alike
+    both = resolving.resolve_all(ws, [Selector("where", ("red", "Red"), "style")])[0].alike
     assert both == ()
 
 
@@ -107,7 +107,7 @@ def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:
     found = submit(ws, Selector("class", ("cat",)))
     assert found["state"] == "denied"
     assert "examples of 1 class to train on, expected at least 2" in found["reason"]
-    odd = resolving.resolve(ws, Selector("class", ("ape",))).ids
+    odd = resolving.resolve_all(ws, [Selector("class", ("ape",))])[0].ids
     by_example = submit(ws, Selector("example", odd))
     assert by_example["reason"] == found["reason"]
     assert submit(ws, Selector("example", odd[:3]))["state"] == "accepted"

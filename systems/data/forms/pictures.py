@@ -102,8 +102,6 @@ def _look(content: bytes) -> Seen | str:
     """Say what an image is, or why it cannot be taken."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            image.verify()  # checksums; leaves the image unusable
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if problem := _objection(image, content):
                 return problem
             with BUDGET.of(image.size):

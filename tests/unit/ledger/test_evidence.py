@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.adoptions import ADOPTED, adoptions, as_stated, objections
 from ledger.chain import Verification
-from ledger.errors import AlreadySealed, SealAltered
-from ledger.evidence import read_sealed, read_statement, refuse_other_folder, seal
+from ledger.errors import AlreadySealed
+from ledger.evidence import read_sealed, refuse_other_folder, seal
 from ledger.log import Log
 from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError, UsageError
@@ -103,7 +103,7 @@ def test_a_sealed_bundle_verifies(bundle: Path):
     report = verified(bundle)
     assert report.ok and report.problems == ()
     assert len(report.checked) == 3
-    files = read_statement(bundle, PUBLIC)["files"]
+    files = read_sealed(bundle, PUBLIC).statement["files"]
     assert set(files) == {"measurements.json", "plots/scores.png", "log.jsonl"}
 
 
@@ -129,9 +129,6 @@ def test_the_altered_value_of_a_statement_is_named(bundle: Path):
     altered(bundle, candidate={"sha256": "cd" * 32})
     report = verified(bundle)
     assert report.problems == ("statement.json: candidate.sha256: is not the sealed value",)
-    with pytest.raises(SealAltered, match=r"candidate\.sha256") as caught:
-        read_statement(bundle, PUBLIC)
-    assert caught.value.exit_code == 30
 
 
 def test_added_and_removed_values_are_named(bundle: Path):
@@ -188,8 +185,6 @@ def test_the_given_key_decides_and_a_key_in_the_bundle_does_not(unsealed: Path):
     other = Ed25519PrivateKey.generate()
     seal(unsealed, statement(unsealed), other)
     assert "statement.sig" in verified(unsealed).problems[0]
-    with pytest.raises(SealAltered):
-        read_statement(unsealed, PUBLIC)
 
 
 def test_the_log_excerpt_may_begin_late_but_must_end_at_the_head(unsealed: Path):

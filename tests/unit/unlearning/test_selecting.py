@@ -15,7 +15,6 @@ from unlearning.selecting import (
     BLOCK,
     likeness_threshold,
     memorisation,
-    most_memorised,
     near_duplicates,
     pixel_vectors,
 )
@@ -42,11 +41,6 @@ def test_memorisation_needs_shadows_of_both_kinds() -> None:
     all_saw = ShadowOutputs(np.zeros((2, 1, 3)), np.ones((2, 1), dtype=bool))
     with pytest.raises(UsageError, match="all shadows or none saw an example"):
         memorisation(all_saw, np.array([0]))
-
-
-def test_the_most_memorised_are_the_highest_and_of_equals_the_first() -> None:
-    mask = most_memorised(np.array([0.1, 0.7, 0.7, 0.9, 0.7]), 3)
-    assert mask.tolist() == [False, True, True, True, False]
 
 
 def test_near_duplicates_are_others_within_the_cosine() -> None:
