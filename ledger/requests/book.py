@@ -1,0 +1,49 @@
+"""The requests as they stand, and what they named: what every change of them begins from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import RLock
+
+from ledger.domain import DeletionRequest, Selector
+from ledger.errors import UnknownReference
+from ledger.log import Log
+from ledger.selectors import SelectorStore
+from ledger.store import Store
+
+
+@dataclass(frozen=True)
+class Book:
+    """One workspace's log and tables, and the sealed selectors beside them.
+
+    lock: what a check found must still hold when the entry is written.
+    """
+
+    store: Store
+    selectors: SelectorStore
+    lock: RLock = field(default_factory=RLock)
+
+    @property
+    def log(self) -> Log:
+        """The log underneath."""
+        return self.store.log
+
+    def request(self, ref: str) -> DeletionRequest:
+        """One request; UnknownReference if it was never recorded."""
+        found = self.store.tables.requests(ref=ref)
+        if not found:
+            raise UnknownReference(f"request {ref}: not recorded here: see `lethe list requests`")
+        return found[0]
+
+    def selector(self, ref: str) -> Selector:
+        """Open what a request named; personal data, so not for logs or messages."""
+        return self.selectors.get(self.request(ref).ref, self.commitment(ref))
+
+    def commitment(self, ref: str) -> str:
+        """What the log keeps in place of a request's selector."""
+        entry = self.log.find(f"{ref}/submitted")
+        return str(entry.body["commitment"]) if entry else ""
+
+    def next_key(self, ref: str) -> str:
+        """A key of the log that only this entry can have."""
+        return f"{ref}/{len(self.log.entries()) + 1}"
