@@ -128,7 +128,7 @@ SPACES: Mapping[str, Space] = {
             "forget_weight": Real(0.1, 10.0),
         }
     ),
-    "ssd": Space({"selection": Real(1.0, 100.0), "strength": Real(0.05, 5.0)}, length=None),
+    "ssd": Space({"selection": Real(1.0, 10.0), "strength": Real(0.05, 5.0)}, length=None),
 }
 """Where each method is searched; settings that are not named stay as published.
 

@@ -180,7 +180,7 @@ def _run(method: Any, space: Space, yardstick: Yardstick) -> Tried:
         candidate = method.unlearn(yardstick.original, split, rng, silent)
         seconds = time.perf_counter() - began
         found = gaps(outputs_of(candidate, compared(split)), yardstick.retrained)
-    except Diverged as problem:
+    except (Diverged, UsageError) as problem:  # settings that make no sense on these data
         return Tried(settings, cost, time.perf_counter() - began, None, str(problem))
     return Tried(settings, cost, seconds, found)
 

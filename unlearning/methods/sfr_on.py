@@ -43,8 +43,10 @@ class SfrOn(Stepping):
     strength_t falls from `strength` to 0 by `decay`: `cosine` in the code, `linear` in the poster.
 
     The ablation's letters: `saliency` is S, `adaptive` is F, `alternating` is R-on; without it both
-    gradients are added and one step is taken (R). outer_beta moves the slow weights that fraction
-    of the way to the fast ones after each step; 1, as published, leaves nothing slow. fisher:
+    gradients are added and one step is taken (R). Slow weights stand where a forget cycle begins
+    (an ascent and the descents until the next one); at its end they move a fraction of outer_beta
+    towards the fast ones, which go on from there (the poster's outer loop). 1, as in the published
+    runs, leaves nothing slow. fisher:
     `examples` squares each example's gradient, as the Fisher information is defined; `batches`
     squares that of each batch, as in the code of the published numbers. Defaults: CIFAR-10, 10 %,
     ResNet-18.
@@ -97,8 +99,8 @@ class SfrOn(Stepping):
         descent = Descent(original, self, self.factor(self.steps))
         told = max(1, self.steps // REPORTS)
         for step in range(self.steps):
-            slow = [p.detach().clone() for p in descent.parameters] if self.outer_beta < 1 else []
             if step % self.forget_every == 0:
+                slow = self._slow(descent.parameters)
                 loss = self._ascent(descent, next(forget), step)
                 descent.add_gradient(loss, masks=masks, clip=self.clip)
                 if self.alternating:
@@ -106,7 +108,8 @@ class SfrOn(Stepping):
             batch = next(retain)
             descent.step(functional.cross_entropy(descent(batch.images), batch.labels))
             descent.tick()
-            self._interpolate(descent.parameters, slow)
+            if (step + 1) % self.forget_every == 0 or step + 1 == self.steps:
+                self._interpolate(descent.parameters, slow)
             if (step + 1) % told == 0 or step + 1 == self.steps:
                 descent.end_epoch(step + 1, self.steps, progress)
         return descent.finished()
@@ -115,6 +118,10 @@ class SfrOn(Stepping):
         losses = functional.cross_entropy(descent(batch.images), batch.labels, reduction="none")
         weighted = adaptive_weights(losses, self.power) * losses if self.adaptive else losses
         return -self.strength_at(step) * weighted.mean()
+
+    def _slow(self, parameters: list[nn.Parameter]) -> list[Tensor]:
+        """Remember the weights at the start of a cycle, unless nothing is slow."""
+        return [p.detach().clone() for p in parameters] if self.outer_beta < 1 else []
 
     @torch.no_grad()
     def _interpolate(self, parameters: list[nn.Parameter], slow: list[Tensor]) -> None:

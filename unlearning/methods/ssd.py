@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from unlearning.domain import Split, joined
+from unlearning.domain import Split
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.loop import Progress
@@ -23,9 +23,13 @@ GRADIENTS = ("examples", "batches")
 class SelectiveDampening:
     """Shrink each weight with I_forget > selection * I_all by min(1, strength * I_all / I_forget).
 
-    I is the diagonal Fisher information on the whole training set and on the forget set. selection
-    (alpha) 10 and strength (lambda) 1: the paper's for ResNet-18. gradients: `examples` squares
-    each example's gradient, as the paper has it, `batches` that of each batch, as its code does.
+    I is the diagonal Fisher information. I_all is that on the whole training set, as in the paper
+    (Eq. 4), so that the forget set is part of both: I_forget / I_all cannot exceed 1 / share, where
+    `share` of the training set is forgotten. The published selection (alpha) of 10 therefore says
+    something only below 10 %, and less the nearer to it; at 10 % it selects no weight at all. Such
+    a selection is refused rather than followed. strength (lambda): 1, as for ResNet-18.
+    gradients: `examples` squares each example's gradient, as the paper has it, `batches` that of
+    each batch of `batch_size`, as its code does.
     """
 
     name: ClassVar[str] = "ssd"
@@ -35,7 +39,7 @@ class SelectiveDampening:
 
     selection: float = 10.0
     strength: float = 1.0
-    gradients: str = "batches"
+    gradients: str = "examples"
     batch_size: int = 64
 
     def __post_init__(self) -> None:
@@ -49,7 +53,8 @@ class SelectiveDampening:
     def unlearn(
         self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
-        """Dampen a copy of the original."""
+        """Dampen a copy of the original; UsageError if the selection can select nothing."""
+        self._require_selective(len(split.forget), len(split.retain))
         candidate = deepcopy(original)
         weights = [p for p in candidate.parameters() if p.requires_grad]
         factors = self._factors(original, split)
@@ -59,19 +64,30 @@ class SelectiveDampening:
         progress(1, 1, 0.0)
         return candidate
 
+    def _require_selective(self, forget: int, retain: int) -> None:
+        largest = (forget + retain) / forget
+        if self.selection >= largest:
+            raise UsageError(
+                f"ssd.selection: got {self.selection:g}, expected less than {largest:.3g}: where "
+                f"{1 / largest:.1%} of the training set is forgotten, no weight's forget "
+                "information is more than so many times that on the whole"
+            )
+
     def _factors(self, original: nn.Module, split: Split) -> list[Tensor]:
-        forget, everything = (
+        """Give each weight's factor; the whole set's information is the two parts' together."""
+        forget, retain = (
             fisher(original, part, gradients=self.gradients, batch_size=self.batch_size)
-            for part in (split.forget, joined(split.forget, split.retain))
+            for part in (split.forget, split.retain)
         )
+        share = len(split.forget) / (len(split.forget) + len(split.retain))
         return [
-            dampening(f, a, self.selection, self.strength)
-            for f, a in zip(forget, everything, strict=True)
+            dampening(f, share * f + (1 - share) * r, self.selection, self.strength)
+            for f, r in zip(forget, retain, strict=True)
         ]
 
     def passes(self, forget: int, retain: int) -> int:
-        """One pass over all training examples and one more over the forget set."""
-        return 2 * forget + retain
+        """One pass over all training examples."""
+        return forget + retain
 
     def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
         """Give the fraction of weights that were dampened."""

@@ -41,8 +41,8 @@ def fisher(
 
     gradients: `examples` squares every example's own, as the definition has it; `batches` squares
     the mean over each batch, as the public code of SFR-on and SSD does, which is smaller by about
-    the batch size wherever single gradients disagree. A short last batch counts as much there as
-    any other, although single gradients speak louder in it; so it does here.
+    the batch size wherever single gradients disagree. A batch counts by its number of examples. In
+    that code a last batch of one counts as a whole one, and decides for all the others.
     """
     size = batch_size if gradients == "batches" else 0
     key = key_of(network, examples, what="fisher", gradients=gradients, batch_size=size)
@@ -110,9 +110,8 @@ def _batch_gradients(
 def _batch_squares(
     network: nn.Module, examples: Examples, batch_size: int
 ) -> Iterator[tuple[float, list[Tensor]]]:
-    count = -(-len(examples) // batch_size)
-    for _, gradients in _batch_gradients(network, examples, batch_size):
-        yield 1 / count, [g**2 for g in gradients]
+    for share, gradients in _batch_gradients(network, examples, batch_size):
+        yield share, [g**2 for g in gradients]
 
 
 def _example_squares(

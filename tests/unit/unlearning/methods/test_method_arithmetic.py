@@ -139,6 +139,23 @@ def test_saliency_does_not_depend_on_the_batch_size() -> None:
     np.testing.assert_allclose(values, [[1 / 6, 1 / 6]] * 3, rtol=1e-5)
 
 
+def test_the_fisher_information_of_examples_does_not_depend_on_the_batch_size() -> None:
+    """(0, 0, 1) at w = (1, 0): squares of 1 - s, 1 - s and s, whatever they are computed with."""
+    s = sigma(1.0)
+    for size in (1, 2, 3, 64):
+        keyed.clear()
+        found = fisher(Line(), ones(0, 0, 1), gradients="examples", batch_size=size)
+        by_hand = (2 * (1 - s) ** 2 + s**2) / 3
+        np.testing.assert_allclose(found[0].numpy()[:, 0], [by_hand, by_hand], rtol=1e-5)
+
+
+def test_a_last_batch_of_one_example_counts_as_one_example() -> None:
+    """At w = 0 the 128 of alternating labels vanish in two batches of 64; the 129th has .25."""
+    labels = [0, 1] * 64 + [0]
+    found = fisher(Line(0, 0), ones(*labels), gradients="batches", batch_size=64)
+    np.testing.assert_allclose(found[0].numpy()[:, 0], [0.25 / 129] * 2, rtol=1e-5)
+
+
 def test_opposite_gradients_vanish_in_a_batch_but_not_in_the_fisher_information() -> None:
     """At w = 0 the gradients of labels 0 and 1 are -+.5: squared .25 each, their mean is 0."""
     both = ones(0, 1)
@@ -266,8 +283,49 @@ def test_dampening_by_hand() -> None:
 
 def test_ssd_changes_nothing_where_nothing_stands_out() -> None:
     same = ones(0, 1)
-    candidate = SelectiveDampening().unlearn(Line(), pair(same, same), toys.generator(), silent)
+    ssd = SelectiveDampening(selection=1.5)
+    candidate = ssd.unlearn(Line(), pair(same, same), toys.generator(), silent)
     np.testing.assert_array_equal(weight_of(candidate), [1.0, 0.0])
+
+
+class TwoPixels(nn.Module):
+    """Two classes on two pixels: the weights of a pixel matter to the images that light it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[1.0, 2.0], [0.5, -1.0]]))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.flatten(1).float() @ self.weight.T
+
+
+def lit(pixel: int, n: int) -> Examples:
+    images = np.zeros((n, 1, 1, 2), np.uint8)
+    images[..., pixel] = 1
+    names = np.arange(n).astype(np.str_)
+    return Examples(images, np.zeros(n, np.int64), names, names)
+
+
+@pytest.mark.parametrize("gradients", ["examples", "batches"])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_ssd_dampens_what_only_the_forgotten_tenth_needs(gradients: str, batch_size: int) -> None:
+    """10 of 100 images light the first pixel: I_forget is 10 times I_all on its weights, which
+    become a tenth of themselves, and 0 on the other pixel's."""
+    keyed.clear()
+    ssd = SelectiveDampening(selection=5.0, gradients=gradients, batch_size=batch_size)
+    split = pair(lit(0, 10), lit(1, 90))
+    candidate = ssd.unlearn(TwoPixels(), split, toys.generator(), silent)
+    found = next(candidate.parameters()).detach().numpy()
+    np.testing.assert_allclose(found, [[0.1, 2.0], [0.05, -1.0]], rtol=1e-5)
+    assert ssd.report(TwoPixels(), candidate, split) == {"dampened_share": 0.5}
+
+
+def test_a_selection_that_no_weight_can_reach_is_refused() -> None:
+    """The forget set is part of the whole: I_all >= share * I_forget, a ratio of 10 at most."""
+    with pytest.raises(UsageError, match=r"got 10, expected less than 10: where 10\.0%"):
+        SelectiveDampening().unlearn(
+            TwoPixels(), pair(lit(0, 10), lit(1, 90)), toys.generator(), silent
+        )
 
 
 def test_the_memorised_weigh_most() -> None:
@@ -300,6 +358,26 @@ def test_sfr_on_alternates_or_adds_and_interpolates() -> None:
     slow = _sfr_on(outer_beta=0.25)
     whole = _sfr_on()
     np.testing.assert_allclose(slow, [1, 0] + 0.25 * (whole - [1, 0]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_slow_weights_stand_where_a_forget_cycle_begins(steps: int) -> None:
+    """The poster's outer loop: theta_t+1 = theta_t - beta (theta_t - theta_r), theta_r where one
+    ascent and the descents after it lead from theta_t; a last, shorter cycle is one too."""
+    rates = {"learning_rate": 0.5, "strength": 2.0, "decay": "linear", "schedule": "constant"}
+    found = _sfr_on(steps=steps, forget_every=3, outer_beta=0.5, adaptive=False, **rates)
+    w = slow = np.array([1.0, 0.0])
+
+    def gradient(w: np.ndarray) -> np.ndarray:
+        return (1 - sigma(w[0] - w[1])) * np.array([-1.0, 1.0])
+
+    for step in range(steps):
+        if step % 3 == 0:
+            slow, w = w, w + 0.5 * 2.0 * (1 - step / steps) * gradient(w)
+        w = w - 0.5 * gradient(w)
+        if step in (2, steps - 1):
+            w = slow + 0.5 * (w - slow)
+    np.testing.assert_allclose(found, w, rtol=1e-5)
 
 
 def test_a_saliency_that_lets_nothing_through_leaves_the_descent() -> None:
