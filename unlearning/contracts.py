@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from unlearning.domain import FloatArray, Measurement, Outputs, ShadowOutputs, Split, Verdict
+from unlearning.domain import FloatArray, Measurement, Outputs, ShadowOutputs, TrainingSets, Verdict
 
 if TYPE_CHECKING:  # gates judge sealed measurements years later, without torch
     import torch
@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # gates judge sealed measurements years later, without torch
 class Method(Protocol):
     """An unlearning algorithm.
 
-    needs: which of {"forget", "retain"} it reads. exact: whether its result is distributed as the
-    retrained model. paper: where it comes from.
+    needs: which of {"forget", "retain"} it reads; nothing else is handed to it. exact: whether its
+    result is distributed as the retrained model. paper: where it comes from.
     """
 
     name: ClassVar[str]
@@ -30,7 +30,7 @@ class Method(Protocol):
     exact: ClassVar[bool]
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Give a new network on the original's device and in its mode; never touch `original`."""
 
@@ -40,7 +40,9 @@ class Method(Protocol):
         One passed forward alone, to a teacher or for a target, counts a third.
         """
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the method's own numbers for the evidence; none of them decides anything."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,31 @@ def joined(first: Examples, *others: Examples) -> Examples:
     )
 
 
+class TrainingSets(Protocol):
+    """What a method may see: the training examples that it is to forget and those that it keeps."""
+
+    @property
+    def forget(self) -> Examples:
+        """Give the examples to forget."""
+
+    @property
+    def retain(self) -> Examples:
+        """Give the examples that stay."""
+
+    @property
+    def classes(self) -> int:
+        """Count the classes, also those that no example is left of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """What a method is handed: training sets, and no example that it will be judged on."""
+
+    forget: Examples
+    retain: Examples
+    classes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """What a method may see: forget and retain; and what judges it: holdout and test."""
@@ -63,6 +89,10 @@ class Split:
     holdout: Examples
     test: Examples
     classes: int
+
+    def handed(self) -> Handed:
+        """Give what a method may see."""
+        return Handed(self.forget, self.retain, self.classes)
 
 
 class Group(IntEnum):

@@ -184,7 +184,7 @@ def _unlearned(cell: Cell, preset: Preset, place: Place, path: Path) -> dict[str
     keyed.clear()  # what another method has computed is not this one's saving
     began, busy = time.perf_counter(), time.process_time()
     try:
-        candidate = method.unlearn(original, split, rng, silent)
+        candidate = method.unlearn(original, split.handed(), rng, silent)
     except Diverged as problem:
         return {"diverged": str(problem)}
     seconds, busy = time.perf_counter() - began, time.process_time() - busy

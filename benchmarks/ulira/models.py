@@ -182,7 +182,7 @@ class Lab:
         rng = torch.Generator().manual_seed(700_000 + 2 * model + half)
         keyed.clear()  # what another run has computed is not this one's
         method = preset.create(self.training)
-        return method.unlearn(network, self.split(model, half), rng, silent)
+        return method.unlearn(network, self.split(model, half).handed(), rng, silent)
 
     def split(self, model: int, half: int) -> Split:
         """Give what a run may see: of the training examples only those that its original saw."""

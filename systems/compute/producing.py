@@ -157,11 +157,11 @@ def unlearn(
     network, losses = networks.load(original), _Losses(progress)
     started = time.perf_counter()
     with _own_failure(method):
-        candidate = method.unlearn(network, split, generator(seed), losses)
+        candidate = method.unlearn(network, split.handed(), generator(seed), losses)
         seconds = time.perf_counter() - started
         if not isinstance(candidate, Classifier):
             raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
-        report = method.report(network, candidate, split)
+        report = method.report(network, candidate, split.handed())
     return Produced(networks.save(candidate, target), seconds, tuple(losses.values), report)
 
 

@@ -177,7 +177,7 @@ def _run(method: Any, space: Space, yardstick: Yardstick) -> Tried:
     cost = method.passes(len(split.forget), len(split.retain)) / yardstick.retraining
     try:
         rng = generator(yardstick.seed)
-        candidate = method.unlearn(yardstick.original, split, rng, silent)
+        candidate = method.unlearn(yardstick.original, split.handed(), rng, silent)
         seconds = time.perf_counter() - began
         found = gaps(outputs_of(candidate, compared(split)), yardstick.retrained)
     except (Diverged, UsageError) as problem:  # settings that make no sense on these data

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Split, joined
+from unlearning.domain import TrainingSets, joined
 from unlearning.famr.bounds import Evidence
 from unlearning.famr.hessian import Curvature, Product, curvature, flat, hessian_product
 from unlearning.famr.loss import ForgetLoss
@@ -44,10 +44,12 @@ class Objective(Protocol):
     def moved(self, network: nn.Module) -> list[nn.Parameter]:
         """Give the parameters that the method moves."""
 
-    def forget_loss(self, original: nn.Module, split: Split) -> ForgetLoss:
+    def forget_loss(self, original: nn.Module, split: TrainingSets) -> ForgetLoss:
         """Bind Eq. 5 to a forget set."""
 
-    def losses(self, network: nn.Module, forget: ForgetLoss, split: Split) -> Iterator[Tensor]:
+    def losses(
+        self, network: nn.Module, forget: ForgetLoss, split: TrainingSets
+    ) -> Iterator[Tensor]:
         """Give scalars that sum to J without its anchor."""
 
 
@@ -59,10 +61,10 @@ class End:
     before: nn.Module
     after: nn.Module
     forget: ForgetLoss
-    split: Split
+    split: TrainingSets
 
 
-def end_of(famr: Objective, original: nn.Module, candidate: nn.Module, split: Split) -> End:
+def end_of(famr: Objective, original: nn.Module, candidate: nn.Module, split: TrainingSets) -> End:
     """Put copies of both networks on the device, and bind the loss that led from one to other."""
     before, after = (deepcopy(n).to(pick_device()).eval() for n in (original, candidate))
     return End(famr, before, after, famr.forget_loss(before, split), split)
@@ -152,7 +154,7 @@ def evidence(
     famr: Objective,
     original: nn.Module,
     candidate: nn.Module,
-    split: Split,
+    split: TrainingSets,
     rng: torch.Generator,
     *,
     steps: int = 30,

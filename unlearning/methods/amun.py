@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Examples, FloatArray, Split, joined
+from unlearning.domain import Examples, FloatArray, TrainingSets, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.adversarial import Adversarial, EpsilonSearch
@@ -133,7 +133,7 @@ class Amun(Descending):
         return lambda step: whole(step) * self.decay ** int(step // max(1.0, every))
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Search against the original, then fine-tune a copy of it."""
         adversarial = adversarial_examples(original, split.forget, self.search())
@@ -153,7 +153,7 @@ class Amun(Descending):
             descent.end_epoch(epoch + 1, self.epochs, progress)
         return descent.finished()
 
-    def _plain(self, split: Split) -> Examples:
+    def _plain(self, split: TrainingSets) -> Examples:
         """Give what is learned beside the adversarial examples."""
         return joined(split.forget, split.retain) if self.variant == "amun" else split.retain
 
@@ -169,7 +169,9 @@ class Amun(Descending):
         searched = self.search().typical_passes * forget
         return self.epochs * (plain + forget) + searched + masked
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Tell how the search went, and whether forget examples were learned as they are."""
         found = adversarial_examples(original, split.forget, self.search())
         return {
@@ -194,7 +196,7 @@ class AmunForgetOnly(Amun):
     paper: ClassVar[str] = "Ebrahimpour-Boroojeny et al., AMUN (2025), without access to D_R"
     needs: ClassVar[frozenset[str]] = frozenset({"forget"})
 
-    def _plain(self, split: Split) -> Examples:
+    def _plain(self, split: TrainingSets) -> Examples:
         return split.forget if self.variant == "amun" else split.forget.take(np.arange(0))
 
     def passes(self, forget: int, retain: int) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearning import networks
-from unlearning.domain import Split, joined
+from unlearning.domain import TrainingSets, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Descending, Descent, Loader
@@ -56,7 +56,7 @@ class BadTeacher(Descending):
             )
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Distil both teachers into a copy of the original."""
         if not isinstance(original, networks.Classifier):
@@ -92,6 +92,8 @@ class BadTeacher(Descending):
         asked = self.epochs if self.augmentation != "none" else 1
         return self.epochs * used + round(asked * used * 2 / 3)
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

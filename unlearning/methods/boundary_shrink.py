@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Examples, Split
+from unlearning.domain import Examples, TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.outputs import BATCH
@@ -89,7 +89,7 @@ class BoundaryShrink(Descending):
             raise UsageError(f"boundary_shrink.bound: got {self.bound}, expected 0 < bound <= 1")
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Train a copy of the original on the nearest labels."""
         loader = Loader(split.forget, self, rng)
@@ -110,7 +110,9 @@ class BoundaryShrink(Descending):
         """The step's pass over the forget set and what is answered after it, then training."""
         return forget + round(forget / 3) + self.epochs * forget
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the share of forget examples whose step changed the original's answer."""
         reached = nearest_labels(original, split.forget, self.bound, exclude_true=False).cpu()
         return {"nearest_reached": float((reached.numpy() != split.forget.labels).mean())}

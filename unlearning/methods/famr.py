@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import Diverged, UsageError
 from unlearning.famr import evidence
 from unlearning.famr.loss import (
@@ -115,7 +115,7 @@ class Famr:
             raise UsageError("famr.head_only: style does not depend on the head; set kl_weight")
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Take the anchored gradient steps on a copy of the original."""
         for done, epoch in enumerate(self.trajectory(original, split, rng), 1):
@@ -124,7 +124,7 @@ class Famr:
         return epoch.network.to(home).train(original.training)
 
     def trajectory(
-        self, original: nn.Module, split: Split, rng: torch.Generator
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator
     ) -> Iterator[Epoch]:
         """Give the network, on the device and in evaluation mode, after each epoch."""
         network = deepcopy(original).to(pick_device()).eval()
@@ -153,7 +153,7 @@ class Famr:
         part = head_of(network) if self.head_only else network
         return [p for p in part.parameters() if p.requires_grad]
 
-    def forget_loss(self, original: nn.Module, split: Split) -> ForgetLoss:
+    def forget_loss(self, original: nn.Module, split: TrainingSets) -> ForgetLoss:
         """Bind Eq. 5 to a forget set; targets and neutral style are measured at the original.
 
         original: on the device and in evaluation mode.
@@ -196,7 +196,9 @@ class Famr:
             for p, g, p0 in zip(parameters, gradients, start, strict=True):
                 p.sub_(self.learning_rate * (g + self.anchor * (p - p0)))
 
-    def losses(self, network: nn.Module, forget: ForgetLoss, split: Split) -> Iterator[Tensor]:
+    def losses(
+        self, network: nn.Module, forget: ForgetLoss, split: TrainingSets
+    ) -> Iterator[Tensor]:
         """Give scalars that sum to J without its anchor at a network, batch by batch."""
         scale = 1 if self.reduction == "sum" else 1 / len(forget)
         for each in forget.batches(network, self.batch_size):
@@ -208,7 +210,9 @@ class Famr:
                 logits = network(images[index])
                 yield scale * functional.cross_entropy(logits, labels[index], reduction="sum")
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give Eq. 6's residual relative to the forgetting gradient, and the distance moved.
 
         0 would be the stationary point that the paper's certificate speaks of. Also given: rho per

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.methods import METHODS
 from unlearning.training.loop import Progress, Training, train
 
@@ -55,7 +55,7 @@ class FineTune:
         )
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Train a copy of the original on the retain set."""
         candidate = train(deepcopy(original), split.retain, self._training(), rng, progress)
@@ -65,6 +65,8 @@ class FineTune:
         """Every retain example in every epoch."""
         return self.epochs * retain
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

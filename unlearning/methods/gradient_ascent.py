@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Descending, Descent, Loader
@@ -51,7 +51,7 @@ class GradientAscent(Descending):
             )
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Climb on a copy of the original."""
         loader = Loader(split.forget, self, rng)
@@ -75,6 +75,8 @@ class GradientAscent(Descending):
         """Every forget example in every epoch; an upper bound, since it may stop earlier."""
         return self.epochs * forget
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Descending, Descent, Loader
@@ -48,7 +48,7 @@ class L1Sparse(Descending):
         return self.penalty * (1 - epoch / sparse) if epoch < sparse else 0.0
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Fine-tune a copy of the original."""
         loader = Loader(split.retain, self, rng)
@@ -66,7 +66,9 @@ class L1Sparse(Descending):
         """Every retain example in every epoch."""
         return self.epochs * retain
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the fraction of weights that are practically 0."""
         flat = torch.cat([p.detach().flatten().abs() for p in candidate.parameters()])
         return {"share_below_1e-3": float((flat < 1e-3).float().mean())}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Descending, Descent, Loader
@@ -40,7 +40,7 @@ class NegGradPlus(Descending):
             raise UsageError(f"neg_grad_plus.balance: got {self.balance}, expected a fraction")
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Descend the balance of both losses on a copy of the original."""
         retain, forget = Loader(split.retain, self, rng), Loader(split.forget, self, rng)
@@ -61,6 +61,8 @@ class NegGradPlus(Descending):
         steps = -(-retain // self.batch_size)
         return self.epochs * (retain + steps * min(forget, self.batch_size))
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Split, joined
+from unlearning.domain import TrainingSets, joined
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Descending, Descent, Loader, Masks
@@ -63,7 +63,7 @@ class RandomLabel(Descending):
             )
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Train a copy of the original."""
         return self._relabelled(original, split, rng, progress, masks=None, restore=True)
@@ -71,7 +71,7 @@ class RandomLabel(Descending):
     def _relabelled(
         self,
         original: nn.Module,
-        split: Split,
+        split: TrainingSets,
         rng: torch.Generator,
         progress: Progress,
         *,
@@ -93,7 +93,7 @@ class RandomLabel(Descending):
             descent.end_epoch(epoch + 1, self.epochs, progress)
         return descent.finished()
 
-    def _loaders(self, split: Split, rng: torch.Generator) -> list[Loader]:
+    def _loaders(self, split: TrainingSets, rng: torch.Generator) -> list[Loader]:
         """Give what one epoch goes through in order; the first begins with the forget set."""
         if self.order == "mixed":
             return [Loader(joined(split.forget, split.retain), self, rng)]
@@ -106,6 +106,8 @@ class RandomLabel(Descending):
         """Every example that is read, in every epoch."""
         return self.epochs * (forget + (0 if self.order == "forget_only" else retain))
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing of its own."""
         return {}

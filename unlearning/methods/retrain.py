@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unlearning import networks
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.loop import Progress, Training, train
@@ -28,7 +28,7 @@ class Retrain:
     training: Training = field(default_factory=Training)
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Train a network of the original's recipe; nothing of its weights is read."""
         if not isinstance(original, networks.Classifier):
@@ -41,6 +41,8 @@ class Retrain:
         """Every retain example in every epoch."""
         return self.training.epochs * retain
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Report nothing: lineage is the evidence."""
         return {}

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.methods.random_label import RandomLabel
@@ -46,7 +46,7 @@ class SalUn(RandomLabel):
             raise UsageError(f"salun.share: got {self.share}, expected a fraction above 0")
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Find the salient weights of the original and train them on a copy."""
         values = saliency(original, split.forget, batch_size=self.batch_size)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.descent import Batch, Descent, Loader, Stepping
@@ -90,7 +90,7 @@ class SfrOn(Stepping):
         return self.strength * ((1 + cos(pi * share)) / 2 if self.decay == "cosine" else 1 - share)
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Run the alternation on a copy of the original."""
         masks = self._masks(original, split) if self.saliency else None
@@ -128,7 +128,7 @@ class SfrOn(Stepping):
         for parameter, before in zip(parameters, slow, strict=bool(slow)):
             parameter.copy_(torch.lerp(before, parameter, self.outer_beta))
 
-    def _masks(self, original: nn.Module, split: Split) -> list[Tensor]:
+    def _masks(self, original: nn.Module, split: TrainingSets) -> list[Tensor]:
         forget, retain = (
             fisher(original, part, gradients=self.fisher, batch_size=self.batch_size)
             for part in (split.forget, split.retain)
@@ -141,6 +141,8 @@ class SfrOn(Stepping):
         steps = self.steps * min(retain, self.batch_size) + ascents * min(forget, self.batch_size)
         return steps + (forget + retain if self.saliency else 0)
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the fraction of weights that the ascent may move, which the data decide."""
         return {"share_kept": share_kept(self._masks(original, split)) if self.saliency else 1.0}

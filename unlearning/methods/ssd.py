@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from unlearning.domain import Split
+from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 from unlearning.training.loop import Progress
@@ -51,7 +51,7 @@ class SelectiveDampening:
             )
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Dampen a copy of the original; UsageError if the selection can select nothing."""
         self._require_selective(len(split.forget), len(split.retain))
@@ -73,7 +73,7 @@ class SelectiveDampening:
                 "information is more than so many times that on the whole"
             )
 
-    def _factors(self, original: nn.Module, split: Split) -> list[Tensor]:
+    def _factors(self, original: nn.Module, split: TrainingSets) -> list[Tensor]:
         """Give each weight's factor; the whole set's information is the two parts' together."""
         forget, retain = (
             fisher(original, part, gradients=self.gradients, batch_size=self.batch_size)
@@ -89,7 +89,9 @@ class SelectiveDampening:
         """One pass over all training examples."""
         return forget + retain
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the fraction of weights that were dampened."""
         factors = self._factors(original, split)
         changed = sum(float((f < 1).sum()) for f in factors)

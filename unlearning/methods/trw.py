@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Examples, Split
+from unlearning.domain import Examples, TrainingSets
 from unlearning.errors import UsageError
 from unlearning.features import features_of, head_of
 from unlearning.methods import METHODS
@@ -114,7 +114,7 @@ class TiltedReweighting(Descending):
         return _sharpened(cosines, own, self.temperature)
 
     def unlearn(
-        self, original: nn.Module, split: Split, rng: torch.Generator, progress: Progress
+        self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Descend both losses on a copy of the original."""
         forget, retain = Loader(split.forget, self, rng), Loader(split.retain, self, rng)
@@ -138,7 +138,9 @@ class TiltedReweighting(Descending):
         learned = self.epochs * (retain + steps * min(forget, self.batch_size))
         return learned + round(targets / 3)
 
-    def report(self, original: nn.Module, candidate: nn.Module, split: Split) -> dict[str, float]:
+    def report(
+        self, original: nn.Module, candidate: nn.Module, split: TrainingSets
+    ) -> dict[str, float]:
         """Give the mean divergence that is left between targets and predictions, in nats."""
         logits = torch.from_numpy(logits_of(candidate, split.forget))
         return {

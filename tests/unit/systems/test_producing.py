@@ -87,3 +87,15 @@ def test_a_method_that_needs_two_examples_says_so_of_one(tmp_path: Path) -> None
     with pytest.raises(AttemptFailed, match="cannot train on one example alone"):
         unlearn(tmp_path / "original.safetensors", toys.split(forget=1), method, 0, target)
     assert not target.exists()
+
+
+def test_a_run_hands_a_method_nothing_that_judges_it(original: Path, tmp_path: Path) -> None:
+    """Whoever reads the test or the holdout set fails, instead of choosing by it."""
+
+    class Curious(METHODS["finetune"]):  # type: ignore[misc]
+        def unlearn(self, network: Any, split: Any, *rest: Any) -> Any:
+            assert len(split.forget) and len(split.retain)
+            return split.test
+
+    with pytest.raises(AttemptFailed, match="raised AttributeError"):
+        unlearn(original, toys.split(), Curious(), 7, tmp_path / "c.safetensors")

@@ -20,7 +20,7 @@ from unlearning.digests import sha256_file
 from unlearning.methods import METHODS
 from unlearning.outputs import logits_of
 
-QUICK = {"epochs": 1, "steps": 3, "batch_size": 16, "precision": "fp32"}
+QUICK = {"epochs": 1, "steps": 3, "batch_size": 16, "precision": "fp32", "selection": 2.0}
 
 
 def quick(name: str) -> dict[str, Any]:

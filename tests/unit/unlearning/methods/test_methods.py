@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -122,6 +122,24 @@ def test_what_is_not_declared_is_not_read(name: str) -> None:
     assert torch.equal(weights(plain), weights(blind))
 
 
+def test_no_method_is_handed_what_judges_it() -> None:
+    """A run hands over forget and retain examples; there is no holdout and no test set in it."""
+    handed = toys.split().handed()
+    assert {field.name for field in fields(handed)} == {"forget", "retain", "classes"}
+    assert all(METHODS[name].needs <= {"forget", "retain"} for name in METHODS)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_works_with_what_it_is_handed(name: str) -> None:
+    original, split = toys.trained(), toys.split()
+    given = [
+        method(name).unlearn(original, parts, toys.generator(1), silent)
+        for parts in (split, split.handed())
+    ]
+    assert torch.equal(*map(weights, given))
+    method(name).report(original, given[1], split.handed())
+
+
 @pytest.mark.parametrize("name", list(METHODS))
 def test_chance_comes_from_the_generator_alone(name: str) -> None:
     original, split, results = toys.trained(), toys.split(), []
@@ -135,7 +153,7 @@ def test_chance_comes_from_the_generator_alone(name: str) -> None:
 
 
 ESTIMATED = ("amun", "amun_forget_only", "scrub_rewind")
-"""Methods whose passes depend on what is searched, or on the size of the test set."""
+"""Methods whose passes depend on what is searched, or on how many images people have."""
 
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - set(ESTIMATED)))
