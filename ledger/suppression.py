@@ -50,6 +50,10 @@ class Suppression:
         wanted = example_values(example_id, image_sha256)
         return any(self._token(value) in self.tokens for value in wanted)
 
+    def example_erased_by(self, example_id: str, run: str) -> bool:
+        """Whether it is this run that erased an example of this id."""
+        return self.tokens.get(self._token((_ID, example_id))) == run
+
     def apart_from(self, runs: Set[str]) -> Suppression:
         """The list without what these runs put on it."""
         return Suppression(self.key, {t: run for t, run in self.tokens.items() if run not in runs})
@@ -58,6 +62,11 @@ class Suppression:
         """The run that erased the first of a selector's values that is listed; None if none is."""
         found = (self.tokens.get(self._token(value)) for value in selector_values(selector))
         return next((run for run in found if run is not None), None)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that holds just this."""
+        return sha256_hex(_encoded(self.tokens, self.key))
 
     def _token(self, value: tuple[str, str]) -> Token:
         return _token(self.key, *value)
@@ -129,11 +138,14 @@ def bring(records: Path, keys: Path, source: Path, source_key: Path) -> int:
 
 
 def _write(records: Path, tokens: Mapping[Token, str], key: bytes) -> None:
-    lines = [
+    durable.write(records / FILE, _encoded(tokens, key))
+
+
+def _encoded(tokens: Mapping[Token, str], key: bytes) -> bytes:
+    return b"".join(
         canonical_json({"kind": kind, "hmac": token, "run": run}) + b"\n"
         for (kind, token), run in sorted({**tokens, _token(key, _KEY, ""): EARLIER}.items())
-    ]
-    durable.write(records / FILE, b"".join(lines))
+    )
 
 
 def _read(path: Path, key: bytes) -> Suppression:

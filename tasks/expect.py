@@ -74,7 +74,8 @@ def expect_erased(run: Run) -> dict[str, Any]:
 
 
 def _expect_erased(run: Run) -> dict[str, Any]:
-    checked = check_erased(rows_of(run.at).select(["example_id"]), run.all_ids())
+    table = rows_of(run.at).select(["example_id"])
+    checked = check_erased(table, [*filter(run.erases(), table["example_id"].to_pylist())])
     if not checked.success:
         raise IntegrityError(
             f"data version after erasure: got {len(checked.failures)} expectations that do not "

@@ -28,9 +28,8 @@ def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
     unknown: values to which nothing belongs. alike: values that others of the data look like.
     """
     found = resolving.resolve_all(ws, selectors)
-    parts = {part: {i for one in found for i in getattr(one, part)} for part in SPLITS}
-    asked = {name: {v for one in found for v in getattr(one, name)} for name in ASKED}
-    return {name: sorted(ids) for name, ids in (parts | asked).items()}
+    asked = {name: sorted({v for one in found for v in getattr(one, name)}) for name in ASKED}
+    return {**resolving.by_split(found), **asked}
 
 
 def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> str | None:

@@ -17,10 +17,17 @@ from tasks.references import class_out, geometry_notes
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
-from tasks.running.run import Run, level, read_json, write_json
+from tasks.running.run import Run, level, write_json
 from tasks.running.vouching import named
 from tasks.train import recipe_of
-from tasks.unlearn import Attempt, record_path, scores_path, weights_path
+from tasks.unlearn import (
+    Attempt,
+    begun_record,
+    present,
+    record_path,
+    scores_path,
+    weights_path,
+)
 from unlearning import networks
 from unlearning.bank.files import write_arrays
 from unlearning.bank.shadows import load_bank
@@ -40,8 +47,7 @@ def judge_attempt(run: Run, attempt: Attempt) -> str:
 
 
 def _judge(run: Run, attempt: Attempt) -> dict[str, Any]:
-    path = record_path(run, attempt.number)
-    record = read_json(path)
+    path, record = record_path(run, attempt.number), begun_record(run, attempt.number)
     if record["sha256"] is None:
         judged = _failed(str(record["error"]))
     else:
@@ -63,7 +69,7 @@ def _failed(problem: str) -> dict[str, Any]:
 def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
     basis, notes = _basis(run)
     judged, pictures = judge_candidate(
-        weights_path(run, attempt.number),
+        present(run, weights_path(run, attempt.number)),
         basis,
         gates_of(run.policy().gates),
         level=level(run),

@@ -26,6 +26,7 @@ from tasks.running.run import Run
 from tasks.running.vouching import named, vouch
 from tasks.train import forget_trained
 from unlearning import networks
+from unlearning.bank.files import read_index
 from unlearning.bank.shadows import carries_over, without_examples
 from unlearning.errors import InfrastructureError, IntegrityError
 
@@ -42,7 +43,8 @@ def _purge(run: Run) -> dict[str, Any]:
     _refuse_remaining(found)
     found += _purge_bank(run)
     forget_trained(run.at)
-    held = purging.holds(ws, run.all_ids(), erased.get("shards"))
+    ours = run.erases()
+    held = purging.copies_with(ws, lambda ids: any(map(ours, ids)), erased.get("shards"))
     if held:
         raise IntegrityError(
             f"erasure: {len(held)} places still hold forgotten bytes, first {held[0].where}; "
@@ -63,7 +65,7 @@ def _refuse_remaining(found: Sequence[Copy]) -> None:
 
 def _purge_bank(run: Run) -> list[Copy]:
     """Carry every bank over to the new data version without the erased columns, then remove it."""
-    ws, erased = run.at.ws, np.array(run.all_ids())
+    ws, ours = run.at.ws, run.erases()
     if not ws.bank.is_dir():
         return []
     plan = bank_plan(run.at, networks.load(sealed_champion(run.at).weights).recipe)
@@ -73,6 +75,7 @@ def _purge_bank(run: Run) -> list[Copy]:
             continue
         if carries_over(folder, plan):
             named(run.at, folder)
+            erased = np.array([*filter(ours, read_index(folder)["ids"])], dtype=np.str_)
             without_examples(folder, erased, plan, ws.bank, partial(vouch, run.at))
         durable.remove_folder(folder, within=ws.bank)
         what = f"the erased people's columns of {folder.name}"

@@ -14,9 +14,10 @@ from typing import Any
 
 from ledger import adoptions, durable, evidence
 from ledger.keys import load_signing_key
+from systems.registry import models
 from tasks.running.draw import write_pages
 from tasks.running.run import Run, write_json
-from tasks.unlearn import attempts_done, record_path, weights_path
+from tasks.unlearn import attempts_done, present, record_path, weights_path
 from unlearning import networks
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision
@@ -85,7 +86,7 @@ def _seal(run: Run) -> str:
 
 
 def _copy_inputs(run: Run, folder: Path) -> None:
-    shutil.copyfile(run.folder / "policy.yaml", folder / "policy.yaml")
+    shutil.copyfile(run.policy_file(), folder / "policy.yaml")
     shutil.copyfile(run.at.ws.root / "params.yaml", folder / "params.yaml")
     pages = run.folder / "expectations"
     if pages.is_dir():
@@ -158,13 +159,24 @@ def environment() -> dict[str, Any]:
 
 
 def candidate_of(run: Run) -> tuple[Path, dict[str, Any]]:
-    """Give the released candidate's weights and what its network is; the bytes are checked."""
-    number = len(attempts_done(run)) - 1
-    path, decided = weights_path(run, number), run.done("decided") or {}
-    got = sha256_file(path) if path.is_file() else "no file"
-    if got != decided["candidate"]:
+    """Give the released candidate's weights and what its network is; the bytes are checked.
+
+    A file that is lost once the candidate was registered is no loss.
+    """
+    path, decided = weights_path(run, len(attempts_done(run)) - 1), run.done("decided") or {}
+    if not path.is_file():
+        path = _registered(run, decided["candidate"]) or present(run, path)
+    if (got := sha256_file(path)) != decided["candidate"]:
         raise IntegrityError(
             f"candidate of {run.ref}: got weights {got[:16]}, expected the judged "
-            f"{str(decided['candidate'])[:16]}; nothing was promoted; run it again"
+            f"{str(decided['candidate'])[:16]}; nothing was promoted: put {path.name} back from "
+            f"your backup, or leave the run: `lethe abort {run.ref} --reason TEXT`"
         )
     return path, dataclasses.asdict(networks.load(path).recipe)
+
+
+def _registered(run: Run, sha256: str) -> Path | None:
+    """Give the weights of the version that a promotion which was cut off had registered."""
+    stored = models.versions(run.at.ws.mlruns, run.at.params.model.name)
+    found = (v for v in stored if v.sha256 == sha256 and v.tags.get("lethe.run") == run.ref)
+    return next((models.verified(version) for version in found), None)

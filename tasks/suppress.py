@@ -17,20 +17,40 @@ def suppress_examples(run: Run) -> dict[str, Any]:
     """List what goes, before it is gone (I7); other requests for no more than that go with it."""
     run.move(State.PURGING)
     body = run.once("suppressed", lambda: _suppress(run))
+    _list_again(run, body["sha256"])
     for ref in body.get("covers", ()):
         run.at.ledger.link(ref, run.ref, now=utc_now())
     return body
 
 
 def _suppress(run: Run) -> dict[str, Any]:
-    ws, ledger = run.at.ws, run.at.ledger
-    images, subjects = loading.leaving(ws, run.all_ids())
+    ws = run.at.ws
+    added = suppression.add(ws.records, ws.keys, _values(run, None), run=run.ref)
+    return {"added": added, "sha256": suppression.digest(ws.records), "covers": _covered(run)}
+
+
+def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
+    """What the run lists. version: where to look instead of in data/, of which some may be gone."""
+    images, subjects = loading.leaving(run.at.ws, run.all_ids(), version)
     values = [value for example in images for value in suppression.example_values(*example)]
     values += suppression.subject_values(subjects)
     for ref in run.requests:
-        values += _asked_for(ledger.selector(ref))
-    added = suppression.add(ws.records, ws.keys, values, run=run.ref)
-    return {"added": added, "sha256": suppression.digest(ws.records), "covers": _covered(run)}
+        values += _asked_for(run.at.ledger.selector(ref))
+    return values
+
+
+def _list_again(run: Run, sha256: str) -> None:
+    """Put back on the list what the run had put there, where an older list was put in its place.
+
+    What other runs had listed before cannot be made again: `check_standing` has refused a list
+    without it.
+    """
+    ws = run.at.ws
+    if suppression.digest(ws.records) == sha256 or run.done("erased"):
+        return
+    version = str((run.done("extracted") or {})["data_version"])
+    suppression.add(ws.records, ws.keys, _values(run, version), run=run.ref)
+    run.erases()  # it is the same list again, or an alarm
 
 
 def _asked_for(selector: Selector) -> list[tuple[str, str]]:

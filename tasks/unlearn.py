@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger.domain import State
+from ledger.evidence import json_value, read_part
+from ledger.replay.bundles import RECORDS
 from systems.compute.producing import make_method, unlearn
 from systems.registry import models
 from systems.settings.policy import Rung
@@ -17,7 +19,7 @@ from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning.digests import digest_of
 from unlearning.domain import Decision
-from unlearning.errors import AttemptFailed
+from unlearning.errors import AttemptFailed, InfrastructureError
 from unlearning.methods import METHODS
 
 
@@ -75,8 +77,55 @@ def attempts_done(run: Run) -> list[dict[str, Any]]:
     """Give the records of the attempts that were judged, in order."""
     done: list[dict[str, Any]] = []
     while run.done(f"judged-{len(done)}") is not None:
-        done.append(read_json(record_path(run, len(done))))
+        done.append(_record(run, len(done)))
     return done
+
+
+def _record(run: Run, number: int) -> dict[str, Any]:
+    """Give an attempt's record: from the run's folder, or once that is lost from the bundle.
+
+    Where the bundle is lost too, what the log tells of it has to do: all was decided and sealed.
+    """
+    if run.done("sealed") is None or record_path(run, number).is_file():
+        return begun_record(run, number)
+    digest = (run.done("decided") or {})["records"][number]
+    sealed = json_value(read_part(run.bundle, RECORDS))
+    for record in sealed if isinstance(sealed, list) else []:
+        if digest_of(record) == digest:
+            return dict(record)
+    return _told(run, number)
+
+
+def _told(run: Run, number: int) -> dict[str, Any]:
+    made, judged = run.done(f"unlearned-{number}") or {}, run.done(f"judged-{number}") or {}
+    reason = "the record is lost"
+    verdicts = [{"gate": g, "outcome": o, "reason": reason} for g, o in judged["verdicts"].items()]
+    return {
+        "attempt": number,
+        "method": made["method"],
+        "exact": METHODS[made["method"]].exact,
+        "settings": {},
+        "seed": made["seed"],
+        "sha256": made["sha256"],
+        "decision": judged["decision"],
+        "verdicts": verdicts,
+    }
+
+
+def begun_record(run: Run, number: int) -> dict[str, Any]:
+    """Read the record of an attempt that is not sealed; InfrastructureError if it is lost."""
+    return dict(read_json(present(run, record_path(run, number))))
+
+
+def present(run: Run, path: Path) -> Path:
+    """Give a file of the run's folder that cannot be made again; InfrastructureError if lost."""
+    if not path.is_file():
+        raise InfrastructureError(
+            f"{run.ref}/{path.name}: is not there, expected what the run had made; put it back "
+            f"from your backup, or leave the run: `lethe abort {run.ref} --reason TEXT`, then "
+            "forget again"
+        )
+    return path
 
 
 def make_candidate(run: Run, attempt: Attempt) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from systems.data import index
 from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
+from systems.data.earlier import earlier_table
 from systems.data.images import decode
 from systems.data.reading import read_table, verified_shards
 from systems.data.sharding import Dataset, load_dataset, load_manifest
@@ -47,14 +48,20 @@ def counts(ws: Workspace) -> dict[str, int]:
     return {split: sum(by_class.get(split, {}).values()) for split in SPLITS}
 
 
-def leaving(ws: Workspace, ids: Collection[str]) -> tuple[list[tuple[str, str]], list[str]]:
+def leaving(
+    ws: Workspace, ids: Collection[str], version: str | None = None
+) -> tuple[list[tuple[str, str]], list[str]]:
     """Give what goes with these examples, for the suppression list: personal data.
 
     That is (example id, SHA-256 of the stored image) of each, and the subjects of whom nothing
-    would be left. RequestDenied unless all are there.
+    would be left. RequestDenied unless all are there. version: a data version to be read in cache
+    or remote instead, for examples of which some are gone.
     """
-    # All that a subject has lies in one shard, so these tell of whom nothing would be left.
-    table = read_table(ws, [IMAGE, EXAMPLE, SUBJECT], index.load(ws).shards(EXAMPLE, ids))
+    columns = [IMAGE, EXAMPLE, SUBJECT]
+    table = earlier_table(ws, version, columns) if version else None
+    if table is None:
+        # All that a subject has lies in one shard, so these tell of whom nothing would be left.
+        table = read_table(ws, columns, index.load(ws).shards(EXAMPLE, ids))
     gone = pc.is_in(table[EXAMPLE], pa.array(sorted(set(ids)), pa.string()))
     going, staying = table.filter(gone), table.filter(pc.invert(gone))
     _refuse_missing(ws, ids, going)

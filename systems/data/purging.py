@@ -5,10 +5,9 @@ Never DVC's `gc`, which would take every other version along.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ledger import durable
 from systems.copies import Copy, Status
@@ -22,6 +21,8 @@ from systems.settings.workspace import Workspace
 from unlearning.errors import UsageError
 
 _PARQUET = b"PAR1"
+Wanted = Callable[[Sequence[str]], bool]
+"""Asked with the example ids of a shard: whether one of them is wanted."""
 
 
 def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
@@ -56,8 +57,15 @@ def holds(ws: Workspace, ids: Collection[str], shards: Collection[str] | None = 
     is all but the present version where nothing is known. A file that looks like a shard and cannot
     be read counts as holding them.
     """
-    wanted = frozenset(ids)
-    among = _held_by(ws, wanted) if shards is None else frozenset(shards)
+    among = _held_by(ws, frozenset(ids)) if shards is None else frozenset(shards)
+    return copies_with(ws, _any_of(ids), among)
+
+
+def copies_with(ws: Workspace, wanted: Wanted, among: Collection[str] | None) -> list[Copy]:
+    """List the copies that hold what is wanted, as `holds` does, by a question about their ids.
+
+    among: names of the shards that held it; None where that is not known.
+    """
     present = current_files(ws)
     copies = []
     verdicts = dict.fromkeys(present.values(), False)
@@ -87,7 +95,7 @@ def older_copies(
 
     def find(places: Sequence[ObjectStore]) -> frozenset[str]:
         known, verdicts = history(places), dict.fromkeys(current, False)
-        holding = _holders(places, known, frozenset(ids), verdicts, shards)
+        holding = _holders(places, known, _any_of(ids), verdicts, shards)
         found = frozenset(key for _, key in holding)
         return (found | known.listing_any(found)) - current
 
@@ -150,7 +158,7 @@ def _held_by(ws: Workspace, wanted: frozenset[str]) -> frozenset[str] | None:
 def _holders(
     places: Sequence[ObjectStore],
     known: History,
-    wanted: frozenset[str],
+    wanted: Wanted,
     verdicts: dict[str, bool],
     among: Collection[str] | None,
 ) -> list[tuple[str, str]]:
@@ -173,7 +181,7 @@ def _may_hold(known: History, key: str, among: Collection[str] | None) -> bool:
     return among is None or not names or not names.isdisjoint(among)
 
 
-def _suspect(place: ObjectStore, key: str, wanted: frozenset[str]) -> bool:
+def _suspect(place: ObjectStore, key: str, wanted: Wanted) -> bool:
     """Whether an object has the examples; one that is listed and has no bytes yet may have them."""
     try:
         content = place.read(key)
@@ -182,7 +190,7 @@ def _suspect(place: ObjectStore, key: str, wanted: frozenset[str]) -> bool:
     return _contains(content, wanted)
 
 
-def _contains(content: bytes, wanted: frozenset[str]) -> bool:
+def _contains(content: bytes, wanted: Wanted) -> bool:
     if not content.startswith(_PARQUET):
         return False
     try:
@@ -191,4 +199,10 @@ def _contains(content: bytes, wanted: frozenset[str]) -> bool:
         return True
     except KeyError:  # somebody else's table, without our columns
         return False
-    return bool(pc.any(pc.is_in(examples, pa.array(sorted(wanted), pa.string()))).as_py())
+    return wanted(examples.to_pylist())
+
+
+def _any_of(ids: Collection[str]) -> Wanted:
+    """Ask whether any of these is among a shard's ids."""
+    wanted = frozenset(ids)
+    return lambda examples: not wanted.isdisjoint(examples)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from ledger.domain import Selector
 from systems.data import index
 from systems.data.columns import EXAMPLE, LABEL, SPLIT, SUBJECT
+from systems.data.earlier import earlier_table
 from systems.data.reading import read_table
 from systems.data.sharding import Dataset, load_dataset, load_manifest
 from systems.data.texts import look
@@ -44,6 +45,11 @@ class Resolution:
         return self.train + self.holdout + self.test
 
 
+def by_split(found: Sequence[Resolution]) -> dict[str, list[str]]:
+    """Give the ids that any of these means, by split, sorted."""
+    return {part: sorted({i for one in found for i in getattr(one, part)}) for part in SPLITS}
+
+
 def resolve_all(ws: Workspace, selectors: Sequence[Selector]) -> list[Resolution]:
     """Find the examples of each selector; the shards that hold any are read and checked once.
 
@@ -54,6 +60,19 @@ def resolve_all(ws: Workspace, selectors: Sequence[Selector]) -> list[Resolution
     if not selectors:
         return []
     table = read_table(ws, [*columns, SPLIT], _shards(ws, selectors))
+    pairs = zip(selectors, columns, strict=True)
+    return [_resolution(table, column, selector, dataset) for selector, column in pairs]
+
+
+def resolve_earlier(
+    ws: Workspace, version: str, selectors: Sequence[Selector]
+) -> list[Resolution] | None:
+    """Find the examples in a data version as cache or remote hold it; None where none has all."""
+    dataset = load_dataset(ws)
+    columns = [_column(selector, dataset) for selector in selectors]
+    table = earlier_table(ws, version, [*columns, SPLIT])
+    if table is None:
+        return None
     pairs = zip(selectors, columns, strict=True)
     return [_resolution(table, column, selector, dataset) for selector, column in pairs]
 

@@ -7,14 +7,15 @@ entries of our own log. A run that was killed goes on when the same requests are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger import durable, sealed
+from ledger import adoptions, durable, sealed, suppression
 from ledger.domain import State
 from ledger.replay.attempts import Earlier
+from systems.data import resolving
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.policy import Policy, Rung
@@ -22,7 +23,7 @@ from tasks import adopt
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, digest_of, sha256_hex
-from unlearning.errors import IntegrityError
+from unlearning.errors import InfrastructureError, IntegrityError
 
 FORGET_SET = "forget.sealed"
 
@@ -73,13 +74,40 @@ class Run:
 
     def policy(self) -> Policy:
         """The policy that the run began with."""
-        begun = self.done("begun") or {}
-        return adopt.own_copy(self.folder / "policy.yaml", begun["policy"])
+        return adopt.own_copy(self.policy_file(), (self.done("begun") or {})["policy"])
+
+    def policy_file(self) -> Path:
+        """Give the run's copy of its policy; one that is lost is taken from records/ again."""
+        path, begun = self.folder / "policy.yaml", self.done("begun") or {}
+        if not path.is_file():
+            kept = adoptions.kept(self.at.ws.policies, begun["policy"])
+            durable.make_folder(self.folder)
+            durable.write(path, durable.read(kept))
+        return path
 
     def forget_ids(self) -> dict[str, list[str]]:
-        """Give the ids to forget, by split, out of the sealed file: personal data."""
-        key = self.requests[0]
-        return dict(sealed.unseal(self.folder / FORGET_SET, self.at.ws.keys, key))
+        """Give the ids to forget, by split, out of the sealed file: personal data.
+
+        Where that file is lost, they are found in the data again. InfrastructureError if those
+        that the log committed to are nowhere any more.
+        """
+        path = self.folder / FORGET_SET
+        if path.is_file():
+            return dict(sealed.unseal(path, self.at.ws.keys, self.requests[0]))
+        return self._found_again()
+
+    def _found_again(self) -> dict[str, list[str]]:
+        extracted = self.done("extracted") or {}
+        version = str(extracted.get("data_version"))
+        for ids in _selections(self.at, self.requests, version):
+            if self._commitment(ids) == extracted.get("commitment"):
+                self.seal_forget_ids(ids)
+                return ids
+        raise InfrastructureError(
+            f"{self.ref}/{FORGET_SET}: is not there, and neither data/ nor DVC's cache and remote "
+            f"hold data version {version[:12]}, where its examples could be found again: put "
+            f"artifacts/candidates/{self.ref}/{FORGET_SET}, or the remote, back from your backup"
+        )
 
     def all_ids(self) -> list[str]:
         """Give every id to erase, of all splits."""
@@ -88,9 +116,28 @@ class Run:
     def seal_forget_ids(self, ids: Mapping[str, Sequence[str]]) -> str:
         """Seal the ids under the first request's key and give a keyed commitment to them."""
         value = {part: sorted(found) for part, found in ids.items()}
+        durable.make_folder(self.folder)
         sealed.seal(self.folder / FORGET_SET, self.at.ws.keys, self.requests[0], value)
+        return self._commitment(value)
+
+    def _commitment(self, ids: Mapping[str, Sequence[str]]) -> str:
         secret = sealed.request_key(self.at.ws.keys, self.requests[0])
-        return sha256_hex(secret + canonical_json(value))
+        return sha256_hex(secret + canonical_json(ids))
+
+    def erases(self) -> Callable[[str], bool]:
+        """Give the question whether the run has put an example id on the suppression list.
+
+        The list alone tells: neither a request's key nor the sealed ids are needed. IntegrityError
+        unless it is the one that the run wrote, since an emptied one would miss everybody.
+        """
+        records, told = self.at.ws.records, (self.done("suppressed") or {}).get("sha256")
+        if (got := suppression.digest(records)) != told:
+            raise IntegrityError(
+                f"records/{suppression.FILE}: SHA-256 got {got[:16]}, expected {str(told)[:16]}, "
+                f"which {self.ref} wrote: restore it from your backup"
+            )
+        listed = suppression.load(records, self.at.ws.keys)
+        return lambda example: listed.example_erased_by(example, self.ref)
 
     def parent(self) -> ModelVersion:
         """Give the champion that the run began with, and unlearns from."""
@@ -103,6 +150,15 @@ class Run:
                 "from your backup"
             )
         return found
+
+
+def _selections(at: Opened, refs: Sequence[str], version: str) -> Iterator[dict[str, list[str]]]:
+    """Give what requests select now, and what in a data version as cache or remote hold it."""
+    selectors = [at.ledger.selector(ref) for ref in refs]
+    yield resolving.by_split(resolving.resolve_all(at.ws, selectors))
+    earlier = resolving.resolve_earlier(at.ws, version, selectors)
+    if earlier is not None:
+        yield resolving.by_split(earlier)
 
 
 def ladder(run: Run) -> tuple[Rung, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ledger import suppression
 from ledger.requests import Ledger
 from systems.data import loading, versions
+from systems.data.reading import load_plan
 from systems.data.sharding import load_manifest
 from systems.settings.workspace import Workspace
 from unlearning.errors import IntegrityError
@@ -27,10 +28,14 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True)
 class Told:
-    """What the log tells last. erasing: the runs that are in the middle of an erasure."""
+    """What the log tells last. erasing: the runs that are in the middle of an erasure.
+
+    before: the last list that it tells of without what these have put there.
+    """
 
     version: str | None
     suppressed: str | None
+    before: str | None
     erasing: frozenset[str]
 
 
@@ -39,11 +44,18 @@ def told(ledger: Ledger) -> Told:
     bodies = [(e.key.rpartition("/")[2], e.body) for e in ledger.log.entries()]
     seen = {"initialised": "data_version", "erased": "new_version"}
     found = [body.get(seen[step]) for step, body in bodies if step in seen]
-    listed = [b.get("sha256") for step, b in bodies if step in ("suppressed", BROUGHT)]
+    erasing = frozenset(run for run in ledger.unfinished_runs() if _erasing(ledger, run))
+    listed = {
+        entry.key.rpartition("/")[0]: entry.body.get("sha256")
+        for entry in ledger.log.entries()
+        if entry.key.rpartition("/")[2] in ("suppressed", BROUGHT)
+    }
+    before = [sha256 for run, sha256 in listed.items() if run not in erasing]
     return Told(
         version=found[-1] if found else None,
-        suppressed=listed[-1] if listed else None,
-        erasing=frozenset(run for run in ledger.unfinished_runs() if _erasing(ledger, run)),
+        suppressed=[*listed.values()][-1] if listed else None,
+        before=before[-1] if before else None,
+        erasing=erasing,
     )
 
 
@@ -67,8 +79,34 @@ def check_standing(ws: Workspace, ledger: Ledger) -> None:
             raise IntegrityError(f"{problem}: {WHAT_TO_DO}")
         if last.suppressed is None and (ws.records / suppression.FILE).exists():
             check_nobody_is_back(ws)  # a list that no entry vouches for
-    elif versions.data_version(ws) != last.version or last.suppressed is None:
+        return
+    _check_list(ws, last)
+    _check_plan(ws, last.version)
+    if versions.data_version(ws) != last.version or last.suppressed is None:
         check_nobody_is_back(ws, last.erasing)
+
+
+def _check_list(ws: Workspace, last: Told) -> None:
+    """IntegrityError unless the list has all that is on it but for what is being erased."""
+    if last.before is None or suppression.digest(ws.records) == last.suppressed:
+        return
+    apart = suppression.load(ws.records, ws.keys).apart_from(last.erasing)
+    if apart.sha256 != last.before:
+        raise IntegrityError(
+            f"records/{suppression.FILE}: lacks what earlier runs put on it, expected the list "
+            f"with SHA-256 {last.before[:12]}, or a newer one: restore it from your backup"
+        )
+
+
+def _check_plan(ws: Workspace, version: str) -> None:
+    """IntegrityError for an erasure that was cut off after `dvc add` and whose plan is lost."""
+    got = versions.data_version(ws)
+    if got != version == load_manifest(ws).data_version and load_plan(ws) is None:
+        raise IntegrityError(
+            f"artifacts/erasing: is not there, expected the plan of the erasure that was cut off; "
+            f"write {version}.dir in place of {got}.dir in data.dvc, and give the same command "
+            "again: put aside each shard that it then names"
+        )
 
 
 def _differences(ws: Workspace, last: Told) -> Iterator[str]:

@@ -212,8 +212,8 @@ class Erased:
     forgotten: tuple[str, ...]
     at: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(ws=None))
 
-    def all_ids(self) -> list[str]:
-        return list(self.forgotten)
+    def erases(self) -> Callable[[str], bool]:
+        return self.forgotten.__contains__
 
     def once(self, _step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return work()
