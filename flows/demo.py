@@ -11,20 +11,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows import cli
-from flows.cli.output import attempt_lines
+from flows.cli.output import CODES, attempt_lines
 from ledger import durable
 
 FOLDER = Path("demo")
 PEOPLE = 10
+DECIDED, ALARM = frozenset(CODES.values()), 30
+"""Exit codes: of a decision, whichever it is, and of what was altered."""
 
 
-def lethe(*arguments: str) -> tuple[int, dict[str, Any]]:
-    """Run a command as a user would; give its exit code and its JSON."""
+def lethe(*arguments: str, codes: Collection[int] = (0,)) -> tuple[int, dict[str, Any]]:
+    """Run a command as a user would; give its exit code, one of `codes`, and its JSON.
+
+    Raises SystemExit, with the command's own words, for any other: the story cannot go on.
+    """
     print(f"\n  $ lethe {_shortened(arguments)}", flush=True)
     written, code = io.StringIO(), 0
     with contextlib.redirect_stdout(written):
@@ -32,6 +37,8 @@ def lethe(*arguments: str) -> tuple[int, dict[str, Any]]:
             cli.main(["--workspace", str(FOLDER), "--json", *arguments])
         except SystemExit as end:
             code = int(end.code or 0)
+    if code not in codes:
+        sys.exit(f"The demo ends here: `lethe {arguments[0]}` ended with exit code {code}.")
     return code, json.loads(written.getvalue())
 
 
@@ -64,15 +71,15 @@ def people(split: str) -> list[str]:
     return sorted({subject for subject, part in rows if part == split})
 
 
-def begin() -> None:
-    """Make the workspace."""
+def begin(options: Sequence[str]) -> None:
+    """Make the workspace; options: of `init`, besides the data."""
     tell(
         "1. A company trains an image classifier on people's pictures.",
         "   The pictures are scikit-learn's digits; the people are made up, about a dozen pictures",
         "   each, and 10 % of the labels are wrong, as annotation is. Lethe trains the first model",
         "   and a bank of shadow models, which will tell forgetting from pretending.",
     )
-    _, found = lethe("init", "--data", "digits")
+    _, found = lethe("init", "--data", "digits", *options)
     print(f"    {found['examples']} examples of {found['subjects']} people")
     print(f"    champion: version {found['champion']['version']}, ", end="")
     print(f"test accuracy {found['test_accuracy']:.1%}; {found['shadows']} shadow models")
@@ -91,7 +98,7 @@ def ten_people() -> dict[str, Any]:
         "   Now the ladder, cheapest method first. A candidate is released only if every gate",
         "   passes it; whatever the gates say stands here.",
     )
-    _, found = lethe("forget", request["request"])
+    _, found = lethe("forget", request["request"], codes=DECIDED)
     attempts(found)
     removed = sum(copy["status"] == "removed" for copy in found["copies"])
     now = found["champion"]["version"]
@@ -113,7 +120,8 @@ def untouched_champion() -> None:
     _, request = lethe("submit", *(word for person in chosen for word in ("--subject", person)))
     _, versions = lethe("list", "versions")
     serving = next(v["version"] for v in versions["versions"] if "champion" in v["aliases"])
-    code, found = lethe("judge", "--request", request["request"], "--version", str(serving))
+    words = ("--request", request["request"], "--version", str(serving))
+    code, found = lethe("judge", *words, codes=DECIDED)
     for verdict in found["verdicts"]:
         print(f"    {verdict['gate']}: {verdict['outcome']}: {verdict['reason']}")
     print(f"    => {found['decision']} (exit code {code})")
@@ -128,7 +136,7 @@ def one_person() -> None:
     _, request = lethe("submit", "--subject", people("train")[-1])
     _, planned = lethe("plan", request["request"])
     print(f"    can it be decided? {planned['decidable']}: {planned['why']}")
-    _, found = lethe("forget", request["request"])
+    _, found = lethe("forget", request["request"], codes=DECIDED)
     attempts(found)
 
 
@@ -142,21 +150,21 @@ def tampering(bundle: Path) -> None:
     middle = genuine.index(b"accepted")
     tell("   Then somebody changes one byte of the log.")
     log.write_bytes(genuine[:middle] + b"A" + genuine[middle + 1 :])
-    code, found = lethe("verify", "--log")
+    code, found = lethe("verify", "--log", codes=(ALARM,))
     print(f"    {found['problems'][0]} (exit code {code})")
     log.write_bytes(genuine)
     code, found = lethe("verify", "--log")
     print(f"    put back: ok {found['ok']} (exit code {code})")
 
 
-def main() -> int:
-    """Tell the whole story."""
+def main(options: Sequence[str] = ()) -> int:
+    """Tell the whole story; options: of `lethe init`, for whoever has less time."""
     started = time.monotonic()
     durable.remove_folder(FOLDER, within=Path())
     home = (FOLDER / ".prefect").resolve()
     home.mkdir(parents=True)  # in none of the places that `init` wants empty
     os.environ["PREFECT_HOME"] = str(home)
-    begin()
+    begin(options)
     ten = ten_people()
     untouched_champion()
     one_person()
