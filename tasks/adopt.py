@@ -100,6 +100,7 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
     if not reason.strip():
         raise UsageError(f"--reason: got nothing, expected why the {kind.name} changes")
     kind.check(file)
+    _check_together(ws, ledger, file, kind)
     content, _ = read_yaml(file)
     folder = kind.kept(ws)
     made = adoptions.adopt(ledger, folder, content, kind.name, reason=reason, now=utc_now())
@@ -108,6 +109,40 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
     if not own.is_file() or own.read_bytes() != content:
         durable.write(own, content)
     return made is not None
+
+
+def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> None:
+    """Refuse a file by which, with the other one in force, no run could ever be decided."""
+    policy, params = (file if one is kind else _kept(ws, ledger, one) for one in (POLICY, PARAMS))
+    if policy and params:  # the first two are checked by `init`, before it writes anything
+        check_bank(load_policy(policy), read_params(params).bank.shadows)
+    if kind is POLICY and ws.manifest.exists():
+        from systems.data import loading
+
+        classes, tests = loading.classes(ws), loading.counts(ws)["test"]
+        check_answers(load_policy(file), classes=len(classes), tests=tests)
+
+
+def check_bank(policy: Policy, shadows: int) -> None:
+    """PolicyError for a shadow bank by which the policy's gates could never decide."""
+    from unlearning.judging.needs import require_shadows
+    from unlearning.judging.verdicts import gates_of
+
+    require_shadows(gates_of(policy.gates), shadows)
+
+
+def check_answers(policy: Policy, *, classes: int, tests: int) -> None:
+    """PolicyError where the data have not as many classes or test examples as the gates ask for."""
+    from unlearning.judging.needs import require_answers
+    from unlearning.judging.verdicts import gates_of
+
+    require_answers(gates_of(policy.gates), classes=classes, tests=tests)
+
+
+def _kept(ws: Workspace, ledger: Ledger, kind: Kind) -> Path | None:
+    """The file in force; None before the first."""
+    held = adoptions.in_force(ledger.log.entries(), kind.name)
+    return adoptions.kept(kind.kept(ws), held.sha256) if held else None
 
 
 def content_in_force(ledger: Ledger, file: Path, kind: Kind = POLICY) -> bytes:

@@ -28,6 +28,7 @@ from unlearning.domain import (
 )
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.measuring import ATTACK, score
+from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 from unlearning.statistics.power import (
@@ -112,7 +113,7 @@ def foreseen(
     compared = Compared.of(cut(at, ids, likewise=alike), bank)
     if not compared.blank.of(Group.HOLDOUT).any():
         return {"decidable": False, "why": f"{INCOMPARABLE}. {LINEAGE}", "power": None}
-    gate = next(gate for gate in gates_of(rules.gates) if isinstance(gate, Forgetting))
+    gate = _gate(rules)
     found = _prospect(at, gate, compared, bank, rate)
     rng = np.random.default_rng(at.params.seed)
     limited = found.limited(gate)
@@ -126,6 +127,13 @@ def foreseen(
         "why": _why(found, gate, chance, needed),
         "power": {**_power(chance), **_champion(found), "examples_needed": needed},
     }
+
+
+def _gate(rules: Policy) -> Forgetting:
+    """The gate on forgetting, told of the shadows that any gate needs."""
+    gates = gates_of(rules.gates)
+    found = next(gate for gate in gates if isinstance(gate, Forgetting))
+    return replace(found, smallest_bank=shadows_needed(gates))
 
 
 def _finished_bank(at: Opened) -> Bank | None:

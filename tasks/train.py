@@ -17,6 +17,7 @@ from ledger import durable
 from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
+from systems.settings.policy import load_policy
 from tasks.extract import restricted_ids
 from tasks.running import progress
 from tasks.running.champion import FIRST, standing
@@ -27,9 +28,14 @@ from tasks.running.run import read_json, write_json
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of, sha256_file
-from unlearning.domain import Examples
-from unlearning.errors import IntegrityError
+from unlearning.domain import Examples, Outcome
+from unlearning.errors import Diverged, IntegrityError, UsageError
+from unlearning.gates.asking import ask
+from unlearning.gates.integrity import Integrity
+from unlearning.judging.measuring import integrity_of
+from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
+from unlearning.outputs import logits_of
 
 TRAINED = "trained"
 
@@ -91,7 +97,12 @@ def _kept(target: Path) -> Trained | None:
 
 
 def _train(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Path) -> Trained:
-    made = producing.train_network(examples, recipe, training(at), seed, target, progress.epochs)
+    try:
+        made = producing.train_network(
+            examples, recipe, training(at), seed, target, progress.epochs
+        )
+    except Diverged as problem:  # trying again would end as it did
+        raise UsageError(f"training.learning_rate of params.yaml: {problem}") from problem
     correct = producing.test_accuracy(target, parts_of(at).test)
     found = Trained(target, made.sha256, made.seconds, correct)
     fields = {k: v for k, v in dataclasses.asdict(found).items() if k != "weights"}
@@ -112,7 +123,11 @@ def bring(at: Opened, weights: Path, mean: Sequence[float], std: Sequence[float]
 
 
 def register_first(at: Opened, original: Trained) -> models.ModelVersion:
-    """Make the original the first champion; the signed log vouches for its bytes."""
+    """Make the original the first champion; the signed log vouches for its bytes.
+
+    Raises UsageError for one that does not work, since no successor could be held against it.
+    """
+    _require_working(at, original)
     mlruns, name = at.ws.mlruns, at.params.model.name
     version = versions.data_version(at.ws)
     recipe = dataclasses.asdict(networks.load(original.weights).recipe)
@@ -130,6 +145,20 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
         now=utc_now(),
     )
     return models.promote(mlruns, name, first.version, expected_parent=None)
+
+
+def _require_working(at: Opened, original: Trained) -> None:
+    test = parts_of(at).test
+    logits = logits_of(networks.load(original.weights), test)
+    measured = {m.name: m for m in integrity_of(logits, np.ones(len(test), dtype=bool))}
+    gates = gates_of(load_policy(at.ws.policy).gates)
+    asked = (ask(gate, measured) for gate in gates if isinstance(gate, Integrity))
+    failed = [verdict.reason for verdict in asked if verdict.outcome != Outcome.PASSED]
+    if failed:
+        raise UsageError(
+            f"first model: {failed[0]}, expected one that passes the gate integrity, as all of its "
+            "successors must: take more --epochs, another --learning-rate or other --weights"
+        )
 
 
 def require_cluster(at: Opened) -> None:

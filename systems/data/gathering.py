@@ -26,7 +26,7 @@ from systems.data.forms.pictures import Shape, inspect, shape_of
 from systems.data.sharding import Dataset, schema
 from systems.data.sources import Source, read_source
 from systems.data.sources import source_name as name_of
-from systems.data.splitting import LEFT_OUT, draw_splits
+from systems.data.splitting import LEFT_OUT, Draw
 from systems.settings.params import Params
 from unlearning.domain import HOLDOUT, TEST, TRAIN, TextArray
 from unlearning.errors import UsageError
@@ -41,13 +41,14 @@ class Gathered:
     """What a source holds: its examples with their splits, what the data set is.
 
     notes: what was done to the data that its owner may not expect, in words; no ids.
-    expected: the splits that must not be empty.
+    expected: the splits that must not be empty. draw: of the training file's splits.
     """
 
     table: pa.Table
     dataset: Dataset
     notes: tuple[str, ...]
     expected: tuple[str, ...]
+    draw: Draw
 
 
 def gather(source: Source, params: Params) -> Gathered:
@@ -57,7 +58,9 @@ def gather(source: Source, params: Params) -> Gathered:
     """
     train = _training_rows(source, params)
     classes = classes_of(train, as_written=source.as_written)
-    parts = [(encode_labels(train, classes), _drawn(train, source, params))]
+    encoded = encode_labels(train, classes)
+    draw = _draw(encoded, source, params)
+    parts = [(encoded, draw.splits(0.0 if source.holdout else params.data.holdout_fraction))]
     for split, path in ((HOLDOUT, source.holdout), (TEST, source.test)):
         if path is not None:
             rows = _given_rows(path, source, split, classes)
@@ -75,7 +78,7 @@ def gather(source: Source, params: Params) -> Gathered:
     tables = [table for _, _, table in kept]
     dataset = _describe(source, params, classes, shape, tables)
     notes = (*shape.notes, *_people(train))
-    return Gathered(_joined(tables), dataset, notes, splits_expected(source, params))
+    return Gathered(_joined(tables), dataset, notes, splits_expected(source, params), draw)
 
 
 def _training_rows(source: Source, params: Params) -> Rows:
@@ -118,11 +121,11 @@ def source_name(data: str) -> str:
     return DIGITS if data == DIGITS else name_of(Path(data))
 
 
-def _drawn(train: Rows, source: Source, params: Params) -> TextArray:
-    return draw_splits(
+def _draw(train: Rows, source: Source, params: Params) -> Draw:
+    return Draw(
         np.array(train.table[SUBJECT].to_pylist()),
-        np.random.default_rng([params.seed, _SPLITS]),
-        holdout=0.0 if source.holdout else params.data.holdout_fraction,
+        train.table[LABEL].to_numpy(),
+        seed=(params.seed, _SPLITS),
         test=0.0 if source.test else params.data.test_fraction,
         limit=source.limit,
     )

@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
+
 import numpy as np
 
-from unlearning.domain import HOLDOUT, TEST, TRAIN, TextArray
+from systems.settings.params import LARGEST_SHARE
+from unlearning.domain import HOLDOUT, TEST, TRAIN, IntArray, TextArray
 from unlearning.errors import UsageError
 
 LEFT_OUT = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The draw of a training file's splits, which can be made again with another holdout share.
+
+    subjects, labels: (n,) of the rows; labels are indices of classes. seed: of the draw alone.
+    """
+
+    subjects: TextArray
+    labels: IntArray
+    seed: tuple[int, int]
+    test: float
+    limit: int | None
+
+    def splits(self, holdout: float) -> TextArray:
+        """Give every row its split, as `draw_splits` does."""
+        rng = np.random.default_rng(self.seed)
+        return draw_splits(self.subjects, rng, holdout=holdout, test=self.test, limit=self.limit)
+
+    def share_for(self, examples: int) -> float | None:
+        """Give the least holdout share, in hundredths, with so many holdout examples of each class.
+
+        None if no share leaves that many and two classes to train on and examples to test by.
+        """
+
+        def held(hundredths: int) -> int:
+            held_out = self.splits(hundredths / 100) == HOLDOUT
+            return smallest_class(self.labels, self.labels[held_out])
+
+        shares = range(1, round(100 * LARGEST_SHARE) + 1)  # a larger share holds the same and more
+        found = bisect_left(shares, examples, key=held)
+        if found == len(shares):
+            return None
+        share = shares[found] / 100
+        return share if self._leaves_enough(self.splits(share)) else None
+
+    def _leaves_enough(self, splits: TextArray) -> bool:
+        tested = not self.test or bool((splits == TEST).any())
+        return tested and len(np.unique(self.labels[splits == TRAIN])) > 1
+
+
+def smallest_class(labels: IntArray, some: IntArray) -> int:
+    """Of the classes among `labels`, count the one with the fewest among `some` of them."""
+    return min(int((some == known).sum()) for known in np.unique(labels))
 
 
 def draw_splits(

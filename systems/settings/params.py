@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ledger import durable
 from systems.settings.checking import build, parse_yaml, read_yaml
 from unlearning.errors import PolicyError
-from unlearning.settings import above, between
+from unlearning.settings import above, between, check_value
 
 WORDS = {
     "schedule": ("cosine", "one_cycle", "constant"),
@@ -19,6 +20,10 @@ WORDS = {
     "precision": ("auto", "fp32", "bf16"),
 }
 """What training knows; a test holds unlearning/training/loop.py against it, which imports torch."""
+
+
+LARGEST_SHARE = 0.9
+"""Of the rows, for holdout or test; somebody must be left to learn from."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,8 @@ class DataParams:
 
     size: int | None = field(metadata=between(4, 4096))
     shards: int = field(metadata=between(1, 256))
-    holdout_fraction: float = field(metadata=between(0, 0.9))
-    test_fraction: float = field(metadata=between(0, 0.9))
+    holdout_fraction: float = field(metadata=between(0, LARGEST_SHARE))
+    test_fraction: float = field(metadata=between(0, LARGEST_SHARE))
     label_noise: float = field(metadata=between(0, 0.9))
     people_images: int = field(metadata=between(1, 1000))
 
@@ -126,6 +131,12 @@ def check_params(params: Params) -> None:
     Training(**asdict(params.training))
 
 
+def check_seed(seed: int, option: str) -> None:
+    """Hold the seed of a command to what params.yaml may have; PolicyError names the option."""
+    (own,) = (one for one in fields(Params) if one.name == "seed")
+    check_value(seed, int, own.metadata, option)
+
+
 def changed(content: bytes, changes: Mapping[str, Any]) -> bytes:
     """Set values such as {"training.epochs": 5} in a params.yaml, keeping its comments.
 
@@ -142,7 +153,12 @@ def changed(content: bytes, changes: Mapping[str, Any]) -> bytes:
             node = node.setdefault(parent, {})
         differs |= last not in node or node[last] != value
         node[last] = value
-    return str(dumps_yaml(tree)).encode() if differs else content
+    return _as_yaml_1_1(str(dumps_yaml(tree))).encode() if differs else content
+
+
+def _as_yaml_1_1(text: str) -> str:
+    """Write 1e-05 as 1.0e-05: the older rules, by which it is read, take the former for text."""
+    return re.sub(r"(?<=: )(-?\d+)(?=e[-+]?\d+\s*(#|$))", r"\1.0", text, flags=re.MULTILINE)
 
 
 def change_params(root: Path, changes: Mapping[str, Any]) -> Params:

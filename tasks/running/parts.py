@@ -21,7 +21,7 @@ from unlearning.bank.shadow_training import Spread
 from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
-from unlearning.gates.forgetting import Forgetting
+from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
 from unlearning.training.loop import Training
@@ -139,8 +139,7 @@ def bank_state(at: Opened, recipe: Recipe) -> BankState | None:
     folder = finished_bank(at, recipe)
     if folder is None:
         return None
-    gates = gates_of(load_policy(at.ws.policy).gates)
-    return state_in(folder, max(g.smallest_bank for g in gates if isinstance(g, Forgetting)))
+    return state_in(folder, shadows_needed(gates_of(load_policy(at.ws.policy).gates)))
 
 
 def bank_of(run: Run) -> tuple[Bank, dict[str, str]]:

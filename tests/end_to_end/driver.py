@@ -42,6 +42,24 @@ def run(
     """Be one `lethe`: the exit code is this process's, the two streams go to files."""
     from flows import cli
 
+    _on_its_own(output, environment)
+    if killer:
+        killer.arm()
+    cli.main(list(arguments))
+
+
+def tell(
+    folder: Path, options: Sequence[str], output: Path, environment: Mapping[str, str]
+) -> None:
+    """Be `make demo` in a folder; options: of its `lethe init`."""
+    from flows import demo
+
+    _on_its_own(output, environment)
+    os.chdir(folder)
+    sys.exit(demo.main(options))
+
+
+def _on_its_own(output: Path, environment: Mapping[str, str]) -> None:
     os.setsid()
     os.environ.update(environment)
     tempfile.tempdir = None  # read TMPDIR again
@@ -49,9 +67,6 @@ def run(
         stream.flush()
         file = os.open(output / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, stream.fileno())
-    if killer:
-        killer.arm()
-    cli.main(list(arguments))
 
 
 def mark(key: str) -> str:

@@ -261,8 +261,14 @@ class TestCommandLine:
             (["policy", "--reason", "new"], "--adopt"),
             (["init"], "workspace"),
             (["init", "--epochs", "1"], "workspace"),
-            (["train", "--shadows", "5"], "bank.shadows: got 5, expected an even number"),
-            (["train", "--shadows", "2"], "bank.shadows: got 2, expected 4"),
+            (["train", "--shadows", "9"], "bank.shadows: got 9, expected an even number"),
+            (["train", "--shadows", "2"], "bank.shadows: got 2, expected"),
+            (["train", "--shadows", "6"], "bank.shadows: got 6, expected at least 8"),
+            (["train", "--seed", "-1"], "--seed: got -1, expected 0 to"),
+            (["tune", "--method", "finetune", "--seed", "-1"], "--seed: got -1, expected 0 to"),
+            (["tune", "--method", "finetune", "--trials", "0"], "got 0 trials"),
+            (["tune", "--method", "finetune", "--budget", "nan"], "a budget of nan"),
+            (["tune", "--method", "finetune", "--examples", "0"], "got --examples 0"),
         ],
     )
     def test_what_cannot_be_meant(self, unchanged: Lethe, words: list[str], named: str) -> None:

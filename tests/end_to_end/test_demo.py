@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Mapping
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from tests.end_to_end.commandline import installed
+from tests.end_to_end import driver
+from tests.end_to_end.commandline import SECONDS, Running
 
 README = Path(__file__).parents[2] / "README.md"
 CHEAPEST = ("--shadows", "8", "--epochs", "3")
-STORY = f"import sys; from flows import demo; sys.exit(demo.main({CHEAPEST}))"
 
 COMMAND = re.compile(r"^ *\$ lethe (\w+(?: --\w+)?(?: digits)?)", re.MULTILINE)
 """What is run, up to the values that differ from one workspace to another."""
 
 
-def test_the_story_is_told_to_its_end(environment: Mapping[str, str], tmp_path: Path) -> None:
-    told = installed(environment, sys.executable, "-c", STORY, cwd=tmp_path)
+def test_the_story_is_told_to_its_end(context: ForkServerContext, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    environment = {"TMPDIR": str(tmp_path)}
+    process = context.Process(target=driver.tell, args=(tmp_path, CHEAPEST, output, environment))
+    process.start()
+    told = Running(process, output).end(3 * SECONDS)  # a dozen commands
     assert told.code == 0, told.out[-3000:] + told.err[-3000:]
     ten, impostor, one, tampering = re.split(r"^[2-5]\. ", told.out, flags=re.MULTILINE)[1:]
     assert "champion is now version 2" in ten and re.search(r"=> released, assurance A[23]", ten)

@@ -195,7 +195,7 @@ def test_without_days_of_grace_a_request_is_complete_and_stays_so(lethe: Lethe) 
 
     again = restored(lethe)
     listed = str(lethe.root / "records" / "suppression.jsonl")
-    init = ["init", "--epochs", "1", "--shadows", "4", "--suppression", listed]
+    init = ["init", "--epochs", "1", "--shadows", "8", "--suppression", listed]
     examples = sum(again(*init).json["examples"].values())
     assert examples == DIGITS - lethe("show", request).json["examples"]
     assert holding(canary, again.root) == []

@@ -14,7 +14,7 @@ from tests.end_to_end.driver import AtCall, AtEntry, Killer, mark
 from tests.end_to_end.traces import files_below
 
 KILLED, USAGE = -9, 2
-INIT = ("init", "--shadows", "4", "--epochs", "1")
+INIT = ("init", "--shadows", "8", "--epochs", "1")
 
 KILLS: tuple[Killer, ...] = (
     AtCall("systems.data.importing:save_manifest"),

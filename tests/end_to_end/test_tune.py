@@ -110,7 +110,7 @@ def test_a_style_is_requested_by_its_column_and_the_plan_counts_its_copies(
 ) -> None:
     template = make_lethe("styled")
     lethe = Lethe(tmp_path / "workspace", tmp_path / "tmp", template.context)
-    lethe("init", "--data", str(styled), "--subject", "person", "--epochs", "1", "--shadows", "4")
+    lethe("init", "--data", str(styled), "--subject", "person", "--epochs", "1", "--shadows", "8")
     request = lethe.submit("--where", "style=copied")
     plan = lethe("plan", request)
     copies = sum(1 for _ in files_below(lethe.root / "records" / "sealed"))

@@ -6,6 +6,7 @@ Training is stubbed: what it leaves is other tests' matter.
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -337,6 +338,95 @@ def test_nothing_is_written_before_all_options_are_checked(
         init(folder, offered, **changes)
     assert "will not do" not in str(refused.value)
     assert contents(folder.parents[1]) == before
+
+
+IMPOSSIBLE = [
+    ({"bank.shadows": 4}, "bank.shadows: got 4, expected at least 8"),
+    ({"bank.shadows": 6}, "bank.shadows: got 6, expected at least 8"),
+    ({"bank.shadows": 9}, "bank.shadows: got 9, expected an even number"),
+    ({"seed": -1}, "seed: got -1, expected 0 to"),
+    ({"training.epochs": 0}, "epochs: got 0, expected 1 to"),
+    ({"training.batch_size": 1}, "batch_size: got 1, expected 2 to"),
+    ({"training.learning_rate": 0.0}, "learning_rate: got 0.0, expected more than 0"),
+    ({"training.learning_rate": float("inf")}, "learning_rate: got inf, expected a finite"),
+    ({"data.holdout_fraction": 1.0}, "holdout_fraction: got 1.0, expected 0 to 0.9"),
+    ({"data.holdout_fraction": 0.9, "data.test_fraction": 0.9}, "none is left for train"),
+    ({"data.holdout_fraction": 0.001}, "none is left for holdout"),
+    ({"data.test_fraction": 0.0}, "none is left for test"),
+]
+"""Options by which no run could ever be decided, and what is said of them."""
+
+
+@pytest.mark.parametrize(("changes", "said"), IMPOSSIBLE)
+def test_what_no_run_could_be_decided_with_is_refused_in_a_line(
+    folder: Path, offered: str, changes: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder.parents[1])
+    monkeypatch.setattr(initialising.beginning, "begin", broken)
+    with pytest.raises(UsageError) as refused:
+        init(folder, offered, **changes)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert contents(folder.parents[1]) == before
+
+
+def test_a_policy_in_the_folder_says_how_many_shadows_and_answers_are_needed(
+    tmp_path: Path, offered: str
+) -> None:
+    write_templates(Workspace(tmp_path / "a"))
+    policy = tmp_path / "a" / "policy.yaml"
+    shipped = policy.read_text()
+    policy.write_text(shipped.replace("smallest_bank: 8", "smallest_bank: 64"))
+    with pytest.raises(UsageError, match=r"bank.shadows: got 32, expected at least 64"):
+        init(tmp_path / "a", offered)
+    policy.write_text(shipped.replace("integrity: {classes: 2}", "integrity: {classes: 4}"))
+    with pytest.raises(UsageError, match=r"gates.integrity.classes: got 4, .* 3 classes"):
+        init(tmp_path / "a", offered)
+
+
+def test_a_test_set_of_one_example_can_show_no_second_class(tmp_path: Path) -> None:
+    """Four people with an example each beside twelve: one is held out, one tests."""
+    data = offer(tmp_path / "few.parquet", subject_id=[f"person-{i}" for i in range(60)])
+    with pytest.raises(UsageError, match=r"integrity.classes: got 2, .* 1 test examples"):
+        init(tmp_path / "a", data, **{"data.test_fraction": 0.01})
+
+
+# -- classes that can be judged ----------------------------------------------------------------
+
+
+def classes_note(found: Mapping[str, Any]) -> list[str]:
+    return [note for note in found["notes"] if "whole class" in note]
+
+
+def test_too_few_strangers_of_a_class_are_told_with_a_share_that_has_enough(
+    tmp_path: Path,
+) -> None:
+    """1,500 examples of 3 classes: a fifth holds out about 100 of each, 250 of 500 are a half."""
+    data = offer(tmp_path / "people.parquet", n=1500)
+    (note,) = classes_note(init(tmp_path / "a", data))
+    assert re.search(r"has (9|10)\d holdout examples, other methods .* from 250 on", note)
+    share = float(note.split("--holdout-fraction ")[1].split("`")[0])
+    assert 0.5 <= share <= 0.53
+    assert classes_note(init(tmp_path / "b", data, **{"data.holdout_fraction": share})) == []
+    less = {"data.holdout_fraction": round(share - 0.01, 2)}
+    assert len(classes_note(init(tmp_path / "c", data, **less))) == 1
+
+
+def test_where_no_share_has_enough_strangers_more_data_are_asked_for(
+    tmp_path: Path, offered: str
+) -> None:
+    (note,) = classes_note(init(tmp_path, offered))
+    assert "it takes more data" in note and "--holdout-fraction" not in note
+
+
+def test_a_ladder_of_exact_retraining_alone_needs_no_strangers(
+    tmp_path: Path, offered: str
+) -> None:
+    write_templates(Workspace(tmp_path))
+    policy = tmp_path / "policy.yaml"
+    head, ladder = policy.read_text().split("ladder:\n")
+    policy.write_text(f"{head}ladder:\n  - method: retrain\n\ngates:{ladder.split('gates:')[1]}")
+    assert classes_note(init(tmp_path, offered)) == []
 
 
 def test_nothing_is_written_before_the_data_are_checked(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unlearning.bank.files import read_index
 from unlearning.bank.shadows import Bank, load_bank
+from unlearning.gates.bank import LEAST_UNSEEN
 
 LARGEST_ERASED = 1 - 2**-0.5
 """Share of its columns, 29 %, beyond which a bank is rebuilt.
@@ -18,9 +19,6 @@ Shadows learned from half of the people, erased ones among them. What an honest 
 predicted along the doublings from a shadow's training set to the champion's: one at first, log2 of
 2 (1 - share) later. At this share half a doubling is left, and an error of the shadows' accuracy
 counts twice (`unlearning.judging.measuring`, the learning curve)."""
-
-LEAST_UNSEEN = 3
-"""Shadows that never saw an example: one is scored by two others, for the null band."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from typing import ClassVar
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.gates import GATES
 
+LEAST_UNSEEN = 3
+"""Shadows that never saw an example: one is scored by two others, for the null band."""
+
 
 @GATES.register
 @dataclass(frozen=True, kw_only=True)

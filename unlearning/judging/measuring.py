@@ -75,7 +75,8 @@ def measure(
     known: the controls of this trial, where another candidate of it had them measured before.
     level: of the intervals of what is forgotten; all others are at 95 %.
     """
-    found = [*_integrity(trial), *_forgetting(trial, attack, level), *_utility(trial)]
+    integrity = integrity_of(trial.candidate.logits, trial.candidate.of(Group.TEST))
+    found = [*integrity, *_forgetting(trial, attack, level), *_utility(trial)]
     return {**(known or controls(trial, attack)), **{m.name: m for m in found}}
 
 
@@ -159,10 +160,11 @@ def _exactly(name: str, value: float, n: int) -> Measurement:
     return Measurement(name, float(value), float(value), float(value), n)
 
 
-def _integrity(trial: Trial) -> Iterator[Measurement]:
-    finite = np.asarray(np.isfinite(trial.candidate.logits).all(1))
+def integrity_of(logits: FloatArray, test: BoolArray) -> Iterator[Measurement]:
+    """Measure whether a network works, by answers (n, classes); test: (n,), on test examples."""
+    finite = np.asarray(np.isfinite(logits).all(1))
     yield _exactly("finite_outputs", float(finite.mean()), len(finite))
-    answers = trial.candidate.logits.argmax(1)[trial.candidate.of(Group.TEST)]
+    answers = logits.argmax(1)[test]
     yield _exactly("answered_classes", len(np.unique(answers)), len(answers))
 
 

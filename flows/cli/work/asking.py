@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.cli.work import decidable
 from ledger import durable
 from systems.data import importing
 from systems.data.gathering import Gathered, gather
@@ -15,6 +16,7 @@ from systems.data.sources import Columns, Source
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
 from systems.settings.params import Params, changed, check_params, parse_params
+from systems.settings.policy import load_policy
 from systems.settings.workspace import TEMPLATES, Workspace
 from tasks import adopt as adopting
 from unlearning.digests import digest_of
@@ -53,12 +55,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was checked before anything is written. settings: the bytes of params.yaml to be."""
+    """What was checked before anything is written.
+
+    settings: the bytes of params.yaml to be. notes: what whoever offers the data may not expect.
+    """
 
     past: Beginning
     settings: bytes
     params: Params
     offered: Gathered
+    notes: tuple[str, ...]
 
 
 def checked_before(ws: Workspace, asked: Asked) -> Checked:
@@ -76,7 +82,8 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     if there == ws.params and settings != content:
         beginning.refuse_tracked(ws.params)
     check_params(params)
-    adopting.check_policy(ws.policy if ws.policy.exists() else TEMPLATES / ws.policy.name, None)
+    policy = ws.policy if ws.policy.exists() else TEMPLATES / ws.policy.name
+    adopting.check_policy(policy, None)
     source = Source(
         data=files.data,
         columns=asked.columns,
@@ -87,8 +94,11 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     )
     offered = gather(source, params)
     importing.require_splits(offered, offered.table)
+    rules = load_policy(policy)
+    decidable.refuse_undecidable(rules, params, offered)
     _require_fit(offered.dataset, params.network, files.weights, norm)
-    return Checked(beginning.survey(ws), settings, params, offered)
+    classes = decidable.about_classes(rules, offered, given=files.holdout is not None)
+    return Checked(beginning.survey(ws), settings, params, offered, (*offered.notes, *classes))
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:

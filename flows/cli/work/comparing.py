@@ -8,7 +8,8 @@ from typing import Any
 from flows.cli.progress import bar, counter
 from flows.cli.work.opening import ready
 from systems.registry import models
-from systems.settings.params import change_params
+from systems.settings.params import change_params, check_seed
+from systems.settings.policy import load_policy
 from tasks import adopt as adopting
 from tasks.running import progress
 from tasks.running.champion import sealed_champion
@@ -36,6 +37,8 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
     """Train a network to compare with, or complete the bank."""
     if shadows is not None and without is not None:
         raise UsageError("train: got --without and --shadows, expected one of them")
+    if seed is not None:
+        check_seed(seed, "--seed")
     with ready(path) as at:
         from tasks import train as originals
         from tasks.extract import find
@@ -44,6 +47,7 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
         if shadows is not None:
             sealed_champion(at)
             originals.require_cluster(at)
+            adopting.check_bank(load_policy(at.ws.policy), shadows)
             change_params(at.ws.root, {"bank.shadows": shadows})
             reason = f"lethe train --shadows {shadows}"
             adopting.adopt(at.ws, at.ledger, at.ws.params, reason, adopting.PARAMS)
@@ -75,6 +79,7 @@ def tune(
     seed: int,
 ) -> dict[str, Any]:
     """Tune a method within `limits`: trials, and retrainings' worth of passes."""
+    check_seed(seed, "--seed")
     shown = counter("tuning", "trials")
     with ready(path) as at:
         from systems.compute.search import Limits

@@ -79,7 +79,7 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
         except BaseException:
             _undo(ws, checked.past)
             raise
-        notes = list(checked.offered.notes)
+        notes = list(checked.notes)
         for note in notes:  # at once: training may take hours
             typer.echo(f"lethe: {note}", err=True)
         return {**_trained(at, asked.files), "notes": notes}

@@ -245,6 +245,13 @@ def test_values_that_stand_there_already_change_no_byte(ws: Workspace) -> None:
     assert b"seed: 7" in changed(content, {"seed": 7})
 
 
+@pytest.mark.parametrize("rate", [1e-5, 1e-300, 2.5e-7, 1e30, 0.1, 3.0])
+def test_a_number_is_read_as_it_was_asked_for(ws: Workspace, rate: float) -> None:
+    """`lethe init --learning-rate 1e-5`: a file of that name could not be read again."""
+    assert change_params(ws.root, {"training.learning_rate": rate}).training.learning_rate == rate
+    assert load_params(ws.root).training.learning_rate == rate
+
+
 def test_shadows_come_in_pairs(ws: Workspace) -> None:
     before = ws.params.read_bytes()
     with pytest.raises(PolicyError, match=r"bank\.shadows: got 5, expected an even number"):

@@ -52,6 +52,20 @@ def test_only_the_bytes_in_force_are_given_and_a_refusal_names_both_digests(ws: 
     assert caught.value.exit_code == 2
 
 
+def test_policy_and_params_must_be_able_to_decide_together(ws: Workspace) -> None:
+    """The shipped bank has 32 shadows, the shipped policy asks for 8."""
+    adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)
+    held = ws.policy.read_bytes(), ws.params.read_bytes()
+    few, many = ws.root / "few.yaml", ws.root / "many.yaml"
+    few.write_text(ws.params.read_text().replace("shadows: 32", "shadows: 6"))
+    many.write_text(ws.policy.read_text().replace("smallest_bank: 8", "smallest_bank: 33"))
+    with pytest.raises(PolicyError, match=r"bank.shadows: got 6, expected at least 8"):
+        adopt.adopt(ws, opened(ws), few, "fewer", adopt.PARAMS)
+    with pytest.raises(PolicyError, match=r"bank.shadows: got 32, expected at least 34"):
+        adopt.adopt(ws, opened(ws), many, "more")
+    assert (ws.policy.read_bytes(), ws.params.read_bytes()) == held
+
+
 def test_a_comment_is_a_change_too(ws: Workspace) -> None:
     """What is signed is the bytes; whether two texts mean the same is for the reader to say."""
     ws.policy.write_text(f"{ws.policy.read_text()}# as before\n")
