@@ -10,6 +10,7 @@
 - InfrastructureError 20
   - WorkspaceBusy    20    another process is at work in the workspace
   - KeyMissing       20    a key file that should be there is not
+  - SelectorMissing  20    what a request named is not there
 - IntegrityError     30
   - LogAltered       30    a line of the log is not the one that was written
   - LogTruncated     30    the log lacks entries that it once had
@@ -49,6 +50,10 @@ class WorkspaceBusy(InfrastructureError):
 
 class KeyMissing(InfrastructureError):
     """A key file that should be there is not."""
+
+
+class SelectorMissing(InfrastructureError):
+    """The sealed file of what a request named is not there."""
 
 
 class LogAltered(IntegrityError):

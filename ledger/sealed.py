@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger import durable
-from ledger.errors import SealAltered, UnknownReference
+from ledger.errors import KeyMissing, SealAltered, SelectorMissing, UnknownReference
 from ledger.keys import REQUESTS, read_secret, write_secret
 from unlearning.digests import canonical_json
 
@@ -36,9 +36,11 @@ def seal(path: Path, keys: Path, ref: str, value: dict[str, Any]) -> None:
 def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:
     """Decrypt a sealed file; SealAltered if a byte of it, its key or its reference is another.
 
-    A request whose key was shredded raises KeyMissing.
+    A request whose key was shredded or lost raises KeyMissing, a lost file SelectorMissing.
     """
     key = request_key(keys, ref)
+    if not path.exists():
+        raise SelectorMissing(_lost(durable.short_name(path), ref))
     content = durable.read(path)
     try:
         plain = AESGCM(key).decrypt(content[:_NONCE], content[_NONCE:], ref.encode())
@@ -53,7 +55,23 @@ def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:
 
 def request_key(keys: Path, ref: str) -> bytes:
     """The 32 bytes of one request's own key."""
-    return read_secret(_key_path(keys, ref))
+    path = _key_path(keys, ref)
+    if not path.exists():
+        raise KeyMissing(_lost(f"{keys.name}/{durable.short_name(path)}", ref))
+    return read_secret(path)
+
+
+def _lost(name: str, ref: str) -> str:
+    return (
+        f"{name}: not there, expected it beside an open request: nobody can tell what it asks for; "
+        f"restore it from your backup, or end the request with `lethe deny {ref} --reason TEXT`; "
+        "one that is in a run is first given back with `lethe abort`"
+    )
+
+
+def with_key(keys: Path) -> frozenset[str]:
+    """The requests that have a key."""
+    return frozenset(path.stem for path in (keys / REQUESTS).glob("*.key"))
 
 
 def shred(keys: Path, ref: str) -> None:

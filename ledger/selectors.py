@@ -77,10 +77,15 @@ class SelectorStore:
         """Note that the log has the request that was sealed last."""
         durable.remove_file(self._unrecorded, within=self._unrecorded.parent)
 
-    def sweep(self, known: Collection[str]) -> None:
-        """Prepare the folder, and remove the one selector that a crash kept from the log.
+    def destroy(self, ref: str) -> None:
+        """Make a request's selector unreadable for good; twice is harmless."""
+        sealed.shred(self.keys, ref)
 
-        Others that the log does not know stay: it is the log that is an older one then.
+    def sweep(self, known: Collection[str], ended: Collection[str]) -> None:
+        """Prepare the folder, and finish what a crash cut off.
+
+        The one selector that it kept from the log is removed; others that the log does not know
+        stay: it is the log that is an older one then. Keys of requests that have ended go.
         """
         durable.make_folder(self.folder, mode=0o700)
         for ref in self.unrecorded():
@@ -88,6 +93,8 @@ class SelectorStore:
                 sealed.discard(self._path(ref), self.keys, ref)
             self.recorded()
         sealed.clear_unfinished(self.folder, self.keys)
+        for ref in sealed.with_key(self.keys) & set(ended):
+            self.destroy(ref)
 
     @property
     def _unrecorded(self) -> Path:

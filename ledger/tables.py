@@ -66,7 +66,7 @@ def _linked(connection: Connection, body: Mapping[str, Any], at: str) -> None:
 
 
 def _extended(connection: Connection, body: Mapping[str, Any], at: str) -> None:
-    _change(connection, body["request"], due_at=body["due_at"], reason=body["reason"])
+    _change(connection, body["request"], due_at=body["due_at"])
 
 
 def _run_started(connection: Connection, body: Mapping[str, Any], at: str) -> None:
@@ -92,6 +92,9 @@ _SUBMITTED = (
 _CHANGES: dict[str, Callable[[Connection, Mapping[str, Any], str], None]] = {
     "submitted": _submitted,
     "moved": _moved,
+    "denied": _moved,
+    "held": _moved,
+    "resumed": _moved,
     "linked": _linked,
     "extended": _extended,
     "run_started": _run_started,

@@ -16,6 +16,7 @@ from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
 from tasks.abort import finish_abort
 from tasks.extract import erasing_run, find
+from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import finished_bank
@@ -43,6 +44,7 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
         ref = None
     if ref is None:
         _check_before(at, refs, policy, method)
+        require_all(at, refs)
         _check_bank(at)
         require_own_remote(at.ws, at.params.remote.url)
         ref = at.ledger.start_run(refs, now=utc_now())
@@ -69,6 +71,8 @@ def link_erased(root: str, refs: Sequence[str]) -> list[str]:
 def _linked(at: Opened, ref: str) -> bool:
     held = {member for members in at.ledger.unfinished_runs().values() for member in members}
     if ref in held or at.ledger.request(ref).state is not State.ACCEPTED:
+        return False
+    if at.ledger.lost(ref) is not None:
         return False
     selector = at.ledger.selector(ref)
     run = erasing_run(at.ws, selector, find(at.ws, [selector]))

@@ -7,11 +7,10 @@ from typing import Any
 
 from ledger import suppression
 from ledger.domain import Selector
-from systems.data import loading, reading, resolving, versions
-from systems.data.columns import EXAMPLE, LABEL, SPLIT
+from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
+from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.opened import Opened
-from tasks.running.records import utc_now
 from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, give_back
 from unlearning.digests import sha256_file
@@ -51,22 +50,6 @@ def likewise(selectors: Sequence[Selector]) -> bool:
     return all(selector.kind in ("class", "where") for selector in selectors)
 
 
-def restricted_ids(at: Opened) -> list[str]:
-    """Give the training examples of all requests that are not at their end: personal data.
-
-    From its acceptance on nothing is trained on what a request names (GDPR Art. 18), whoever the
-    training is for: the open requests themselves are the exclusion list.
-    """
-    open_ = [r.ref for r in at.ledger.requests(None, utc_now()) if not r.state.terminal]
-    asked = (versions.data_version(at.ws), tuple(open_))
-    kept = at.kept.get("restricted")
-    if kept is None or kept[0] != asked:
-        found = find(at.ws, [at.ledger.selector(ref) for ref in open_])[TRAIN] if open_ else []
-        at.kept["restricted"] = kept = (asked, found)
-    ids: list[str] = kept[1]
-    return ids
-
-
 def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
     """Say why no unlearning can serve a selection: nothing found, or nothing would be left."""
     if not any(ids[part] for part in SPLITS):
@@ -100,16 +83,15 @@ def extract_forget_set(run: Run) -> dict[str, Any]:
         raise
 
 
-def _refuse_lost_classes(ws: Workspace, forgotten: set[str], restricted: set[str]) -> None:
+def _refuse_lost_classes(ws: Workspace, forgotten: frozenset[str], out: Restriction) -> None:
     """Refuse a run whose candidates could learn nothing of a class that it does not forget."""
-    table = reading.read_table(ws, [LABEL, SPLIT]).select([EXAMPLE, LABEL, SPLIT])
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    stay = [(e, label) for e, label, split in rows if split == TRAIN and e not in forgotten]
-    lost = {label for _, label in stay} - {label for e, label in stay if e not in restricted}
+    lost = classes_lost(ws, forgotten, forgotten | out.ids)
     if lost:
+        asking = [one.ref for one in out.out if not one.ids[TRAIN] <= forgotten]
         raise RequestDenied(
             f"request: all that would stay of {len(lost)} classes is asked for by other open "
-            "requests, so that nothing may be trained on it; serve them together, or deny those"
+            f"requests ({', '.join(asking)}), so that nothing may be trained on it; serve them "
+            "together, or deny those"
         )
 
 
@@ -121,15 +103,18 @@ def _extract(run: Run) -> dict[str, Any]:
     reason = refusal(run.at, ids)
     if reason:
         raise RequestDenied(f"request: {reason}")
-    restricted = set(restricted_ids(run.at)) - set(ids[TRAIN])
-    if ids[TRAIN] and restricted:
-        _refuse_lost_classes(ws, set(ids[TRAIN]), restricted)
+    forgotten = frozenset(ids[TRAIN])
+    out = restriction(run.at, forgotten)
+    if forgotten and not out.ids <= forgotten:
+        _refuse_lost_classes(ws, forgotten, out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
         "manifest": sha256_file(ws.manifest),
         "commitment": commitment,
         "likewise": likewise(selectors),
-        "restricted": len(restricted),
+        "restricted": len(out.ids - forgotten),
+        "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
+        "yielding": sorted(out.yielding),
         **{part: len(ids[part]) for part in SPLITS},
     }

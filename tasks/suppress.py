@@ -7,10 +7,9 @@ from typing import Any
 from ledger import suppression
 from ledger.domain import Selector, State
 from systems.data import loading
-from tasks.extract import find
+from tasks.requests.asked import open_requests
 from tasks.running.records import utc_now
 from tasks.running.run import Run
-from unlearning.domain import SPLITS
 
 
 def suppress_examples(run: Run) -> dict[str, Any]:
@@ -60,13 +59,9 @@ def _asked_for(selector: Selector) -> list[tuple[str, str]]:
 
 def _covered(run: Run) -> list[str]:
     """The waiting requests that ask for nothing but what this run erases."""
-    ledger, erased = run.at.ledger, set(run.all_ids())
-    held = {ref for refs in ledger.unfinished_runs().values() for ref in refs}
-    waiting = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
-    covered = []
-    for ref in waiting:
-        found = find(run.at.ws, [ledger.selector(ref)]) if ref not in held else {}
-        ids = {example for part in SPLITS for example in found.get(part, ())}
-        if ids and ids <= erased:
-            covered.append(ref)
-    return covered
+    erased = set(run.all_ids())
+    in_runs = {ref for refs in run.at.ledger.unfinished_runs().values() for ref in refs}
+    waiting = [a for a in open_requests(run.at).asked if a.state is State.ACCEPTED]
+    covered = (a.ref for a in waiting if a.ref not in in_runs and a.all_ids)
+    ids = {one.ref: one.all_ids for one in waiting}
+    return [ref for ref in covered if ids[ref] <= erased]

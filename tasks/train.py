@@ -18,7 +18,7 @@ from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
 from systems.settings.policy import load_policy
-from tasks.extract import restricted_ids
+from tasks.requests.asked import restricted_ids
 from tasks.running import progress
 from tasks.running.champion import FIRST, standing
 from tasks.running.opened import Opened
@@ -69,7 +69,7 @@ def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -
     What open requests name is left out in any case.
     """
     recipe, parts = recipe_of(at), parts_of(at)
-    left_out = sorted({*without, *restricted_ids(at)})
+    left_out = sorted({*without, *restricted_ids(at, without)})
     examples = parts.train.take(~np.isin(parts.train.ids, left_out))
     chosen = at.params.seed if seed is None else seed
     follows_from = {

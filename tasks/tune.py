@@ -12,7 +12,7 @@ import yaml
 from systems.compute.search import Limits, Told, Yardstick, best, compared, search
 from systems.registry import models
 from tasks import train
-from tasks.extract import restricted_ids
+from tasks.requests.asked import restricted_ids
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import parts_of, training

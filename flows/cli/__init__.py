@@ -65,6 +65,7 @@ def options(
 COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
     *(requests.submit, requests.plan, requests.forget, requests.abort),
+    *(requests.extend, requests.deny, requests.hold, requests.resume),
     *(settings.policy, settings.params, comparing.judge),
     *(looking.show, looking.list_, looking.verify, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),

@@ -21,6 +21,10 @@ ABORTED = "aborted"
 """Step of a run that was given up; its entry says why."""
 
 
+TAINTED = "tainted"
+"""Event of the log: a person marked a version as one that must never serve or be built upon."""
+
+
 class Journal:
     """The entries of one run in an excerpt."""
 
@@ -56,8 +60,22 @@ def contradictions(statement: Mapping[str, Any], entries: Sequence[Entry]) -> It
     yield from objections(statement, entries)
     if journal.find(ABORTED):
         yield "decision: the run was aborted, expected no decision after that"
+    yield from _unfit(statement, journal)
     yield from _differences(statement, _said(journal))
     yield from _attempts(statement.get("attempts"), journal)
+
+
+def _unfit(statement: Mapping[str, Any], journal: Journal) -> Iterator[str]:
+    """Requests that had ended or were held when the run began, and a parent that was tainted."""
+    begun = journal.find("started")
+    before = [e for e in journal.entries if begun is not None and e.seq < begun.seq]
+    states = {e.body.get("request"): e.body["state"] for e in before if "state" in e.body}
+    for ref in journal.body("started").get("requests") or ():
+        if states.get(ref) in ("denied", "held"):
+            yield f"requests: {ref} was {states[ref]} when the run began"
+    marked = {e.body.get("version") for e in before if e.event == TAINTED}
+    if journal.body("begun").get("parent") in marked:
+        yield "parent: was marked as tainted before the run began"
 
 
 def _said(journal: Journal) -> dict[str, Any]:

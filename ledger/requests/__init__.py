@@ -9,18 +9,16 @@ from typing import Any
 
 from ledger import durable
 from ledger.chain import Entry, Verification
-from ledger.deadlines import extended_due_at
 from ledger.domain import DeletionRequest as DeletionRequest
 from ledger.domain import Selector as Selector
 from ledger.domain import State as State
 from ledger.domain import check_move
 from ledger.log import Log
-from ledger.moments import timestamp
-from ledger.requests import runs, submitting
+from ledger.requests import runs, submitting, verbs
 from ledger.requests.book import Book
+from ledger.requests.verbs import Verb as Verb
 from ledger.selectors import SelectorStore
 from ledger.store import Store
-from unlearning.errors import RequestDenied
 
 
 class Ledger:
@@ -41,7 +39,9 @@ class Ledger:
         store = Store.open(records, keys, read_only=read_only, unrecorded=selectors.unrecorded)
         if not read_only:
             durable.clear_unfinished(records)
-            selectors.sweep({request.ref for request in store.tables.requests()})
+            known = store.tables.requests()
+            ended = {request.ref for request in known if request.state.terminal}
+            selectors.sweep({request.ref for request in known}, ended)
         return cls(store, selectors)
 
     @property
@@ -103,8 +103,15 @@ class Ledger:
         return [r for r in found if not r.state.terminal and r.due_at <= now + due_within]
 
     def selector(self, ref: str) -> Selector:
-        """Open what a request named; personal data, so not for logs or messages."""
+        """Open what a request named; personal data, so not for logs or messages.
+
+        RequestDenied for a request that has ended, KeyMissing or SelectorMissing if it was lost.
+        """
         return self._book.selector(ref)
+
+    def lost(self, ref: str) -> str | None:
+        """Say why nobody can tell what an open request named; None if it can be read."""
+        return self._book.lost(ref)
 
     def move(
         self,
@@ -128,16 +135,13 @@ class Ledger:
             self._book.store.record("moved", body, key=key or self._book.next_key(ref), now=now)
             return self.request(ref)
 
-    def extend(self, ref: str, *, reason: str, now: datetime) -> DeletionRequest:
-        """Give a request the law's longest deadline; LateExtension once the first is over."""
-        with self._book.lock:
-            current = self.request(ref)
-            if current.state.terminal:
-                raise RequestDenied(f"request {ref}: is {current.state}, no deadline runs any more")
-            due = extended_due_at(current.received_at, current.jurisdiction, now=now)
-            body = {"request": ref, "due_at": timestamp(due), "reason": reason}
-            self._book.store.record("extended", body, key=self._book.next_key(ref), now=now)
-            return self.request(ref)
+    def say(self, verb: Verb, ref: str, *, reason: str, now: datetime) -> DeletionRequest:
+        """Deny, hold, resume or extend a request, by the table `VERBS`.
+
+        RequestDenied where its state or its run does not allow it, LateExtension for an extension
+        once the first deadline is over. reason: for the log, so it must not identify a person.
+        """
+        return verbs.say(self._book, verb, ref, reason, now)
 
     def start_run(self, refs: Sequence[str], *, now: datetime) -> str:
         """Begin a run over accepted requests and return its reference.

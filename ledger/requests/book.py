@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from ledger.domain import DeletionRequest, Selector
-from ledger.errors import UnknownReference
+from ledger.errors import KeyMissing, KeyUnusable, SelectorMissing, UnknownReference
 from ledger.log import Log
 from ledger.selectors import SelectorStore
 from ledger.store import Store
+from unlearning.errors import RequestDenied
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,22 @@ class Book:
 
     def selector(self, ref: str) -> Selector:
         """Open what a request named; personal data, so not for logs or messages."""
-        return self.selectors.get(self.request(ref).ref, self.commitment(ref))
+        found = self.request(ref)
+        if found.state.terminal:
+            why = f" ({found.reason})" if found.reason else ""
+            raise RequestDenied(
+                f"request {ref}: is {found.state}{why}, expected an open one: what it named was "
+                f"destroyed when it ended: see `lethe show {ref}`"
+            )
+        return self.selectors.get(ref, self.commitment(ref))
+
+    def lost(self, ref: str) -> str | None:
+        """Say why nobody can tell what an open request named; None if it can be read."""
+        try:
+            self.selector(ref)
+        except (KeyMissing, KeyUnusable, SelectorMissing) as problem:
+            return str(problem)
+        return None
 
     def commitment(self, ref: str) -> str:
         """What the log keeps in place of a request's selector."""

@@ -79,6 +79,14 @@ def _check_free(book: Book, refs: Sequence[str]) -> None:
                 f"first run `lethe forget {' '.join(members)}`"
             )
     for ref in refs:
-        state = book.request(ref).state
-        if state is not State.ACCEPTED:
-            raise RequestDenied(f"request {ref}: is {state}, expected accepted: see `lethe show`")
+        found = book.request(ref)
+        if found.state is not State.ACCEPTED:
+            raise RequestDenied(_unclaimable(found))
+
+
+def _unclaimable(found: DeletionRequest) -> str:
+    why = f" ({found.reason})" if found.reason else ""
+    onward = f"see `lethe show {found.ref}`"
+    if found.state is State.HELD:
+        onward = f"lift the hold first: `lethe resume {found.ref} --reason TEXT`"
+    return f"request {found.ref}: is {found.state}{why}, expected accepted: {onward}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.deadlines import due_at
 from ledger.domain import DeletionRequest, Selector, State
-from ledger.errors import KeyConflict, KeyMissing
+from ledger.errors import KeyConflict
 from ledger.moments import timestamp
 from ledger.requests.book import Book
 from ledger.requests.runs import goes_with, was_started
@@ -76,10 +76,7 @@ def _twin(book: Book, selector: Selector) -> str | None:
 
 def _asks_for(book: Book, ref: str, selector: Selector) -> bool:
     """Whether a request asks for the same; nobody can tell of one whose key is lost."""
-    try:
-        return book.selector(ref).ordered() == selector.ordered()
-    except KeyMissing:
-        return False
+    return book.lost(ref) is None and book.selector(ref).ordered() == selector.ordered()
 
 
 def _new_request(
@@ -93,7 +90,10 @@ def _new_request(
     body = {"request": ref, "commitment": commitment, **fields}
     book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
     book.selectors.recorded()
-    return book.request(ref)
+    found = book.request(ref)
+    if found.state.terminal:
+        book.selectors.destroy(ref)
+    return found
 
 
 def _repeated(

@@ -10,7 +10,7 @@ import numpy as np
 
 from systems.data import loading, versions
 from systems.settings.policy import load_policy
-from tasks.extract import restricted_ids
+from tasks.requests.asked import restricted_ids
 from tasks.running import progress
 from tasks.running.opened import Opened
 from tasks.running.run import Run
@@ -62,7 +62,7 @@ def cut(at: Opened, ids: dict[str, list[str]], *, likewise: bool) -> Split:
     """
     parts = parts_of(at)
     forgets = np.isin(parts.train.ids, ids[TRAIN])
-    restricted = np.isin(parts.train.ids, restricted_ids(at))
+    restricted = np.isin(parts.train.ids, restricted_ids(at, ids[TRAIN]))
     selected = np.isin(parts.holdout.ids, ids[HOLDOUT])
     alike = likewise and bool(selected.any())
     holdout = parts.holdout.take(selected) if alike else parts.holdout

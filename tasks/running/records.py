@@ -16,12 +16,14 @@ def utc_now() -> datetime:
 
 
 def as_record(request: DeletionRequest) -> dict[str, Any]:
-    """Show a request as the command line prints it."""
+    """Show a request as the command line prints it. days_left: whole ones, None once it ended."""
+    left = None if request.state.terminal else (request.due_at - utc_now()).days
     return {
         "request": request.ref,
         "state": str(request.state),
         "received_at": request.received_at.isoformat(),
         "due_at": request.due_at.isoformat(),
+        "days_left": left,
         "jurisdiction": str(request.jurisdiction),
         "examples": request.examples,
         "reason": request.reason,

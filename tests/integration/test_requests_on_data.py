@@ -23,14 +23,15 @@ from systems.settings.workspace import Workspace, write_templates
 from tasks import purge, train
 from tasks.claim import link_erased
 from tasks.erase import erase_examples
-from tasks.extract import extract_forget_set, find, restricted_ids
+from tasks.extract import find
+from tasks.requests.asked import restricted_ids
 from tasks.running import parts
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
 from unlearning.domain import SPLITS, Examples, TextArray
-from unlearning.errors import IntegrityError, RequestDenied, UsageError
+from unlearning.errors import IntegrityError, UsageError
 
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
@@ -186,20 +187,6 @@ def test_who_was_denied_is_not_restricted(at: Opened) -> None:
     assert restricted_ids(at) == people(at)[jane]
     at.ledger.move(ref, State.DENIED, now=utc_now(), reason="no ground")
     assert restricted_ids(at) == []
-
-
-def test_a_run_that_could_retain_nobody_is_refused(at: Opened) -> None:
-    """Half of the people, while the other half has an open request: nothing may be trained on."""
-    names = list(people(at))
-    halves = [Selector("subject", tuple(part)) for part in (names[::2], names[1::2])]
-    one, _ = (submit(at, half)["request"] for half in halves)
-    at = opened(at.root)
-    run = Run(at, at.ledger.start_run([one], now=utc_now()))
-    run.move(State.EXTRACTING)
-    with pytest.raises(RequestDenied, match="is asked for by other open requests"):
-        extract_forget_set(run)
-    assert at.ledger.request(one).state is State.ACCEPTED
-    assert at.ledger.unfinished_runs() == {}
 
 
 DATA = ("data", "data.dvc", "artifacts/manifest.json")

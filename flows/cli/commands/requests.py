@@ -68,6 +68,10 @@ def forget(
     def work(call: Call) -> dict[str, Any]:
         found = serving.forget(call.workspace, requests or [], all_, policy, method)
         call.exit_code = output.decision_code(found)
+        for one in found["left"]:
+            line = f"{one['request']}: stays {one['state']}"
+            line = f"{one['request']}: denied" if one["state"] == "denied" else line
+            typer.echo(f"lethe: request {line}: {one['why']}", err=True)
         return found
 
     answer(ctx, work)
@@ -82,6 +86,36 @@ def abort(
     from flows.cli.work import serving
 
     answer(ctx, lambda call: serving.abort(call.workspace, run, reason))
+
+
+Reference = Annotated[str, typer.Argument(help="The request's reference.")]
+Reason = Annotated[str, typer.Option(help="Why; logged, so name nobody.")]
+
+
+def extend(ctx: typer.Context, request: Reference, reason: Reason) -> None:
+    """Move a request's deadline to the law's longest, once; the person is to be told why."""
+    _say(ctx, "extend", request, reason)
+
+
+def deny(ctx: typer.Context, request: Reference, reason: Reason) -> None:
+    """End a request without serving it: nothing is erased, and it restricts nothing any more."""
+    _say(ctx, "deny", request, reason)
+
+
+def hold(ctx: typer.Context, request: Reference, reason: Reason) -> None:
+    """Keep a request, and what it names, from every run; its deadline runs on."""
+    _say(ctx, "hold", request, reason)
+
+
+def resume(ctx: typer.Context, request: Reference, reason: Reason) -> None:
+    """Lift the hold of a request: it waits for the next run again."""
+    _say(ctx, "resume", request, reason)
+
+
+def _say(ctx: typer.Context, verb: str, request: str, reason: str) -> None:
+    from flows.cli.work import answering
+
+    answer(ctx, lambda call: answering.say(call.workspace, verb, request, reason))
 
 
 def purge(

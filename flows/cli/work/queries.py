@@ -13,6 +13,7 @@ from typing import Any
 from flows.cli.work.opening import ledger_of
 from flows.cli.work.verifying import verify_records
 from ledger import keys
+from ledger.chain import Entry
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 from ledger.requests import Ledger
 from systems.settings.params import load_params
@@ -32,11 +33,7 @@ def show(path: Path, request: str) -> dict[str, Any]:
     found = ledger.request(request)
     begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
     runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
-    history = [
-        {"at": entry.at, "event": entry.event, "state": entry.body.get("state", "")}
-        for entry in ledger.log.entries()
-        if entry.body.get("request") == request
-    ]
+    history = [_told(e) for e in ledger.log.entries() if e.body.get("request") == request]
     decided = {run: ledger.log.find(f"{run}/decided") for run in runs}
     tried = [
         {
@@ -49,6 +46,12 @@ def show(path: Path, request: str) -> dict[str, Any]:
         if entry is not None
     ]
     return {**as_record(found), "history": history, "runs": tried}
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """What one entry of the log says of a request."""
+    said = {name: entry.body[name] for name in ("reason", "inform_by") if entry.body.get(name)}
+    return {"at": entry.at, "event": entry.event, "state": entry.body.get("state", ""), **said}
 
 
 def _sealed(ledger: Ledger, run: str) -> dict[str, str | None]:
@@ -168,7 +171,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     if not ws.log.is_file():
         return
     yield "places", _failure(lambda: _places_problem(ws))
-    yield "keys", "; ".join(keys.check_keys(ws.keys))
+    yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(ws)]))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
     yield "policy", _failure(lambda: adopt.problem(ws, ledger_of(ws)))
@@ -183,6 +186,14 @@ def _failure(check: Callable[[], str]) -> str:
         return check()
     except Exception as problem:  # noqa: BLE001  # whatever it is, the doctor reports it
         return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _lost_requests(ws: Workspace) -> Iterator[str]:
+    """Open requests of which nobody can tell any more what they ask for."""
+    ledger = ledger_of(ws)
+    for request in ledger.requests(None, utc_now()):
+        if not request.state.terminal and (why := ledger.lost(request.ref)):
+            yield why
 
 
 def _places_problem(ws: Workspace) -> str:

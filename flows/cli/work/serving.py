@@ -10,7 +10,7 @@ from flows.cli.work.opening import ready, working
 from ledger.domain import State
 from ledger.requests import Ledger
 from tasks import adopt as adopting
-from tasks.running.opened import Opened
+from tasks.running.opened import Opened, opened
 from tasks.running.records import as_record, utc_now
 from unlearning.errors import UsageError
 
@@ -19,10 +19,14 @@ def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
     """Say what serving requests would touch and cost."""
     with ready(path) as at:
         from tasks.plan import plan_of
+        from tasks.requests.choose import consider
 
         refs = _chosen(at.ledger, requests, everything=not requests)
         used = adopting.standing(at.ledger, at.ws.policy)
-        return {**plan_of(at, refs, at.ws.policy), "policy": used}
+        found = consider(at, refs)
+        if not requests and at.ledger.unfinished_run(refs) is None and found.refs:
+            refs = list(found.refs)
+        return {**plan_of(at, refs, at.ws.policy), "policy": used, "left": found.left}
 
 
 def forget(
@@ -35,8 +39,23 @@ def forget(
 
         chosen = str((policy or at.ws.policy).resolve())
         _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
+        refs, left = _servable(at, refs) if everything else (refs, [])
         found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
-        return found
+        return {**found, "left": left}
+
+
+def _servable(at: Opened, refs: list[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """Leave out who cannot be served in this run, each with its reason; a run goes on as it was."""
+    from tasks.claim import link_erased
+    from tasks.requests.choose import choose
+
+    if at.ledger.unfinished_run(refs) is not None:
+        return refs, []
+    waiting = link_erased(at.root, refs)
+    if not waiting:
+        return refs, []
+    found = choose(opened(at.root), waiting)
+    return list(found.refs), found.left
 
 
 def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
