@@ -119,6 +119,7 @@ def summary(run: Run) -> dict[str, Any]:
         "run": run.ref,
         "requests": list(requests),
         "attempts": [_short(record) for record in tried],
+        "drift": (run.done("extracted") or {}).get("drift"),
         "decision": decided["decision"],
         "assurance": (run.done("attested") or decided)["assurance"],
         "champion": as_champion(run.at),

@@ -26,7 +26,7 @@ from tasks.seal import ERASING
 from tasks.train import recipe_of
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import sha256_hex
-from unlearning.errors import PolicyError, RequestDenied
+from unlearning.errors import InfrastructureError, PolicyError, RequestDenied
 
 
 def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | None) -> Run:
@@ -86,12 +86,26 @@ def _check_before(at: Opened, refs: Sequence[str], policy: Path, method: str | N
     adopt.check_policy(policy, method)
     adopt.content_in_force(at.ledger, policy)
     adopt.content_in_force(at.ledger, at.ws.params, adopt.PARAMS)
+    refuse_cut_off(at)
     rules, before = load_policy(policy), _earlier(at, refs, sealed_champion(at).sha256)
     if not rules.rungs(before, method):
         raise RequestDenied(
             f"attempts: got {before.attempts} over these requests on this champion, expected fewer "
             f"than the policy's {rules.attempts}: run it without --method, which ends in exact "
             f"retraining, or adopt a policy with more attempts with {adopt.POLICY.how}"
+        )
+
+
+def refuse_cut_off(at: Opened) -> None:
+    """InfrastructureError while a run that released something has not erased all it was to.
+
+    So no candidate is made while earlier forgotten examples are still here, and none has to be
+    judged on them.
+    """
+    for others in cut_off(at):
+        raise InfrastructureError(
+            f"run over {', '.join(others)}: was released and cut off before it erased everything, "
+            f"expected it at its end: first run `lethe forget {' '.join(others)}`"
         )
 
 

@@ -10,9 +10,10 @@ from ledger.domain import Selector
 from systems.data import loading, resolving, versions
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
+from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
-from tasks.running.run import Run, close, give_back
+from tasks.running.run import Run, close, give_back, rungs
 from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -107,6 +108,11 @@ def _extract(run: Run) -> dict[str, Any]:
     out = restriction(run.at, forgotten)
     if forgotten and not out.ids <= forgotten:
         _refuse_lost_classes(ws, forgotten, out)
+    drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
+    if not rungs(run, exact_only=drift["exact_only"]):
+        raise RequestDenied(
+            f"drift budget: {drift['words']}, and --method names another: run it without --method"
+        )
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -116,5 +122,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "restricted": len(out.ids - forgotten),
         "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
         "yielding": sorted(out.yielding),
+        "training_set": loading.counts(ws)[TRAIN],
+        "drift": drift,
         **{part: len(ids[part]) for part in SPLITS},
     }

@@ -99,13 +99,19 @@ class Prospect:
 
 
 def foreseen(
-    at: Opened, rules: Policy, ids: dict[str, list[str]], *, alike: bool, rate: float | None
+    at: Opened,
+    rules: Policy,
+    ids: dict[str, list[str]],
+    *,
+    alike: bool,
+    rate: float | None,
+    level: float,
 ) -> dict[str, Any]:
     """Say whether a run could decide, why, and with what power.
 
     rate: examples a second of the original's training, None if unknown: then the champion is not
-    asked. power: how often a perfect retrain would pass, with the simulation's 95 % interval; no
-    draw is made where a rule already excludes it.
+    asked. level: of the intervals in that run. power: how often a perfect retrain would pass, with
+    the simulation's 95 % interval; no draw is made where a rule already excludes it.
     """
     if not ids[TRAIN]:
         return {"decidable": False, "why": UNTOUCHED, "power": None}
@@ -119,9 +125,9 @@ def foreseen(
     limited = found.limited(gate)
     chance = Chances(0.0, 0.0, 1.0, 0)
     if limited:
-        chance = chances(found.case, found.known, gate, rng, draws=DRAWS, level=rules.level)
+        chance = chances(found.case, found.known, gate, rng, draws=DRAWS, level=level)
     decidable = chance.passed >= WANTED
-    needed = found.case.examples if decidable else _needed(found, gate, rng, rules.level)
+    needed = found.case.examples if decidable else _needed(found, gate, rng, level)
     return {
         "decidable": decidable,
         "why": _why(found, gate, chance, needed),

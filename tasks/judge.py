@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from ledger import adoptions
 from ledger.domain import State
+from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.judgements import JUDGEMENT, judged_outside, judgements
 from systems.registry import models
-from systems.settings.policy import load_policy
+from systems.settings.policy import EXACT, JUDGEMENTS, load_policy
+from tasks import adopt
 from tasks.extract import find, likewise, refusal
 from tasks.references import class_out, geometry_notes
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
+from tasks.running.records import utc_now
 from tasks.running.run import Run, level, write_json
 from tasks.running.vouching import named
 from tasks.train import recipe_of
@@ -31,6 +36,7 @@ from tasks.unlearn import (
 from unlearning import networks
 from unlearning.bank.files import write_arrays
 from unlearning.bank.shadows import load_bank
+from unlearning.digests import sha256_file
 from unlearning.domain import TRAIN, Decision, Outcome
 from unlearning.errors import RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
@@ -132,13 +138,16 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     """Judge weights by a request. They are never taken as exact: only our own run can prove that.
 
     The file is read first, so that one of the wrong kind is refused before anything is computed.
+    Each answer is an entry of the log before anybody sees it, and RequestDenied is raised once the
+    policy in force admits no more of them. All candidates share the error of the request's runs.
     """
     networks.load(weights, recipe_of(at))
-    rules = load_policy(policy)
+    rules, candidate = load_policy(policy), sha256_file(weights)
     gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
     champion = sealed_champion(at)
     selectors = [at.ledger.selector(request)]
+    asked = _asked(at, request)
     ids = find(at.ws, selectors)
     reason = refusal(at, ids)
     if reason:
@@ -148,5 +157,45 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     folder = ensure_bank(at, recipe_of(at))
     bank, compared = load_bank(folder), [made.weights for made in apart]
     basis = basis_of(models.verified(champion), split, bank, compared)
-    judged, _ = judge_candidate(weights, basis, gates, level=rules.level, exact=False)
-    return {**as_json(judged), **geometry_notes(split, gates, apart), "bank": named(at, folder)}
+    level = rules.level_after(_sharing(at, request, champion.sha256, candidate))
+    judged, _ = judge_candidate(weights, basis, gates, level=level, exact=False)
+    body = {
+        "request": request,
+        "candidate": candidate,
+        "champion": champion.sha256,
+        "policy": rules.digest,
+        "decision": str(judged.decision),
+    }
+    at.ledger.record(JUDGEMENT, body, key=f"{request}/{JUDGEMENT}-{asked + 1}", now=utc_now())
+    found = {**as_json(judged), **geometry_notes(split, gates, apart), "bank": named(at, folder)}
+    return {**found, "judgements": asked + 1}
+
+
+def _asked(at: Opened, request: str) -> int:
+    """Give how often a request was asked about; RequestDenied if that was often enough."""
+    asked = judgements(at.ledger.log.entries(), [request]).get(request, 0)
+    if asked >= (allowed := _allowed(at)):
+        raise RequestDenied(
+            f"request {request}: got {asked} judgements of candidates from outside, expected fewer "
+            f"than the policy's {allowed}: each answer tells of the forget set; serve it with "
+            f"`lethe forget {request}`, or adopt a policy with more judgements with "
+            f"{adopt.POLICY.how}"
+        )
+    return asked
+
+
+def _allowed(at: Opened) -> int:
+    """Give the limit of the policy in force, whatever policy a candidate is judged by."""
+    held = adoptions.in_force(at.ledger.log.entries())
+    if held is None:
+        return JUDGEMENTS
+    return load_policy(adoptions.kept(at.ws.policies, held.sha256)).judgements
+
+
+def _sharing(at: Opened, request: str, parent: str, candidate: str) -> Earlier:
+    """Count the candidates that share the error with this one, itself included."""
+    entries = at.ledger.log.entries()
+    outside = judged_outside(entries, [request]) | {candidate}
+    return dataclasses.replace(
+        earlier_attempts(entries, [request], parent, EXACT), outside=len(outside)
+    )

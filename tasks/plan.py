@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from ledger.replay.attempts import earlier_attempts
 from systems.compute.producing import make_method
 from systems.copies import Copy, Status, as_records
 from systems.data import loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
-from systems.settings.policy import load_policy
+from systems.settings.policy import EXACT, load_policy
 from tasks.extract import find, likewise
 from tasks.foresee import foreseen
 from tasks.running.champion import sealed_champion
+from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of, training
 from tasks.train import recipe_of
@@ -28,20 +30,24 @@ from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vect
 
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
     """Give the plan of serving some requests in one run."""
-    rules = load_policy(policy)
-    sealed_champion(at)
+    rules, champion = load_policy(policy), sealed_champion(at)
     selectors = [at.ledger.selector(ref) for ref in requests]
     ids = find(at.ws, selectors)
-    ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rules.ladder]
+    before = earlier_attempts(at.ledger.log.entries(), requests, champion.sha256, EXACT)
+    drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
+    rungs = rules.rungs(before, exact_only=drift["exact_only"])
+    ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rungs]
+    level = rules.level_after(before)
     known = [rung["estimated_seconds"] for rung in ladder]
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
         "copies": as_records(_copies(at, ids)),
         "near_duplicates": _near_duplicates(at, ids),
+        "drift": drift,
         "ladder": ladder,
         "estimated_seconds": None if None in known else round(sum(known), 1),
-        **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at)),
+        **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at), level=level),
     }
 
 

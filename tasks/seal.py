@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger import adoptions, durable, evidence
+from ledger.chain import Entry
 from ledger.keys import load_signing_key
+from ledger.replay.judgements import judgements
 from systems.registry import models
 from tasks.running.draw import write_pages
 from tasks.running.run import Run, write_json
@@ -81,7 +83,7 @@ def _seal(run: Run) -> str:
     write_pages(run, folder, datetime.fromisoformat(decided.at))
     entries = [entry for entry in log.entries() if entry.seq <= decided.seq]
     durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in entries))
-    statement = statement_of(run, decided.at, decided.hash)
+    statement = statement_of(run, decided)
     return evidence.seal(folder, statement, load_signing_key(run.at.ws.keys))
 
 
@@ -93,9 +95,10 @@ def _copy_inputs(run: Run, folder: Path) -> None:
         shutil.copytree(pages, folder / "expectations")
 
 
-def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
+def statement_of(run: Run, ended: Entry) -> dict[str, Any]:
     """Say what was decided, about which bytes, on which grounds."""
-    begun, decided = run.done("begun") or {}, run.done("decided") or {}
+    begun, decided = run.done("begun") or {}, ended.body
+    before = run.at.ledger.log.entries()[: ended.seq]
     return {
         "type": "lethe/evidence/1",
         "run": run.ref,
@@ -111,6 +114,7 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "only_method": begun["method"],
         "earlier_attempts": begun.get("earlier"),
         "forget_level": begun.get("level"),
+        "judgements": judgements(before, run.requests),
         "forget_set": run.done("extracted"),
         "manifest_sha256": (run.done("extracted") or {})["manifest"],
         "bank": bank_named(attempts_done(run)),
@@ -118,8 +122,8 @@ def statement_of(run: Run, decided_at: str, log_head: str) -> dict[str, Any]:
         "limit_expectations": run.done("expected-limits"),
         "attempts": [_short(record) for record in attempts_done(run)],
         "environment": environment(),
-        "decided_at": decided_at,
-        "log_head": log_head,
+        "decided_at": ended.at,
+        "log_head": ended.hash,
     }
 
 

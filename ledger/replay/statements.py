@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.adoptions import objections
 from ledger.chain import Entry
+from ledger.replay.judgements import judgements
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 
 SEALED, ATTESTED, COMPLETED = "sealed", "attested", "attested-completion"
@@ -81,13 +82,14 @@ def _unfit(statement: Mapping[str, Any], journal: Journal) -> Iterator[str]:
 def _said(journal: Journal) -> dict[str, Any]:
     """What a statement must say, by the journal."""
     begun, decided = journal.body("begun"), journal.find("decided")
-    made = journal.body("decided")
+    made, requests = journal.body("decided"), journal.body("started").get("requests")
     return {
-        "requests": journal.body("started").get("requests"),
+        "requests": requests,
         "parent": {"version": begun.get("parent"), "sha256": begun.get("parent_sha256")},
         "only_method": begun.get("method"),
         "earlier_attempts": begun.get("earlier"),
         "forget_level": begun.get("level"),
+        "judgements": judgements(journal.entries, requests or ()),
         "forget_set": journal.value("extracted"),
         "data_expectations": journal.value("expected-data"),
         "limit_expectations": journal.value("expected-limits"),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger.replay.attempts import Earlier
-from systems.settings.checking import read_yaml
+from systems.settings.budget import Budget
+from systems.settings.checking import build, read_yaml
 from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
 from unlearning.settings import REQUIRED_GATES, text_at
@@ -16,6 +17,9 @@ from unlearning.settings import REQUIRED_GATES, text_at
 EXACT = frozenset({"retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
 methods against it, which this module, being read offline, does not import."""
+
+JUDGEMENTS = 20
+"""Candidates from outside that a request may be asked about, where a policy says nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,17 @@ class Rung:
 
 @dataclass(frozen=True)
 class Policy:
-    """What is tried, in order, and what a candidate must show; `digest` is the file's SHA-256."""
+    """What is tried, in order, and what a candidate must show; `digest` is the file's SHA-256.
+
+    attempts: candidates at most over the same requests. drift: how far approximate releases may
+    lead. judgements: how often `lethe judge` answers on a request.
+    """
 
     ladder: tuple[Rung, ...]
     gates: Mapping[str, Mapping[str, Any]]
     attempts: int
+    drift: Budget
+    judgements: int
     digest: str
 
     @property
@@ -40,31 +50,34 @@ class Policy:
         """Level of the intervals that decide on forgetting, in the first run over some requests."""
         return self.level_after(Earlier())
 
-    def rungs(self, earlier: Earlier, method: str | None = None) -> tuple[Rung, ...]:
+    def rungs(
+        self, earlier: Earlier, method: str | None = None, *, exact_only: bool = False
+    ) -> tuple[Rung, ...]:
         """What a run may try: the ladder, or its rungs of one method.
 
         The cap on attempts holds over all runs over the same requests from the same champion. It
         never takes exact retraining away, which no luck can pass: a request can always be answered.
+        exact_only: nothing else, as when the drift budget is used up.
         """
         asked = [rung for rung in self.ladder if method in (None, rung.method)]
-        left = max(0, self.attempts - earlier.attempts)
+        left = 0 if exact_only else max(0, self.attempts - earlier.attempts)
         approximate = [rung for rung in asked if rung.method not in EXACT][:left]
         return tuple(rung for rung in asked if rung.method in EXACT or rung in approximate)
 
     def level_after(self, earlier: Earlier, method: str | None = None) -> float:
         """Level of the intervals that decide on forgetting: all attempts share one error.
 
-        All are those of earlier runs over the same requests from the same champion, and those of
-        this one; no fewer than the ladder has, so that trying its methods one by one gains nothing.
+        All are those of earlier runs over the same requests from the same champion, those from
+        outside that were judged by these requests, and those of this run; no fewer than the ladder
+        has, so that trying its methods one by one gains nothing.
         """
         from unlearning.statistics.intervals import (
             level_of_each,  # scipy: reading settings must be light
         )
 
         planned = _approximate(self.rungs(earlier, method)[: self.attempts])
-        return level_of_each(
-            max(_approximate(self.ladder[: self.attempts]), earlier.approximate + planned)
-        )
+        before = earlier.approximate + earlier.outside
+        return level_of_each(max(_approximate(self.ladder[: self.attempts]), before + planned))
 
 
 def _approximate(rungs: Sequence[Rung]) -> int:
@@ -74,13 +87,15 @@ def _approximate(rungs: Sequence[Rung]) -> int:
 def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
     content, tree = read_yaml(path)
-    known = {"ladder", "gates", "attempts"}
+    known = {"ladder", "gates", "attempts", "drift", "judgements"}
     for key in tree.keys() - known:
         raise PolicyError(f"{path.name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
         ladder=_ladder(tree.get("ladder"), path.name),
         gates=_gates(tree.get("gates"), path.name),
-        attempts=_attempts(tree.get("attempts"), path.name),
+        attempts=_count(tree.get("attempts"), f"{path.name}: attempts"),
+        drift=build(Budget, tree["drift"], f"{path.name}: drift") if "drift" in tree else Budget(),
+        judgements=_count(tree.get("judgements", JUDGEMENTS), f"{path.name}: judgements"),
         digest=sha256_hex(content),
     )
 
@@ -127,7 +142,7 @@ def _settings(value: object, where: str) -> dict[str, Any]:
     return value
 
 
-def _attempts(value: object, name: str) -> int:
+def _count(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PolicyError(f"{name}: attempts: got {text_at(value)}, expected a whole number from 1")
+        raise PolicyError(f"{where}: got {text_at(value)}, expected a whole number from 1")
     return value

@@ -12,6 +12,9 @@ from systems.settings.policy import Policy
 
 _WHEN_HIGHER = {
     "attempts": "looser",
+    "judgements": "looser",
+    "drift.releases": "looser",
+    "drift.share": "looser",
     "gates.integrity.classes": "stricter",
     "gates.utility.margin": "looser",
     "gates.utility.class_margin": "looser",
@@ -37,6 +40,8 @@ def changes(old: Policy, new: Policy) -> list[str]:
 def _tree(policy: Policy) -> dict[str, Any]:
     return {
         "attempts": policy.attempts,
+        "judgements": policy.judgements,
+        "drift": asdict(policy.drift),
         "ladder": [asdict(rung) for rung in policy.ladder],
         "gates": policy.gates,
     }

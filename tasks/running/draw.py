@@ -33,6 +33,7 @@ def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
         "data version": str(extracted["data_version"]),
         "parent": f"version {begun['parent']}, {begun['parent_sha256'][:16]}",
         "policy (SHA-256)": str(begun["policy"]),
+        "drift": str(extracted.get("drift", {}).get("words", "not counted")),
         "assurance": str(decided["assurance"]),
     }
     records = attempts_done(run)

@@ -162,9 +162,18 @@ def _selections(at: Opened, refs: Sequence[str], version: str) -> Iterator[dict[
 
 
 def ladder(run: Run) -> tuple[Rung, ...]:
-    """Give what this run may try: the policy's rungs, less what earlier runs used up."""
+    """Give what this run may try: the policy's rungs, less what earlier runs used up.
+
+    Exact ones only where the forget set found exceeds the drift budget.
+    """
+    drift = (run.done("extracted") or {}).get("drift", {})
+    return rungs(run, exact_only=drift.get("exact_only", False))
+
+
+def rungs(run: Run, *, exact_only: bool) -> tuple[Rung, ...]:
+    """Give what this run may try, the drift budget being exceeded or not."""
     begun = run.done("begun") or {}
-    return run.policy().rungs(earlier(run), begun.get("method"))
+    return run.policy().rungs(earlier(run), begun.get("method"), exact_only=exact_only)
 
 
 def level(run: Run) -> float:

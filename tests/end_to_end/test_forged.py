@@ -84,6 +84,8 @@ FORGED: dict[str, tuple[Callable[[Statement], object], str]] = {
         lambda s: s.update(earlier_attempts={"attempts": 1, "approximate": 1}),
         "earlier_attempts",
     ),
+    "a count of drift": (lambda s: s["forget_set"]["drift"].update(releases=1), "forget_set"),
+    "judgements that were not": (lambda s: s.update(judgements={"req-0": 1}), "judgements"),
     "another level": (lambda s: s.update(forget_level=0.5), "forget_level"),
     "limits that held": (lambda s: s.update(limit_expectations=None), "limit_expectations"),
     "another day": (lambda s: s.update(decided_at="2020-01-01T00:00:00+00:00"), "decided_at"),

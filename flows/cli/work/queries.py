@@ -14,6 +14,7 @@ from flows.cli.work.opening import ledger_of
 from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.chain import Entry
+from ledger.replay.judgements import judgements
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 from ledger.requests import Ledger
 from systems.settings.params import load_params
@@ -40,12 +41,21 @@ def show(path: Path, request: str) -> dict[str, Any]:
             "run": run,
             "decision": entry.body["decision"],
             "evidence": str(ws.evidence / run),
+            "drift": _drift(ledger, run),
             "sealed": _sealed(ledger, run),
         }
         for run, entry in decided.items()
         if entry is not None
     ]
-    return {**as_record(found), "history": history, "runs": tried}
+    judged = judgements(ledger.log.entries(), [request]).get(request, 0)
+    return {**as_record(found), "judgements": judged, "history": history, "runs": tried}
+
+
+def _drift(ledger: Ledger, run: str) -> str | None:
+    """Say what was spent of the drift budget when the run began; None if it was not counted."""
+    extracted = ledger.log.find(f"{run}/extracted")
+    words: str | None = extracted.body.get("drift", {}).get("words") if extracted else None
+    return words
 
 
 def _told(entry: Entry) -> dict[str, Any]:

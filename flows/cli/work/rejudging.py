@@ -9,6 +9,7 @@ from typing import Any
 from ledger.chain import Entry
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.bundles import Bundle
+from ledger.replay.drift import drift_of
 from ledger.replay.statements import Journal
 from systems.settings.params import read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
@@ -42,7 +43,9 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     if statement["earlier_attempts"] != vars(earlier):
         yield f"earlier_attempts: got {statement['earlier_attempts']}, the log has {earlier}"
     level = rules.level_after(earlier, statement["only_method"])
-    rungs = rules.rungs(earlier, statement["only_method"])
+    drift = _drift(begun, entries, rules)
+    yield from _within_budget(statement, drift)
+    rungs = rules.rungs(earlier, statement["only_method"], exact_only=drift["exact_only"])
     yield from _climbed(statement["attempts"], rungs, rules)
     for number, attempt in enumerate(statement["attempts"], 1):
         yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
@@ -65,6 +68,23 @@ def _earlier(journal: Journal, entries: Sequence[Entry]) -> Earlier:
     before = [entry for entry in entries if begun and entry.seq < begun.seq]
     parent = str(journal.body("begun").get("parent_sha256"))
     return earlier_attempts(before, journal.body("started").get("requests", ()), parent, EXACT)
+
+
+def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[str, Any]:
+    """Count again what was spent of the drift budget when the forget set was extracted."""
+    found, version = journal.find("extracted"), journal.body("begun")["parent"]
+    before = [entry for entry in entries if found and entry.seq < found.seq]
+    extracted = journal.body("extracted")
+    spent = drift_of(before, version, EXACT)
+    return rules.drift.told(spent, extracted["train"], extracted["training_set"])
+
+
+def _within_budget(statement: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[str]:
+    if statement["forget_set"]["drift"] != drift:
+        yield f"forget_set.drift: got {statement['forget_set']['drift']}, the log has {drift}"
+    tried = [attempt["method"] for attempt in statement["attempts"]]
+    if drift["exact_only"] and not EXACT.issuperset(tried):
+        yield f"attempts: got {', '.join(tried)}, expected exact methods: {drift['words']}"
 
 
 def _climbed(

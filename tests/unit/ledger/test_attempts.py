@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.log import Log
 from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.judgements import JUDGEMENT, judgements
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 EXACT = {"retrain"}
@@ -43,6 +44,26 @@ def test_candidates_over_any_of_the_requests_from_the_same_champion_count(tmp_pa
     assert found == Earlier(attempts=3, approximate=2)
     assert earlier_attempts(log.entries(), ["req-b", "req-d"], "p", EXACT) == Earlier(1, 1)
     assert earlier_attempts(log.entries(), ["req-d"], "p", EXACT) == Earlier()
+
+
+def judged(log: Log, request: str, candidate: str) -> None:
+    """Log what `lethe judge` leaves."""
+    body = {"request": request, "candidate": candidate, "decision": "refused"}
+    key = f"{request}/judgement-{len(log.entries())}"
+    log.append(JUDGEMENT, body, key=key, now=NOW)
+
+
+def test_candidates_from_outside_count_by_request_and_once_for_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    """Every answer is counted; the same bytes get the same one, so that they err together."""
+    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    for request, candidate in (("req-a", "1"), ("req-a", "1"), ("req-b", "2"), ("req-c", "3")):
+        judged(log, request, candidate)
+    run(log, "run-1", ["req-a", "req-b"], "p", [("famr", True)])
+    assert judgements(log.entries(), ["req-a", "req-b", "req-d"]) == {"req-a": 2, "req-b": 1}
+    found = earlier_attempts(log.entries(), ["req-a", "req-b"], "p", EXACT)
+    assert found == Earlier(attempts=1, approximate=1, outside=2)
 
 
 def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:

@@ -83,11 +83,14 @@ def test_approximate_attempts_share_one_error(tmp_path: Path) -> None:
         # nothing is left but exact retraining, which is never taken away
         ((4, 3), None, ["retrain"], 3),
         ((9, 9), "famr", [], 9),
+        # three from outside were judged before: they use up no attempt, and share the error
+        ((0, 0, 3), None, ["famr", "finetune", "retrain"], 5),
+        ((4, 3, 1), None, ["retrain"], 4),
     ],
 )
 def test_repeated_runs_share_the_error_and_the_cap(
     tmp_path: Path,
-    earlier: tuple[int, int],
+    earlier: tuple[int, ...],
     method: str | None,
     rungs: list[str],
     approximate: int,

@@ -1,0 +1,105 @@
+"""A bundle is held to the drift budget of its policy, counted again in the log that it carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.cli.work.rejudging import judged_again
+from ledger.chain import Entry, Verification
+from ledger.evidence import Sealed
+from ledger.replay.bundles import Bundle
+from ledger.replay.drift import Drift
+from systems.settings.budget import Budget
+from systems.settings.policy import load_policy
+from systems.settings.workspace import TEMPLATES
+from unlearning.digests import sha256_file
+
+RUN, REQUEST = "run-2", "req-2"
+LADDER = [{"method": "finetune"}, {"method": "retrain"}]
+FORGETS, TRAINING_SET = 10, 990
+EARLIER_FORGOT = 10
+
+
+def log(first: str, extracted: dict[str, Any]) -> tuple[Entry, ...]:
+    """Version 1 was replaced by version 2 by this first method; now a run begins from that."""
+    told: list[tuple[str, str, dict[str, Any]]] = [
+        ("step", "run-1/extracted", {"train": EARLIER_FORGOT}),
+        ("step", "run-1/decided", {"method": first}),
+        ("step", "run-1/promoted", {"version": 2, "parent": 1}),
+        ("run_started", f"{RUN}/started", {"run": RUN, "requests": [REQUEST]}),
+        ("step", f"{RUN}/begun", {"parent": 2, "parent_sha256": "ab"}),
+        ("step", f"{RUN}/extracted", extracted),
+    ]
+    return tuple(Entry(n, "", "", *one, "", "") for n, one in enumerate(told, 1))
+
+
+def bundle(folder: Path, drift: dict[str, Any], tried: str, first: str) -> Bundle:
+    """A run that released a candidate of the method `tried`. Signatures are others' business."""
+    (folder / "params.yaml").write_bytes((TEMPLATES / "params.yaml").read_bytes())
+    extracted = {"train": FORGETS, "training_set": TRAINING_SET, "drift": drift}
+    statement = {
+        "run": RUN,
+        "requests": [REQUEST],
+        "policy_sha256": sha256_file(folder / "policy.yaml"),
+        "params_sha256": sha256_file(folder / "params.yaml"),
+        "only_method": None,
+        "earlier_attempts": {"attempts": 0, "approximate": 0, "outside": 0},
+        "forget_set": extracted,
+        "attempts": [
+            {"method": tried, "settings": {}, "exact": False, "sha256": "cd", "decision": "refused"}
+        ],
+        "limit_expectations": {"success": True},
+        "decision": "refused",
+        "assurance": "A0",
+        "candidate": {"sha256": None},
+    }
+    nothing_wrong = Verification(("all",), ())
+    sealed = Sealed(statement, "", log(first, extracted), nothing_wrong)
+    return Bundle(sealed, {}, nothing_wrong)
+
+
+@pytest.mark.parametrize(
+    ("budget", "first", "tried", "said"),
+    [
+        ({"releases": 2, "share": 0.02}, "finetune", "finetune", None),
+        ({"releases": 1, "share": 0.02}, "finetune", "finetune", "expected exact methods: 1 of 1"),
+        ({"releases": 1, "share": 0.02}, "finetune", "retrain", None),
+        ({"releases": 1, "share": 0.02}, "retrain", "finetune", None),
+        # 20 of 1,000 by two releases are beyond 19
+        ({"releases": 2, "share": 0.019}, "finetune", "finetune", "10 of 19 examples"),
+        # a policy from before has the defaults: 5 releases and a fifth
+        (None, "finetune", "finetune", None),
+    ],
+)
+def test_approximate_attempts_beyond_the_budget_are_found(
+    tmp_path: Path, budget: dict[str, Any] | None, first: str, tried: str, said: str | None
+) -> None:
+    write_policy(tmp_path, budget)
+    spent = Drift() if first == "retrain" else Drift(1, EARLIER_FORGOT)
+    told = load_policy(tmp_path / "policy.yaml").drift.told(spent, FORGETS, TRAINING_SET)
+    problems = about_budget(judged_again(bundle(tmp_path, told, tried, first), tmp_path))
+    assert (problems == []) if said is None else any(said in line for line in problems)
+
+
+def test_a_count_that_the_log_contradicts_is_found(tmp_path: Path) -> None:
+    """The run says that nothing had been spent; the log has a release of finetune before it."""
+    write_policy(tmp_path, {"releases": 1, "share": 0.5})
+    told = Budget(1, 0.5).told(Drift(), FORGETS, TRAINING_SET)
+    problems = about_budget(judged_again(bundle(tmp_path, told, "finetune", "finetune"), tmp_path))
+    assert [line.split(":")[0] for line in problems] == ["forget_set.drift", "attempts"]
+
+
+def write_policy(folder: Path, budget: dict[str, Any] | None) -> None:
+    gates = yaml.safe_load((TEMPLATES / "policy.yaml").read_text())["gates"]
+    drift = {} if budget is None else {"drift": budget}
+    tree = {"attempts": 2, "ladder": LADDER, "gates": gates} | drift
+    (folder / "policy.yaml").write_text(yaml.safe_dump(tree))
+
+
+def about_budget(problems: list[str]) -> list[str]:
+    assert not any("cannot be judged again" in line for line in problems), problems
+    return [line for line in problems if "drift" in line or "exact methods" in line]
