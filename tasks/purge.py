@@ -18,7 +18,8 @@ from systems.registry.erasure import REGISTRY, copies, erase_version
 from systems.registry.models import CHAMPION, ModelVersion
 from systems.settings.ownership import require_own_remote
 from tasks.attest import attest_completions
-from tasks.running.champion import PROMOTED, TAINTED, Release, releases, sealed_champion, taints
+from tasks.running.champion import TAINTED, sealed_champion
+from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan
 from tasks.running.records import utc_now
@@ -89,8 +90,9 @@ def _tag_tainted(run: Run) -> None:
     entry = run.at.ledger.log.find(f"{run.ref}/{PROMOTED}")
     if entry is None:
         return
+    made = releases(run.at.ledger.log.entries())
     for old in models.versions(mlruns, name):
-        if old.version < entry.body["version"]:
+        if _taints(run.ref, old.version, made):
             models.set_tags(mlruns, name, old.version, {f"{TAINTED}{run.ref}": entry.at})
 
 
@@ -102,15 +104,14 @@ def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]
     """
     made = releases(at.ledger.log.entries())
     stored = models.versions(at.ws.mlruns, at.params.model.name)
-    before = _before(made, request.run)
-    learned = [old for old in stored if old.version in before]
+    learned = [old for old in stored if _taints(request.run, old.version, made)]
     kept = [_kept(at, old, made, now) for old in learned]
-    return [*kept, *_strays(at, stored, made, before), *_unverified(at, request)]
+    return [*kept, *_strays(at, stored, made, request.run), *_unverified(at, request)]
 
 
-def _before(made: Sequence[Release], run: str | None) -> range:
-    """Numbers of the versions that a run's release taints; none if it released nothing."""
-    return next((range(1, release.version) for release in made if release.run == run), range(0))
+def _taints(run: str | None, number: int, made: Sequence[Release]) -> bool:
+    """Whether a run's release taints a version; none does of a run that released nothing."""
+    return any(release.run == run for release in taints(number, made))
 
 
 def _kept(at: Opened, old: ModelVersion, made: Sequence[Release], now: datetime) -> Copy:
@@ -134,10 +135,10 @@ def _purging(at: Opened) -> list[DeletionRequest]:
 
 
 def _strays(
-    at: Opened, stored: Sequence[ModelVersion], made: Sequence[Release], before: range
+    at: Opened, stored: Sequence[ModelVersion], made: Sequence[Release], run: str | None
 ) -> list[Copy]:
     """Look for the weights of tainted versions in files that belong to no version."""
-    digests = {release.sha256 for release in made if release.version in before}
+    digests = {release.sha256 for release in made if _taints(run, release.version, made)}
     return copies(at.ws.mlruns, digests, apart=[old.weights for old in stored]) if digests else []
 
 

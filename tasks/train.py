@@ -20,7 +20,8 @@ from systems.registry import models
 from systems.settings.policy import load_policy
 from tasks.requests.asked import restricted_ids
 from tasks.running import progress
-from tasks.running.champion import FIRST, standing
+from tasks.running.champion import standing
+from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan, bank_state, ensure_bank, parts_of, training
 from tasks.running.records import utc_now

@@ -85,15 +85,20 @@ def _open(at: Opened, states: Mapping[str, State]) -> Open:
     return Open(tuple(Asked(ref, states[ref], parts) for ref, parts in pairs), lost)
 
 
-def restriction(at: Opened, forgotten: Collection[str] = ()) -> Restriction:
-    """Say what a training without these examples leaves out of what open requests ask for."""
+def restriction(
+    at: Opened, forgotten: Collection[str] = (), firm: Collection[str] = ()
+) -> Restriction:
+    """Say what a training without these examples leaves out of what open requests ask for.
+
+    firm: requests that were left out when the run began, and so are to its end.
+    """
     known, without = open_requests(at), frozenset(forgotten)
     out: list[Asked] = []
     yielding: list[str] = []
     gone = without
     for one in known.asked:
         more = gone | one.ids[TRAIN]
-        if more != gone and _yields(at.ws, one, known.held, without, more):
+        if one.ref not in firm and more != gone and _yields(at.ws, one, known.held, without, more):
             yielding.append(one.ref)
         else:
             out, gone = [*out, one], more
@@ -109,12 +114,14 @@ def _yields(
     return waits and bool(classes_lost(ws, forgotten, gone))
 
 
-def restricted_ids(at: Opened, forgotten: Collection[str] = ()) -> list[str]:
-    """Give the training examples that nothing may be trained on: personal data.
+def restricted_ids(
+    at: Opened, forgotten: Collection[str] = (), firm: Collection[str] = ()
+) -> list[str]:
+    """Give the training examples that nothing may be trained on, as `restriction`; personal data.
 
     forgotten: what is left out in any case.
     """
-    return sorted(restriction(at, forgotten).ids)
+    return sorted(restriction(at, forgotten, firm).ids)
 
 
 def classes_lost(ws: Workspace, forgotten: Collection[str], gone: Collection[str]) -> set[int]:

@@ -6,80 +6,21 @@ nothing taints it. Whoever reads, judges or serves the champion asks here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.chain import Entry
 from systems.registry import models
 from systems.registry.models import CHAMPION, ModelVersion
+from tasks.running.lineage import Release, blemish, marks, origin, releases
 from tasks.running.opened import Opened
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError, UsageError
-
-FIRST = "initialised"
-"""Key and event of the log's entry on the first champion."""
-
-PROMOTED = "promoted"
-"""Step of a run that let its candidate serve."""
 
 TAINTED = "lethe.tainted."
 """Tag of a version, followed by a run: it learned from that run's examples. The value says when.
 
 For reading in MLflow; what counts is the log."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """A version that the log says was let serve.
-
-    parent: the version that it replaced, and run: the run that made it; None for the first.
-    """
-
-    version: int
-    sha256: str
-    parent: int | None
-    run: str | None
-    at: datetime
-
-
-def releases(entries: Iterable[Entry]) -> tuple[Release, ...]:
-    """Give what served, oldest first, from the log; IntegrityError if one does not follow.
-
-    Each release replaced the one before it. A log that says otherwise is of two histories.
-    """
-    made: list[Release] = []
-    for entry in entries:
-        if entry.key == FIRST or entry.key.endswith(f"/{PROMOTED}"):
-            made.append(_release(entry))
-            _check_follows(made)
-    return tuple(made)
-
-
-def _release(entry: Entry) -> Release:
-    run = None if entry.key == FIRST else entry.key.removesuffix(f"/{PROMOTED}")
-    body, at = entry.body, datetime.fromisoformat(entry.at)
-    return Release(body["version"], body["sha256"], body.get("parent"), run, at)
-
-
-def _check_follows(made: Sequence[Release]) -> None:
-    expected = made[-2].version if len(made) > 1 else None
-    if made[-1].parent != expected:
-        raise IntegrityError(
-            f"log: version {made[-1].version} was promoted in place of version "
-            f"{made[-1].parent}, expected version {expected}, the release before it; serve "
-            "nothing, and restore records/ and mlruns/ from one backup"
-        )
-
-
-def taints(number: int, made: Sequence[Release]) -> tuple[Release, ...]:
-    """Give the releases that taint a version, oldest first: they replaced what it belongs to.
-
-    A version from before a run's release learned from that run's examples, or from a version that
-    did, and nothing shows that it forgot them.
-    """
-    return tuple(release for release in made if release.run and number < release.version)
 
 
 def sealed_champion(at: Opened) -> ModelVersion:
@@ -95,6 +36,18 @@ def standing(at: Opened) -> ModelVersion | None:
 
     A release that a crash cut off just before its entry counts: `lethe forget` goes on with it.
     """
+    served, made = serving(at), releases(at.ledger.log.entries())
+    if served is not None:
+        _check_taint(at, served, made)
+        models.verified(served)
+    return served
+
+
+def serving(at: Opened) -> ModelVersion | None:
+    """Give the version that serves by log and alias, be it tainted; None before the first.
+
+    IntegrityError if log and alias, bytes' digest or parent do not agree.
+    """
     made = releases(at.ledger.log.entries())
     served = models.champion(at.ws.mlruns, at.params.model.name)
     if served is None and len(made) < 2:
@@ -103,9 +56,8 @@ def standing(at: Opened) -> ModelVersion | None:
         raise _alarm(served, "the log knows no release; restore records/ from your backup")
     if served is None:
         raise _alarm(None, _put_back(made[-1]))
-    _check_served(served, _expected(at, served, made[-1]))
-    _check_taint(served, made)
-    models.verified(served)
+    expected = _expected(at, served, made[-1])
+    _check_served(served, expected, origin(expected.version, made) or expected)
     return served
 
 
@@ -130,10 +82,10 @@ _BEFORE = ("begun", "decided", "sealed")
 """Steps of a run before it promotes its candidate."""
 
 
-def _check_served(served: ModelVersion, expected: Release) -> None:
+def _check_served(served: ModelVersion, expected: Release, first: Release) -> None:
     if served.version != expected.version:
-        raise _alarm(served, _put_back(expected))
-    parent = None if expected.parent is None else str(expected.parent)
+        raise _alarm(served, _put_back(expected, served))
+    parent = None if first.parent is None else str(first.parent)
     got = {"SHA-256": served.sha256[:16], "parent": served.tags.get("lethe.parent")}
     released = {"SHA-256": expected.sha256[:16], "parent": parent}
     for name in (name for name in got if got[name] != released[name]):
@@ -144,18 +96,24 @@ def _check_served(served: ModelVersion, expected: Release) -> None:
         )
 
 
-def _check_taint(served: ModelVersion, made: Sequence[Release]) -> None:
-    by = [release.run for release in taints(served.version, made)]
-    by += [key.removeprefix(TAINTED) for key in served.tags if key.startswith(TAINTED)]
-    if by:
-        raise _alarm(
-            served,
-            f"it is tainted by {by[0]}: it learned from examples that are to be forgotten; serve "
-            "nothing, and compare the version's tags with `lethe list versions`",
-        )
+def _check_taint(at: Opened, served: ModelVersion, made: Sequence[Release]) -> None:
+    why = blemish(served.version, made, marks(at.ledger.log.entries()))
+    tags = [key.removeprefix(TAINTED) for key in served.tags if key.startswith(TAINTED)]
+    if why is None and tags:
+        why = f"it is tainted by {tags[0]}, as its tag says"
+    if why:
+        raise _alarm(served, f"{why}; {INSTEAD}")
 
 
-def _put_back(last: Release) -> str:
+INSTEAD = (
+    "serve nothing; `lethe list versions` says which may serve again, with `lethe rollback "
+    "VERSION`; if none may, begin anew with the data and `lethe init --suppression`"
+)
+
+
+def _put_back(last: Release, served: ModelVersion | None = None) -> str:
+    if last.again and served is not None and served.version == last.parent:
+        return f"a rollback was cut off: repeat `lethe rollback {last.version}`"
     return (
         f"the log's last release is version {last.version}; point the alias `{CHAMPION}` back to "
         f"version {last.version} in MLflow, and find out who moved it"

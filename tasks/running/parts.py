@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def parts_of(at: Opened) -> Parts:
 def split_of(run: Run) -> Split:
     """Cut the training examples of a run into forget and retain."""
     extracted = run.done("extracted") or {}
-    return cut(run.at, run.forget_ids(), likewise=bool(extracted["likewise"]))
+    firm = extracted.get("left_out") or ()
+    return cut(run.at, run.forget_ids(), likewise=bool(extracted["likewise"]), firm=firm)
 
 
-def cut(at: Opened, ids: dict[str, list[str]], *, likewise: bool) -> Split:
+def cut(
+    at: Opened, ids: dict[str, list[str]], *, likewise: bool, firm: Collection[str] = ()
+) -> Split:
     """Cut the present data version by example ids, given by split.
 
     What other open requests name is neither forgotten nor retained: nothing is trained on it.
@@ -62,7 +66,7 @@ def cut(at: Opened, ids: dict[str, list[str]], *, likewise: bool) -> Split:
     """
     parts = parts_of(at)
     forgets = np.isin(parts.train.ids, ids[TRAIN])
-    restricted = np.isin(parts.train.ids, restricted_ids(at, ids[TRAIN]))
+    restricted = np.isin(parts.train.ids, restricted_ids(at, ids[TRAIN], firm))
     selected = np.isin(parts.holdout.ids, ids[HOLDOUT])
     alike = likewise and bool(selected.any())
     holdout = parts.holdout.take(selected) if alike else parts.holdout

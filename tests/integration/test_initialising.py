@@ -28,7 +28,7 @@ from systems.data import versions
 from systems.data.sources import Columns
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
-from tasks.running.champion import FIRST
+from tasks.running.lineage import FIRST
 from tasks.running.records import utc_now
 from unlearning.errors import InfrastructureError, LetheError, UsageError
 

@@ -26,7 +26,7 @@ from systems.settings.beginning import Beginning
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt as adopting
-from tasks.running.champion import FIRST
+from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import write_json

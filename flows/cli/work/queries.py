@@ -104,10 +104,11 @@ def _days(due: str | None) -> timedelta | None:
 
 def _versions(ws: Workspace) -> list[dict[str, Any]]:
     from systems.registry import models
-    from tasks.running.champion import releases, taints
+    from tasks.versions.taint import tainted_by
 
     quiet_environment()
-    made = releases(ledger_of(ws).log.entries())
+    at = _looked_at(ws)
+    ledger_of(ws)  # that it is a workspace
     return [
         {
             "version": found.version,
@@ -115,7 +116,8 @@ def _versions(ws: Workspace) -> list[dict[str, Any]]:
             "aliases": list(found.aliases),
             "run": found.tags.get("lethe.run"),
             "verdict": found.tags.get("lethe.verdict"),
-            "tainted": bool(taints(found.version, made)),
+            "tainted": bool(by := tainted_by(at, found.version)),
+            "by": by,
         }
         for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
     ]

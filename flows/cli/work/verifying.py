@@ -15,6 +15,7 @@ from ledger.replay.beside import check_beside
 from ledger.replay.bundles import Bundle, read_bundle
 from ledger.requests import Ledger
 from systems.settings.workspace import Workspace
+from tasks.running.lineage import objections
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -54,7 +55,9 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
     if found.ok:
         found = _joined(found, check_beside(ws.records, public, head=head))
     if found.ok and (ws.records / "ledger.db").is_file():
-        found = _joined(found, Ledger.open(ws.records, ws.keys, read_only=True).check())
+        ledger = Ledger.open(ws.records, ws.keys, read_only=True)
+        found = _joined(found, ledger.check())
+        found = _joined(found, Verification((), tuple(objections(ledger.log.entries()))))
     return found
 
 

@@ -17,7 +17,8 @@ from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.workspace import Workspace, write_templates
 from tasks.claim import cut_off
-from tasks.running.champion import FIRST, TAINTED, releases, sealed_champion, standing, taints
+from tasks.running.champion import TAINTED, sealed_champion, standing
+from tasks.running.lineage import FIRST, releases, taints
 from tasks.running.opened import Opened
 from unlearning.digests import sha256_file
 from unlearning.errors import IntegrityError, UsageError
