@@ -1,26 +1,27 @@
-"""Tuning in a workspace: a rehearsal on people who asked for nothing, and its yardstick."""
+"""Tuning in a workspace: a rehearsal on people who asked for nothing, judged by strangers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import yaml
 
-from systems.compute.search import Limits, Told, Yardstick, best, compared, search
-from systems.registry import models
+from systems.compute.search import Limits, Told, Yardstick, best, search
+from systems.settings.policy import load_policy
 from tasks import train
 from tasks.requests.asked import restricted_ids
-from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
-from tasks.running.parts import parts_of, training
-from unlearning import networks
+from tasks.running.parts import ensure_bank, parts_of, training
+from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of
 from unlearning.domain import BoolArray, Examples, Split
 from unlearning.errors import UsageError
-from unlearning.outputs import outputs_of
+from unlearning.judging.rehearsing import Rehearsed, draw_strangers, laid_out, rehearse
+from unlearning.judging.verdicts import gates_of
 from unlearning.search_space import space_of
 
 SHARE = 0.1
@@ -46,40 +47,39 @@ class Rehearsal:
 def tune(
     at: Opened, method: str, rehearsal: Rehearsal, limits: Limits, seed: int, told: Told
 ) -> dict[str, Any]:
-    """Search a method's settings on a rehearsal and give the best as a rung of a policy."""
+    """Search a method's settings on a rehearsal and give the best as a rung of a policy.
+
+    The rehearsal's original is trained here, as the workspace trains, without its strangers; a
+    champion that came from elsewhere is not.
+    """
     space_of(method)
     split, without = rehearsed(at, rehearsal, seed)
-    champion = sealed_champion(at)
-    again = train.train(at, without=without, seed=at.params.seed + seed)
-    yardstick = Yardstick(
-        original=networks.load(models.verified(champion)),
-        split=split,
-        retrained=outputs_of(networks.load(again.weights), compared(split)),
-        retraining=training(at).epochs * len(split.retain),
-        seed=seed,
-    )
-    follows_from = [champion.sha256, again.sha256, method, seed]
-    storage = at.ws.artifacts / "tuning" / f"{digest_of(follows_from)[:32]}.jsonl"
+    original = train.train(at, without=without, seed=at.params.seed + seed)
+    policy, bank = load_policy(at.ws.policy), ensure_bank(at, train.recipe_of(at))
+    gates = gates_of(policy.gates)
+    made = rehearse(original.weights, split, load_bank(bank), gates, policy.level)
+    yardstick = Yardstick(made, training(at).epochs * len(split.retain), seed)
+    follows_from = [original.sha256, bank.name, sorted(split.forget.ids), method, seed]
+    rules = [policy.level, *(repr(gate) for gate in made.gates)]
+    storage = at.ws.artifacts / "tuning" / f"{digest_of([*follows_from, *rules])[:32]}.jsonl"
     records = search(method, yardstick, storage, limits, seed=seed, told=told)
-    return _answer(method, split, records)
+    return _answer(method, made, records)
 
 
 def rehearsed(at: Opened, rehearsal: Rehearsal, seed: int) -> tuple[Split, list[str]]:
-    """Give the split, and the ids that the retrained model is trained without: personal data.
+    """Give the split, and the ids that its original is trained without: personal data.
 
     People with an open request are in none of its parts: nothing is trained on them any more.
     """
     parts = parts_of(at)
     asked = np.isin(parts.train.ids, restricted_ids(at))
-    forgets = forget_mask(parts.train, asked, rehearsal, parts.classes, seed)
-    forget, retain = parts.train.take(forgets), parts.train.take(~forgets & ~asked)
-    if not len(forget) or not len(retain):
-        raise UsageError(
-            f"tune: got {len(forget)} examples to forget and {len(retain)} to keep, expected some "
-            "of each; ask for another number with --examples"
-        )
-    split = Split(forget, retain, parts.holdout, parts.test, len(parts.classes))
-    return split, parts.train.ids[forgets | asked].tolist()
+    free = ~np.isin(parts.train.subjects, parts.train.subjects[asked])
+    strangers = draw_strangers(parts.train, free, seed)
+    taken = asked | strangers
+    forgets = forget_mask(parts.train, taken, rehearsal, parts.classes, seed)
+    retained = ~forgets & ~taken
+    split = laid_out(parts.train, forgets, strangers, retained, len(parts.classes))
+    return split, parts.train.ids[taken].tolist()
 
 
 def forget_mask(
@@ -104,24 +104,33 @@ def forget_mask(
     return np.isin(train.subjects, people[order[:last]])
 
 
-def _answer(method: str, split: Split, records: list[dict[str, Any]]) -> dict[str, Any]:
-    chosen = best(records)
+def _answer(method: str, made: Rehearsed, records: list[dict[str, Any]]) -> dict[str, Any]:
+    chosen, untouched = best(records, made.untouched), made.untouched
     return {
         "method": method,
-        "settings": chosen["settings"],
-        "objective": chosen["objective"],
-        "gaps": chosen["gaps"],
+        "settings": None if chosen is None else chosen["settings"],
+        "objective": None if chosen is None else chosen["objective"],
+        "worst": None if chosen is None else chosen["worst"],
+        "untouched_objective": round(untouched.value, 5) if isfinite(untouched.value) else None,
         "published_objective": records[0]["objective"],
-        "forgotten": len(split.forget),
+        "forgotten": len(made.split.forget),
+        "strangers": len(made.split.test),
         "cost": round(sum(float(record["cost"]) for record in records), 3),
-        "trials": [_row(record) for record in records],
-        "policy_rung": rung(method, chosen["settings"]),
+        "trials": records,
+        "policy_rung": None if chosen is None else rung(method, chosen["settings"]),
+        "outcome": _outcome(chosen, len(records)),
     }
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    told = ("objective", "cost", "seconds", "settings", "diverged")
-    return {name: record[name] for name in told}
+def _outcome(chosen: Mapping[str, Any] | None, trials: int) -> str:
+    if chosen is None:
+        return (
+            f"none of {trials} trials is nearer to passing than the original that forgot nothing; "
+            "allow more with --trials, or try another method"
+        )
+    if chosen["objective"] > 0:
+        return f"nothing would pass; the nearest is held up by {chosen['worst']}"
+    return "the rehearsal would pass"
 
 
 def rung(method: str, settings: Mapping[str, Any]) -> str:

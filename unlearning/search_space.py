@@ -1,9 +1,4 @@
-"""Choosing a method's settings: where to look, and how far a candidate is from a retrained model.
-
-Settings are chosen by another attack and against other examples than the gates judge by: the raw
-loss attack instead of the calibrated one, and test examples as its non-members instead of holdout
-examples. Otherwise the search would find what those gates overlook (DESIGN section 5, point 7).
-"""
+"""Choosing a method's settings: where to look, and how long a trial may be."""
 
 from __future__ import annotations
 
@@ -12,14 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from unlearning.contracts import Method
-from unlearning.domain import Group, Outputs
-from unlearning.errors import Diverged, UsageError
-from unlearning.judging.measuring import exempt_classes
-from unlearning.statistics.intervals import auc
-from unlearning.statistics.signals import log_confidence
+from unlearning.errors import UsageError
 
 COST = "cost"
 """What is searched instead of a method's length: a trial's passes as a fraction of retraining's."""
@@ -166,54 +155,3 @@ def of_length(method: Any, space: Space, *, forget: int, retain: int, most: floa
         affordable = longer.passes(forget, retain) <= most
         low, high = (middle, high) if affordable else (low, middle - 1)
     return dataclasses.replace(method, **{space.length: low})
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """Absolute differences to the retrained model, as fractions; 0 is indistinguishable.
-
-    forget, retain, test: of the accuracies FA, RA and TA. attack: of the loss attack's AUC.
-    """
-
-    forget: float
-    retain: float
-    test: float
-    attack: float
-
-    @property
-    def objective(self) -> float:
-        """The mean of the four: the papers' average gap, by an attack that judges nothing."""
-        return float(np.mean(dataclasses.astuple(self)))
-
-
-def gaps(candidate: Outputs, retrained: Outputs) -> Gaps:
-    """Compare two networks' outputs on the same forget, retain and test examples.
-
-    Raises Diverged if the candidate's are not finite, UsageError if the labels differ.
-    """
-    if not np.array_equal(candidate.labels, retrained.labels):
-        raise UsageError("gaps: the labels differ, expected outputs on the same examples")
-    if not np.isfinite(candidate.logits).all():
-        raise Diverged("the candidate's outputs are not finite; lower the learning_rate")
-    pairs = zip(_numbers(candidate), _numbers(retrained), strict=True)
-    return Gaps(*(abs(mine - theirs) for mine, theirs in pairs))
-
-
-def _numbers(outputs: Outputs) -> list[float]:
-    """FA, RA, TA (without classes that are forgotten whole) and the attack's AUC."""
-    right = outputs.logits.argmax(1) == outputs.labels
-    kept = outputs.of(Group.TEST) & ~np.isin(outputs.labels, exempt_classes(outputs))
-    parts = outputs.of(Group.FORGET), outputs.of(Group.RETAIN), kept
-    return [*(float(right[part].mean()) for part in parts), loss_auc(outputs)]
-
-
-def loss_auc(outputs: Outputs) -> float:
-    """AUC of the loss attack (Yeom et al. 2018), forget examples against comparable test examples.
-
-    Comparable are those of the forget set's classes: others would measure the class. They are taken
-    only where the test set has none.
-    """
-    forget, test = outputs.of(Group.FORGET), outputs.of(Group.TEST)
-    comparable = test & np.isin(outputs.labels, outputs.labels[forget])
-    scores = log_confidence(outputs.logits, outputs.labels)
-    return auc(scores[forget], scores[comparable if comparable.any() else test])

@@ -26,7 +26,7 @@ from benchmarks.sources import code_digest
 from unlearning import networks
 from unlearning.digests import digest_of, digest_of_arrays, sha256_file
 from unlearning.domain import BoolArray, Group, Outputs
-from unlearning.errors import Diverged
+from unlearning.errors import Diverged, UsageError
 from unlearning.judging.comparing import columns, divergences, gaps
 from unlearning.outputs import outputs_of
 from unlearning.training import keyed
@@ -132,7 +132,8 @@ def stored(cell: Cell, place: Place) -> dict[str, Any] | None:
 def run(cell: Cell, place: Place) -> dict[str, Any]:
     """Give a cell's result, computed now and kept unless it was measured before.
 
-    A method that diverges gives `diverged`, its reason in words, and no columns.
+    A method that diverges, or refuses its settings, gives `diverged`, its reason in words, and no
+    columns.
     """
     found = stored(cell, place)
     if found is not None:
@@ -185,7 +186,7 @@ def _unlearned(cell: Cell, preset: Preset, place: Place, path: Path) -> dict[str
     began, busy = time.perf_counter(), time.process_time()
     try:
         candidate = method.unlearn(original, split.handed(), rng, silent)
-    except Diverged as problem:
+    except (Diverged, UsageError) as problem:  # settings that mean nothing for this forget set
         return {"diverged": str(problem)}
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     if not all(bool(torch.isfinite(p).all()) for p in candidate.parameters()):

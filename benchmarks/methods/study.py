@@ -155,6 +155,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=presets.SOURCES,
         help="whose settings are run; default: all, and those published where training is as well",
     )
+    parser.add_argument("--name", help="of the result; default: methods, data and tasks")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=grounds.CACHE)
     return parser.parse_args(arguments)
@@ -194,7 +195,7 @@ def _write(
     bank: Path | None,
 ) -> Path:
     rows = tables.table(results)
-    name = "-".join(("methods", on.setting.name, *_some(on, args.tasks)))
+    name = args.name or "-".join(("methods", on.setting.name, *_some(on, args.tasks)))
     first = on.split(todo[0].trial)
     settings = {
         "data": args.data,

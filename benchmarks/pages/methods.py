@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.markdown import table
 from benchmarks.methods import beside
 from benchmarks.pages.results import load, machine, named, page_of
+from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 
 RATES = ("FA", "RA", "TA", "forget_valid", "average gap")
@@ -68,6 +69,29 @@ def _spread(row: dict[str, Any], key: str, scale: float, digits: int) -> str:
         return ""
     mean, sd = found["mean"] * scale, (found["sd"] or 0) * scale
     return f"{mean:.{digits}f} ± {sd:.{digits}f}" if row["n"] > 1 else f"{mean:.{digits}f}"
+
+
+def mended(name: str) -> str:
+    """Write how methods came out before and after they were mended, by the same networks."""
+    before, now = (load(n)["rows"]["table"] for n in (f"{name}-before", name))
+    rows = [[*_which(old, new), *_pair(old, new)] for old, new in zip(before, now, strict=True)]
+    header = ("", "forgotten", "FA", "RA", "TA", "average gap", "attack AUC (calibrated)")
+    return table(header, rows)
+
+
+def _which(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str]:
+    if (old["task"], old["row"]) != (new["task"], new["row"]):
+        raise UsageError(
+            f"mended: got {new['row']} where {old['row']} stood before, expected the same rows"
+        )
+    return old["row"], old["task"]
+
+
+def _pair(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    columns = (("FA", 100, 1), ("RA", 100, 1), ("TA", 100, 1), ("average gap", 100, 1))
+    shown = (*columns, ("forget_auc", 1, 3))
+    cells = [(_spread(old, *column), _spread(new, *column) or "refused") for column in shown]
+    return [first if first == then else f"{first} → {then}" for first, then in cells]
 
 
 def full() -> str:

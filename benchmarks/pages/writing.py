@@ -27,6 +27,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "methods-cifar10-class": methods.compared,
     "methods-cifar10-subclass": methods.compared,
     "methods-digits": methods.compared,
+    "mended": methods.mended,
     "famr-digits": famr.transformer,
     "style": style.style,
     "bank-study-digits": studies.bank,

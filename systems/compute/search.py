@@ -1,88 +1,98 @@
 """The search for a method's settings: an Optuna study, kept in a file so that it can go on.
 
-Every method has the same budget, counted in passes forward and backward relative to retraining, so
-that a dear setting uses up more of it and no favourite is tuned longer than a baseline.
+What is made small is how far a candidate is from passing the gates, on a rehearsal. A trial is
+pruned before the dear part of judging wherever that cannot make it the best. Every method has the
+same budget, counted in passes forward and backward relative to retraining, so that a dear setting
+uses up more of it and no favourite is tuned longer than a baseline.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
-
 from systems.compute.producing import generator
-from unlearning.domain import Outputs, Split
+from systems.compute.studies import (
+    as_trial,
+    distribution,
+    in_full,
+    plain,
+    records_of,
+    sampler,
+    study_in,
+    tell,
+)
+from unlearning.contracts import Method
 from unlearning.errors import Diverged, UsageError
-from unlearning.judging.candidates import with_retain_sample
+from unlearning.judging.distance import Distance
+from unlearning.judging.rehearsing import Found, Rehearsed
 from unlearning.methods import METHODS
-from unlearning.networks import Classifier
-from unlearning.outputs import outputs_of
 from unlearning.search_space import (
     COST,
     LEAST_COST,
     MOST_COST,
-    Choice,
-    Gaps,
-    Range,
-    Real,
     Space,
-    gaps,
     of_length,
     published,
     space_of,
 )
 from unlearning.training.loop import silent
 
-DRAWN_FIRST = 4
-"""Trials before the sampler follows what it has seen: the published settings, three at random."""
-
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
 
 @dataclass(frozen=True, eq=False)
 class Yardstick:
-    """What a tuning trial starts from and is compared with.
+    """What a tuning trial starts from and is judged by.
 
-    retrained: outputs of the retrained model on `compared(split)`. retraining: the examples that it
-    passed. seed: of every trial alike, so that settings differ and chance does not.
+    retraining: the examples that retraining would pass. seed: of every trial alike, so that
+    settings differ and chance does not.
     """
 
-    original: Classifier
-    split: Split
-    retrained: Outputs
+    rehearsed: Rehearsed
     retraining: int
     seed: int
+
+    def cost(self, method: Method) -> float:
+        """Give the examples that a method passes, relative to retraining."""
+        return method.passes(**self.sizes) / self.retraining
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Count what is forgotten and what stays."""
+        split = self.rehearsed.split
+        return {"forget": len(split.forget), "retain": len(split.retain)}
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One trial. cost: passes relative to retraining. gaps: None if it `diverged`, with why."""
+    """One trial. cost: passes relative to retraining. found: None if there is no candidate."""
 
     settings: Mapping[str, Any]
     cost: float
     seconds: float
-    gaps: Gaps | None
-    diverged: str = ""
+    found: Found | None
+    problem: str = ""
 
     def as_record(self) -> dict[str, Any]:
-        """Give it in the form in which it is kept and printed."""
-        objective = None if self.gaps is None else round(self.gaps.objective, 5)
-        return {**dataclasses.asdict(self), "objective": objective}
+        """Give it in the form in which it is kept and printed.
+
+        objective: the distance from passing, by `worst`; a lower bound where `opened` is false.
+        """
+        found = self.found
+        far = None if found is None or not isfinite(found.distance.value) else found.distance
+        return {
+            "settings": dict(self.settings),
+            "cost": self.cost,
+            "seconds": self.seconds,
+            "objective": None if far is None else round(float(far.value), 5),
+            "worst": None if far is None else far.worst,
+            "opened": found is not None and found.opened,
+            "effect": "failed" if found is None else str(found.kind),
+            "problem": self.problem,
+        }
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,6 @@ Told = Callable[[int, int, Mapping[str, Any]], None]
 """Called after each trial with (trials done, trials at most, its record)."""
 
 
-def compared(split: Split) -> Split:
-    """Give what candidates are compared on: no holdout example, which are the gates' own."""
-    nobody = split.holdout.take(np.arange(0))
-    return dataclasses.replace(with_retain_sample(split), holdout=nobody)
-
-
 def search(
     name: str, yardstick: Yardstick, storage: Path, limits: Limits, *, seed: int, told: Told
 ) -> list[dict[str, Any]]:
@@ -119,121 +123,72 @@ def search(
     The first trial has the published settings, shortened to what a trial may cost. A trial follows
     from the seed and those before it alone, so that an interrupted search ends as any other.
     """
-    space, study = space_of(name), _study(name, storage)
-    distributions = {key: _distribution(of) for key, of in space.searched().items()}
-    while not _enough(records := _records(study), limits):
+    space, study = space_of(name), study_in(storage, name)
+    distributions = {key: distribution(of) for key, of in space.searched().items()}
+    while not _enough(records := records_of(study), limits):
         if not records:
             tried, drawn = _first(name, space, yardstick)
-            study.add_trial(_as_trial(tried, drawn, distributions))
+            study.add_trial(as_trial(tried.as_record(), drawn, distributions))
         else:
-            study.sampler = _sampler(seed, len(records))
+            study.sampler = sampler(seed, len(records))
             trial = study.ask(distributions)
-            tried = attempt(name, _plain(trial.params), yardstick)
-            trial.set_user_attr("record", tried.as_record())
-            _tell(study, trial, tried)
+            tried = attempt(name, plain(trial.params), yardstick, nearest(records))
+            tell(study, trial, tried.as_record())
         told(len(records) + 1, limits.trials, tried.as_record())
     return records
 
 
-def finished(name: str, storage: Path, limits: Limits) -> list[dict[str, Any]]:
-    """Give the records of a study that came to its limits, none of one that did not."""
-    records = _records(_study(name, storage)) if storage.is_file() else []
-    return records if records and _enough(records, limits) else []
+def nearest(records: Sequence[Mapping[str, Any]]) -> float:
+    """Give the smallest objective of the trials that were judged in full, infinite without any."""
+    return min((float(r["objective"]) for r in records if in_full(r)), default=inf)
 
 
-def best(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Give the trial with the smallest objective; Diverged if none has one."""
-    finite = [record for record in records if record["objective"] is not None]
-    if not finite:
-        raise Diverged(f"tune: all {len(records)} trials diverged; allow more with --trials")
-    return min(finite, key=lambda record: float(record["objective"]))
+def best(records: Sequence[Mapping[str, Any]], untouched: Distance) -> Mapping[str, Any] | None:
+    """Give the trial that is nearest to passing, of equals the cheapest.
+
+    None unless one is nearer than the `untouched` original: whoever did nothing never wins.
+    """
+    better = [r for r in records if in_full(r) and r["objective"] < round(untouched.value, 5)]
+    return min(better, key=lambda r: (r["objective"], r["cost"]), default=None)
 
 
-def attempt(name: str, drawn: Mapping[str, Any], yardstick: Yardstick) -> Tried:
-    """Run a method with drawn settings, at the length that the drawn cost affords."""
-    space, split = space_of(name), yardstick.split
+def attempt(name: str, drawn: Mapping[str, Any], yardstick: Yardstick, nearest: float) -> Tried:
+    """Run a method with drawn settings, at the length that the drawn cost affords.
+
+    nearest: the smallest objective so far; see `Rehearsed.judge`.
+    """
+    space = space_of(name)
     chosen = {key: value for key, value in drawn.items() if key != COST}
     method = METHODS.create(name, chosen)
     most = float(drawn.get(COST, MOST_COST)) * yardstick.retraining
-    sizes = {"forget": len(split.forget), "retain": len(split.retain)}
-    return _run(of_length(method, space, most=most, **sizes), space, yardstick)
+    return _run(of_length(method, space, most=most, **yardstick.sizes), space, yardstick, nearest)
 
 
 def _first(name: str, space: Space, yardstick: Yardstick) -> tuple[Tried, dict[str, Any]]:
     """Try the published settings; give them as drawn too."""
     method = METHODS.create(name)
-    sizes = {"forget": len(yardstick.split.forget), "retain": len(yardstick.split.retain)}
-    if method.passes(*sizes.values()) > MOST_COST * yardstick.retraining:
-        method = of_length(method, space, most=MOST_COST * yardstick.retraining, **sizes)
-    tried = _run(method, space, yardstick)
+    if yardstick.cost(method) > MOST_COST:
+        most = MOST_COST * yardstick.retraining
+        method = of_length(method, space, most=most, **yardstick.sizes)
+    tried = _run(method, space, yardstick, inf)
     cost = {COST: min(MOST_COST, max(LEAST_COST, tried.cost))} if space.length else {}
     return tried, {**published(method, space), **cost}
 
 
-def _run(method: Any, space: Space, yardstick: Yardstick) -> Tried:
-    split, began = yardstick.split, time.perf_counter()
+def _run(method: Any, space: Space, yardstick: Yardstick, nearest: float) -> Tried:
     names = [*space.ranges, *([space.length] if space.length else [])]
     settings = {name: getattr(method, name) for name in names}
-    cost = method.passes(len(split.forget), len(split.retain)) / yardstick.retraining
+    rehearsed, cost = yardstick.rehearsed, yardstick.cost(method)
+    rng, began = generator(yardstick.seed), time.perf_counter()
     try:
-        rng = generator(yardstick.seed)
-        candidate = method.unlearn(yardstick.original, split.handed(), rng, silent)
+        candidate = method.unlearn(rehearsed.original, rehearsed.split.handed(), rng, silent)
         seconds = time.perf_counter() - began
-        found = gaps(outputs_of(candidate, compared(split)), yardstick.retrained)
+        found = rehearsed.judge(candidate, nearest)
     except (Diverged, UsageError) as problem:  # settings that make no sense on these data
         return Tried(settings, cost, time.perf_counter() - began, None, str(problem))
     return Tried(settings, cost, seconds, found)
 
 
-def _study(name: str, storage: Path) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    kept = JournalStorage(JournalFileBackend(str(storage)))
-    return optuna.create_study(study_name=name, storage=kept, load_if_exists=True)
-
-
-def _records(study: optuna.Study) -> list[dict[str, Any]]:
-    """Give what is finished; trials that a kill left running count for nothing."""
-    return [trial.user_attrs["record"] for trial in study.get_trials(states=FINISHED)]
-
-
 def _enough(records: Sequence[Mapping[str, Any]], limits: Limits) -> bool:
     spent = sum(float(record["cost"]) for record in records)
     return len(records) >= limits.trials or spent >= limits.budget
-
-
-def _sampler(seed: int, number: int) -> optuna.samplers.TPESampler:
-    drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=drawn, n_startup_trials=DRAWN_FIRST, constant_liar=False)
-
-
-def _distribution(of: Range) -> BaseDistribution:
-    if isinstance(of, Real):
-        return FloatDistribution(of.low, of.high, log=of.log)
-    if isinstance(of, Choice):
-        return CategoricalDistribution(of.values)
-    return IntDistribution(of.low, of.high)
-
-
-def _plain(drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Round to three figures, so that what is written is what was tried."""
-    return {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in drawn.items()}
-
-
-def _as_trial(
-    tried: Tried, drawn: Mapping[str, Any], distributions: dict[str, BaseDistribution]
-) -> FrozenTrial:
-    return optuna.trial.create_trial(
-        state=TrialState.PRUNED if tried.gaps is None else TrialState.COMPLETE,
-        value=None if tried.gaps is None else tried.gaps.objective,
-        params=dict(drawn),
-        distributions=distributions,
-        user_attrs={"record": tried.as_record()},
-    )
-
-
-def _tell(study: optuna.Study, trial: optuna.Trial, tried: Tried) -> None:
-    if tried.gaps is None:
-        study.tell(trial, state=TrialState.PRUNED)
-    else:
-        study.tell(trial, tried.gaps.objective)

@@ -18,8 +18,8 @@ from tests.end_to_end.conftest import MakeLethe
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import files_below, people_of
 
-USAGE = 2
-TUNE = ("tune", "--method", "finetune", "--examples", "60", "--budget", "1")
+USAGE, INCONCLUSIVE = 2, 11
+TUNE = ("tune", "--method", "random_label", "--examples", "60")
 
 
 def test_tuning_gives_a_rung_and_leaves_model_policy_and_log_as_they_were(lethe: Lethe) -> None:
@@ -32,8 +32,9 @@ def test_tuning_gives_a_rung_and_leaves_model_policy_and_log_as_they_were(lethe:
     )
     assert len(found["trials"]) == 3 and 60 <= found["forgotten"] < 90
     assert found["objective"] == min(trial["objective"] for trial in found["trials"])
+    assert found["objective"] < found["untouched_objective"]
     assert yaml.safe_load(found["policy_rung"]) == [
-        {"method": "finetune", "settings": found["settings"]}
+        {"method": "random_label", "settings": found["settings"]}
     ]
     again = lethe(*TUNE, "--trials", "3").json
     assert again == found  # the same seconds too: nothing was tried a second time
@@ -41,8 +42,15 @@ def test_tuning_gives_a_rung_and_leaves_model_policy_and_log_as_they_were(lethe:
     assert longer["trials"][:3] == found["trials"] and len(longer["trials"]) == 4
 
 
+def test_who_does_nothing_is_no_rung(lethe: Lethe) -> None:
+    """Gradient ascent at its published rate leaves a network of digits as it was."""
+    found = lethe("tune", "--method", "gradient_ascent", "--trials", "1", code=INCONCLUSIVE).json
+    assert [trial["effect"] for trial in found["trials"]] == ["no effect"]
+    assert found["policy_rung"] is None and "none of 1 trials is nearer" in found["outcome"]
+
+
 def test_the_rung_that_was_found_can_be_tried(lethe: Lethe) -> None:
-    found = lethe(*TUNE, "--trials", "1").json
+    found = lethe(*TUNE, "--trials", "3").json
     request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
     ladder = [*yaml.safe_load(found["policy_rung"]), {"method": "retrain"}]
     answer = lethe.forget(request, policy={**CHEAP, "ladder": ladder}, code=None).json
@@ -57,7 +65,7 @@ def test_who_asked_is_trained_on_no_more(lethe: Lethe) -> None:
     lethe.submit(*subjects(people[:-3]))
     found = lethe(*TUNE, "--trials", "1", code=None)
     assert found.code == USAGE and "expected some of each" in found.err
-    few = lethe("tune", "--method", "finetune", "--examples", "1", "--trials", "1").json
+    few = lethe("tune", "--method", "finetune", "--examples", "1", "--trials", "1", code=None).json
     assert few["forgotten"] < 40
 
 

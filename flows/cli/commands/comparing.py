@@ -48,19 +48,20 @@ def tune(
     method: Annotated[str, typer.Option(help="See `lethe list methods`.")],
     class_: Annotated[str | None, typer.Option("--class", help="Rehearse on a class.")] = None,
     examples: Annotated[int | None, typer.Option(help="Rehearse on so many, of people.")] = None,
-    trials: Annotated[int, typer.Option(help="Trials at most.")] = 20,
-    budget: Annotated[float, typer.Option(help="Retrainings' worth of passes at most.")] = 3.0,
+    trials: Annotated[int, typer.Option(help="Trials at most.")] = 30,
+    budget: Annotated[float, typer.Option(help="Retrainings' worth of passes at most.")] = 7.5,
     seed: Annotated[int, typer.Option(help="Of the draw and of the search.")] = 0,
 ) -> None:
     """Search a method's settings on people who asked for nothing; no policy is changed."""
     from flows.cli.work import comparing
 
-    answer(
-        ctx,
-        lambda call: comparing.tune(
-            call.workspace, method, class_, examples, limits=(trials, budget), seed=seed
-        ),
-    )
+    def work(call: Call) -> dict[str, Any]:
+        limits = trials, budget
+        found = comparing.tune(call.workspace, method, class_, examples, limits=limits, seed=seed)
+        call.exit_code = 0 if found["settings"] else output.CODES["inconclusive"]
+        return found
+
+    answer(ctx, work)
 
 
 def audit(
