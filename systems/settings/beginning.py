@@ -156,7 +156,7 @@ def _restore_file(ws: Workspace, name: str, text: str | None) -> None:
     else:
         content = text.encode(errors="surrogateescape")
         if not path.is_file() or path.read_bytes() != content:
-            durable.write(path, content)
+            durable.write(path, content, mode=durable.OPEN)
 
 
 def refuse_occupied(ws: Workspace) -> None:
@@ -211,7 +211,8 @@ def refuse_exposed(ws: Workspace) -> None:
 
     if not ws.gitignore.is_file():
         return  # one is written, before anything else
-    ignored = GitIgnoreSpec.from_lines(ws.gitignore.read_text(errors="replace").splitlines())
+    with ws.gitignore.open(errors="replace", newline="\n") as lines:  # git breaks at no others
+        ignored = GitIgnoreSpec.from_lines(lines)
     private = [name for name in _WELCOME if name != ws.dvc.name]
     if left := [f"/{name}/" for name in private if not ignored.match_file(f"{name}/x")]:
         raise UsageError(

@@ -19,14 +19,15 @@ def with_ids_of(given: list[str] | None, file: Path | None, *, option: str) -> l
         return given
     try:
         content = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
+        text = content.decode("utf-8-sig")
     except OSError as problem:
         raise InfrastructureError(
             f"{option}: {file.name} cannot be read ({problem.strerror}); expected a file of ids"
         ) from problem
     except UnicodeDecodeError as problem:
         raise UsageError(f"{option}: got no UTF-8 text, expected one id a line") from problem
-    ids = [line for line in lines if line]
+    # Not splitlines: it also breaks at a form feed, at U+2028 and others, which an id may hold.
+    ids = [line for line in (each.removesuffix("\r") for each in text.split("\n")) if line]
     if not ids:
         raise UsageError(f"{option}: got no id, expected one a line")
     return [*(given or []), *ids]

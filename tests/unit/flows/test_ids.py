@@ -22,6 +22,14 @@ def test_a_file_has_one_id_a_line_exactly_as_written(tmp_path: Path) -> None:
     assert with_ids_of(None, None, option="--subject-file") is None
 
 
+@pytest.mark.parametrize("mark", ["\f", "\v", "\x1c", "\x85", "\u2028", "\u2029", "\r"])
+def test_only_the_ends_of_lines_part_two_ids(tmp_path: Path, mark: str) -> None:
+    """`str.splitlines` breaks at each of these, so that it would name two others."""
+    file = tmp_path / "people.txt"
+    file.write_bytes(f"jane{mark}doe\njoe\r\n".encode())
+    assert with_ids_of(None, file, option="--subject-file") == [f"jane{mark}doe", "joe"]
+
+
 def test_a_hyphen_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"jane\njoe\n")))
     assert with_ids_of(None, Path("-"), option="--subject-file") == ["jane", "joe"]
