@@ -15,21 +15,18 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 import torch
 from prefect.settings import get_current_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from systems.compute.cluster import spread_over_cluster
 from tests.unit import toys
 from unlearning.bank.files import shadow_path
 from unlearning.bank.shadows import BankPlan, build_bank, load_bank
 from unlearning.domain import Examples
-
-distributed = pytest.importorskip("distributed", reason="Lethe's extra `dask` is not installed")
-pytest.importorskip("prefect_dask", reason="Lethe's extra `dask` is not installed")
-
-from systems.compute.cluster import spread_over_cluster  # noqa: E402
 
 PLAN = BankPlan(data_version="v1", recipe=toys.RECIPE, training=toys.TRAINING, shadows=6, seed=3)
 

@@ -688,10 +688,10 @@ def test_a_dvc_project_gets_a_remote_and_keeps_its_settings(offered: Path, tmp_p
 @pytest.fixture(params=["Enabled", None], ids=["versioned", "plain"])
 def bucket(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A bucket on this machine, with versions and without."""
-    server_module = pytest.importorskip("moto.server", reason="moto's server is not installed")
     import boto3
+    from moto.server import ThreadedMotoServer
 
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     for name, value in {

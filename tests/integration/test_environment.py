@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ledger.requests import Ledger
 from systems.data import versions
 from systems.registry import tracking
 from systems.settings.workspace import Workspace, write_templates
+from tests.unit.project.test_project import declared
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("benchmarks", "flows", "ledger", "systems", "tasks", "unlearning")
@@ -50,6 +52,12 @@ def ran(*words: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("name", sorted(declared() | declared("dev")))
+def test_what_the_project_declares_is_installed(name: str) -> None:
+    """No test skips for want of a package: an environment without it is made again by `make`."""
+    assert version(name)
 
 
 def test_a_flow_runs_behind_a_proxy_and_without_a_home(tmp_path: Path) -> None:

@@ -84,21 +84,6 @@ def test_the_day_of_receipt_is_the_day_where_the_law_holds():
     assert due_at(east.astimezone(UTC), GDPR).date() == date(2026, 7, 13)  # 11 July is a Saturday
 
 
-@pytest.mark.parametrize(
-    ("law", "receipt", "due"),
-    [
-        ("gdpr", "2026-04-01", "2026-05-01"),  # a Friday, of which the general profile knows naught
-        ("gdpr-de", "2026-04-01", "2026-05-04"),  # Labour Day, then a weekend
-        ("gdpr-fr", "2026-06-14", "2026-07-15"),  # 14 July is a Tuesday
-        ("gdpr-ie", "2026-03-06", "2026-04-07"),  # 6 April 2026 is Easter Monday
-        ("gdpr-pt", "2026-03-03", "2026-04-06"),  # 3 April is Good Friday, 6 April no holiday there
-    ],
-)
-def test_a_member_state_has_its_own_holidays(law: str, receipt: str, due: str):
-    pytest.importorskip("holidays", reason="an environment made before the package was needed")
-    assert due_at(received(receipt), law).date() == date.fromisoformat(due)
-
-
 def test_every_member_state_has_a_profile_in_its_own_zone():
     states = {name.removeprefix("gdpr-") for name in profiles() if name.startswith("gdpr-")}
     expected = "at be bg cy cz de dk ee es fi fr gr hr hu ie it lt lu lv mt nl pl pt ro se si sk"

@@ -87,6 +87,13 @@ def test_every_import_of_the_tests_is_declared() -> None:
     assert undeclared({"tests"}, declared() | declared("dev")) == set()
 
 
+def test_no_test_hides_that_a_package_is_missing() -> None:
+    """What pyproject.toml declares is there, or `make test` fails and says what is not."""
+    word = "import" + "orskip"
+    files = (ROOT / "tests").rglob("*.py")
+    assert [file.name for file in files if word in file.read_text()] == []
+
+
 def declared(extra: str | None = None) -> set[str]:
     """Names of the distributions that pyproject.toml asks for, of one extra if it is named.
 
