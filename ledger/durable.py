@@ -19,6 +19,9 @@ from unlearning.errors import InfrastructureError
 
 UNFINISHED = ".part"
 
+PRIVATE, OPEN = 0o600, 0o644
+"""Permissions of files: the owner's alone, unless others are meant to read them, as settings."""
+
 
 def short_name(path: Path) -> str:
     """A file's name with its folder's, for messages."""
@@ -55,15 +58,15 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def make_folder(path: Path, *, mode: int = 0o755) -> None:
-    """Create a folder and its parents with these permissions, if it is not there."""
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, if it is not there; it is the owner's alone."""
     with storing(path):
         if not path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
-            path.chmod(mode)
+            path.chmod(0o700)
 
 
-def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     """Replace a file by these bytes at once, and return when they are on the disk."""
     with storing(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=UNFINISHED)
@@ -87,7 +90,7 @@ def append(path: Path, content: bytes, *, at: int) -> None:
     A write that fails half way is taken back, so that the file ends at `at` again.
     """
     with storing(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, PRIVATE)
         try:
             os.ftruncate(descriptor, at)
             _write_all(descriptor, content, at)

@@ -43,8 +43,8 @@ def create_keys(keys: Path, records: Path, *, shards: bytes | None = None) -> No
     shards: a shard key that is no secret, of 32 bytes; without it one is drawn.
     Raises KeyMissing where records prove that a key existed: a new one would not fit them.
     """
-    for folder, mode in ((keys, 0o700), (keys / REQUESTS, 0o700), (records, 0o755)):
-        durable.make_folder(folder, mode=mode)
+    for folder in (keys, keys / REQUESTS, records):
+        durable.make_folder(folder)
         durable.clear_unfinished(folder)
     for name, dependent in _DEPENDENTS.items():
         if (records / dependent).exists():
@@ -110,7 +110,7 @@ def suppression_key(keys: Path) -> bytes:
 def write_secret(path: Path, known: bytes | None = None) -> bytes:
     """Draw 32 bytes, or take known ones; store them in hexadecimal, readable by the owner only."""
     secret = known or secrets.token_bytes(_BYTES)
-    durable.write(path, secret.hex().encode() + b"\n", mode=0o600)
+    durable.write(path, secret.hex().encode() + b"\n")
     return secret
 
 
@@ -156,7 +156,7 @@ def _write_signing_key(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    durable.write(path, pem, mode=0o600)
+    durable.write(path, pem)
 
 
 def _complaints(path: Path) -> Iterator[str]:

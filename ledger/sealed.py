@@ -30,7 +30,7 @@ def seal(path: Path, keys: Path, ref: str, value: dict[str, Any]) -> None:
     key = read_secret(key_path) if key_path.exists() else write_secret(key_path)
     nonce = secrets.token_bytes(_NONCE)
     ciphertext = AESGCM(key).encrypt(nonce, canonical_json(value), ref.encode())
-    durable.write(path, nonce + ciphertext, mode=0o600)
+    durable.write(path, nonce + ciphertext)
 
 
 def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def check(seen: Seen, log: Log) -> None:
 def note(log: Log, keys: Path) -> None:
     """Keep where the log ends now."""
     content = canonical_json({"seq": len(log.entries()), "head": log.head})
-    durable.write(keys / HEAD, content, mode=0o600)
+    durable.write(keys / HEAD, content)
 
 
 def _missing(seen: Seen, log: Log) -> Iterator[str]:

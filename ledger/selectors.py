@@ -87,7 +87,7 @@ class SelectorStore:
         The one selector that it kept from the log is removed; others that the log does not know
         stay: it is the log that is an older one then. Keys of requests that have ended go.
         """
-        durable.make_folder(self.folder, mode=0o700)
+        durable.make_folder(self.folder)
         for ref in self.unrecorded():
             if ref not in known:
                 sealed.discard(self._path(ref), self.keys, ref)

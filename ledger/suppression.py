@@ -132,7 +132,7 @@ def bring(records: Path, keys: Path, source: Path, source_key: Path) -> int:
             f"{FILE}: is there with a key of its own, expected a workspace that erased nothing: "
             "take the list along with `lethe init` in an empty folder"
         )
-    durable.write(there, key.hex().encode() + b"\n", mode=0o600)
+    durable.write(there, key.hex().encode() + b"\n")
     _write(records, listed.tokens, key)
     return len(listed.tokens)
 

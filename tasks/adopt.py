@@ -107,7 +107,7 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
     # Last: a file that a crash left behind is refused, and adopted by the same command.
     own = kind.file(ws)
     if not own.is_file() or own.read_bytes() != content:
-        durable.write(own, content)
+        durable.write(own, content, mode=durable.OPEN)
     return made is not None
 
 

@@ -15,6 +15,7 @@ from flows.cli import problems
 from flows.cli.calling import Call, complain
 from flows.cli.commands import comparing, looking, making, requests, settings, versions
 from flows.cli.options import OnceEach
+from flows.cli.stopping import stoppable
 from systems.settings.quiet import quiet_environment
 
 app = typer.Typer(
@@ -26,6 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+INTERRUPTED = 130
+"""What Typer makes of KeyboardInterrupt, without a word."""
 
 GLOBAL = {"--json": 0, "--debug": 0, "--workspace": 1}
 """Options that may stand anywhere on the line, and how many values each takes."""
@@ -103,8 +107,11 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     words = reordered(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
-    except typer.Abort:
+        with stoppable():
+            code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
+        if code == INTERRUPTED:
+            raise typer.Abort
+    except (typer.Abort, KeyboardInterrupt):
         code = 20
         complain("interrupted; the same command goes on with it", code, as_json="--json" in words)
     except Exception as problem:  # words that are no command of ours, or imports that fail

@@ -137,7 +137,7 @@ def _prepare(ws: Workspace, name: str, rest: pa.Table) -> Shard | None:
     if not len(rest):
         return None
     content = shard_bytes(rest)
-    durable.write(ws.erasing / f"{name}.parquet", content, mode=0o600)
+    durable.write(ws.erasing / f"{name}.parquet", content)
     return describe(content, rest)
 
 

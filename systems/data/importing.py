@@ -139,10 +139,10 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
         shards: dict[str, Shard] = {}
         for name, rows in spread(table, key=key, shards=dataset.shards).items():
             content = shard_bytes(rows)
-            durable.write(halfway / ws.shards.name / f"{name}.parquet", content, mode=0o600)
+            durable.write(halfway / ws.shards.name / f"{name}.parquet", content)
             shards[name] = describe(content, rows)
         about = dataset_bytes(dataset)
-        durable.write(halfway / ws.dataset.name, about, mode=0o600)
+        durable.write(halfway / ws.dataset.name, about)
         halfway.rename(ws.data)
     except BaseException:
         durable.remove_folder(halfway, within=ws.root)
@@ -169,7 +169,7 @@ def _committed(ws: Workspace, manifest: Manifest) -> Manifest:
         if pointer is None:
             durable.remove_file(ws.data_file, within=ws.root)
         else:
-            durable.write(ws.data_file, pointer)
+            durable.write(ws.data_file, pointer, mode=durable.OPEN)
         raise
     return manifest
 

@@ -122,7 +122,7 @@ def _write(ws: Workspace, key: bytes, tables: Mapping[str, pa.Table], kept: Inde
     order = np.lexsort((places, digests))
     made = Index(key, manifest.data_version, names, digests[order], places[order])
     content = _encoded(made)
-    durable.write(index_path(ws), hmac.digest(key, content, "sha256") + content, mode=0o600)
+    durable.write(index_path(ws), hmac.digest(key, content, "sha256") + content)
     return made
 
 

@@ -47,7 +47,7 @@ def create(ws: Workspace, url: str | None) -> None:
     if not config.exists():
         durable.write(ws.dvc / ".gitignore", _IGNORED.encode())
         if not ws.dvcignore.exists():
-            durable.write(ws.dvcignore, (TEMPLATES / "dvcignore").read_bytes())
+            durable.write(ws.dvcignore, (TEMPLATES / "dvcignore").read_bytes(), mode=durable.OPEN)
         durable.write(config, (_PROJECT + remote).encode())
     elif (found := _remote_there(ws)) is None:
         durable.write(config, config.read_bytes().rstrip() + f"\n{remote}".encode())

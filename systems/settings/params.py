@@ -166,5 +166,5 @@ def change_params(root: Path, changes: Mapping[str, Any]) -> Params:
     path = root / "params.yaml"
     content = changed(read_yaml(path)[0], changes)
     params = parse_params(content)
-    durable.write(path, content)
+    durable.write(path, content, mode=durable.OPEN)
     return params

@@ -200,9 +200,15 @@ def private() -> Iterator[None]:
         os.umask(before)
 
 
+def private_places(ws: Workspace) -> tuple[Path, ...]:
+    """The folders that hold keys, personal data, or what learned from it or tells of it."""
+    stores = (ws.data, ws.remote, ws.dvc, ws.mlruns, ws.artifacts)
+    return (*stores, ws.keys, ws.records, ws.records / "sealed", ws.evidence)
+
+
 def make_private(ws: Workspace) -> None:
-    """Close the folders that hold personal data, or what learned from it, to everybody else."""
-    for folder in (ws.data, ws.artifacts, ws.remote, ws.dvc, ws.mlruns, ws.records / "sealed"):
+    """Close these folders to everybody else, also in a workspace that was made before."""
+    for folder in private_places(ws):
         if folder.is_dir() and folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
 
@@ -213,4 +219,4 @@ def write_templates(ws: Workspace) -> None:
     names = sorted(template.name for template in TEMPLATES.glob("*.yaml"))
     for source, target in (("gitignore", ws.gitignore), *((n, ws.root / n) for n in names)):
         if not target.exists():
-            durable.write(target, (TEMPLATES / source).read_bytes())
+            durable.write(target, (TEMPLATES / source).read_bytes(), mode=durable.OPEN)

@@ -80,6 +80,11 @@ def die() -> NoReturn:
     raise AssertionError("SIGKILL cannot be survived")
 
 
+def stop() -> None:
+    """Ask this process to end, as `systemctl stop` and `docker stop` do."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @dataclass(frozen=True)
 class AtEntry:
     """Kill when an entry with this mark is to be logged.
@@ -110,10 +115,14 @@ class AtEntry:
 
 @dataclass(frozen=True)
 class AtCall:
-    """Kill just before the n-th call of a function, named as `package.module:function`."""
+    """Kill just before the n-th call of a function, named as `package.module:function`.
+
+    end: how, unless by SIGKILL.
+    """
 
     function: str
     n: int = 1
+    end: Callable[[], None] = die
 
     def arm(self) -> None:
         module, _, name = self.function.partition(":")
@@ -124,7 +133,7 @@ class AtCall:
             nonlocal left
             left -= 1
             if not left:
-                die()
+                self.end()
             return work(*args, **named)
 
         setattr(owner, name, killing)

@@ -29,6 +29,20 @@ def test_it_verifies_offline_away_from_the_workspace(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "public.pem"]
 
 
+def test_a_finished_workspace_is_its_owners_alone(told: Told) -> None:
+    """Also where the umask lets others read; MLflow and DVC choose modes inside closed folders."""
+    root, open_ones = told.lethe.root, {"params.yaml", "policy.yaml", "dvc.yaml", ".gitignore"}
+    open_ones |= {".dvcignore", "data.dvc", "dvc.lock"}
+    closed = {path.name for path in root.iterdir() if path.is_dir()}
+    assert {"keys", "records", "data", "artifacts", "evidence", "remote", "mlruns"} <= closed
+    assert {name for name in closed if (root / name).stat().st_mode & 0o077} == set()
+    files = {path.relative_to(root): path.stat().st_mode for path in files_below(root)}
+    assert sum(path.name == "bank.json" for path in files) == 1
+    theirs = {path for path in files if path.parts[0] in {"mlruns", "remote", ".dvc"}}
+    readable = {path for path, mode in files.items() if mode & 0o077 and path not in theirs}
+    assert {path.as_posix() for path in readable} <= open_ones
+
+
 def test_another_key_does_not_fit(told: Told, tmp_path: Path) -> None:
     form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     key = tmp_path / "other.pem"

@@ -75,11 +75,17 @@ def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, worke
         for shadow in shadows:
             keep(shadow, train_shadow(job, shadow))
         return
-    spawn = multiprocessing.get_context("spawn")
+    spawn, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     with ProcessPoolExecutor(workers, spawn, _start_worker, (job,)) as pool:
         sent = {pool.submit(_work, shadow): shadow for shadow in shadows}
-        for future in as_completed(sent):
-            keep(sent[future], future.result())
+        try:
+            for future in as_completed(sent):
+                keep(sent[future], future.result())
+        except BaseException:  # an interruption too: else all shadows would still be trained
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.terminate()
+            raise
 
 
 _job: Job | None = None

@@ -65,7 +65,7 @@ def _go_on(ws: Workspace, asked: Asked) -> dict[str, Any] | None:
 def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
     checked = checked_before(ws, asked)
     try:
-        ws.records.mkdir(parents=True, exist_ok=True)
+        ws.records.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
         raise InfrastructureError(
             f"{ws.root.name}: cannot be written ({problem.strerror}); expected a writable folder"
@@ -90,7 +90,7 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     ws = at.ws
     write_templates(ws)
     if ws.params.read_bytes() != checked.settings:
-        durable.write(ws.params, checked.settings)
+        durable.write(ws.params, checked.settings, mode=durable.OPEN)
     _bring_list(ws, files)
     keys.create_keys(ws.keys, ws.records, shards=PUBLIC_KEY if files.data == DIGITS else None)
     durable.make_folder(ws.artifacts)
@@ -114,7 +114,7 @@ def _bring_list(ws: Workspace, files: Files) -> None:
     """Take the list of another workspace along, with the key under which it means something."""
     if files.suppression is not None:
         beside = files.suppression.parent.parent / "keys" / keys.SUPPRESSION
-        durable.make_folder(ws.keys, mode=0o700)
+        durable.make_folder(ws.keys)
         suppression.bring(ws.records, ws.keys, files.suppression, files.suppression_key or beside)
 
 

@@ -34,8 +34,10 @@ def test_keys_are_created_once_and_for_the_owner_only(keys: Path, records: Path)
     create_keys(keys, records)
     assert contents(keys.parent) == before
     assert check_keys(keys) == []
-    assert stat.S_IMODE(keys.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in keys.glob("*.*")} == {0o600}
+    for folder in (keys, keys / "requests", records):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        files = [path for path in folder.iterdir() if path.is_file()]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} <= {0o600}
     assert len(shard_key(keys)) == 32
     message = b"signed by one half, checked by the other"
     load_public_key(records / "public.pem").verify(load_signing_key(keys).sign(message), message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,16 @@ def test_processes_give_what_one_thread_gives(job: Job) -> None:
         assert list(answers) == list(here[shadow])
         for name, value in answers.items():
             np.testing.assert_array_equal(value, here[shadow][name])
+
+
+@pytest.mark.timeout(120)  # thousands of shadows would still be trained
+def test_an_interruption_ends_the_processes_too(job: Job) -> None:
+    def stop(shadow: int, answers: Answers) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spread_over_processes(job, [0, 1, 2, 3] * 5000, stop, workers=2)
+    assert multiprocessing.active_children() == []
 
 
 def test_stacked_training_is_the_same_training(job: Job) -> None:
