@@ -5,7 +5,8 @@ nothing is left, and each class or attribute that was asked for, leaves one. A l
 HMAC-SHA256 under keys/suppression.key and the run that erased it. The list must outlive the data:
 it is what keeps an erased example from coming back with a later import or a restored backup, and
 what answers a person who asks again. Bytes are compared exactly, so a copy is recognised under
-another id, and a re-encoded image only under its own.
+another id, and a re-encoded image only under its own. Another spelling of a text is no match, but
+it is found: lines about looks let whoever typed it be asked.
 
 The list means something under its own key alone, so both travel together; a line of kind "key" lets
 a wrong key be told from a list that lists somebody else.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,15 @@ EARLIER = "an earlier run"
 
 _ID, _IMAGE, _KEY = "id", "image", "key"
 _KIND_OF = {"subject": "subject", "example": _ID, "class": "class", "where": "where"}
-_KINDS = frozenset({*_KIND_OF.values(), _IMAGE, _KEY})
+_LOOK = " look"
+"""Ends the kind of a line about what a text looks like, beside the one about the text itself."""
+
+_KINDS = frozenset(
+    {*_KIND_OF.values(), *(kind + _LOOK for kind in _KIND_OF.values()), _IMAGE, _KEY}
+)
+
+Look = Callable[[str], str]
+"""Folds a text to what a reader takes it for."""
 
 Token = tuple[str, str]
 """What a line is about, by kind, and its HMAC in hexadecimal."""
@@ -68,6 +77,20 @@ class Suppression:
         """SHA-256 of the file that holds just this."""
         return sha256_hex(_encoded(self.tokens, self.key))
 
+    def alike(self, values: Iterable[tuple[str, str]], look: Look) -> list[tuple[str, str]]:
+        """Those of (kind, value) pairs that are not listed, and look like one that is.
+
+        A list of before there were lines about looks tells of the erased that are in plain form.
+        """
+        return [value for value in values if not self._lists(value) and self._looks(value, look)]
+
+    def _looks(self, value: tuple[str, str], look: Look) -> bool:
+        kind, folded = value[0], _folded(value[1], look)
+        return self._lists((kind, folded)) or self._lists((kind + _LOOK, folded))
+
+    def _lists(self, value: tuple[str, str]) -> bool:
+        return self._token(value) in self.tokens
+
     def _token(self, value: tuple[str, str]) -> Token:
         return _token(self.key, *value)
 
@@ -86,6 +109,21 @@ def selector_values(selector: Selector) -> list[tuple[str, str]]:
 def subject_values(subjects: Iterable[str]) -> list[tuple[str, str]]:
     """What is listed of people of whom nothing is left, as (kind, value): personal data."""
     return [(_KIND_OF["subject"], subject) for subject in subjects]
+
+
+def looks(values: Iterable[tuple[str, str]], look: Look) -> list[tuple[str, str]]:
+    """What is listed beside (kind, value) pairs, so that another spelling is found: their looks.
+
+    A text that is its own look needs no such line, and bytes have none.
+    """
+    texts = [(kind, text, _folded(text, look)) for kind, text in values if kind != _IMAGE]
+    return [(kind + _LOOK, folded) for kind, text, folded in texts if folded != text]
+
+
+def _folded(text: str, look: Look) -> str:
+    """Fold a value; of an attribute the column stays as it is."""
+    column, separator, value = text.rpartition("\0")
+    return column + separator + look(value)
 
 
 def load(records: Path, keys: Path) -> Suppression:

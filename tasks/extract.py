@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ledger import suppression
 from ledger.domain import Selector
 from systems.data import loading, resolving, versions
+from systems.data.texts import look
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.drift import drift_told
@@ -40,6 +42,16 @@ def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) ->
     if any(ids[part] for part in SPLITS):
         return None
     return suppression.load(ws.records, ws.keys).erased_by(selector)
+
+
+def erased_alike(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> int:
+    """Count the values to which nothing belongs, and which look like something that was erased."""
+    unknown = set(ids["unknown"])
+    if not unknown:
+        return 0
+    asked = replace(selector, values=tuple(v for v in selector.values if v in unknown))
+    values = suppression.selector_values(asked)
+    return len(suppression.load(ws.records, ws.keys).alike(values, look))
 
 
 def likewise(selectors: Sequence[Selector]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from ledger import suppression
 from ledger.domain import Selector, State
 from systems.data import loading
+from systems.data.texts import look
 from tasks.requests.asked import open_requests
 from tasks.running.records import utc_now
 from tasks.running.run import Run
@@ -35,7 +36,7 @@ def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
     values += suppression.subject_values(subjects)
     for ref in run.requests:
         values += _asked_for(run.at.ledger.selector(ref))
-    return values
+    return values + suppression.looks(values, look)
 
 
 def _list_again(run: Run, sha256: str) -> None:

@@ -11,12 +11,13 @@ from safetensors.torch import save_file
 
 from flows.cli import main
 from flows.cli.work import requesting
-from ledger import keys
+from ledger import keys, suppression
 from ledger.domain import Selector
 from ledger.requests import Ledger
 from systems.data import resolving
 from systems.data.importing import import_dataset
 from systems.data.sources import Source
+from systems.data.texts import look
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
 from tests.unit.input.files_of_weights import renamed
@@ -180,3 +181,23 @@ def test_what_cannot_work_on_the_data_is_refused_before_anything_is_written(
 def test_classes_may_be_several() -> None:
     found = requesting.selector_of(None, None, ["cat", "ape"], None)
     assert found == Selector("class", ("cat", "ape"))
+
+
+def test_data_whose_ids_look_like_erased_ones_are_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken as another, the erased picture would be back; a re-encoded one has other bytes."""
+    monkeypatch.chdir(tmp_path)
+    keys.create_keys(tmp_path / "old" / "keys", tmp_path / "old" / "records")
+    erased = [("id", " E007")]
+    listed = [*erased, *suppression.looks(erased, look)]
+    suppression.add(tmp_path / "old" / "records", tmp_path / "old" / "keys", listed, run="run-1")
+    put(tmp_path / "train.parquet", example_id=[f"e{i:03d}" for i in range(N)])
+    words = ["init", "--data", "train.parquet", "--suppression", "old/records/suppression.jsonl"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--workspace", "new"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert left.value.code == USAGE, line
+    assert f"for 1 of {N} examples the suppression list has an erased id" in line
+    assert "e007" not in line.casefold() and "--as-written" in line
+    assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())

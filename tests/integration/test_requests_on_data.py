@@ -122,6 +122,23 @@ def test_who_was_erased_and_asks_again_is_told_by_which_run(at: Opened) -> None:
         assert jane.encode() not in path.read_bytes()
 
 
+def test_another_spelling_of_who_was_erased_is_asked_about(at: Opened) -> None:
+    """`person/0148 ` matches nobody, and is not silently denied: nothing is recorded."""
+    jane = next(iter(people(at)))
+    picture = people(at)[jane][0]
+    run = erase(at, submit(at, Selector("subject", (jane,)))["request"])
+    before = len(run.at.ledger.log.entries())
+    for selector in (Selector("subject", (f"{jane} ",)), Selector("example", (picture.upper(),))):
+        with pytest.raises(UsageError, match="suppression list has an erased one") as caught:
+            submit(at, selector)
+        assert jane not in str(caught.value) and picture not in str(caught.value)
+        assert len(opened(at.root).ledger.log.entries()) == before
+    meant = requesting.submit(
+        at.ws.root, Selector("subject", (f"{jane} ",)), None, "gdpr", None, as_written=True
+    )
+    assert meant["state"] == "denied"
+
+
 def test_who_is_erased_by_parts_is_known_as_a_person_too(at: Opened) -> None:
     """Her pictures were named one by one; nothing of her is left, so she was erased."""
     jane = next(iter(people(at)))

@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from systems.data import importing, versions
 from systems.data.sources import Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
+from tasks import extract as extracting
 from tasks.claim import link_erased
 from tasks.extract import extract_forget_set
 from tasks.requests.asked import restricted_ids
@@ -55,6 +57,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def at(original: Path, tmp_path: Path) -> Opened:
     shutil.copytree(original, tmp_path / "workspace", symlinks=True)
     return opened(str(tmp_path / "workspace"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model stands behind these runs: who is served is asked here, not by which method."""
+    monkeypatch.setattr(Run, "parent", lambda _: SimpleNamespace(version=1))
+    monkeypatch.setattr(Run, "policy", lambda _: None)
+    monkeypatch.setattr(extracting, "drift_told", lambda *_: {"exact_only": False})
+    monkeypatch.setattr(extracting, "rungs", lambda *_, **__: ("retrain",))
 
 
 def submit(at: Opened, kind: Any, *values: str) -> str:

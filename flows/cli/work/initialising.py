@@ -21,6 +21,7 @@ from systems.data import importing, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY
 from systems.data.gathering import DIGITS
 from systems.data.sources import Columns
+from systems.data.texts import KINDS, look
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
 from systems.settings.quiet import quiet_environment
@@ -101,6 +102,8 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         body = {"sha256": suppression.digest(ws.records)}
         at.ledger.record(BROUGHT, body, key=BROUGHT, now=utc_now())
     listed = suppression.load(ws.records, ws.keys)
+    if listed.tokens and not files.as_written:
+        _refuse_alike(listed, checked)
     importing.take_in(
         ws,
         checked.offered,
@@ -108,6 +111,23 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         key=keys.shard_key(ws.keys),
         suppressed=listed.contains,
     )
+
+
+def _refuse_alike(listed: suppression.Suppression, checked: Checked) -> None:
+    """Refuse data whose ids look like erased ones: these may be the same, written another way."""
+    found = loading.image_digests(checked.offered.table)
+    ids = [
+        suppression.example_values(example, image)[0]
+        for example, image in found
+        if not listed.contains(example, image)
+    ]
+    alike = len(listed.alike(ids, look))
+    if alike:
+        raise UsageError(
+            f"init: for {alike} of {len(found)} examples the suppression list has an erased id "
+            f"that differs only by {KINDS}, expected erased ids written as they were, so that they "
+            "are left out; nothing was kept: write them so, or say --as-written if others are meant"
+        )
 
 
 def _bring_list(ws: Workspace, files: Files) -> None:

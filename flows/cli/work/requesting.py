@@ -58,12 +58,14 @@ def submit(
     """
     received = _moment(received_at, profile_of(jurisdiction).zone)
     with working(path) as at:
-        from tasks.extract import erasing_run, find, refusal
+        from tasks.extract import erased_alike, erasing_run, find, refusal
         from unlearning.domain import SPLITS
 
         ids = find(at.ws, [selector])
         if ids["alike"] and not as_written:
-            _refuse_alike(len(ids["alike"]), len(selector.values))
+            _refuse_alike(len(ids["alike"]), len(selector.values), "the data has another")
+        if not as_written and (erased := erased_alike(at.ws, selector, ids)):
+            _refuse_alike(erased, len(selector.values), "the suppression list has an erased one")
         request = at.ledger.submit(
             selector,
             received_at=received,
@@ -83,12 +85,12 @@ def submit(
         return {**as_record(at.ledger.request(request.ref)), "unknown": len(ids["unknown"])}
 
 
-def _refuse_alike(alike: int, count: int) -> None:
+def _refuse_alike(alike: int, count: int, there: str) -> None:
     """A request must not miss what its sender meant; what it named is not shown."""
     raise UsageError(
-        f"submit: for {alike} of {count} values the data has another that differs only by "
-        f"{KINDS}, expected the data's own way of writing; nothing was recorded: write it so, name "
-        "both, or say --as-written if the other is not meant"
+        f"submit: for {alike} of {count} values {there} that differs only by {KINDS}, expected its "
+        "own way of writing; nothing was recorded: write it so, name both, or say --as-written if "
+        "the other is not meant"
     )
 
 

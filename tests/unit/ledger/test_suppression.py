@@ -115,3 +115,36 @@ def test_a_list_is_not_taken_along_with_another_key_or_over_another_list(
     suppression.add(other / "records", other / "keys", VALUES[:1], run=RUN)
     with pytest.raises(UsageError, match="erased nothing"):
         suppression.bring(other / "records", other / "keys", source, keys / "suppression.key")
+
+
+def look(text: str) -> str:
+    """Fold case and blanks, as a reader does; the real rule is of whoever asks."""
+    return " ".join(text.casefold().split())
+
+
+@pytest.mark.parametrize(
+    ("erased", "asked"), [("jane", "Jane "), ("Jane  Doe", "jane doe"), ("Jane  Doe", "JANE Doe")]
+)
+def test_another_spelling_of_who_was_erased_is_no_match_and_is_found(
+    keys: Path, records: Path, erased: str, asked: str
+):
+    for kind, column in (("subject", None), ("example", None), ("class", None), ("where", "style")):
+        there, here = (Selector(kind, (value,), column) for value in (erased, asked))  # type: ignore[arg-type]
+        values = suppression.selector_values(there)
+        suppression.add(records, keys, [*values, *suppression.looks(values, look)], run=RUN)
+        listed = suppression.load(records, keys)
+        assert listed.erased_by(here) is None
+        assert listed.alike(suppression.selector_values(here), look) == (
+            suppression.selector_values(here)
+        )
+        assert listed.alike(values, look) == []
+    stranger = Selector("subject", ("joe",))
+    assert listed.alike(suppression.selector_values(stranger), look) == []
+    other = Selector("where", (asked,), "colour")
+    assert listed.alike(suppression.selector_values(other), look) == []
+
+
+def test_what_is_its_own_look_needs_no_second_line(keys: Path, records: Path):
+    """So a list of before there were looks tells of the erased that are written plainly."""
+    values = [*suppression.subject_values(["jane"]), ("image", "AA" * 32)]
+    assert suppression.looks(values, look) == []
