@@ -8,7 +8,7 @@ from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.conftest import MakeLethe, Told
 from tests.end_to_end.traces import people_of
 
-ALARM, AGAIN = 30, 20
+ALARM, AGAIN, DENIED = 30, 20, 12
 
 
 @pytest.fixture
@@ -51,3 +51,16 @@ def test_a_tainted_version_does_not_serve_and_goes_on_time(tampered: Lethe, told
     (entry,) = (e for e in lethe.entries() if e["event"] == "champion_put_back")
     assert (entry["body"]["from"], entry["body"]["version"]) == (1, 2)
     assert lethe("plan", other).json["requests"] == [other]
+
+
+def test_going_back_is_refused_and_a_taint_is_an_alarm(told: Told, make_lethe: MakeLethe) -> None:
+    """Version 1 learned from ten people who are erased; marked, version 2 serves nobody either."""
+    lethe = make_lethe("tainted", told.lethe.root)
+    refused = lethe("rollback", "1", "--reason", "slow", code=DENIED).json["error"]
+    assert "version 1: must not serve again: it is tainted by run-" in refused
+    marked = lethe("taint", "2", "--reason", "poisoned", code=ALARM).json
+    assert (marked["version"], marked["champion"], marked["tainted"]) == (2, 2, True)
+    listed = lethe("list", "versions", code=ALARM).json
+    assert [found["by"][-1][:4] for found in listed["versions"]] == ["run-", "vers"]
+    assert "because: poisoned" in listed["problem"] and "lethe rollback" in listed["problem"]
+    assert lethe("verify", "--log").json["ok"]
