@@ -14,7 +14,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import unlearn as ladder
-from tasks.attest import attest_erasure
+from tasks.attest import attest_erasure, erased_assurance
 from tasks.claim import claim_requests, link_erased
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased, expect_limits, expect_sound_data
@@ -141,7 +141,7 @@ def settled(workspace: str, requests: Sequence[str]) -> dict[str, Any]:
         "requests": list(requests),
         "attempts": [],
         "decision": PURGE,
-        "assurance": "A1",
+        "assurance": erased_assurance(at, found[-1].run),
         "champion": as_champion(at),
         "evidence": None,
         "copies": remaining,

@@ -18,6 +18,7 @@ class Status(StrEnum):
     KEPT = "kept"  # it stays until a day, on purpose
     REMAINS = "remains"  # it should be gone and is not
     UNVERIFIED = "unverified"  # it was removed as far as the place says, older versions may live
+    CONFIRMED = "confirmed"  # an operator says that what is unverified is gone; nobody has seen it
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ledger.chain import Entry
 from ledger.domain import State
 from ledger.keys import load_signing_key
 from ledger.replay.bundles import TYPES
+from ledger.replay.purged import as_stated, assured, standing, told
 from ledger.replay.statements import ATTESTED, COMPLETED
 from tasks.running.opened import Opened
 from tasks.running.run import Run
@@ -30,18 +31,28 @@ def attest_erasure(run: Run) -> dict[str, Any]:
 def _attest_erasure(run: Run) -> dict[str, Any]:
     decided, purged = _entry(run, "decided"), _entry(run, "purged")
     sealed = (run.done("sealed") or {})["statement"]
-    assured = decided.body["assurance"] if decided.body["decision"] != Decision.PURGE else "A1"
+    known = standing(purged.body["copies"])
+    assurance = assured(decided.body["decision"], decided.body["assurance"], known)
     said = {
         "before": sealed,
-        "assurance": assured,
+        "assurance": assurance,
         "suppressed": run.done("suppressed"),
         "erased": run.done("erased"),
         "expected_erased": run.done("expected-erased"),
         "promoted": run.done("promoted"),
         "copies": purged.body["copies"],
+        "purged": known,
         "purged_at": purged.at,
     }
-    return {"assurance": assured, "statement": _seal(run, evidence.ERASURE, said, decided, purged)}
+    return {
+        "assurance": assurance,
+        "statement": _seal(run, evidence.ERASURE, said, decided, purged),
+    }
+
+
+def erased_assurance(at: Opened, run: str | None) -> str:
+    """Say what is assured of examples that a run erased: A1 unless a copy of them is in doubt."""
+    return str(assured(Decision.PURGE, None, told(at.ledger.log.entries(), run)))
 
 
 def attest_completions(at: Opened) -> None:
@@ -61,13 +72,18 @@ def _complete(run: Run) -> None:
 
 def _attest_completion(run: Run) -> dict[str, Any]:
     closed = {str(e.body["request"]): e for e in run.at.ledger.log.entries() if _closes(e, run)}
+    last = max(closed.values(), key=lambda entry: entry.seq)
+    purged, decided = _entry(run, "purged"), run.done("decided") or {}
+    entries = [e for e in run.at.ledger.log.entries() if purged.seq <= e.seq <= last.seq]
+    known = told(entries, run.ref)
     said = {
         "before": (run.done(ATTESTED) or {})["statement"],
+        "assurance": assured(decided["decision"], decided["assurance"], known),
+        "purged": known,
+        "confirmed": as_stated(entries, run.ref),
         "completed_at": {ref: entry.at for ref, entry in closed.items()},
     }
-    last = max(closed.values(), key=lambda entry: entry.seq)
-    digest = _seal(run, evidence.COMPLETION, said, _entry(run, "purged"), last)
-    return {"statement": digest}
+    return {"statement": _seal(run, evidence.COMPLETION, said, purged, last)}
 
 
 def _closes(entry: Entry, run: Run) -> bool:

@@ -11,13 +11,17 @@ import numpy as np
 
 from ledger import durable, sealed
 from ledger.domain import DeletionRequest, State
+from ledger.replay.purged import HARD_LINKED, name_of
 from systems.copies import Copy, Status, as_records
 from systems.data import purging
+from systems.data.linked import WHY, has_other_names
 from systems.registry import models
-from systems.registry.erasure import REGISTRY, copies, erase_version
+from systems.registry.erasure import REGISTRY, copies, erase_version, weights_of
 from systems.registry.models import CHAMPION, ModelVersion
 from systems.settings.ownership import require_own_remote
 from tasks.attest import attest_completions
+from tasks.confirm import unverified
+from tasks.erase import columns_of
 from tasks.running.champion import TAINTED, sealed_champion
 from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
@@ -52,7 +56,14 @@ def _purge(run: Run) -> dict[str, Any]:
             "expected none; free the place and run it again"
         )
     _tag_tainted(run)
-    return {"copies": as_records(found)}
+    return {"copies": _with_linked(run, as_records(found))}
+
+
+def _with_linked(run: Run, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Say of what had other names on the disk that its removal cannot be verified."""
+    seen = {name_of(row): row for row in (run.done(HARD_LINKED) or {}).get("copies", ())}
+    told = [seen.pop(name_of(row), row) for row in rows]
+    return told + [row for row in seen.values() if row["where"] in ("workspace", "shadow bank")]
 
 
 def _refuse_remaining(found: Sequence[Copy]) -> None:
@@ -79,8 +90,7 @@ def _purge_bank(run: Run) -> list[Copy]:
             erased = np.array([*filter(ours, read_index(folder)["ids"])], dtype=np.str_)
             without_examples(folder, erased, plan, ws.bank, partial(vouch, run.at))
         durable.remove_folder(folder, within=ws.bank)
-        what = f"the erased people's columns of {folder.name}"
-        gone.append(Copy("shadow bank", what, Status.REMOVED))
+        gone.append(Copy("shadow bank", columns_of(folder.name), Status.REMOVED))
     return gone
 
 
@@ -106,7 +116,7 @@ def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]
     stored = models.versions(at.ws.mlruns, at.params.model.name)
     learned = [old for old in stored if _taints(request.run, old.version, made)]
     kept = [_kept(at, old, made, now) for old in learned]
-    return [*kept, *_strays(at, stored, made, request.run), *_unverified(at, request)]
+    return [*kept, *_strays(at, stored, made, request.run), *unverified(at, request)]
 
 
 def _taints(run: str | None, number: int, made: Sequence[Release]) -> bool:
@@ -142,16 +152,6 @@ def _strays(
     return copies(at.ws.mlruns, digests, apart=[old.weights for old in stored]) if digests else []
 
 
-def _unverified(at: Opened, request: DeletionRequest) -> list[Copy]:
-    entry = at.ledger.log.find(f"{request.run}/purged")
-    rows = entry.body["copies"] if entry else ()
-    return [
-        Copy(row["where"], row["what"], Status.UNVERIFIED, row["why"])
-        for row in rows
-        if row["status"] == Status.UNVERIFIED
-    ]
-
-
 def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Complete requests that go with runs of others, but for runs that are not at their end."""
     unfinished = at.ledger.unfinished_runs()
@@ -171,7 +171,7 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     for ref in refs:
         left = remaining(at, at.ledger.request(ref), now)
         found += [copy for copy in left if copy not in found]
-        if not left:
+        if all(copy.status is Status.CONFIRMED for copy in left):
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
     _shred_complete(at)
     attest_completions(at)
@@ -193,8 +193,19 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     for old in models.versions(mlruns, name):
         if taints(old.version, made) and _kept_until(at, old, made) <= now:
             _put_out_of_service(at, old, made[-1])
+            _note_linked(at, old, made)
             gone += [copy for copy in erase_version(mlruns, name, old.version) if copy.gone]
     return gone
+
+
+def _note_linked(at: Opened, old: ModelVersion, made: Sequence[Release]) -> None:
+    """Note before a version goes that its weights have another name on the disk, if they have."""
+    if has_other_names(old.weights):
+        what = weights_of(old.version)
+        copies = as_records([Copy(REGISTRY, what, Status.UNVERIFIED, WHY)])
+        runs = [release.run for release in taints(old.version, made)]
+        key = f"version/{old.version}/{HARD_LINKED}"
+        at.ledger.record(HARD_LINKED, {"runs": runs, "copies": copies}, key=key, now=utc_now())
 
 
 def _put_out_of_service(at: Opened, old: ModelVersion, last: Release) -> None:

@@ -21,6 +21,7 @@ from ledger.evidence import (
     read_sealed,
     refuse_other_folder,
 )
+from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
     completion_contradictions,
     contradictions,
@@ -99,5 +100,10 @@ def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterato
         yield f"log_head: the excerpt does not begin with {head}, where the one before it ended"
     against = {ERASURE: erasure_contradictions, COMPLETION: completion_contradictions}
     yield from against[name](statement, found.entries, run)
+    if name == COMPLETION and "assurance" in statement:
+        known = told(found.entries, run)
+        wanted = assured(first.statement.get("decision"), first.statement.get("assurance"), known)
+        if statement["assurance"] != wanted:
+            yield f"assurance: got {statement['assurance']!r}, expected {wanted!r}"
     if name == ERASURE and first.statement.get("decision") not in ERASING:
         yield f"decision: is {first.statement.get('decision')}, expected one that erases"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.adoptions import objections
 from ledger.chain import Entry
+from ledger.replay import purged as purging
 from ledger.replay.judgements import judgements
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 
@@ -193,6 +194,11 @@ def erasure_contradictions(
         "purged_at": None if purged is None else purged.at,
         "log_head": None if purged is None else purged.hash,
     }
+    known = purging.told(entries, run)
+    if "purged" in statement or known["unverified"]:  # older statements did not count them
+        made = journal.body("decided")
+        said["purged"] = known
+        said["assurance"] = purging.assured(made.get("decision"), made.get("assurance"), known)
     yield from _differences(statement, said)
 
 
@@ -211,6 +217,12 @@ def completion_contradictions(
     requests = statement.get("requests")
     wanted = requests if isinstance(requests, list) else []
     completed = {ref: closed.get(ref) for ref in wanted}
-    yield from _differences(statement, {"run": run, "completed_at": completed})
+    said: dict[str, Any] = {"run": run, "completed_at": completed}
+    known = purging.told(entries, run)
+    if "purged" in statement or known["unverified"] or known["confirmed"]:
+        said |= {"purged": known, "confirmed": purging.as_stated(entries, run)}
+    yield from _differences(statement, said)
+    if known["unverified"]:
+        yield f"purged: {len(known['unverified'])} copies are neither verified nor confirmed"
     if not wanted or None in completed.values():
         yield "completed_at: the log does not tell that every request is complete"

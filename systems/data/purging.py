@@ -39,7 +39,7 @@ def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
             "expected only replaced ones: erase first"
         )
     copies = remove_objects(ws, wanted)
-    if all(copy.gone for copy in copies):
+    if all(copy.status is not Status.REMAINS for copy in copies):
         settle(ws, wanted)
     return copies
 

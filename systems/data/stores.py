@@ -34,6 +34,9 @@ class ObjectStore(Protocol):
     def read(self, key: str) -> bytes:
         """An object's bytes."""
 
+    def file(self, key: str) -> Path | None:
+        """An object's file; None where it is none on this machine."""
+
     def remove(self, key: str) -> None:
         """Remove an object so that no bytes of it remain; one that is not there is no error."""
 
@@ -80,6 +83,10 @@ class DvcStore:
         """An object's bytes."""
         with self.odb.fs.open(self.odb.oid_to_path(key), "rb") as file:
             return bytes(file.read())
+
+    def file(self, key: str) -> Path | None:
+        """An object's file, in a folder."""
+        return Path(self.odb.oid_to_path(key)) if self.odb.fs.protocol == "local" else None
 
     def remove(self, key: str) -> None:
         """Remove an object; one that is not there is no error.
@@ -133,6 +140,10 @@ class S3Store:
                 # which a delete marker hides.
                 return bytes(self.s3.cat_file(path, version_id=named, max_concurrency=1))
         return self.plain.read(key)
+
+    def file(self, key: str) -> Path | None:
+        """None: nothing of it is on this machine."""
+        return None
 
     def remove(self, key: str) -> None:
         """Remove every version, every delete marker and every unfinished upload of a key."""

@@ -36,8 +36,13 @@ def erase_version(mlruns: Path, name: str, number: int) -> list[Copy]:
         clear_staging(mlruns)
         erase_stored(mlruns, found.model_id)
         client(mlruns).delete_model_version(name, str(number))
-    erased = Copy(REGISTRY, f"weights of version {number}", Status.REMOVED)
+    erased = Copy(REGISTRY, weights_of(number), Status.REMOVED)
     return [erased, *copies(mlruns, {found.sha256})]
+
+
+def weights_of(number: int) -> str:
+    """What goes of a version."""
+    return f"weights of version {number}"
 
 
 def _refuse_champion(found: ModelVersion) -> None:

@@ -19,6 +19,10 @@ PLACES = (
 )
 """What must lie in the workspace itself: what is removed or written, it and nothing else."""
 
+FOLDERS = ("data", "remote", "keys", "records", "evidence", "artifacts", "mlruns", ".dvc")
+DEPTH = 3
+"""How deep below these a link is looked for: as far as their own layout goes."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -34,14 +38,24 @@ class Workspace:
     def require_whole(self) -> None:
         """Refuse a workspace with a place that is a link out of it: a copy of it would share that.
 
-        What a copy does to such a place, it does to the original.
+        What a copy does to such a place, it does to the original. So it is with a file that is
+        written in place and has another name on the disk, as after `cp -al`.
         """
-        for place in (getattr(self, name) for name in PLACES):
+        places = (getattr(self, name) for name in PLACES)
+        inner = (path for name in FOLDERS for path in _links(self.root / name, DEPTH))
+        for place in (*places, *inner):
             if place.exists() and not place.resolve().is_relative_to(self.root):
                 raise UsageError(
                     f"{place.relative_to(self.root)}: is a link out of the workspace, expected the "
                     "file or folder itself, so that a copy shares nothing with its original: put "
                     "it here, or mount it here"
+                )
+        for path in (self.log, self.records / "ledger.db", self.database):
+            if path.exists() and path.stat().st_nlink > 1:
+                raise UsageError(
+                    f"{path.relative_to(self.root)}: has another hard link, as after `cp -al`, "
+                    "expected none, since what is written here would be written there: copy with "
+                    "`cp -r`, and here put a copy of the file in its place"
                 )
 
     @property
@@ -188,6 +202,18 @@ class Workspace:
     def database(self) -> Path:
         """MLflow's runs and versions."""
         return self.mlruns / "mlflow.db"
+
+
+def _links(folder: Path, depth: int) -> Iterator[Path]:
+    """Give the symbolic links in a folder, down to so many levels."""
+    if not depth or not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _links(Path(entry.path), depth - 1)
 
 
 @contextmanager

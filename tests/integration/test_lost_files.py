@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.cli.work import requesting, serving
-from ledger import durable, keys, suppression
+from ledger import durable, suppression
 from ledger.domain import Selector, State
-from systems.data import erasing, importing, loading, owing, purging, versions
-from systems.data.sources import Columns, Source
-from systems.settings.params import load_params
-from systems.settings.workspace import Workspace, write_templates
-from tasks import adopt, purge
-from tasks.erase import erase_examples
-from tasks.expect import expect_erased
-from tasks.extract import extract_forget_set
-from tasks.purge import purge_copies
-from tasks.running.opened import Opened, opened
+from systems.data import erasing, owing, purging, versions
+from tasks import purge
+from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
 from tasks.unlearn import attempts_done, begun_record
-from unlearning.digests import sha256_hex
+from tests.integration.small_runs import STEPS, again, copied, extracted, go_on, person, small
 from unlearning.errors import InfrastructureError, IntegrityError
-
-COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
 
 class Killed(BaseException):
@@ -38,62 +28,12 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of 60 digits, of which the log tells as `init` does."""
-    ws = Workspace.at(tmp_path_factory.mktemp("original") / "workspace")
-    write_templates(ws)
-    ws.records.mkdir(parents=True)
-    keys.create_keys(ws.keys, ws.records)
-    source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
-    key = keys.shard_key(ws.keys)
-    importing.import_dataset(ws, source, load_params(ws.root), key=key)
-    body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
-    at = opened(str(ws.root))
-    at.ledger.record("initialised", body, key="initialised", now=utc_now())
-    adopt.adopt(ws, at.ledger, ws.policy, "the first")
-    return ws.root
+    return small(tmp_path_factory.mktemp("original") / "workspace")
 
 
 @pytest.fixture
 def at(original: Path, tmp_path: Path) -> Opened:
-    shutil.copytree(original, tmp_path / "workspace", symlinks=True)
-    return opened(str(tmp_path / "workspace"))
-
-
-def person(at: Opened, number: int = 0) -> str:
-    return sorted(set(loading.load_examples(at.ws)["train"].subjects.tolist()))[number]
-
-
-def extracted(at: Opened, who: str) -> Run:
-    """Begin a run over somebody's request; its ids are found and sealed."""
-    ref = requesting.submit(at.ws.root, Selector("subject", (who,)), None, "gdpr", None)["request"]
-    at = opened(at.root)
-    run = Run(at, at.ledger.start_run([ref], now=utc_now()))
-    policy = adopt.content_in_force(at.ledger, at.ws.policy)
-    durable.make_folder(run.folder)
-    durable.write(run.folder / "policy.yaml", policy)
-    run.once("begun", lambda: {"policy": sha256_hex(policy)})
-    run.move(State.EXTRACTING)
-    extract_forget_set(run)
-    return run
-
-
-STEPS: dict[str, Callable[[Run], Any]] = {
-    "suppressed": suppress_examples,
-    "erased": erase_examples,
-    "expected-erased": expect_erased,
-    "purged": purge_copies,
-}
-
-
-def again(run: Run) -> Run:
-    """The run as the next command finds it."""
-    return Run(opened(run.at.root), run.ref)
-
-
-def go_on(run: Run) -> None:
-    run = again(run)
-    for step in STEPS.values():
-        step(run)
+    return copied(original, tmp_path / "workspace")
 
 
 def assert_gone(run: Run, ids: list[str], who: str) -> None:

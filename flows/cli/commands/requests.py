@@ -121,8 +121,13 @@ def _say(ctx: typer.Context, verb: str, request: str, reason: str) -> None:
 def purge(
     ctx: typer.Context,
     request: Annotated[str | None, typer.Argument(help="Reference; without: all.")] = None,
+    confirm: Annotated[str | None, typer.Option(help="An unverified copy, or its place.")] = None,
+    reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
 ) -> None:
     """Erase the copies that are due, complete what has none left, and list those that remain."""
     from flows.cli.work import serving
 
-    answer(ctx, lambda call: serving.purge(call.workspace, request))
+    if (confirm is None) != (reason is None) or (confirm and request is None):
+        raise typer.BadParameter("--confirm: expected a request, --confirm COPY and --reason TEXT")
+    word = None if confirm is None or reason is None else serving.Word(confirm, reason)
+    answer(ctx, lambda call: serving.purge(call.workspace, request, word))

@@ -36,6 +36,7 @@ def working(path: Path) -> Iterator[Opened]:
             f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
             "workspace: run it again, it goes on"
         )
+    ws.require_whole()  # before any mode is changed, which follows links
     make_private(ws)
     with held(ws):
         yield opened(str(ws.root))

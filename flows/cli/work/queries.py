@@ -15,6 +15,7 @@ from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.chain import Entry
 from ledger.replay.judgements import judgements
+from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 from ledger.requests import Ledger
 from systems.settings.params import load_params
@@ -43,6 +44,7 @@ def show(path: Path, request: str) -> dict[str, Any]:
             "evidence": str(ws.evidence / run),
             "drift": _drift(ledger, run),
             "sealed": _sealed(ledger, run),
+            "purged": purged_copies(ledger.log.entries(), run),
         }
         for run, entry in decided.items()
         if entry is not None

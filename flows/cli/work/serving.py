@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,18 @@ def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> lis
     return accepted
 
 
-def purge(path: Path, request: str | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Word:
+    """What an operator confirms: a copy that cannot be verified, or its place, and how he knows."""
+
+    copy: str
+    reason: str
+
+
+def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str, Any]:
     """Go on with the purging of a request, or of all that are at it."""
     with ready(path) as at:
+        from tasks.confirm import confirm
         from tasks.purge import finish_linked, finish_purging
 
         if request is None:
@@ -107,5 +117,7 @@ def purge(path: Path, request: str | None) -> dict[str, Any]:
                 f"anything yet, expected one that came to its end: go on with it: "
                 f"`lethe forget {' '.join(held)}`"
             )
+        if word:
+            confirm(at, request, word.copy, word.reason)
         copies = finish_purging(at, [request]) if found.state is State.PURGING else []
         return {**as_record(at.ledger.request(request)), "copies": copies}

@@ -81,11 +81,14 @@ def verify_evidence(folder: Path, public: Ed25519PublicKey, expected: Expected) 
 def _about(bundle: Bundle) -> dict[str, Any]:
     said = bundle.first.statement
     told = {name: found.statement for name, found in bundle.later.items()}
+    erased = told.get("erasure", said)
+    last = told.get("completion", erased)
     return {
         "run": said.get("run"),
         "requests": said.get("requests"),
         "decision": said.get("decision"),
-        "assurance": told.get("erasure", said).get("assurance"),
+        "assurance": last.get("assurance", erased.get("assurance")),
+        "purged": last.get("purged", erased.get("purged")),
         "candidate": _candidate(said),
         "sealed_at": said.get("decided_at"),
         "erased_at": told.get("erasure", {}).get("purged_at"),

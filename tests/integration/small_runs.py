@@ -1,0 +1,86 @@
+"""A small workspace with data in DVC and no model, and runs in it that need no unlearning."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flows.cli.work import requesting
+from ledger import durable, keys
+from ledger.domain import Selector, State
+from systems.data import importing, loading, versions
+from systems.data.sources import Columns, Source
+from systems.settings.params import load_params
+from systems.settings.workspace import Workspace, write_templates
+from tasks import adopt
+from tasks.erase import erase_examples
+from tasks.expect import expect_erased
+from tasks.extract import extract_forget_set
+from tasks.purge import purge_copies
+from tasks.running.opened import Opened, opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+from tasks.suppress import suppress_examples
+from unlearning.digests import sha256_hex
+
+COLUMNS = Columns(image="image", label="label", subject=None, example=None)
+
+
+def small(root: Path) -> Path:
+    """Make a workspace of 60 digits, of which the log tells as `init` does."""
+    ws = Workspace.at(root)
+    write_templates(ws)
+    ws.records.mkdir(parents=True)
+    keys.create_keys(ws.keys, ws.records)
+    source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
+    key = keys.shard_key(ws.keys)
+    importing.import_dataset(ws, source, load_params(ws.root), key=key)
+    body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
+    at = opened(str(ws.root))
+    at.ledger.record("initialised", body, key="initialised", now=utc_now())
+    adopt.adopt(ws, at.ledger, ws.policy, "the first")
+    return ws.root
+
+
+def copied(original: Path, root: Path) -> Opened:
+    shutil.copytree(original, root, symlinks=True)
+    return opened(str(root))
+
+
+def person(at: Opened, number: int = 0) -> str:
+    return sorted(set(loading.load_examples(at.ws)["train"].subjects.tolist()))[number]
+
+
+def extracted(at: Opened, who: str) -> Run:
+    """Begin a run over somebody's request; its ids are found and sealed."""
+    ref = requesting.submit(at.ws.root, Selector("subject", (who,)), None, "gdpr", None)["request"]
+    at = opened(at.root)
+    run = Run(at, at.ledger.start_run([ref], now=utc_now()))
+    policy = adopt.content_in_force(at.ledger, at.ws.policy)
+    durable.make_folder(run.folder)
+    durable.write(run.folder / "policy.yaml", policy)
+    run.once("begun", lambda: {"policy": sha256_hex(policy)})
+    run.move(State.EXTRACTING)
+    extract_forget_set(run)
+    return run
+
+
+STEPS: dict[str, Callable[[Run], Any]] = {
+    "suppressed": suppress_examples,
+    "erased": erase_examples,
+    "expected-erased": expect_erased,
+    "purged": purge_copies,
+}
+
+
+def again(run: Run) -> Run:
+    """The run as the next command finds it."""
+    return Run(opened(run.at.root), run.ref)
+
+
+def go_on(run: Run) -> None:
+    run = again(run)
+    for step in STEPS.values():
+        step(run)

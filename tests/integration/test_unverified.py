@@ -1,0 +1,184 @@
+"""Copies that nobody can look for: never called removed, confirmed by a person, told apart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli.work import queries, requesting, serving
+from flows.cli.work.serving import Word
+from ledger.domain import Selector, State
+from ledger.evidence import COMPLETION, ERASURE, read_sealed
+from ledger.keys import load_public_key
+from ledger.replay.purged import standing
+from ledger.replay.statements import completion_contradictions, erasure_contradictions
+from systems.data.stores import DvcStore
+from tasks.attest import attest_erasure, erased_assurance
+from tasks.purge import finish_purging
+from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+from tests.integration.small_runs import STEPS, again, copied, extracted, go_on, person, small
+from unlearning.errors import UsageError
+
+REMOTE = "dvc remote"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small(tmp_path_factory.mktemp("original") / "workspace")
+
+
+@pytest.fixture
+def at(original: Path, tmp_path: Path) -> Opened:
+    return copied(original, tmp_path / "workspace")
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the remote be one that cannot be asked for older versions."""
+    why = property(lambda store: "look there" if store.where == REMOTE else None)
+    monkeypatch.setattr(DvcStore, "unverified", why)
+
+
+def ended(at: Opened, who: str) -> Run:
+    """Take somebody's request through a run that only purges, to its end."""
+    run = extracted(at, who)
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
+    run.once("sealed", lambda: {"statement": "0" * 64})
+    go_on(run)
+    run = again(run)
+    attest_erasure(run)
+    finish_purging(run.at, run.requests)
+    run.at.ledger.finish_run(run.ref, now=utc_now())
+    return again(run)
+
+
+def stated(run: Run, name: str) -> dict[str, Any]:
+    """What a later statement says; it is genuine, and what its log says."""
+    found = read_sealed(run.bundle / name, load_public_key(run.at.ws.public_key))
+    assert found.verification.problems == ()
+    against = {ERASURE: erasure_contradictions, COMPLETION: completion_contradictions}
+    assert [*against[name](found.statement, found.entries, run.ref)] == []
+    return found.statement
+
+
+def test_what_was_looked_for_and_is_gone_is_verified(at: Opened) -> None:
+    run = ended(at, person(at))
+    for name in (ERASURE, COMPLETION):
+        said = stated(run, name)
+        assert said["assurance"] == "A1"
+        assert said["purged"]["verified"] > 0
+        assert not any(said["purged"][word] for word in ("confirmed", "unverified", "remaining"))
+    assert run.at.ledger.request(run.requests[0]).state is State.COMPLETE
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_an_unverified_copy_is_no_proof_until_an_operator_confirms_it(at: Opened) -> None:
+    """And then the log and the statement say that it was confirmed, not that it was verified."""
+    who = person(at)
+    run = ended(at, who)
+    (ref,) = run.requests
+    said = stated(run, ERASURE)
+    objects = said["purged"]["unverified"]
+    assert said["assurance"] == "A0" and objects
+    assert all(name.startswith(f"{REMOTE}: object ") for name in objects)
+    assert run.at.ledger.request(ref).state is State.PURGING
+    assert erased_assurance(run.at, run.ref) == "A0"
+    root = run.at.ws.root
+    for word in (Word("dvc cache", "looked"), Word("object 12", "looked"), Word(REMOTE, " ")):
+        with pytest.raises(UsageError, match=r"--confirm|--reason"):
+            serving.purge(root, ref, word)
+    one = serving.purge(root, ref, Word(objects[0].removeprefix(f"{REMOTE}: "), "looked at it"))
+    assert one["state"] == "purging"
+    found = serving.purge(root, ref, Word(REMOTE, "versions removed by the provider"))
+    assert found["state"] == "complete"
+    assert {c["status"] for c in found["copies"] if c["where"] == REMOTE} == {"confirmed"}
+    last = stated(again(run), COMPLETION)
+    assert last["assurance"] == "A1"
+    assert sorted(last["purged"]["confirmed"]) == sorted(objects)
+    assert not last["purged"]["unverified"]
+    reasons = [word["reason"] for word in last["confirmed"]]
+    assert reasons == ["looked at it", "versions removed by the provider"]
+    (shown,) = queries.show(root, ref)["runs"]
+    assert shown["purged"] == last["purged"]
+    with pytest.raises(UsageError, match="no unverified copy"):
+        serving.purge(root, ref, Word(REMOTE, "again"))
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_statement_that_hides_what_is_unverified_is_found(at: Opened) -> None:
+    run = ended(at, person(at))
+    found = read_sealed(run.bundle / ERASURE, load_public_key(run.at.ws.public_key))
+    for change in ({"assurance": "A1"}, {"purged": standing(())}):
+        forged = {**found.statement, **change}
+        problems = [*erasure_contradictions(forged, found.entries, run.ref)]
+        assert problems == [f"{next(iter(change))}: is not what the log says"]
+    older = {k: v for k, v in found.statement.items() if k != "purged"}
+    assert [*erasure_contradictions(older, found.entries, run.ref)] == ["purged: is missing"]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_the_next_run_does_not_owe_what_another_one_could_not_verify(at: Opened) -> None:
+    first = ended(at, person(at))
+    second = ended(at, person(at, 1))
+    names = [set(stated(run, ERASURE)["purged"]["unverified"]) for run in (first, second)]
+    assert names[0] and names[1] and not names[0] & names[1]
+
+
+def test_a_file_with_another_name_is_not_called_removed(at: Opened, tmp_path: Path) -> None:
+    """As after `cp -al` of data/, cache and bank: the bytes stay, and nothing of them changes."""
+    who = person(at)
+    bank = at.ws.bank / "old"
+    bank.mkdir(parents=True)
+    (bank / "shadow-000.safetensors").write_bytes(b"answers")
+    twins = linked_copies(at.ws.root, tmp_path / "twins")
+    before = {path: path.read_bytes() for path in twins}
+    run = extracted(at, who)
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
+    run.once("sealed", lambda: {"statement": "0" * 64})
+    for name in ("suppressed", "erased"):
+        STEPS[name](run)
+    found = (again(run).done("hard_linked") or {})["copies"]
+    kinds = {(row["where"], row["what"].split()[0]) for row in found}
+    assert kinds == {
+        ("workspace", "shard"),
+        ("dvc cache", "object"),
+        (REMOTE, "object"),
+        ("shadow bank", "the"),
+    }
+    assert {path: path.read_bytes() for path in twins} == before
+
+
+def linked_copies(root: Path, target: Path) -> list[Path]:
+    """Link what `cp -al` would, but for what is written in place."""
+    made = []
+    for name in ("data", ".dvc/cache/files", "remote", "artifacts/bank"):
+        for path in (p for p in (root / name).rglob("*") if p.is_file()):
+            twin = target / path.relative_to(root)
+            twin.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, twin)
+            made.append(twin)
+    return made
+
+
+def test_a_linked_copy_of_the_data_keeps_a_request_from_being_complete(
+    at: Opened, tmp_path: Path
+) -> None:
+    who = person(at)
+    linked_copies(at.ws.root, tmp_path / "twins")
+    run = ended(at, who)
+    (ref,) = run.requests
+    said = stated(run, ERASURE)
+    places = {name.split(":")[0] for name in said["purged"]["unverified"]}
+    assert places == {"workspace", "dvc cache", REMOTE} and said["assurance"] == "A0"
+    assert run.at.ledger.request(ref).state is State.PURGING
+    for place in sorted(places):
+        found = serving.purge(run.at.ws.root, ref, Word(place, "the twins were removed"))
+    assert found["state"] == "complete"
+    assert stated(again(run), COMPLETION)["assurance"] == "A1"
+    asked = requesting.submit(run.at.ws.root, Selector("subject", (who,)), None, "gdpr", None)
+    assert asked["run"] == run.ref
