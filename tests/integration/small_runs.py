@@ -17,13 +17,14 @@ from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased
-from tasks.extract import extract_forget_set
+from tasks.extract import find
 from tasks.purge import purge_copies
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
 from unlearning.digests import sha256_hex
+from unlearning.domain import SPLITS
 
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
@@ -63,8 +64,15 @@ def extracted(at: Opened, who: str) -> Run:
     durable.write(run.folder / "policy.yaml", policy)
     run.once("begun", lambda: {"policy": sha256_hex(policy)})
     run.move(State.EXTRACTING)
-    extract_forget_set(run)
+    run.once("extracted", lambda: _extracted(run))
     return run
+
+
+def _extracted(run: Run) -> dict[str, Any]:
+    """What a run notes of its forget set, as far as an erasure needs it: there is no model."""
+    ids = find(run.at.ws, [run.at.ledger.selector(ref) for ref in run.requests])
+    commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
+    return {"data_version": versions.data_version(run.at.ws), "commitment": commitment}
 
 
 STEPS: dict[str, Callable[[Run], Any]] = {
