@@ -177,6 +177,23 @@ def test_what_is_on_hold_is_not_erased_and_holds_up_nobody_else(at: Opened) -> N
     assert choose(again(at), [ape, one]).refs == tuple(sorted((ape, one)))
 
 
+def test_a_hold_does_not_come_too_late_in_silence(
+    at: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A killed run over all apes is to erase one that is now disputed: it is left first."""
+    ape, one = submit(at, "class", "ape"), submit(at, "subject", person(at, "ape"))
+    dog = submit(at, "subject", person(at, "dog"))
+    extracted(at, ape)
+    run = next(iter(again(at).ledger.unfinished_runs()))
+    code, problem = said(capsys, at, "hold", one, "--reason", "a lawsuit")
+    assert code == 12 and f"lethe abort {run} --reason TEXT" in problem["error"]
+    assert said(capsys, at, "hold", dog, "--reason", "a lawsuit")[0] == 0
+    serving.abort(at.ws.root, run, "one of them is disputed")
+    assert said(capsys, at, "hold", one, "--reason", "a lawsuit")[0] == 0
+    with pytest.raises(RequestDenied, match=f"on hold by {one}"):
+        require_all(again(at), [ape])
+
+
 def test_a_lost_key_is_named_and_holds_up_nobody_else(at: Opened) -> None:
     lost, dog = submit(at, "subject", person(at, "ape")), submit(at, "subject", person(at, "dog"))
     (at.ws.keys / "requests" / f"{lost}.key").unlink()

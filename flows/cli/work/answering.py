@@ -13,6 +13,10 @@ from tasks.running.records import as_record, utc_now
 def say(path: Path, verb: str, request: str, reason: str) -> dict[str, Any]:
     """Record a verb under the lock; an extension says by when the person is to be told of it."""
     with working(path) as at:
+        if verb == Verb.HOLD:
+            from tasks.requests.hold import require_untouched  # torch: the other verbs need none
+
+            require_untouched(at, request)
         found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now())
         told = at.ledger.log.entries()[-1].body.get("inform_by")
         return as_record(found) | ({"inform_person_by": told, "said": reason} if told else {})
