@@ -37,7 +37,8 @@ def distance(measured: Mapping[str, Measurement], gates: Sequence[Gate]) -> Dist
     Left out is what no candidate has a part in: whether there are examples and shadows enough.
     """
     each = [found for gate in gates for found in _of(gate, measured)]
-    return max(each, key=lambda found: found.value)
+    worst = max(each, key=lambda found: found.value)
+    return Distance(worst.worst, float(worst.value))
 
 
 def _of(gate: Gate, measured: Mapping[str, Measurement]) -> Iterator[Distance]:

@@ -10,10 +10,13 @@ import torch
 
 from benchmarks import presets
 from benchmarks.presets import Preset, add, choose, load
+from benchmarks.tune import study as tuning
+from benchmarks.tune.study import Result, Study
+from systems.compute.search import Limits
 from tests.unit import toys
 from unlearning import networks
 from unlearning.domain import Examples
-from unlearning.errors import UnknownName, UsageError
+from unlearning.errors import AttemptFailed, UnknownName, UsageError
 from unlearning.methods import METHODS
 from unlearning.methods.retrain import Retrain
 from unlearning.training.loop import silent
@@ -133,3 +136,22 @@ def test_a_preset_is_added_once_and_comes_back_as_it_was(tmp_path: Path) -> None
 def test_the_file_is_where_the_loader_looks() -> None:
     assert presets.PRESETS.name == "presets.yaml"
     assert presets.PRESETS.is_file()
+
+
+FOUND = {"settings": {"learning_rate": 0.2, "weight_decay": 1e-3, "epochs": 3}, "cost": 0.1}
+STUDY = Study("digits", "random", "finetune", Limits(3, 1.0), 0, Path(), Path())
+
+
+def test_what_a_search_found_becomes_a_preset_that_can_be_read_again(tmp_path: Path) -> None:
+    chosen = {**FOUND, "objective": 0.4, "worst": "door/relearned"}
+    file = tmp_path / "presets.yaml"
+    file.write_text("")
+    add(tuning.preset(STUDY, Result([{**FOUND, "objective": None}, chosen], chosen, 2.5)), file)
+    (read,) = load(file)
+    assert (read.settings, read.network) == (FOUND["settings"], "conv-small")
+    assert read.result["objective"] == 0.4 and read.result["untouched"] == 2.5
+
+
+def test_a_search_that_found_nothing_nearer_than_doing_nothing_is_no_preset() -> None:
+    with pytest.raises(AttemptFailed, match="none of 1 trials is nearer to passing"):
+        tuning.preset(STUDY, Result([{**FOUND, "objective": None}], None, 2.5))
