@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from systems.data import index
 from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
 from systems.data.earlier import earlier_table
-from systems.data.images import decode
 from systems.data.reading import read_table, verified_shards
 from systems.data.sharding import Dataset, load_dataset, load_manifest
 from systems.data.versions import data_version
@@ -91,6 +90,8 @@ def _of_split(table: pa.Table, split: str) -> pa.Table:
 
 
 def _decoded(table: pa.Table, dataset: Dataset) -> Examples:
+    from systems.data.images import decode  # Pillow: whoever only names examples decodes none
+
     return Examples(
         images=decode(table[IMAGE].to_pylist(), size=dataset.size, channels=dataset.channels),
         labels=table[LABEL].to_numpy().astype(np.int64),

@@ -10,20 +10,21 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import adoptions, durable, sealed, suppression
 from ledger.domain import State
 from ledger.replay.attempts import Earlier
 from systems.data import resolving
-from systems.registry import models
-from systems.registry.models import ModelVersion
 from systems.settings.policy import Policy, Rung
 from tasks import adopt
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 from unlearning.errors import InfrastructureError, IntegrityError
+
+if TYPE_CHECKING:
+    from systems.registry.models import ModelVersion
 
 FORGET_SET = "forget.sealed"
 
@@ -141,6 +142,8 @@ class Run:
 
     def parent(self) -> ModelVersion:
         """Give the champion that the run began with, and unlearns from."""
+        from systems.registry import models  # whoever only records a request asks for none
+
         begun = self.done("begun") or {}
         found = models.version(self.at.ws.mlruns, self.at.params.model.name, begun["parent"])
         if found.sha256 != begun["parent_sha256"]:
