@@ -28,14 +28,7 @@ PARTS = samples.ROOT / "artifacts" / "benchmarks" / "cifar10-parts"
 COUNTS = {"train": 50_000, "test": 10_000}
 COLUMNS = ["image", "label", "sample_id"]
 
-RECIPE = Recipe(
-    network="resnet18-cifar",
-    classes=10,
-    channels=3,
-    size=32,
-    mean=(0.4914, 0.4822, 0.4465),
-    std=(0.2470, 0.2435, 0.2616),
-)
+RECIPE = samples.recipe_on_cifar10("resnet18-cifar")
 
 
 def files(part: str) -> list[Path]:

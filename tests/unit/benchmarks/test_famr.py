@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.famr import study, trials
 from benchmarks.famr.trials import TUNING, Trial
-from unlearning.famr.bounds import Evidence
-from unlearning.famr.hessian import Curvature
+from tests.unit.reported import EVIDENCE
 
 
 def test_settings_are_chosen_on_what_no_other_trial_forgets() -> None:
@@ -71,22 +71,7 @@ def test_curves_are_read_off_rows_by_seed_and_epoch() -> None:
 
 
 def test_evidence_is_read_back_as_it_was_written() -> None:
-    found = Evidence(
-        stationarity_residual=0.4,
-        distance=1.5,
-        uniform_gap_max=0.9,
-        uniform_gap_mean=0.2,
-        objective=Curvature(-0.5, 30.0, 0.01, 0.8, 20, 2),
-        training=Curvature(3.25, 900.0, 0.01, 0.9, 20, 2),
-        training_gradient=2.0,
-        mismatch=1.25,
-        lipschitz=70.0,
-        anchor=0.1,
-        rate=1e-4,
-        decay=0.1,
-        steps=40,
-        whole=True,
-    )
+    found = replace(EVIDENCE, training=replace(EVIDENCE.training, low=3.25))
     written = json.loads(json.dumps(study.told(found)))
     assert study.read_back(written) == found
     assert written["bounds"]["Eq. 9"]["value"] == 0.1 / 3.25**2 * 2.0

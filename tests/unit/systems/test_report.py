@@ -6,7 +6,6 @@ import base64
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
@@ -23,12 +22,12 @@ from systems.report.plots import (
     plot_scores,
 )
 from systems.report.wording import ANSWERS, NO_GEOMETRY, QUESTIONS, measurement_words
+from tests.unit.reported import Balance
 from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
 from unlearning.gates import GATES
 
 WRITTEN = datetime(2026, 2, 28, 12, 0, tzinfo=UTC)
 FACTS = {"Data version": "0f" * 16, "Champion before": "version 3"}
-VOID = {"meta", "img", "link"}
 NOTHING = np.array([])
 
 
@@ -70,23 +69,6 @@ def write(folder: Path, *attempts: AttemptPicture, facts: dict[str, str] | None 
         written_at=WRITTEN,
     )
     return report.page.read_text(encoding="utf-8")
-
-
-class Balance(HTMLParser):
-    """Follow the tags and keep what is wrong with them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.problems: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.problems.append(tag)
 
 
 def test_the_page_is_whole_and_loads_nothing(attempt, tmp_path) -> None:
