@@ -126,8 +126,9 @@ def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> N
     """I8: the champion and the data are as they were, the request waits, another run is free."""
     request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
     before = lethe.champion(), contents(lethe.root / "data"), contents(lethe.root / "remote")
-    impossible = {**CHEAP, "gates": {**CHEAP["gates"], "integrity": {"classes": 11}}}
-    for policy, code in ((CHEAP, INCONCLUSIVE), (impossible, REFUSED)):
+    wild = {"method": "finetune", "settings": {"epochs": 1, "learning_rate": 1e20}}
+    diverging = {**CHEAP, "ladder": [wild, {"method": "retrain"}]}
+    for policy, code in ((CHEAP, INCONCLUSIVE), (diverging, REFUSED)):
         words = (request, "--method", "finetune")
         found = lethe.forget(*words, policy=policy, code=code).json
         assert found["states"] == {request: "accepted"}
