@@ -56,7 +56,7 @@ def _servable(at: Opened, refs: list[str]) -> tuple[list[str], list[dict[str, st
     if not waiting:
         return refs, []
     found = choose(opened(at.root), waiting)
-    return list(found.refs), found.left
+    return list(found.refs) or refs, found.left  # none: others served them meanwhile
 
 
 def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
