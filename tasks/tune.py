@@ -37,7 +37,9 @@ class Rehearsal:
 
     def __post_init__(self) -> None:
         """Refuse a number of examples that is none, or two ways of saying what is forgotten."""
-        if (self.examples or 1) < 1 or (self.class_name is not None and self.examples is not None):
+        if self.examples is None:
+            return
+        if self.examples < 1 or self.class_name is not None:
             raise UsageError(
                 f"tune: got --examples {self.examples} and --class {self.class_name}, expected one "
                 "of them, or neither, and at least 1 example"
