@@ -151,5 +151,5 @@ def settled(workspace: str, requests: Sequence[str]) -> dict[str, Any]:
 
 def _short(record: dict[str, Any]) -> dict[str, Any]:
     kept = ("method", "settings", "seconds", "decision", "verdicts", "controls", "effect", "error")
-    geometry = ("class_out_models", "not_measured")
+    geometry = ("class_out_models", "models_apart", "not_measured")
     return {key: record[key] for key in (*kept, *geometry) if key in record}

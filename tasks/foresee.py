@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from tasks.running.opened import Opened
 from tasks.running.parts import cut, finished_bank
 from tasks.train import recipe_of
 from unlearning import networks
+from unlearning.bank import as_one
 from unlearning.bank.matching import comparable
 from unlearning.bank.null_band import null_band, shadow_scores
 from unlearning.bank.shadows import Bank, load_bank
@@ -27,8 +29,9 @@ from unlearning.domain import (
     joined,
 )
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import ATTACK, score
+from unlearning.judging.measuring import ATTACK, as_one_ranges, score
 from unlearning.judging.needs import shadows_needed
+from unlearning.judging.trial import exactly, within
 from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 from unlearning.statistics.power import (
@@ -92,10 +95,9 @@ class Prospect:
     shadows: int
     measured: bool
 
-    def limited(self, gate: Forgetting) -> bool:
-        """Say whether the gate has limits for so few examples, and shadows enough to ask."""
-        enough = self.shadows >= gate.smallest_bank
-        return enough and gate.limit_for(self.case.examples, self.case.holdout)[1]
+    def askable(self, gate: Forgetting) -> bool:
+        """Say whether there are shadows enough to ask."""
+        return self.shadows >= gate.smallest_bank
 
 
 def foreseen(
@@ -122,9 +124,9 @@ def foreseen(
     gate = _gate(rules)
     found = _prospect(at, gate, compared, bank, rate)
     rng = np.random.default_rng(at.params.seed)
-    limited = found.limited(gate)
+    askable = found.askable(gate)
     chance = Chances(0.0, 0.0, 1.0, 0)
-    if limited:
+    if askable:
         chance = chances(found.case, found.known, gate, rng, draws=DRAWS, level=level)
     decidable = chance.passed >= WANTED
     needed = found.case.examples if decidable else _needed(found, gate, rng, level)
@@ -159,7 +161,7 @@ def _prospect(
     if (~answers.seen).sum(0).min() < 3:  # too few for a shadow to be scored by the others
         return found
     found = replace(found, case=case_of(compared.blank, _likeness(compared, answers)))
-    return _measured(at, compared, answers, found, rate) if found.limited(gate) else found
+    return _measured(at, compared, answers, found, rate) if found.askable(gate) else found
 
 
 def _likeness(compared: Compared, answers: ShadowOutputs) -> float:
@@ -172,19 +174,23 @@ def _measured(
     at: Opened, compared: Compared, answers: ShadowOutputs, found: Prospect, rate: float | None
 ) -> Prospect:
     """Measure the null band, and the champion if it answers soon enough."""
-    null = null_band(compared.blank, answers, ATTACK)
-    known = {**found.known, "null_auc": null}
+    mean, spread = as_one.lines(compared.blank, answers, ATTACK)
+    bands = (null_band(compared.blank, answers, ATTACK), *as_one_ranges(mean, spread))
+    known = {**found.known, **{m.name: m for m in bands}}
     if rate is None or len(compared.examples) / (FORWARD * rate) > PATIENCE:
         return replace(found, known=known)
-    champion = _champion_auc(at, compared, answers)
-    return replace(found, known={**known, "champion_auc": champion}, measured=True)
+    asked = {m.name: m for m in _champion_scores(at, compared, answers)}
+    return replace(found, known={**known, **asked}, measured=True)
 
 
-def _champion_auc(at: Opened, compared: Compared, answers: ShadowOutputs) -> Measurement:
+def _champion_scores(
+    at: Opened, compared: Compared, answers: ShadowOutputs
+) -> Iterator[Measurement]:
     logits = logits_of(networks.load(sealed_champion(at).weights), compared.examples)
     scores = score(replace(compared.blank, logits=logits), answers, ATTACK)
-    auc = scores.interval()
-    return Measurement("champion_auc", auc.value, auc.low, auc.high, len(scores.forget))
+    yield within("champion_auc", scores.interval(), len(scores.forget))
+    mean = float(scores.forget.mean())
+    yield exactly("mean_score_champion", mean, len(scores.forget))
 
 
 def _needed(
@@ -227,21 +233,32 @@ def _why(found: Prospect, gate: Forgetting, chance: Chances, needed: int | None)
 
 
 def _chance(found: Prospect, gate: Forgetting, chance: Chances) -> str:
-    limit, error = gate.limit_for(found.case.examples, found.case.holdout)[0], chance.interval
-    champion = "is at" if found.measured else "is taken to be at"
+    error = chance.interval
     return (
         f"a perfect retrain would pass in {chance.passed:.0%} [{error.low:.0%}, {error.high:.0%}] "
-        f"of {chance.draws} simulated runs, where attack AUC within [{1 - limit.auc:.2f}, "
-        f"{limit.auc:.2f}] and tails up to {limit.tail} at false-positive rate {limit.fpr} are "
-        f"asked and the untouched champion {champion} {found.known['champion_auc'].value:.2f}"
+        f"of {chance.draws} simulated runs, where {_asked(found, gate)}"
+    )
+
+
+def _asked(found: Prospect, gate: Forgetting) -> str:
+    champion = "is at" if found.measured else "is taken to be at"
+    if gate.few(found.known):
+        unseen = found.known["mean_score_unseen"]
+        return (
+            f"they are judged as one: models that never saw them have a mean score within "
+            f"[{unseen.low:.2f}, {unseen.high:.2f}] and the untouched champion {champion} "
+            f"{found.known['mean_score_champion'].value:.2f}"
+        )
+    limit = gate.limit_for(found.case.examples, found.case.holdout)[0]
+    return (
+        f"attack AUC within [{1 - limit.auc:.2f}, {limit.auc:.2f}] and tails up to {limit.tail} at "
+        f"false-positive rate {limit.fpr} are asked and the untouched champion {champion} "
+        f"{found.known['champion_auc'].value:.2f}"
     )
 
 
 def _excluded(found: Prospect, gate: Forgetting) -> str:
-    if found.shadows < gate.smallest_bank:
-        return f"the bank has {found.shadows} shadows, {gate.smallest_bank} are needed"
-    loosest = gate.limit_for(0, 0)[0]
-    return f"the loosest limit needs {loosest.examples} and {loosest.holdout}"
+    return f"the bank has {found.shadows} shadows, {gate.smallest_bank} are needed"
 
 
 def _advice(found: Prospect, gate: Forgetting, needed: int | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from ledger.domain import State
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.judgements import JUDGEMENT, judged_outside, judgements
 from systems.registry import models
+from systems.registry.models import ModelVersion
 from systems.settings.policy import EXACT, JUDGEMENTS, load_policy
 from tasks import adopt
 from tasks.extract import find, likewise, refusal
-from tasks.references import class_out, geometry_notes
+from tasks.references import apart, class_out, cost_of, geometry_notes
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
@@ -35,13 +37,15 @@ from tasks.unlearn import (
 )
 from unlearning import networks
 from unlearning.bank.files import write_arrays
-from unlearning.bank.shadows import load_bank
+from unlearning.bank.shadows import Bank, load_bank
+from unlearning.contracts import Gate
 from unlearning.digests import sha256_file
-from unlearning.domain import TRAIN, Decision, Outcome
+from unlearning.domain import TRAIN, Decision, Outcome, Split
 from unlearning.errors import RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
 from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
 from unlearning.judging.effects import failed
+from unlearning.judging.mates import erased_mates
 from unlearning.judging.verdicts import gates_of
 
 
@@ -99,14 +103,39 @@ def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
 
 
 def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
-    split, gates = split_of(run), gates_of(run.policy().gates)
-    apart = class_out(run.at, run.forget_ids()[TRAIN], split, gates)
     bank, named = bank_of(run)
-    notes = {**geometry_notes(split, gates, apart), "bank": named}
-    if apart:
-        run.once("class-out-models", lambda: dict(notes["class_out_models"]))
-    compared = [made.weights for made in apart]
-    return basis_of(models.verified(run.parent()), split, bank, compared), notes
+    gates, ids = gates_of(run.policy().gates), run.forget_ids()[TRAIN]
+    basis, notes = _on(run.at, run.parent(), split_of(run), gates, bank, ids)
+    for kind in notes.keys() & {"class_out_models", "models_apart"}:
+        run.once(kind.replace("_", "-"), partial(dict, notes[kind]))
+    return basis, {**notes, "bank": named}
+
+
+def _on(
+    at: Opened,
+    champion: ModelVersion,
+    split: Split,
+    gates: Sequence[Gate],
+    bank: Bank,
+    ids: Sequence[str],
+) -> tuple[Basis, dict[str, Any]]:
+    """Train what gates compare with, and give what candidates are judged on, with notes on it."""
+    weights = models.verified(champion)
+    without = class_out(at, ids, split, gates)
+    mates = erased_mates(networks.load(weights), split)
+    alone = apart(at, ids, gates, mates)
+    notes = dict(geometry_notes(split, gates, without))
+    if alone:
+        notes["models_apart"] = cost_of(alone)
+    basis = basis_of(
+        weights,
+        split,
+        bank,
+        [made.weights for made in without],
+        mates=mates,
+        apart=[made.weights for made in alone],
+    )
+    return basis, notes
 
 
 def as_arrays(pictures: Pictures) -> dict[str, np.ndarray]:
@@ -153,10 +182,8 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
     split = cut(at, ids, likewise=likewise(selectors))
-    apart = class_out(at, ids[TRAIN], split, gates)
     folder = ensure_bank(at, recipe_of(at))
-    bank, compared = load_bank(folder), [made.weights for made in apart]
-    basis = basis_of(models.verified(champion), split, bank, compared)
+    basis, notes = _on(at, champion, split, gates, load_bank(folder), ids[TRAIN])
     level = rules.level_after(_sharing(at, request, champion.sha256, candidate))
     judged, _ = judge_candidate(weights, basis, gates, level=level, exact=False)
     body = {
@@ -167,7 +194,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         "decision": str(judged.decision),
     }
     at.ledger.record(JUDGEMENT, body, key=f"{request}/{JUDGEMENT}-{asked + 1}", now=utc_now())
-    found = {**as_json(judged), **geometry_notes(split, gates, apart), "bank": named(at, folder)}
+    found = {**as_json(judged), **notes, "bank": named(at, folder)}
     return {**found, "judgements": asked + 1}
 
 

@@ -17,7 +17,8 @@ from tasks.running.opened import Opened
 from tasks.train import Trained
 from unlearning.contracts import Gate
 from unlearning.digests import digest_of
-from unlearning.domain import Split
+from unlearning.domain import Measurement, Split
+from unlearning.gates.forgetting import Forgetting, group
 from unlearning.gates.geometry import Geometry
 
 
@@ -42,9 +43,23 @@ def class_out(
     return references(at, without, max(asking))
 
 
+def apart(
+    at: Opened, without: Sequence[str], gates: Sequence[Gate], mates: Measurement
+) -> tuple[Trained, ...]:
+    """Give the models that a batch of people is judged by; none where it is none, or none asks."""
+    asked = max((gate.references for gate in gates if isinstance(gate, Forgetting)), default=0)
+    return references(at, without, asked) if group({mates.name: mates}) else ()
+
+
 def forgets_a_class(split: Split) -> bool:
     """Say whether a class is forgotten whole."""
     return bool(len(np.setdiff1d(split.forget.labels, split.retain.labels)))
+
+
+def cost_of(made: Sequence[Trained]) -> dict[str, Any]:
+    """Say for the record which models were trained, and how long it took."""
+    seconds = round(sum(model.seconds for model in made), 1)
+    return {"sha256": [model.sha256 for model in made], "seconds": seconds}
 
 
 def geometry_notes(
@@ -52,8 +67,6 @@ def geometry_notes(
 ) -> Mapping[str, Any]:
     """Say for the record what the class-out models cost, or that the geometry was not measured."""
     if made:
-        seconds = round(sum(model.seconds for model in made), 1)
-        digests = [model.sha256 for model in made]
-        return {"class_out_models": {"sha256": digests, "seconds": seconds}}
+        return {"class_out_models": cost_of(made)}
     asked = any(isinstance(gate, Geometry) for gate in gates)
     return {} if asked or not forgets_a_class(split) else {"not_measured": [NO_GEOMETRY]}

@@ -27,12 +27,14 @@ from unlearning.domain import IntArray, Measurement, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.measuring import (
-    Trial,
-    comparable_shadows,
     controls,
-    judged_part,
     measure,
     score,
+)
+from unlearning.judging.trial import (
+    Trial,
+    comparable_shadows,
+    judged_part,
     select,
 )
 from unlearning.statistics.intervals import auc

@@ -11,7 +11,13 @@ from unlearning.attacks.loss import Loss
 from unlearning.bank.null_band import null_band
 from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import Group, Outputs, Split
-from unlearning.judging.measuring import ATTACK, score, select
+from unlearning.judging.measuring import (
+    ATTACK,
+    score,
+)
+from unlearning.judging.trial import (
+    select,
+)
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.signals import log_confidence
 

@@ -94,16 +94,16 @@ def is_pickle(content: bytes) -> bool:
     return (content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5") or content[:4] == b"PK\3\4"
 
 
-def test_one_person_more_is_inconclusive_but_for_exact_retraining(
+def test_one_person_more_is_released_by_exact_retraining_alone(
     told: Told, make_lethe: MakeLethe
 ) -> None:
-    """A dozen examples decide nothing: only lineage can prove that one person is forgotten."""
+    """A dozen examples and so few shadows let nobody pass: only lineage can prove it here."""
     lethe = make_lethe("second", told.lethe.root)
     person = people_of(lethe.root, "train", 1)
     canary = canary_of(lethe.root, person)
     found = lethe.forget(lethe.submit(*subjects(person)), policy=POLICY).json
     *approximate, exact = found["attempts"]
-    assert {attempt["decision"] for attempt in approximate} == {"inconclusive"}
+    assert {attempt["decision"] for attempt in approximate} <= {"inconclusive", "refused"}
     assert [attempt["method"] for attempt in approximate] == ["famr", "finetune"]
     assert (exact["method"], exact["decision"], found["assurance"]) == ("retrain", "released", "A3")
     outcome = {verdict["gate"]: verdict["outcome"] for verdict in exact["verdicts"]}

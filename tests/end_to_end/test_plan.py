@@ -14,15 +14,14 @@ def lethe(make_lethe: MakeLethe) -> Lethe:
     return make_lethe("planned")
 
 
-def test_one_person_is_never_decidable_and_more_of_them_might_be(lethe: Lethe) -> None:
-    """One person has a dozen digits: below every limit, so that no draw is needed to say so."""
+def test_one_person_is_foreseen_as_one_by_the_models_of_the_bank(lethe: Lethe) -> None:
+    """A dozen digits and eight shadows of one epoch: too little, and the plan says what it saw."""
     plan = lethe("plan", lethe.submit(*subjects(people_of(lethe.root, "train", 1)))).json
     assert plan["decidable"] is False
-    assert "against" in plan["why"] and "which lineage proves" in plan["why"]
+    assert "judged as one" in plan["why"] and "which lineage proves" in plan["why"]
     power = plan["power"]
-    assert (power["passed"], power["low"], power["high"], power["draws"]) == (0, 0, 0, 0)
-    assert (power["champion_auc"], power["champion_measured"]) == (0.7, False)
-    assert power["examples_needed"] is None or power["examples_needed"] >= 100
+    assert power["draws"] == 400 and power["champion_measured"]
+    assert 0 <= power["low"] <= power["passed"] <= power["high"] < 0.8
 
 
 def test_many_people_are_simulated_with_what_the_bank_and_the_champion_show(lethe: Lethe) -> None:

@@ -24,7 +24,16 @@ from unlearning.bank.shadows import Bank
 from unlearning.domain import Examples, Group, IntArray, Measurement, Outputs, Split
 from unlearning.errors import UsageError
 from unlearning.gates.deployed import FORMS, marked
-from unlearning.judging.measuring import ATTACK, Trial, controls, exempt_classes, measure, select
+from unlearning.judging.measuring import (
+    ATTACK,
+    controls,
+    measure,
+)
+from unlearning.judging.trial import (
+    Trial,
+    exempt_classes,
+    select,
+)
 from unlearning.outputs import outputs_of
 from unlearning.statistics.intervals import clopper_pearson
 

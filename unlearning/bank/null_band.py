@@ -17,8 +17,9 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
 
     Each shadow is scored on the part of the forget set that it never saw, calibrated by the others.
     value: their mean AUC. low, high: where one more network lies in 95 of 100 cases (Student's
-    prediction interval), the deviation brought from half the examples to all of them by the
-    variance of chance. n: shadows that could be scored.
+    prediction interval). Shadows show half of the examples: what chance explains of their variance
+    is brought to all of them, what lies beyond it is how networks differ, and stays. n: shadows
+    that could be scored.
     """
     forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
     unseen = ~shadows.seen
@@ -30,10 +31,11 @@ def null_band(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Measurem
     scored = zip(shadow_scores(part, shadows, attack, which), unseen[which], strict=True)
     pairs = [(scores[forget & out], scores[holdout & out]) for scores, out in scored]
     aucs = [auc(*pair) for pair in pairs]
-    widths = [chance_variance(*map(len, pair)) for pair in pairs]
+    chance = float(np.mean([chance_variance(*map(len, pair)) for pair in pairs]))
     whole = chance_variance(int(forget.sum()), int(holdout.sum()))
-    spread = np.std(aucs, ddof=1) * np.sqrt(whole / np.mean(widths))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
+    found = float(np.var(aucs, ddof=1))
+    variance = min(found, chance) * whole / chance + max(0.0, found - chance)
+    reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * np.sqrt(variance * (1 + 1 / n))
     mean = float(np.mean(aucs))
     return Measurement("null_auc", mean, float(mean - reach), float(mean + reach), n)
 

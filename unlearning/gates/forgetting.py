@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
-from unlearning.gates import GATES
+from unlearning.gates import GATES, as_one
 from unlearning.gates.asking import usable
 from unlearning.settings import check_settings
 from unlearning.statistics.intervals import FPRS, LEVEL, Interval, held_together
@@ -54,6 +54,18 @@ DOOR, TENTH = "door/", "memorised_auc"
 DOORS = (*ASKED, "refitted", "relearned")
 """All doors (unlearning.judging): other ways of asking a candidate if it remembers."""
 
+FEW = 10
+"""Subjects below which models are the unit, not people: an interval over so few says little."""
+
+MATES, MATES_LIMIT = "erased_mates", 0.05
+"""How many more of a forgotten example's nearest mates are forgotten too than of a stranger's: a
+share, and from where on the forget set is a group."""
+
+GROUP = (
+    "a batch of people who resemble one another more than strangers do: shadows saw some of their "
+    "mates, a model retrained without them saw none; only models trained without them can judge"
+)
+
 
 @GATES.register
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +78,12 @@ class Forgetting:
     each at the full level, since whoever remembers has to pass them all; a door refuses at its
     share of the error only (Bonferroni), since an honest network has many chances to look odd. The
     most memorised tenth can refuse, by the loosest limit, and never lets anyone pass.
+
+    Fewer than ten subjects, or fewer examples than any limit is for, are judged by their mean score
+    (module as_one). Being avoided refuses neither an exact retraining, whose lineage says why, nor
+    anyone who forgot a batch of people who go together; and of such a batch nobody passes.
+    references: models that are trained without such a batch, to hold everyone against instead of
+    the shadows; 0, the default, leaves it to exact retraining.
     """
 
     name: ClassVar[str] = "forgetting"
@@ -77,6 +95,7 @@ class Forgetting:
     limits_by_size: Sequence[Mapping[str, Any]]
     smallest_bank: int = 8
     doors: Sequence[str] = DOORS
+    references: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a gate without limits, or whose limits are stricter for fewer examples."""
@@ -87,6 +106,11 @@ class Forgetting:
         if isinstance(self.doors, str) or set(self.doors) - set(DOORS):
             raise PolicyError(
                 f"gates.forgetting.doors: got {self.doors!r}, expected some of {DOORS}"
+            )
+        if self.references and self.references < self.smallest_bank:
+            raise PolicyError(
+                f"gates.forgetting.references: got {self.references}, expected 0 or at least "
+                f"smallest_bank, {self.smallest_bank}"
             )
         for more, fewer in pairwise(self._rows()):
             if not fewer.as_loose_as(more):
@@ -118,41 +142,66 @@ class Forgetting:
         return rows[-1], False
 
     def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
-        """Compare the AUC and both tails with their limits, then ask whether the test had power."""
-        limit, decidable = self._limit(measured)
+        """Compare with the limits, then ask whether the test had power and the set is no group."""
+        outcome, reason = self._few(measured) if self.few(measured) else self._many(measured)
+        if outcome is Outcome.PASSED and group(measured):
+            outcome, reason = Outcome.INCONCLUSIVE, f"{GROUP}; {_words(measured[MATES])}"
+        return Verdict(self.name, outcome, reason)
+
+    def few(self, measured: Mapping[str, Measurement]) -> bool:
+        """Say whether models are the unit: few subjects, or too few examples for any limit."""
+        return measured["forget_subjects"].value < FEW or not self._limit(measured)[1]
+
+    def _few(self, measured: Mapping[str, Measurement]) -> tuple[Outcome, str]:
+        counts = (
+            f"{measured['forget_auc'].n} examples of {measured['forget_subjects'].value:.0f} "
+            f"subject(s) against {measured['holdout_examples'].value:.0f} holdout examples"
+        )
+        missing = as_one.unknown(measured, self.doors)
+        if missing or measured[as_one.UNSEEN].n < self.smallest_bank:
+            lacks = f"{missing} is no number" if missing else "the bank is too small"
+            return Outcome.INCONCLUSIVE, f"too few to decide: {counts}; {lacks}"
+        outcome, reason = as_one.judge(measured, self.doors, lenient=_lenient(measured))
+        return outcome, f"{counts}, judged as one: {reason}"
+
+    def _many(self, measured: Mapping[str, Measurement]) -> tuple[Outcome, str]:
+        limit, _ = self._limit(measured)
         unknown = self._unknown(measured)
         if unknown:
-            return Verdict(self.name, Outcome.INCONCLUSIVE, unknown)
+            return Outcome.INCONCLUSIVE, unknown
         outside, doubtful = self._checks(measured)
-        auc = _words(measured["forget_auc"])
         doubt = self._broken_null(measured, limit)
-        if not decidable and (doubt or not outside):
-            doubt = (
-                f"too few to decide: {measured['forget_auc'].n} examples of "
-                f"{measured['forget_subjects'].value:.0f} subject(s) against "
-                f"{measured['holdout_examples'].value:.0f} holdout examples; {auc}"
-            )
         if doubt:
-            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
+            return Outcome.INCONCLUSIVE, doubt
         if outside:
-            return Verdict(self.name, Outcome.FAILED, outside[0])
-        if doubtful:
-            return Verdict(self.name, Outcome.INCONCLUSIVE, doubtful[0])
-        doubt = self._powerless(measured)
-        if doubt:
-            return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
-        reason = (
-            f"{auc}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; both tails within limits; "
-            f"{len(self.doors)} doors shut"
+            return Outcome.FAILED, outside[0]
+        doubts = [*doubtful, self._powerless(measured)]
+        if doubts[0]:
+            return Outcome.INCONCLUSIVE, doubts[0]
+        return Outcome.PASSED, (
+            f"{_words(measured['forget_auc'])}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; "
+            f"both tails within limits; {len(self.doors)} doors shut"
         )
-        return Verdict(self.name, Outcome.PASSED, reason)
 
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
-        """Bound the AUC on both sides and each tail above."""
+        """Bound the AUC on both sides and each tail above; of a few, the mean score."""
+        if self.few(measured):
+            known = as_one.unknown(measured, self.doors) is None
+            return as_one.limits(measured, self.doors) if known else {}
         limit, _ = self._limit(measured)
         tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
         doors = {DOOR + name: (1 - limit.auc, limit.auc) for name in self.doors}
         return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors}
+
+    def controls(self, measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
+        """Say whether the untouched champion is told apart, and whether the shadows are inside."""
+        if self.few(measured):
+            known = as_one.unknown(measured, self.doors) is None
+            return as_one.controls(measured) if known else (False, False)
+        champion, null = measured["champion_auc"], measured["null_auc"]
+        low, high = self.limits(measured)["forget_auc"]
+        outside = champion.low > null.high or champion.high < null.low
+        return outside, low < null.value < high
 
     def _limit(self, measured: Mapping[str, Measurement]) -> tuple[Limit, bool]:
         holdout = int(measured["holdout_examples"].value)
@@ -160,17 +209,19 @@ class Forgetting:
 
     def _checks(self, measured: Mapping[str, Measurement]) -> tuple[list[str], list[str]]:
         """Give the reasons to fail and the reasons to doubt; doors fail at their share of error."""
-        outside, doubtful = [], []
+        outside, doubtful, lenient = [], [], _lenient(measured)
         for name, (low, high) in self.limits(measured).items():
             m = measured[name]
             surely = self._shared(m, measured) if name.startswith(DOOR) else m
             text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
-            if surely.low > high or surely.high < low:
+            remembered = surely.low > high and not _of_avoided(name)
+            avoided = surely.high < low or (surely.low > high and _of_avoided(name))
+            if remembered or (avoided and not lenient):
                 outside.append(text)
             elif m.high > high or m.low < low:
                 doubtful.append(text)
         tenth, loosest = self._shared(measured[TENTH], measured), self._rows()[-1].auc
-        if tenth.low > loosest or tenth.high < 1 - loosest:
+        if tenth.low > loosest or (tenth.high < 1 - loosest and not lenient):
             outside.append(f"the most memorised tenth: {_words(measured[TENTH])}")
         return outside, doubtful
 
@@ -209,6 +260,24 @@ class Forgetting:
             "the test has no power here: the untouched champion is not told apart from models that "
             f"never saw the forget set, or not from this one, {_words(champion)}"
         )
+
+
+def _lenient(measured: Mapping[str, Measurement]) -> bool:
+    """Say whether being avoided proves nothing: by lineage, or since the mates are gone too."""
+    lineage = measured.get("by_lineage")
+    return (lineage is not None and lineage.value == 1) or group(measured)
+
+
+def group(measured: Mapping[str, Measurement]) -> bool:
+    """Say whether forgetting takes more mates of the forgotten than strangers lose, and nobody is
+    there who lost them too."""
+    apart = "models_apart" in measured and measured["models_apart"].value > 0
+    return MATES in measured and measured[MATES].low > MATES_LIMIT and not apart
+
+
+def _of_avoided(name: str) -> bool:
+    """Say whether a high number shows that examples are avoided, and not remembered."""
+    return name == f"{DOOR}spread" or "tail_low" in name
 
 
 def _words(m: Measurement) -> str:

@@ -26,6 +26,7 @@ from unlearning.domain import (
     Group,
     Measurement,
     Outputs,
+    ShadowOutputs,
     Split,
     Verdict,
 )
@@ -33,15 +34,19 @@ from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
 from unlearning.judging.doors import opened
 from unlearning.judging.effects import Effect, effect
+from unlearning.judging.mates import erased_mates
 from unlearning.judging.measuring import (
     ATTACK,
+    controls,
+    measure,
+    score,
+)
+from unlearning.judging.trial import (
     Trial,
     accuracies,
     comparable_shadows,
-    controls,
+    exactly,
     judged_part,
-    measure,
-    score,
 )
 from unlearning.judging.verdicts import controls_of, decide, judge
 from unlearning.networks import Recipe
@@ -107,11 +112,25 @@ def with_retain_sample(split: Split) -> Split:
     return dataclasses.replace(split, retain=split.retain.take(np.union1d(first, drawn)))
 
 
-def basis_of(champion: Path, split: Split, bank: Bank, references: Sequence[Path] = ()) -> Basis:
-    """Run the champion, and models to compare with, over what candidates will be judged on."""
+def basis_of(
+    champion: Path,
+    split: Split,
+    bank: Bank,
+    references: Sequence[Path] = (),
+    *,
+    mates: Measurement | None = None,
+    apart: Sequence[Path] = (),
+) -> Basis:
+    """Run the champion, and models to compare with, over what candidates will be judged on.
+
+    mates: what `erased_mates` gave, where it was asked already. apart: models that were trained
+    without the forget set, to be held against instead of the shadows.
+    """
+    network = networks.load(champion)
+    mates = mates or erased_mates(network, split)
     kept = comparable(split.forget, split.holdout, bank)
     split = dataclasses.replace(split, holdout=split.holdout.take(kept))
-    network, sampled = networks.load(champion), with_retain_sample(split)
+    sampled = with_retain_sample(split)
     before = outputs_of(network, sampled)
     trial = Trial(
         candidate=before,
@@ -120,9 +139,24 @@ def basis_of(champion: Path, split: Split, bank: Bank, references: Sequence[Path
         shadow_accuracy=bank.test_accuracy,
         shadow_size=float(bank.trained_on.mean()),
         train_size=len(split.forget) + len(split.retain),
+        apart=answers_apart([outputs_of(networks.load(path), sampled) for path in apart]),
     )
+    known = {**controls(trial, ATTACK), mates.name: mates}
+    known["models_apart"] = exactly("models_apart", len(apart), len(split.forget))
     compared = tuple(outputs_of(networks.load(path), sampled) for path in references)
-    return Basis(network.recipe, sampled, trial, controls(trial, ATTACK), compared)
+    return Basis(network.recipe, sampled, trial, known, compared)
+
+
+def answers_apart(found: Sequence[Outputs]) -> ShadowOutputs | None:
+    """Give what models answer that saw none of these examples, as shadows' answers; None if none.
+
+    found: outputs on the same examples, of which those to forget and the holdout are taken.
+    """
+    if not found:
+        return None
+    held = found[0].of(Group.FORGET) | found[0].of(Group.HOLDOUT)
+    logits = np.stack([outputs.logits[held] for outputs in found])
+    return ShadowOutputs(logits, np.zeros(logits.shape[:2], dtype=bool))
 
 
 def judge_candidate(
@@ -134,10 +168,10 @@ def judge_candidate(
     """
     network = networks.load(candidate, basis.recipe)
     trial = basis.opened(network)
-    measured = measure(trial, ATTACK, basis.known, level=level)
+    measured = measure(trial, ATTACK, basis.known, level=level, exact=exact)
     for form in forms_of(gates):
         exported = basis.trial(as_deployed(network, form))
-        in_form = measure(exported, ATTACK, basis.known, level=level)
+        in_form = measure(exported, ATTACK, basis.known, level=level, exact=exact)
         measured |= marked(in_form, form)
     if any(isinstance(gate, Geometry) for gate in gates):
         compared = class_geometry.whole(trial.candidate, basis.references)

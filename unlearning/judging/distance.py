@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 from unlearning.contracts import Gate
 from unlearning.domain import Measurement
+from unlearning.gates import as_one
 from unlearning.gates.asking import usable
 from unlearning.gates.forgetting import DOOR, TENTH, Forgetting
 
@@ -46,25 +47,32 @@ def _of(gate: Gate, measured: Mapping[str, Measurement]) -> Iterator[Distance]:
     if missing:
         yield Distance(missing[0], inf)
         return
-    for name, (low, high) in gate.limits(measured).items():
-        yield Distance(name, _beyond(name, measured.get(name), low, high))
-    if isinstance(gate, Forgetting):
+    limits = gate.limits(measured)
+    if isinstance(gate, Forgetting) and not limits:
+        yield Distance(as_one.UNSEEN, inf)
+    for name, (low, high) in limits.items():
+        yield Distance(name, _beyond(name, measured, low, high))
+    if isinstance(gate, Forgetting) and not gate.few(measured):
         yield from _beside_limits(gate, measured)
 
 
-def _beyond(name: str, m: Measurement | None, low: float, high: float) -> float:
+def _beyond(name: str, measured: Mapping[str, Measurement], low: float, high: float) -> float:
+    m, perfect = measured.get(name), _perfect(name, measured)
     if m is None or not usable(m):
         return inf
-    perfect = _perfect(name)
     if perfect is None:  # it holds or it does not; there is no nearer
         return -inf if low <= m.value <= high else inf
     above = (m.high - high) / max(LEAST_ROOM, high - perfect)
     # A rate cannot fall below 0, nor is a gain in accuracy ever refused: there such limits begin.
-    return max(above, (low - m.low) / max(LEAST_ROOM, perfect - low)) if low > 0 else above
+    two_sided = low > 0 or (name.startswith(as_one.OWN) and isfinite(low))
+    return max(above, (low - m.low) / max(LEAST_ROOM, perfect - low)) if two_sided else above
 
 
-def _perfect(name: str) -> float | None:
+def _perfect(name: str, measured: Mapping[str, Measurement]) -> float | None:
     """Give what the measurement is for a candidate about which there is nothing to say."""
+    if name.startswith(as_one.OWN):
+        of = as_one.SPREAD_UNSEEN if name == as_one.SPREAD else as_one.UNSEEN
+        return measured[of].value
     if name == "forget_auc" or name.startswith(DOOR):
         return 0.5
     if name.startswith("forget_tail"):

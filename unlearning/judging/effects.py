@@ -11,7 +11,9 @@ from enum import StrEnum
 import numpy as np
 
 from unlearning.domain import BoolArray, Group, Outputs
-from unlearning.judging.measuring import exempt_classes
+from unlearning.judging.trial import (
+    exempt_classes,
+)
 
 CHANGED_ANSWERS = 0.01
 """Share of forget examples that are answered otherwise, up to which nothing happened."""

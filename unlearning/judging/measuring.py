@@ -7,14 +7,14 @@ Nothing here decides. The candidate, the untouched champion (the positive contro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from unlearning.attacks import ATTACKS
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.recalibrated import LiraRecalibrated
+from unlearning.bank import as_one
 from unlearning.bank.null_band import null_band
 from unlearning.contracts import Attack
 from unlearning.domain import (
@@ -26,6 +26,16 @@ from unlearning.domain import (
     Outputs,
     ShadowOutputs,
 )
+from unlearning.judging.trial import (
+    Trial,
+    choosing_shadows,
+    comparable_shadows,
+    exactly,
+    judged_part,
+    select,
+    within,
+)
+from unlearning.judging.usefulness import utility
 from unlearning.selecting import memorisation
 from unlearning.statistics.intervals import (
     FPRS,
@@ -33,34 +43,12 @@ from unlearning.statistics.intervals import (
     NOTHING,
     Interval,
     auc_interval,
-    clopper_pearson,
-    held_together,
     memorised_count,
-    paired_difference,
     tail_interval,
 )
 
 ATTACK: Attack = LiraRecalibrated()
 """What judges: the strongest attack here that no map of the answers fools (docs/gates.md)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """What a candidate is measured on.
-
-    candidate, champion: outputs on the same examples in the same order. shadows: the bank's answers
-    on the forget and holdout examples of them, in that order. opened: by door, the outputs on these
-    of what was made of the candidate there. shadow_accuracy: (shadows,) on the test set;
-    shadow_size: training examples of a shadow, on average; train_size: of the champion.
-    """
-
-    candidate: Outputs
-    champion: Outputs
-    shadows: ShadowOutputs
-    shadow_accuracy: FloatArray
-    shadow_size: float
-    train_size: int
-    opened: Mapping[str, Outputs] = field(default_factory=dict)
 
 
 def measure(
@@ -69,41 +57,26 @@ def measure(
     known: Mapping[str, Measurement] | None = None,
     *,
     level: float = LEVEL,
+    exact: bool = False,
 ) -> dict[str, Measurement]:
     """Measure a candidate; names are the keys.
 
     known: the controls of this trial, where another candidate of it had them measured before.
-    level: of the intervals of what is forgotten; all others are at 95 %.
+    level: of the intervals of what is forgotten; all others are at 95 %. exact: by lineage it was
+    trained without the forget set.
     """
+    known = known or controls(trial, attack)
     integrity = integrity_of(trial.candidate.logits, trial.candidate.of(Group.TEST))
-    found = [*integrity, *_forgetting(trial, attack, level), *_utility(trial)]
-    return {**(known or controls(trial, attack)), **{m.name: m for m in found}}
+    found = [*integrity, *_forgetting(trial, attack, level), *utility(trial)]
+    measured = {**known, **{m.name: m for m in found}}
+    for m in (exactly("by_lineage", float(exact), 1), _odds(measured)):
+        measured[m.name] = m
+    return measured
 
 
 def controls(trial: Trial, attack: Attack) -> dict[str, Measurement]:
     """Measure what no candidate has a part in: the untouched champion, the null band, the bank."""
     return {measurement.name: measurement for measurement in _controls(trial, attack)}
-
-
-def judged_part(outputs: Outputs) -> Outputs:
-    """Give the forget examples and the holdout examples that they may be compared with.
-
-    Where the forget set is of one class, or a few, only holdout examples of those classes are
-    comparable: others would measure the class, not the membership.
-    """
-    forgotten = np.unique(outputs.labels[outputs.of(Group.FORGET)])
-    comparable = outputs.of(Group.HOLDOUT) & np.isin(outputs.labels, forgotten)
-    return select(outputs, outputs.of(Group.FORGET) | comparable)
-
-
-def select(outputs: Outputs, where: np.ndarray) -> Outputs:
-    """Give the outputs of some of the examples."""
-    return Outputs(
-        outputs.logits[where],
-        outputs.labels[where],
-        outputs.groups[where],
-        outputs.subjects[where],
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +103,8 @@ class Scores:
     def tail(self, *, fpr: float, sign: int, level: float = LEVEL) -> Interval:
         """Give the upper (sign 1) or lower (sign -1) tail's true-positive rate at `fpr`."""
         forget, holdout = sign * self.forget, sign * self.holdout
-        return tail_interval(forget, holdout, self.forget_subjects, fpr=fpr, level=level)
+        subjects = self.forget_subjects, self.holdout_subjects
+        return tail_interval(forget, holdout, *subjects, fpr=fpr, level=level)
 
 
 def score(target: Outputs, shadows: ShadowOutputs, attack: Attack) -> Scores:
@@ -142,70 +116,85 @@ def score(target: Outputs, shadows: ShadowOutputs, attack: Attack) -> Scores:
     )
 
 
-def comparable_shadows(trial: Trial) -> ShadowOutputs:
-    """Give the shadows' answers on the examples of `judged_part`."""
-    champion = trial.champion
-    held = champion.of(Group.FORGET) | champion.of(Group.HOLDOUT)
-    forgotten = np.unique(champion.labels[champion.of(Group.FORGET)])
-    kept = champion.of(Group.FORGET) | np.isin(champion.labels, forgotten)
-    where = kept[held]
-    return ShadowOutputs(trial.shadows.logits[:, where], trial.shadows.seen[:, where])
-
-
-def _measured(name: str, interval: Interval, n: int) -> Measurement:
-    return Measurement(name, interval.value, interval.low, interval.high, n)
-
-
-def _exactly(name: str, value: float, n: int) -> Measurement:
-    return Measurement(name, float(value), float(value), float(value), n)
-
-
 def integrity_of(logits: FloatArray, test: BoolArray) -> Iterator[Measurement]:
     """Measure whether a network works, by answers (n, classes); test: (n,), on test examples."""
     finite = np.asarray(np.isfinite(logits).all(1))
-    yield _exactly("finite_outputs", float(finite.mean()), len(finite))
+    yield exactly("finite_outputs", float(finite.mean()), len(finite))
     answers = logits.argmax(1)[test]
-    yield _exactly("answered_classes", len(np.unique(answers)), len(answers))
+    yield exactly("answered_classes", len(np.unique(answers)), len(answers))
 
 
 def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
     part, shadows = judged_part(trial.candidate), comparable_shadows(trial)
     scores = score(part, shadows, attack)
     n = len(scores.forget)
-    yield _measured("forget_auc", scores.interval(level), n)
+    yield within("forget_auc", scores.interval(level), n)
     for fpr in FPRS:
         for side, sign in (("high", 1), ("low", -1)):
             tail = scores.tail(fpr=fpr, sign=sign, level=level)
-            yield _measured(f"forget_tail_{side}@{fpr}", tail, n)
-    yield _measured("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
-    yield _measured("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
-    yield _measured("door/spread", scores.spread().interval(level), n)
+            yield within(f"forget_tail_{side}@{fpr}", tail, n)
+    yield from _as_one("mean_score", scores)
+    yield exactly("mean_score_spread", float(abs(scores.forget).mean()) if n else np.nan, n)
+    yield within("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
+    yield within("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
+    yield within("door/spread", scores.spread().interval(level), n)
     for name, outputs in trial.opened.items():
         found = score(judged_part(outputs), shadows, attack)
-        yield _measured(f"door/{name}", found.interval(level), n)
-    yield _memorised(part, shadows, attack, level)
-    yield _exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
-    yield _exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
-    yield _exactly("forget_level", level, n)
+        yield within(f"door/{name}", found.interval(level), n)
+        yield from _as_one(f"mean_score/{name}", found)
+    yield _memorised(trial, attack, level)
+    yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
+    yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
+    yield exactly("forget_level", level, n)
 
 
-def _memorised(part: Outputs, shadows: ShadowOutputs, attack: Attack, level: float) -> Measurement:
+HALF = 0.5
+"""Share of the forget set that a network may not be taken to have seen, judged as one."""
+
+
+def as_one_ranges(mean: as_one.Line, spread: as_one.Line) -> Iterator[Measurement]:
+    """Give where one more model lies, judged as one, that saw nothing, half, or all."""
+    for name, share in (("unseen", 0.0), ("half", HALF), ("seen", 1.0)):
+        yield within(f"mean_score_{name}", mean.at(share), len(mean.seen))
+    yield within("mean_score_spread_unseen", spread.at(0.0), len(spread.seen))
+
+
+def _as_one(name: str, scores: Scores) -> Iterator[Measurement]:
+    n = len(scores.forget)
+    yield exactly(name, float(scores.forget.mean()) if n else np.nan, n)
+
+
+def _odds(measured: Mapping[str, Measurement]) -> Measurement:
+    own, *ranges = (measured[f"mean_score{part}"] for part in ("", "_unseen", "_seen"))
+    unseen, seen = (Interval(m.value, m.low, m.high) for m in ranges)
+    return exactly("mean_score_odds", as_one.odds(own.value, unseen, seen, ranges[0].n - 2), own.n)
+
+
+def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
     """Measure the examples that networks memorise most, against all strangers; NaN if nobody can.
 
     One half of the shadows chooses, the other judges: by the same ones, those who look unlike
-    anyone by chance would be chosen.
+    anyone by chance would be chosen. Models apart had no part in the choice.
     """
-    forget, half = np.flatnonzero(part.of(Group.FORGET)), len(shadows) // 2
+    part, shadows, half = judged_part(trial.candidate), choosing_shadows(trial), len(trial.shadows)
+    half //= 1 if trial.apart else 2
+    early, late = (ShadowOutputs(shadows.logits[of], shadows.seen[of]) for of in _cut(half))
+    forget, judging = np.flatnonzero(part.of(Group.FORGET)), late
+    if trial.apart:
+        judging = comparable_shadows(trial)
     count, kept = memorised_count(len(forget)), part.of(Group.HOLDOUT)
-    choosing = ShadowOutputs(shadows.logits[:half, forget], shadows.seen[:half, forget])
-    unseen = ~shadows.seen
-    if min(map(_fewest, (choosing.seen, unseen[:half], unseen[half:]))) < 2:
-        return _measured("memorised_auc", NOTHING, count)
+    choosing = ShadowOutputs(early.logits[:, forget], early.seen[:, forget])
+    if min(map(_fewest, (choosing.seen, ~early.seen, ~judging.seen))) < 2:
+        return within("memorised_auc", NOTHING, count)
     order = np.argsort(-memorisation(choosing, part.labels[forget]), kind="stable")
     kept[forget[order[:count]]] = True
-    judging = ShadowOutputs(shadows.logits[half:, kept], shadows.seen[half:, kept])
-    found = score(select(part, kept), judging, attack)
-    return _measured("memorised_auc", found.interval(level), count)
+    asked = ShadowOutputs(judging.logits[:, kept], judging.seen[:, kept])
+    found = score(select(part, kept), asked, attack)
+    return within("memorised_auc", found.interval(level), count)
+
+
+def _cut(at: int) -> tuple[slice, slice]:
+    return slice(None, at), slice(at, None)
 
 
 def _fewest(marked: BoolArray) -> int:
@@ -216,60 +205,10 @@ def _fewest(marked: BoolArray) -> int:
 def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     part, shadows = judged_part(trial.champion), comparable_shadows(trial)
     champion = score(part, shadows, attack)
-    yield _measured("champion_auc", champion.interval(), len(champion.forget))
+    yield within("champion_auc", champion.interval(), len(champion.forget))
     raw = score(part, shadows, ATTACKS.create("loss"))
-    yield _measured("champion_loss_auc", raw.interval(), len(champion.forget))
+    yield within("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
-    yield _exactly("bank_shadows", len(shadows), len(shadows))
-
-
-def exempt_classes(outputs: Outputs) -> IntArray:
-    """Give the classes that are forgotten whole: an honest retrain would not know them."""
-    forgotten = np.unique(outputs.labels[outputs.of(Group.FORGET)])
-    return np.setdiff1d(forgotten, outputs.labels[outputs.of(Group.RETAIN)])
-
-
-def _utility(trial: Trial) -> Iterator[Measurement]:
-    candidate, champion = trial.candidate, trial.champion
-    tested = candidate.of(Group.TEST) & ~np.isin(candidate.labels, exempt_classes(candidate))
-    labels = candidate.labels[tested]
-    after = candidate.logits[tested].argmax(1) == labels
-    before = champion.logits[tested].argmax(1) == labels
-    n = len(labels)
-    yield _measured("test_accuracy", clopper_pearson(float(after.sum()), n), n)
-    yield _measured("champion_accuracy", clopper_pearson(float(before.sum()), n), n)
-    yield _measured("accuracy_drop", paired_difference(before, after), n)
-    yield from _learning_curve(trial, float(before.mean()))
-    yield from _class_drops(labels, before, after)
-
-
-def _learning_curve(trial: Trial, champion_accuracy: float) -> Iterator[Measurement]:
-    """Predict an honest retrain's loss of accuracy, from the shadows' to the champion's.
-
-    Accuracy is taken to grow with the logarithm of the number of training examples.
-    """
-    forget = int(trial.candidate.of(Group.FORGET).sum())
-    doublings = np.log2(trial.train_size / trial.shadow_size)
-    slope = (champion_accuracy - trial.shadow_accuracy) / doublings
-    drops = slope * -np.log2(max(1, trial.train_size - forget) / trial.train_size)
-    n = len(drops)
-    spread = float(trial.shadow_accuracy.std(ddof=1))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * drops.std(ddof=1) / np.sqrt(n)
-    value = float(drops.mean())
-    yield Measurement("predicted_drop", value, float(value - reach), float(value + reach), n)
-    yield _exactly("seed_spread", spread, n)
-
-
-def _class_drops(labels: IntArray, before: np.ndarray, after: np.ndarray) -> Iterator[Measurement]:
-    classes = np.unique(labels)
-    yield _exactly("test_classes", len(classes), len(labels))
-    for k in classes:
-        of = labels == k
-        drop = held_together(paired_difference(before[of], after[of]), len(classes))
-        yield _measured(f"class_drop/{k}", drop, int(of.sum()))
-
-
-def accuracies(outputs: Outputs) -> Mapping[Group, float]:
-    """Give the accuracy of each group that has examples."""
-    right = outputs.logits.argmax(1) == outputs.labels
-    return {g: float(right[outputs.of(g)].mean()) for g in Group if outputs.of(g).any()}
+    yield from _as_one("mean_score_champion", champion)
+    yield from as_one_ranges(*as_one.lines(part, shadows, attack))
+    yield exactly("bank_shadows", len(shadows), len(shadows))

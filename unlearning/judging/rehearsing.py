@@ -25,7 +25,13 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.candidates import Basis, basis_of
 from unlearning.judging.distance import Distance, distance
 from unlearning.judging.effects import Kind, effect
-from unlearning.judging.measuring import ATTACK, Trial, measure
+from unlearning.judging.measuring import (
+    ATTACK,
+    measure,
+)
+from unlearning.judging.trial import (
+    Trial,
+)
 from unlearning.networks import Classifier
 
 STRANGERS = 0.25

@@ -93,13 +93,10 @@ def controls_of(measured: Mapping[str, Measurement], gates: Sequence[Gate]) -> t
     The champion must lie beyond the null band with its whole interval, the shadows' mean inside the
     candidate's limits.
     """
-    forgetting = [gate for gate in gates if gate.name == "forgetting"]
+    forgetting = [gate for gate in gates if isinstance(gate, Forgetting)]
     if not forgetting or forgetting[0].needs - measured.keys():
         return ()
-    low, high = forgetting[0].limits(measured)["forget_auc"]
-    champion, null = measured["champion_auc"], measured["null_auc"]
-    outside = champion.low > null.high or champion.high < null.low
-    inside = low < null.value < high
+    outside, inside = forgetting[0].controls(measured)
     return (
         Control("untouched champion", "refused", "refused" if outside else "not refused"),
         Control("models that never saw it", "inside", "inside" if inside else "outside"),

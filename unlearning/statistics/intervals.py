@@ -97,8 +97,8 @@ def _ranked(members: FloatArray, others: FloatArray) -> bool:
     return bool(len(members) and len(others)) and all_finite(members, others)
 
 
-def _clustered_variance(placed: FloatArray, clusters: IntArray) -> float:
-    """Variance of the mean of `placed` when examples of one cluster go together."""
+def variance_of_mean(placed: FloatArray, clusters: IntArray) -> float:
+    """Variance of the mean of `placed` (n,) when examples of one cluster (n,) go together."""
     _, code = np.unique(clusters, return_inverse=True)
     sums = np.bincount(code, weights=placed - placed.mean())
     k, n = len(sums), len(placed)
@@ -126,8 +126,8 @@ def auc_interval(
     subjects = min(len(np.unique(member_subjects)), len(np.unique(other_subjects)))
     if subjects < 2:
         return Interval(value, 0.0, 1.0)
-    variance = _clustered_variance(placements(members, others), member_subjects)
-    variance += _clustered_variance(placements(others, members), other_subjects)
+    variance = variance_of_mean(placements(members, others), member_subjects)
+    variance += variance_of_mean(placements(others, members), other_subjects)
     variance = max(variance, chance_variance(len(members), len(others)))
     reach = stats.t.ppf(0.5 + level / 2, subjects - 1) * np.sqrt(variance)
     return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
@@ -137,6 +137,7 @@ def tail_interval(
     members: FloatArray,
     others: FloatArray,
     member_subjects: IntArray,
+    other_subjects: IntArray,
     *,
     fpr: float,
     level: float = LEVEL,
@@ -144,21 +145,22 @@ def tail_interval(
     """True-positive rate at false-positive rate `fpr` (a fraction), with its interval.
 
     The threshold is the others' (1 - fpr) quantile, itself estimated; `tail_bounds` takes that into
-    account. The number of members is divided by the design effect, at least 1, which says how much
-    members of one subject repeat one another. One subject alone gives [0, 1]; an empty side, or
+    account. Either side's number is divided by its design effect, at least 1, which says how much
+    examples of one subject repeat one another. One subject alone gives [0, 1]; an empty side, or
     scores that are not finite, give no number at all.
     """
     if not _ranked(members, others):
         return NOTHING
     ordered = np.sort(others)[::-1]
     above = min(len(ordered) - 1, int(fpr * len(ordered)))
-    hits = (members > ordered[above]).astype(np.float64)
+    hits, false = ((side > ordered[above]).astype(np.float64) for side in (members, others))
     rate = float(hits.mean())
-    if len(np.unique(member_subjects)) < 2:
+    if min(len(np.unique(of)) for of in (member_subjects, other_subjects)) < 2:
         return Interval(rate, 0.0, 1.0)
     effective = len(members) / _design_effect(members, hits, member_subjects, fpr)
-    bounds = tail_bounds(rate * effective, effective, above, len(others), fpr, level)
-    return Interval(rate, *bounds)
+    repeated = _design_effect(others, false, other_subjects, fpr)
+    strangers = above / repeated, len(others) / repeated
+    return Interval(rate, *tail_bounds(rate * effective, effective, *strangers, fpr, level))
 
 
 _NODES = (np.arange(64) + 0.5) / 64
@@ -167,15 +169,15 @@ _NODES = (np.arange(64) + 0.5) / 64
 
 @lru_cache(maxsize=8192)
 def tail_bounds(
-    hits: float, n: float, above: int, others: int, fpr: float, level: float = LEVEL
+    hits: float, n: float, above: float, others: float, fpr: float, level: float = LEVEL
 ) -> tuple[float, float]:
     """Bound the true-positive rate at `fpr`, given so many hits above an estimated threshold.
 
-    hits, n: members above it, of how many; effective numbers, not whole. above, others: strangers
-    above it, of how many. The threshold's own false-positive rate F is Beta(above + 1, others -
-    above); at F the true-positive rate is taken to be F^a, the curve through (fpr, rate), and hits
-    to be binomial. As with Clopper and Pearson's, to which it comes with many strangers, each end
-    leaves (1 - level) / 2 of what could have been seen beyond it.
+    hits, n: members above it, of how many. above, others: strangers above it, of how many. All are
+    effective numbers, not whole. The threshold's own false-positive rate F is Beta(above + 1,
+    others - above); at F the true-positive rate is taken to be F^a, the curve through (fpr, rate),
+    and hits to be binomial. As with Clopper and Pearson's, to which it comes with many strangers,
+    each end leaves (1 - level) / 2 of what could have been seen beyond it.
     """
     shares = special.betaincinv(above + 1, others - above, _NODES)
     exponents = np.log(shares) / np.log(fpr)
@@ -212,7 +214,7 @@ def _design_effect(members: FloatArray, hits: FloatArray, subjects: IntArray, fp
     alike = _alike_hits(_likeness(members, subjects), max(rate, fpr))
     expected = 1 + ((sizes**2).sum() / sizes.sum() - 1) * alike
     independent = rate * (1 - rate) / len(hits)
-    shown = _clustered_variance(hits, subjects) / independent if independent else 1.0
+    shown = variance_of_mean(hits, subjects) / independent if independent else 1.0
     return max(1.0, float(expected), float(shown))
 
 
@@ -251,15 +253,18 @@ def _alike_hits(likeness: float, rate: float) -> float:
     return float(chance.var() / (rate * (1 - rate))) if rate < 1 else 0.0
 
 
-def paired_difference(first: FloatArray, second: FloatArray) -> Interval:
-    """Mean of first - second over the same examples (0/1 or real, (n,)), normal interval.
+def paired_difference(first: FloatArray, second: FloatArray, subjects: IntArray) -> Interval:
+    """Mean of first - second over the same examples (0/1 or real, (n,)), by clusters of subjects.
 
-    At least one disagreement's variance is assumed: two networks that agree on n test examples may
-    still differ on the next.
+    Student's t at the number of subjects less one. At least one disagreement's variance is assumed:
+    two networks that agree on n test examples may still differ on the next. Of one subject alone
+    nothing is known of others: the interval has no ends.
     """
     difference = first.astype(np.float64) - second
-    n = len(difference)
-    spread = max(float(difference.std(ddof=1)), 1 / np.sqrt(n)) if n > 1 else np.inf
-    reach = stats.norm.ppf(0.5 + LEVEL / 2) * spread / np.sqrt(n)
+    n, people = len(difference), len(np.unique(subjects))
     value = float(difference.mean())
+    if people < 2:
+        return Interval(value, -np.inf, np.inf)
+    variance = max(variance_of_mean(difference, subjects), 1 / n**2)
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, people - 1) * np.sqrt(variance))
     return Interval(value, value - reach, value + reach)

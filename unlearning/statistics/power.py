@@ -16,6 +16,7 @@ from scipy import stats
 
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
+from unlearning.statistics import as_one
 from unlearning.statistics.intervals import (
     LEVEL,
     Interval,
@@ -90,6 +91,11 @@ def _outcomes(
     level: float,
 ) -> Iterator[Outcome]:
     """Judge one draw after another; no more are made than are asked for, to a block."""
+    if gate.few(known):
+        lift = float(np.sqrt(2) * stats.norm.ppf(auc))
+        for found in as_one.drawn(known, rng, draws, gate.doors, lift=lift, level=level):
+            yield gate.judge({**known, **found}).outcome
+        return
     fprs = _fprs(case, gate)
     for block in _blocks(draws):
         for found in measured(
@@ -137,7 +143,7 @@ def examples_needed(
     The holdout set stays, and subjects have as many examples each as before.
     """
     for examples in (size for size in sizes if size >= case.examples):
-        if not gate.limit_for(examples, case.holdout)[1] or shadows < gate.smallest_bank:
+        if shadows < gate.smallest_bank:
             continue
         subjects = max(1, round(examples * case.subjects / case.examples))
         larger = replace(case, examples=examples, subjects=subjects)
@@ -175,6 +181,8 @@ def assumed(case: Case, shadows: int, *, champion: float = CHAMPION_AUC) -> dict
         Measurement("null_auc", 0.5, 0.5 - band, 0.5 + band, shadows),
         Measurement("holdout_examples", m, m, m, m),
         Measurement("forget_subjects", case.subjects, case.subjects, case.subjects, n),
+        Measurement("forget_auc", 0.5, 0.5, 0.5, n),
+        *as_one.assumed(case, shadows),
     )
     return {m.name: m for m in found}
 

@@ -176,6 +176,7 @@ def clustered_variance(values: FloatArray, subjects: int) -> FloatArray:
 def _tails(case: Case, scores: Drawn, *, fpr: float, sign: int, level: float) -> FloatArray:
     """Give each draw's tail with its interval, (draws, 3)."""
     people = np.arange(case.examples) % case.subjects
+    strangers = np.arange(case.holdout) % case.holdout_subjects
     rows = zip(sign * scores.forget, sign * scores.holdout, strict=True)
-    found = (tail_interval(*row, people, fpr=fpr, level=level) for row in rows)
+    found = (tail_interval(*row, people, strangers, fpr=fpr, level=level) for row in rows)
     return np.array([(tail.value, tail.low, tail.high) for tail in found])

@@ -158,7 +158,8 @@ def test_judging_measures_the_onnx_form_like_the_candidate(tmp_path: Path) -> No
     basis = basis_of(path, parts, bank)
     judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), level=LEVEL, exact=False)
     marks = {name for name in judged.measured if name.startswith("onnx/")}
-    of_the_network = {f"door/{name}" for name in set(DOORS) - set(ASKED)}
+    network = set(DOORS) - set(ASKED)
+    of_the_network = {f"{asked}/{door}" for door in network for asked in ("door", "mean_score")}
     plain = judged.measured.keys() - marks - SHARED - of_the_network
     assert marks == {f"onnx/{name}" for name in plain}
     for name in marks:
@@ -226,7 +227,8 @@ def test_a_form_that_lost_its_accuracy_fails() -> None:
 def test_the_candidates_own_numbers_never_stand_in_for_a_form_that_was_not_measured() -> None:
     found = outcomes(good())
     assert found["deployed"] is found["deployed_forgetting"] is Outcome.INCONCLUSIVE
-    of_the_network = {f"door/{name}" for name in set(DOORS) - set(ASKED)}
+    network = set(DOORS) - set(ASKED)
+    of_the_network = {f"{asked}/{door}" for door in network for asked in ("door", "mean_score")}
     for name in set(good()) - SHARED - of_the_network - {"class_drop/0"}:
         measured = both()
         del measured[f"int8/{name}"]

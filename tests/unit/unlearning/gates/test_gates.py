@@ -45,6 +45,23 @@ GATES_BY_NAME: dict[str, Gate] = {
 }
 
 
+def as_one(n: int) -> list[Measurement]:
+    """The mean score of 1 person, as 32 shadows see it: 0 -+ .3 unseen, .7 -+ .3 seen."""
+    return [
+        measurement("mean_score", 0.02, 0, n),
+        measurement("mean_score/refitted", 0.0, 0, n),
+        measurement("mean_score/relearned", -0.05, 0, n),
+        measurement("mean_score_spread", 0.5, 0, n),
+        measurement("mean_score_champion", 0.68, 0, n),
+        measurement("mean_score_unseen", 0.0, 0.3, 32),
+        measurement("mean_score_half", 0.35, 0.3, 32),
+        measurement("mean_score_seen", 0.7, 0.3, 32),
+        measurement("mean_score_spread_unseen", 0.5, 0.2, 32),
+        measurement("mean_score_odds", 2.0, 0, n),
+        measurement("by_lineage", 0, 0, 1),
+    ]
+
+
 def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
     """What an honest retrain of CIFAR-10 measures; the champion is far outside."""
     tails = [
@@ -58,6 +75,7 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("forget_auc", 0.505, 0.026, n),
         *tails,
         *(measurement(f"door/{name}", 0.505, 0.026, n) for name in DOORS),
+        *as_one(n),
         measurement("memorised_auc", 0.51, 0.06, n // 10),
         measurement("champion_auc", 0.67, 0.026, n),
         measurement("null_auc", 0.50, 0.03, 16),
@@ -155,9 +173,62 @@ def test_limits_follow_from_the_number_of_examples() -> None:
     assert FORGETTING.limit_for(12, 5000)[1] is False
 
 
-def test_one_person_can_fail_but_never_pass() -> None:
-    assert outcome("forgetting", good(n=12)) is Outcome.INCONCLUSIVE
-    assert outcome("forgetting", changed("forget_auc", 0.9, 0.1, n=12)) is Outcome.FAILED
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("mean_score", 0.02, Outcome.PASSED),
+        ("mean_score", 0.10, Outcome.INCONCLUSIVE),  # who saw half begins at .35 - .3
+        ("mean_score", 0.68, Outcome.FAILED),
+        ("mean_score", -0.35, Outcome.INCONCLUSIVE),
+        ("mean_score", -0.68, Outcome.FAILED),
+        ("mean_score/refitted", 0.68, Outcome.FAILED),
+        ("mean_score/relearned", 0.2, Outcome.INCONCLUSIVE),
+        ("mean_score_spread", 1.2, Outcome.FAILED),  # half are surely mistaken, the mean is fine
+        ("mean_score_champion", 0.2, Outcome.INCONCLUSIVE),  # no power
+        ("mean_score_unseen", math.nan, Outcome.INCONCLUSIVE),
+        ("forget_auc", 0.9, Outcome.PASSED),  # a single person's AUC says nothing
+    ],
+)
+def test_one_person_is_judged_by_models(name: str, value: float, expected: Outcome) -> None:
+    one = good(n=12) | {"forget_subjects": measurement("forget_subjects", 1)}
+    reach = 0.3 if name == "mean_score_unseen" else 0.0
+    one |= {name: measurement(name, value, reach, one[name].n)}
+    assert outcome("forgetting", one) is expected
+
+
+def test_who_saw_half_is_let_through_at_the_runs_share_of_the_error() -> None:
+    """Three attempts share 5 %: the half's range widens from -+ .3 by 2.394 / 1.960."""
+    one = good(n=12) | {"forget_level": measurement("forget_level", 1 - 0.05 / 3)}
+    assert FORGETTING.limits(one)["mean_score"][1] == pytest.approx(0.35 - 0.3 * 2.394 / 1.96, 1e-3)
+
+
+def test_seven_shadows_decide_about_nobody() -> None:
+    one = good(n=12) | {"mean_score_unseen": measurement("mean_score_unseen", 0.0, 0.3, 7)}
+    assert outcome("forgetting", one) is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("n", [12, 500])
+@pytest.mark.parametrize("why", ["by_lineage", "erased_mates"])
+def test_being_avoided_proves_nothing_of_a_retraining_or_of_a_group(n: int, why: str) -> None:
+    """Who remembers is refused all the same."""
+    excused = {why: measurement(why, 1.0, 0.1)}
+    low = changed("forget_auc", 0.35, 0.02, n=n) | {
+        "mean_score": measurement("mean_score", -0.9, 0, n),
+        "forget_tail_low@0.01": measurement("forget_tail_low@0.01", 0.5, 0.02, n),
+        "door/spread": measurement("door/spread", 0.8, 0.02, n),
+    }
+    assert outcome("forgetting", low) is Outcome.FAILED
+    assert outcome("forgetting", low | excused) is Outcome.INCONCLUSIVE
+    high = changed("forget_auc", 0.65, 0.02, n=n) | {
+        "mean_score": measurement("mean_score", 0.9, 0, n)
+    }
+    assert outcome("forgetting", high | excused) is Outcome.FAILED
+
+
+def test_nobody_passes_who_forgot_a_batch_of_people_who_go_together() -> None:
+    assert outcome("forgetting", good()) is Outcome.PASSED
+    group = good() | {"erased_mates": measurement("erased_mates", 0.4, 0.05)}
+    assert outcome("forgetting", group) is Outcome.INCONCLUSIVE
 
 
 def test_a_network_that_answers_one_class_or_nan_fails_integrity() -> None:

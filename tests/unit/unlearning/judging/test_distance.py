@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -128,9 +127,20 @@ def test_below_nothing_every_gate_passes(
         assert not passed
 
 
-def test_what_a_rehearsal_lacks_is_no_candidates_fault() -> None:
-    """Too few examples, or a bank that cannot judge the tenth: all candidates alike."""
-    few = {k: replace(m, n=10) for k, m in measured().items()}
-    assert distance(few, GATES).value == pytest.approx(-1.0)
+def test_a_bank_that_cannot_judge_the_tenth_is_no_candidates_fault() -> None:
     nobody = measured(memorised_auc=Measurement("memorised_auc", nan, 0, 1, 50))
     assert distance(nobody, GATES).value == pytest.approx(-1.0)
+
+
+def test_a_few_people_are_as_far_as_their_mean_score_is() -> None:
+    """Unseen at 0 -+ .3; who saw half begins at .35 - .3 = .05, so .30 is .25 / .05 beyond it."""
+    ranges = {"unseen": (0.0, 0.3), "half": (0.35, 0.3), "spread_unseen": (0.5, 0.2)}
+    one = {f"mean_score_{k}": measurement(f"mean_score_{k}", *of, 32) for k, of in ranges.items()}
+    one["forget_subjects"] = measurement("forget_subjects", 1.0)
+    for name, value in (("", 0.3), ("/refitted", 0.0), ("/relearned", -0.1), ("_spread", 0.5)):
+        one[f"mean_score{name}"] = measurement(f"mean_score{name}", value)
+    one["mean_score_champion"] = measurement("mean_score_champion", 0.7)
+    found = distance(measured(**one), GATES)
+    assert found == Distance("mean_score", pytest.approx(5.0))
+    without = {k: m for k, m in one.items() if k != "mean_score_unseen"}
+    assert distance(measured(**without), GATES).value == inf

@@ -14,7 +14,12 @@ from unlearning.attacks.lira import LiraOffline
 from unlearning.audits.collateral import Collateral
 from unlearning.domain import FloatArray, Group, Outcome, Outputs, ShadowOutputs
 from unlearning.errors import AttackFailed
-from unlearning.judging.measuring import Trial, measure
+from unlearning.judging.measuring import (
+    measure,
+)
+from unlearning.judging.trial import (
+    Trial,
+)
 from unlearning.judging.verdicts import judge
 
 

@@ -44,7 +44,7 @@ def test_scores_that_are_no_numbers_have_no_auc_and_no_tail(failed: float, count
     members[:count] = failed
     for first, second in ((members, others), (others, members)):
         found = auc_interval(first, second, people, people)
-        tail = tail_interval(first, second, people, fpr=0.05)
+        tail = tail_interval(first, second, people, people, fpr=0.05)
         assert np.isnan([auc(first, second), found.value, tail.value]).all()
         assert (found.low, found.high) == (tail.low, tail.high) == (0, 1)
 
@@ -60,7 +60,7 @@ def test_one_subject_alone_says_nothing() -> None:
     one = np.zeros(12, dtype=int)
     found = auc_interval(scores + 100, scores, one, np.arange(12))
     assert (found.value, found.low, found.high) == (1.0, 0.0, 1.0)
-    tail = tail_interval(scores + 100, scores, one, fpr=0.05)
+    tail = tail_interval(scores + 100, scores, one, np.arange(12), fpr=0.05)
     assert (tail.low, tail.high) == (0.0, 1.0)
 
 
@@ -98,7 +98,8 @@ def test_tail_intervals_cover_what_they_say() -> None:
     """300 samples of 100 members and 300 others of the same distribution, at 5 %."""
     rng, hits = np.random.default_rng(4), 0
     for _ in range(300):
-        found = tail_interval(rng.normal(size=100), rng.normal(size=300), np.arange(100), fpr=0.05)
+        members, others = rng.normal(size=100), rng.normal(size=300)
+        found = tail_interval(members, others, np.arange(100), np.arange(300), fpr=0.05)
         hits += found.low <= 0.05 <= found.high
     assert hits / 300 > 0.92
 
@@ -106,13 +107,13 @@ def test_tail_intervals_cover_what_they_say() -> None:
 def test_a_tail_full_of_members_is_seen() -> None:
     members = np.r_[np.full(30, 9.0), np.zeros(70)]
     others = np.linspace(-1, 1, 200)
-    found = tail_interval(members, others, np.arange(100), fpr=0.05)
+    found = tail_interval(members, others, np.arange(100), np.arange(200), fpr=0.05)
     assert found.value == 0.30
     assert found.low > 0.15
 
 
 def test_two_networks_that_agree_may_still_differ_on_the_next() -> None:
     same = np.ones(100)
-    found = paired_difference(same, same)
+    found = paired_difference(same, same, np.arange(100))
     assert found.value == 0.0
-    assert found.high == pytest.approx(1.96 * 0.1 / 10, rel=1e-3)
+    assert found.high == pytest.approx(1.984 * 0.1 / 10, rel=1e-3)  # Student's t at 99

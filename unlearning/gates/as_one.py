@@ -1,0 +1,113 @@
+"""A few people, judged by models: the candidate's mean score, beside where the shadows' lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from unlearning.domain import Measurement, Outcome
+from unlearning.gates.asking import usable
+from unlearning.statistics.intervals import LEVEL, Interval, held_together
+
+OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
+UNSEEN, HALF = "mean_score_unseen", "mean_score_half"
+SPREAD, SPREAD_UNSEEN = "mean_score_spread", "mean_score_spread_unseen"
+
+DOORS = ("refitted", "relearned")
+"""Doors at which the mean score is asked for again."""
+
+
+def asked(doors: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give each number that is held to a range, with the name of the shadows' range."""
+    yield OWN, UNSEEN
+    yield from ((f"{OWN}/{name}", UNSEEN) for name in doors if name in DOORS)
+    yield SPREAD, SPREAD_UNSEEN
+
+
+def unknown(measured: Mapping[str, Measurement], doors: Sequence[str]) -> str | None:
+    """Name what was not measured, or is no number; None if nothing is missing."""
+    names = {name for pair in asked(doors) for name in pair} | {CHAMPION, HALF}
+    missing = sorted(n for n in names if n not in measured or not usable(measured[n]))
+    return missing[0] if missing else None
+
+
+def limits(
+    measured: Mapping[str, Measurement], doors: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """Bound each number: as low and as high as who saw nothing, and below who remembers half.
+
+    The range is where one more model lies that never saw the set; its upper end is cut off where
+    models begin that saw half of it, so that who kept as much is let through in 2.5 % at most.
+    """
+    half = held_together(_interval(measured[HALF]), _attempts(measured), LEVEL)
+    found = {}
+    for name, range_ in asked(doors):
+        around = measured[range_]
+        spread = name == SPREAD
+        top = around.high if spread else min(around.high, half.low)
+        found[name] = (float("-inf") if spread else around.low, top)
+    return found
+
+
+def judge(
+    measured: Mapping[str, Measurement], doors: Sequence[str], *, lenient: bool
+) -> tuple[Outcome, str]:
+    """Say what the mean score lets say.
+
+    lenient: too low a score refuses nobody. FAILED beyond the range that holds for all numbers
+    together; INCONCLUSIVE between that and the limits, or where the untouched champion itself is
+    not told apart from models that never saw the set.
+    """
+    found = limits(measured, doors)
+    beyond = next(_beyond(measured, doors, lenient=lenient), None)
+    if beyond:
+        return Outcome.FAILED, _words(measured[beyond], found[beyond], measured)
+    if not controls(measured)[0]:
+        return Outcome.INCONCLUSIVE, (
+            "the test has no power here: the untouched champion's mean score "
+            f"{measured[CHAMPION].value:.2f} is not above where models lie that never saw the "
+            f"examples, [{measured[UNSEEN].low:.2f}, {measured[UNSEEN].high:.2f}]"
+        )
+    open_ = [name for name, (low, high) in found.items() if not low <= measured[name].value <= high]
+    name = open_[0] if open_ else OWN
+    outcome = Outcome.INCONCLUSIVE if open_ else Outcome.PASSED
+    return outcome, _words(measured[name], found[name], measured)
+
+
+def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
+    """Say whether the untouched champion is told apart from who never saw the set, and whether
+    these lie where nothing is remembered."""
+    unseen = measured[UNSEEN]
+    return measured[CHAMPION].value > unseen.high, unseen.low < 0 < unseen.high
+
+
+def _beyond(
+    measured: Mapping[str, Measurement], doors: Sequence[str], *, lenient: bool
+) -> Iterator[str]:
+    pairs = list(asked(doors))
+    for name, range_ in pairs:
+        wide, value = held_together(_interval(measured[range_]), len(pairs)), measured[name].value
+        avoided = value < wide.low or (name == SPREAD and value > wide.high)
+        if (value > wide.high and name != SPREAD) or (avoided and not lenient):
+            yield name
+
+
+def _attempts(measured: Mapping[str, Measurement]) -> int:
+    """How many attempts share the error that one may make."""
+    level = measured["forget_level"].value if "forget_level" in measured else LEVEL
+    return max(1, round((1 - LEVEL) / (1 - level)))
+
+
+def _interval(m: Measurement) -> Interval:
+    return Interval(m.value, m.low, m.high)
+
+
+def _words(
+    m: Measurement, allowed: tuple[float, float], measured: Mapping[str, Measurement]
+) -> str:
+    low, high = allowed
+    odds = measured[ODDS].value if ODDS in measured else 0.0
+    return (
+        f"{m.name.replace('_', ' ')} {m.value:.2f}, allowed [{low:.2f}, {high:.2f}] by "
+        f"{measured[UNSEEN].n} shadows (n={m.n}); never having seen them is 10^{odds:.1f} times as "
+        "likely as having seen them all"
+    )
