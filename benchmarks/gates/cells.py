@@ -12,17 +12,24 @@ import numpy as np
 import yaml
 
 from benchmarks.answers import FULL, digest_of_file
-from benchmarks.gates.candidates import Candidate, candidates
+from benchmarks.gates.candidates import Candidate, Kind, candidates
 from benchmarks.gates.grounds import Asked, Ground, judging_bank, prepare, setting_of
 from benchmarks.gates.scenes import Place, Scene, bank_of, opened, outputs, scene_of
 from benchmarks.gates.tables import Row
 from benchmarks.sources import code_digest
+from unlearning.audits import class_geometry
 from unlearning.contracts import Gate
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import Decision, Group, Measurement, Outputs
 from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import ATTACK, judged_part, measure
+from unlearning.judging.measuring import (
+    ATTACK,
+    measure,
+)
+from unlearning.judging.trial import (
+    judged_part,
+)
 from unlearning.judging.verdicts import decide, judge
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.power import decidable
@@ -34,7 +41,7 @@ USUAL_AUC, USUAL_DROP = 0.55, 0.01
 
 SCIENCE = (
     *("judging.measuring", "judging.verdicts", "judging.doors", "bank.matching"),
-    *("statistics.power", "attacks.recalibrated", "gates.utility"),
+    *("statistics.power", "attacks.recalibrated", "gates.utility", "audits.class_geometry"),
 )
 CODE = (
     *(f"unlearning.{name}" for name in SCIENCE),
@@ -89,7 +96,7 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
     could, power = _decidable(place, whole)
     for candidate in found:
         scene = half if candidate.half else whole
-        measured = _measured(place, candidate, scene)
+        measured = _measured(place, candidate, scene, ground)
         gates = place.gates(candidate.form)
         verdicts = judge(measured, gates)
         yield Row(
@@ -105,10 +112,13 @@ def _rows(asked: Asked, ground: Ground, found: Sequence[Candidate], place: Place
             decidable=could,
             limited=_limited(gates, measured),
             bounds=bounds(gates, measured),
+            alone=alone(gates, measured),
         )
 
 
-def _measured(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Measurement]:
+def _measured(
+    place: Place, candidate: Candidate, scene: Scene, ground: Ground
+) -> dict[str, Measurement]:
     def of(form: str) -> dict[str, Measurement]:
         seen = outputs(place, candidate, scene.rows, form)
         made = {} if form else opened(place, candidate, scene)
@@ -116,7 +126,13 @@ def _measured(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Mea
         return measure(trial, ATTACK, scene.known, level=place.level)
 
     form = candidate.form
-    return of(FULL) | (marked(of(form), form) if form else {})
+    apart = [
+        outputs(place, Candidate(one.name, Kind.GOOD, one.path), scene.rows)
+        for one in ground.references
+    ]
+    compared = class_geometry.whole(outputs(place, candidate, scene.rows), apart)
+    geometry = {m.name: m for m in compared}
+    return of(FULL) | geometry | (marked(of(form), form) if form else {})
 
 
 def _decidable(place: Place, scene: Scene) -> tuple[bool, float]:
@@ -132,14 +148,12 @@ def _decidable(place: Place, scene: Scene) -> tuple[bool, float]:
         holdout=int(holdout.sum()),
         holdout_subjects=len(np.unique(part.subjects[holdout])),
     )
-    if not gate.limit_for(case.examples, case.holdout)[1]:
-        return False, 0.0
     return decidable(case, known, gate, np.random.default_rng(0), level=place.level)
 
 
 def _limited(gates: Sequence[Gate], measured: Mapping[str, Measurement]) -> bool:
     gate = next(g for g in gates if isinstance(g, Forgetting))
-    return gate.limit_for(measured["forget_auc"].n, int(measured["holdout_examples"].value))[1]
+    return bool(gate.limits(measured))
 
 
 def usual(answers: Outputs, measured: Mapping[str, Measurement]) -> str:
@@ -165,3 +179,18 @@ def bounds(
         for name, (low, high) in gate.limits(measured).items()
         if name in measured
     }
+
+
+def alone(gates: Sequence[Gate], measured: Mapping[str, Measurement]) -> dict[str, bool]:
+    """Say of each number that the forgetting gate looks at whether it alone would let pass."""
+    gate = next(g for g in gates if isinstance(g, Forgetting))
+    found = {}
+    for name, (low, high) in gate.limits(measured).items():
+        m = measured[name]
+        found[NAMES.get(name, name.rpartition("/")[2])] = bool(low <= m.low and m.high <= high)
+    tails = [found.pop(name) for name in list(found) if "tail" in name]
+    return {**found, "tails": all(tails)} if tails else found
+
+
+NAMES = {"forget_auc": "attack", "mean_score": "attack", "mean_score_spread": "spread"}
+"""What a few people are asked goes by the name of what many are asked."""

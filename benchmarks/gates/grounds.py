@@ -20,6 +20,7 @@ from benchmarks.samples import Setting, model_path
 from unlearning import networks
 from unlearning.bank.shadows import Bank
 from unlearning.domain import BoolArray, FloatArray, IntArray, ShadowOutputs, Split
+from unlearning.gates.geometry import Geometry
 from unlearning.selecting import memorisation
 
 
@@ -91,7 +92,8 @@ class Good:
 class Ground:
     """A champion, and models that never saw some examples.
 
-    unseen: (n,), those examples. costly: whether to plant what is slow.
+    unseen: (n,), those examples. costly: whether to plant what is slow. references: models without
+    a class that is forgotten whole, with which the gate `geometry` compares.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Ground:
     goods: tuple[Good, ...]
     asked: tuple[Asked, ...]
     costly: bool = True
+    references: tuple[Good, ...] = ()
 
     def split(self, setting: Setting) -> Split:
         """Give the split with which pretenders are made: all that was unseen is to be forgotten."""
@@ -181,7 +184,20 @@ def _ground(
     name = f"{kind}-{unseen.sum()}"
     champion = model_path(folder, "champion", seed)
     goods = _all_goods(folder / "gates", name, seed)[: None if costly else 1]
-    return Ground(name, seed, champion, unseen, goods, sets, costly=costly)
+    apart = _class_out(folder / "gates", name, seed) if kind == "class" else ()
+    return Ground(name, seed, champion, unseen, goods, sets, costly=costly, references=apart)
+
+
+def _class_out(folder: Path, name: str, seed: int) -> tuple[Good, ...]:
+    """Give the models that candidates are compared with; no candidate is one of them."""
+    return tuple(
+        Good(
+            f"apart {k}",
+            folder / f"{name}-{seed:03d}-apart-{k}.safetensors",
+            900_000 + 10 * seed + k,
+        )
+        for k in range(Geometry().models)
+    )
 
 
 OTHER_SEED = "retrained, other seed"
@@ -206,7 +222,7 @@ def prepare(ground: Ground, setting: Setting) -> None:
         rng = torch.Generator().manual_seed(ground.seed)
         parts = setting.recipe, setting.train, setting.training
         networks.save(planted.retrained(*parts, weights=rng, order=rng), ground.champion)
-    for good in ground.goods:
+    for good in (*ground.goods, *ground.references):
         if not good.path.exists():
             networks.save(_retrain(good, ground, setting), good.path)
 

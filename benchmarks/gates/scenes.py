@@ -34,7 +34,13 @@ from unlearning.domain import (
 )
 from unlearning.judging.candidates import with_retain_sample
 from unlearning.judging.doors import OPENED
-from unlearning.judging.measuring import ATTACK, Trial, controls
+from unlearning.judging.measuring import (
+    ATTACK,
+    controls,
+)
+from unlearning.judging.trial import (
+    Trial,
+)
 from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 
@@ -67,7 +73,6 @@ class Place:
         """Give the policy's gates; with a form, what is shipped in it must pass too."""
         settings = dict(yaml.safe_load(self.policy.read_text())["gates"])
         settings.pop("deployed", None)
-        settings.pop("geometry", None)  # class-out models are not trained here; see docs/gates.md
         return gates_of({**settings, "deployed": {"forms": [form]}} if form else settings)
 
 

@@ -162,6 +162,7 @@ def run(args: argparse.Namespace) -> Path:
     result = {
         "table": tables.table(rows),
         "candidates": tables.by_candidate(rows),
+        "doors": tables.by_door(rows),
         "demands": [demand.as_json() for demand in tables.demands(rows)],
         "ladder": ladder(args.policy, sizes),
         "cells": compact(rows),

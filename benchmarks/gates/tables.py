@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 DECISIONS = (Decision.RELEASED, Decision.REFUSED, Decision.INCONCLUSIVE)
 
-BAD_RELEASED, GOOD_RELEASED, GOOD_REFUSED = 0.02, 0.80, 0.05
-"""At most, at least, at most; the first is held against the upper end of its 95 % interval."""
+GROSS_RELEASED, BAD_RELEASED, GOOD_RELEASED, GOOD_REFUSED = 0.005, 0.02, 0.80, 0.02
+"""At most, at most, at least, at most; the first is held against its interval's upper end."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Row:
     size: examples to forget. is_a: gross, bad, good or shown. usual: what the usual gate said.
     power: how often a perfect retrain would pass the forgetting gate here, as simulated beforehand;
     decidable: whether that is often enough; limited: whether the policy has limits for so few.
-    bounds: for each measurement that a gate bounds, its value and limits.
+    bounds: for each measurement that a gate bounds, its value and limits. alone: for each way in
+    which the forgetting gate asks, whether it alone would let the candidate pass.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Row:
     decidable: bool
     limited: bool
     bounds: Mapping[str, Sequence[float]]
+    alone: Mapping[str, bool]
 
 
 Cell = tuple[str, int, str]
@@ -128,8 +130,8 @@ def table(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _mean(rows: Sequence[Row], name: str) -> float | None:
     """Give the mean over the rows in which there was something to compare, None if in none."""
-    values = np.array([row.bounds[name][0] for row in rows])
-    known = values[np.isfinite(values)]
+    values = np.array([row.bounds[name][0] for row in rows if name in row.bounds])
+    known = values[np.isfinite(values)] if len(values) else values
     return round(float(known.mean()), 3) if len(known) else None
 
 
@@ -158,23 +160,22 @@ class Demand:
 def demands(rows: Sequence[Row]) -> list[Demand]:
     """Hold the rows against every demand; one of which there is nothing to count is not met.
 
-    Bad ones are pooled where the policy has limits for so few examples at all: elsewhere nothing
-    can be released, and counting that would flatter.
+    What a candidate is follows from what was done to it, never from what the gates measured.
     """
     return list(_demands(rows))
 
 
 def _demands(rows: Sequence[Row]) -> Iterator[Demand]:
-    bad = [row for row in _truly_bad(rows) if row.limited]
-    found = share(bad, _released)
-    met = found is not None and found.high <= BAD_RELEASED
-    words = f"bad, effect beyond a limit: released at most {BAD_RELEASED:.0%} (upper 95 % bound)"
-    yield Demand(words, found, share(bad, _usually), len(bad), met)
-
-    gross = [row for row in rows if row.is_a == "gross"]
+    gross, bad = ([row for row in rows if row.is_a == kind] for kind in ("gross", "bad"))
     found = share(gross, _released)
-    met = found is not None and found.value == 0
-    yield Demand("gross: released never", found, share(gross, _usually), len(gross), met)
+    met = found is not None and found.value == 0 and found.high <= GROSS_RELEASED
+    words = f"gross: released never (upper bound at most {GROSS_RELEASED:.1%})"
+    yield Demand(words, found, share(gross, _usually), len(gross), met)
+
+    found = share(bad, _released)
+    met = found is not None and found.value <= BAD_RELEASED
+    words = f"bad by construction: released at most {BAD_RELEASED:.0%}"
+    yield Demand(words, found, share(bad, _usually), len(bad), met)
 
     good = [row for row in rows if row.is_a == "good"]
     sure = [row for row in good if row.decidable]
@@ -190,10 +191,27 @@ def _demands(rows: Sequence[Row]) -> Iterator[Demand]:
         yield Demand(f"{words}: refused at most {GOOD_REFUSED:.0%}", found, usual, len(of), met)
 
 
-def _truly_bad(rows: Sequence[Row]) -> list[Row]:
-    pretending = [row for row in rows if row.is_a in ("bad", "gross")]
-    cells = grouped(pretending, cell_of).values()
-    return [row for of in cells if beyond(of) for row in of]
+def by_door(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Count for each candidate how often each way of asking alone would not let it pass.
+
+    only: how often no other way would have held it back.
+    """
+    asked = list(dict.fromkeys(name for row in rows for name in row.alone))
+    return [
+        {"candidate": name, "is a": of[0].is_a, "n": len(of), "held": _held(of, asked)}
+        for name, of in grouped([row for row in rows if row.alone], lambda r: r.candidate).items()
+    ]
+
+
+def _held(rows: Sequence[Row], asked: Sequence[str]) -> dict[str, list[int]]:
+    """Give for each way how many it holds back, how many it alone does, and of how many."""
+    held = {}
+    for name in asked:
+        of = [row for row in rows if name in row.alone]
+        back = [row for row in of if not row.alone[name]]
+        only = [row for row in back if sum(not says for says in row.alone.values()) == 1]
+        held[name] = [len(back), len(only), len(of)]
+    return held
 
 
 def page(rows: Sequence[Row]) -> str:

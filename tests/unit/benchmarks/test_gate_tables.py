@@ -29,6 +29,7 @@ def row(**changes: object) -> Row:
         decidable=True,
         limited=True,
         bounds=AUC,
+        alone={"attack": False, "refitted": True},
     )
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -66,24 +67,34 @@ def test_shares_have_exact_intervals() -> None:
     assert tables.share([], lambda r: True) is None
 
 
-def test_two_percent_at_most_needs_183_rows_without_a_release() -> None:
-    """1 - .025^(1/n) <= .02 from n = 183 on."""
-    for n, met in ((182, False), (183, True)):
-        assert demand([row()] * n, "bad").met is met
+def test_half_a_percent_at_most_needs_736_gross_ones_without_a_release() -> None:
+    """1 - .025^(1/n) <= .005 from n = 736 on."""
+    for n, met in ((735, False), (736, True)):
+        assert demand([row()] * n, "gross").met is met
 
 
-def test_a_bad_one_counts_where_its_effect_is_beyond_a_limit_and_a_limit_applies() -> None:
-    harmless = row(is_a="bad", candidate="a", bounds={"forget_auc": (0.5, 0.4, 0.6)})
-    too_few = row(is_a="bad", candidate="b", limited=False)
-    true = row(is_a="bad", candidate="c", decision="released")
-    found = demand([harmless, too_few, true], "bad")
-    assert found.n == 1 and not found.met and found.found is not None
-    assert found.found.value == 1
+def test_what_is_bad_follows_from_what_was_done_and_not_from_what_was_measured() -> None:
+    """One that looks harmless in every number and is released counts like any other: 1 of 40."""
+    harmless = row(is_a="bad", bounds={"forget_auc": (0.5, 0.4, 0.6)}, decision="released")
+    others = [row(is_a="bad")] * 39
+    found = demand([harmless, *others], "bad")
+    assert found.n == 40 and not found.met
+    assert demand([harmless, *others, *others], "bad").met
 
 
-def test_gross_ones_are_never_released_not_even_where_no_limit_applies() -> None:
-    assert demand([row()] * 5, "gross").met
-    assert not demand([row()] * 500 + [row(decision="released", limited=False)], "gross").met
+def test_a_gross_one_must_not_be_released_where_no_limit_applies_either() -> None:
+    assert not demand([row()] * 999 + [row(decision="released", limited=False)], "gross").met
+
+
+def test_a_way_of_asking_counts_for_itself_where_no_other_holds_back() -> None:
+    """Two are held back by the attack, one of them by the refitted layer too; a third by that."""
+    rows = [
+        row(),
+        row(alone={"attack": False, "refitted": False}),
+        row(alone={"attack": True, "refitted": False}),
+    ]
+    (found,) = tables.by_door(rows)
+    assert found["held"] == {"attack": [2, 1, 3], "refitted": [2, 1, 3]}
 
 
 def test_good_ones_are_asked_for_where_the_case_is_decidable() -> None:
@@ -104,8 +115,8 @@ def test_nothing_to_count_meets_no_demand() -> None:
     assert [d.met for d in tables.demands([])] == [False] * 5
 
 
-def test_good_ones_are_refused_at_most_once_in_twenty() -> None:
-    rows = [good("released")] * 19 + [good("refused")]
+def test_good_ones_are_refused_at_most_once_in_fifty() -> None:
+    rows = [good("released")] * 49 + [good("refused")]
     assert demand(rows, "good, all: refused").met
     assert not demand([*rows[1:], good("refused")], "good, all: refused").met
 

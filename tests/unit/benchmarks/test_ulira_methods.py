@@ -127,7 +127,7 @@ def measured(auc: float) -> dict[str, Measurement]:
         "champion_auc": (0.9, 0.04),
         "null_auc": (0.5, 0.04),
         "holdout_examples": (400.0, 0.0),
-        "forget_subjects": (9.0, 0.0),
+        "forget_subjects": (36.0, 0.0),
         **{
             f"forget_tail_{side}@{f}": (f, 0.0)
             for side in ("high", "low")
