@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.opening import ledger_of
+from flows.cli.work.registered import REGISTERED
 from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.chain import Entry
@@ -87,12 +88,10 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     if what == "versions":
         problem = _failure(lambda: _champion_problem(ws))
         return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
-    listed = {"methods": _methods, "attacks": _attacks, "audits": _audits, "gates": _gates}
-    listed["networks"] = _networks
-    if what not in listed:
-        kinds = ", ".join(["requests", "versions", *listed])
+    if what not in REGISTERED:
+        kinds = ", ".join(["requests", "versions", *REGISTERED])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
-    return {what: listed[what]()}
+    return {what: REGISTERED[what]()}
 
 
 def _days(due: str | None) -> timedelta | None:
@@ -123,45 +122,6 @@ def _versions(ws: Workspace) -> list[dict[str, Any]]:
         }
         for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
     ]
-
-
-def _methods() -> list[dict[str, Any]]:
-    from tasks.plan import as_listed
-    from unlearning.methods import METHODS
-
-    return [as_listed(name) for name in METHODS]
-
-
-def _attacks() -> list[dict[str, Any]]:
-    from unlearning.attacks import ATTACKS
-
-    return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
-
-
-def _audits() -> list[dict[str, Any]]:
-    from unlearning.audits.running import RUNS
-
-    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
-
-
-def _gates() -> list[dict[str, Any]]:
-    from unlearning.gates import GATES
-
-    return [
-        {"name": name, "measurements": sorted(GATES[name].needs), "what": _first_line(GATES[name])}
-        for name in GATES
-    ]
-
-
-def _first_line(thing: object) -> str:
-    return str(thing.__doc__).splitlines()[0]
-
-
-def _networks() -> list[dict[str, Any]]:
-    from unlearning.networks import NETWORKS
-
-    own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
-    return [*own, {"name": "any model name of timm", "from": "timm"}]
 
 
 def doctor(path: Path) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""What Lethe itself has, whatever the workspace: its methods, attacks, audits, gates, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+def _methods() -> list[dict[str, Any]]:
+    from tasks.plan import as_listed
+    from unlearning.methods import METHODS
+
+    return [as_listed(name) for name in METHODS]
+
+
+def _attacks() -> list[dict[str, Any]]:
+    from unlearning.attacks import ATTACKS
+
+    return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
+
+
+def _audits() -> list[dict[str, Any]]:
+    from unlearning.audits.running import RUNS
+
+    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
+
+
+def _gates() -> list[dict[str, Any]]:
+    from unlearning.gates import GATES
+
+    return [
+        {"name": name, "measurements": sorted(GATES[name].needs), "what": _first_line(GATES[name])}
+        for name in GATES
+    ]
+
+
+def _first_line(thing: object) -> str:
+    return str(thing.__doc__).splitlines()[0]
+
+
+def _networks() -> list[dict[str, Any]]:
+    from unlearning.networks import NETWORKS
+
+    own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
+    return [*own, {"name": "any model name of timm", "from": "timm"}]
+
+
+REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
+    {
+        "methods": _methods,
+        "attacks": _attacks,
+        "audits": _audits,
+        "gates": _gates,
+        "networks": _networks,
+    }
+)
+"""By what `lethe list` calls them; each is imported when it is asked for."""
