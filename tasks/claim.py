@@ -11,7 +11,7 @@ from ledger import durable
 from ledger.domain import State
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.statements import ABORTED
-from systems.settings.ownership import require_own_remote
+from systems.data.remote.owner import require_own
 from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
 from tasks.abort import finish_abort
@@ -46,9 +46,9 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
         _check_before(at, refs, policy, method)
         require_all(at, refs)
         _check_bank(at)
-        require_own_remote(at.ws, at.params.remote.url)
-        ref = at.ledger.start_run(refs, now=utc_now())
-    run = Run(at, ref)
+    if ref is None or Run(at, ref).done("erased") is None:
+        require_own(at.ws)  # before hours of work whose end would be refused
+    run = Run(at, ref or at.ledger.start_run(refs, now=utc_now()))
     run.once("begun", lambda: _begin(run, policy, method))
     _check_params(run)
     run.move(State.EXTRACTING)

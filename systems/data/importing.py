@@ -16,7 +16,8 @@ from systems.data import index, versions
 from systems.data.columns import EXAMPLE, IMAGE, SPLIT, SUBJECT
 from systems.data.gathering import Gathered, gather
 from systems.data.listings import keys_of_files, version_of_files
-from systems.data.purging import remove_objects
+from systems.data.purging import remove_cached, remove_objects
+from systems.data.remote import owner
 from systems.data.sharding import (
     Dataset,
     Manifest,
@@ -157,10 +158,11 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
 
 
 def _committed(ws: Workspace, manifest: Manifest) -> Manifest:
-    """Add and push; the manifest comes last and says that the import is whole."""
+    """Claim the remote, add and push; the manifest comes last and says that the import is whole."""
     pointer = ws.data_file.read_bytes() if ws.data_file.exists() else None
     try:
         _refuse_other_pointer(ws)
+        owner.claim(ws, lambda: _keys(ws))
         manifest = replace(manifest, data_version=versions.commit(ws))
         save_manifest(ws, manifest)
     except BaseException:
@@ -189,10 +191,26 @@ def _refuse_other_pointer(ws: Workspace) -> None:
 def withdraw(ws: Workspace) -> None:
     """Take what lies in data/ out of DVC's cache and remote again, as far as they answer.
 
-    For an import that did not come to its end; data/ itself stays.
+    For an import that did not come to its end; data/ itself stays. Out of a remote that this
+    workspace did not come to claim nothing is taken, and the mark of one that it did goes last.
     """
     if not ws.data.is_dir() or not (ws.dvc / "config").exists():
         return
-    version = version_of_files(ws) + versions.DIRECTORY
     with suppress(InfrastructureError):
-        remove_objects(ws, frozenset({*keys_of_files(ws).values(), version}))
+        if _claimed(ws):
+            remove_objects(ws, _keys(ws))
+            owner.release(ws)
+        else:
+            remove_cached(ws, _keys(ws))
+
+
+def _claimed(ws: Workspace) -> bool:
+    try:
+        return owner.owns(ws)
+    except InfrastructureError:
+        return False
+
+
+def _keys(ws: Workspace) -> frozenset[str]:
+    """Keys of the files in data/ and of the version that they are."""
+    return frozenset({*keys_of_files(ws).values(), version_of_files(ws) + versions.DIRECTORY})

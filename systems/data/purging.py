@@ -16,6 +16,7 @@ from systems.data.columns import EXAMPLE
 from systems.data.listings import History, history, in_places, keys_of_files, listing_of, md5
 from systems.data.owing import settle
 from systems.data.reading import parse
+from systems.data.remote.owner import require_own
 from systems.data.stores import ObjectStore, from_outside
 from systems.settings.workspace import Workspace
 from unlearning.errors import UsageError
@@ -45,8 +46,17 @@ def purge(ws: Workspace, keys: Iterable[str]) -> list[Copy]:
 
 
 def remove_objects(ws: Workspace, keys: frozenset[str]) -> list[Copy]:
-    """Remove objects by key, whatever needs them; purge is the guarded door."""
+    """Remove objects by key, whatever needs them; purge is the guarded door.
+
+    OutsideWorkspace if the remote is another workspace's.
+    """
+    require_own(ws)
     return in_places(ws, lambda places: [c for place in places for c in _remove(place, keys)])
+
+
+def remove_cached(ws: Workspace, keys: frozenset[str]) -> list[Copy]:
+    """Remove objects by key from the cache alone."""
+    return in_places(ws, lambda places: _remove(places[0], keys))
 
 
 def holds(ws: Workspace, ids: Collection[str], shards: Collection[str] | None = None) -> list[Copy]:

@@ -7,25 +7,23 @@ would write; in a DVC project that was there before it uses a remote of its own 
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from ledger import durable
-from systems.data.stores import ObjectStore, from_outside, store_of
+from systems.data.remote.opening import REMOTE, dvc_errors, opened
+from systems.data.remote.opening import patiently as patiently
+from systems.data.remote.owner import outside, require_own
+from systems.data.stores import ObjectStore, store_of
 from systems.settings.workspace import TEMPLATES, Workspace
 from unlearning.errors import InfrastructureError, UsageError
 
-REMOTE = "lethe"
 DIRECTORY = ".dir"
-ATTEMPTS = 10  # DVC itself waits 3 s for its lock each time
-T = TypeVar("T")
 
 _PROJECT = f"""[core]
     no_scm = True
@@ -111,7 +109,11 @@ def keys_seen(ws: Workspace, paths: Sequence[Path]) -> dict[Path, str | None]:
 
 
 def push(ws: Workspace) -> None:
-    """Copy the data version's objects to the remote, those that it lacks."""
+    """Copy the data version's objects to the remote, those that it lacks.
+
+    OutsideWorkspace if the remote is another workspace's.
+    """
+    require_own(ws)
     _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)], remote=REMOTE))
 
 
@@ -138,7 +140,7 @@ def fetch(ws: Workspace, paths: Sequence[Path]) -> None:
 @contextmanager
 def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
     """Give DVC's cache and remote as plain object stores, while no other DVC command runs."""
-    with _opened(ws, "dvc objects") as repo, repo.lock:
+    with opened(ws, "dvc objects") as repo, repo.lock:
         yield (
             store_of(repo.cache.local, "dvc cache", ws.root),
             _remote_store(repo, ws),
@@ -147,68 +149,17 @@ def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
 
 def _remote_store(repo: Any, ws: Workspace) -> ObjectStore:
     """Give the remote: in the workspace, or the place outside of it that DVC's settings name."""
-    named = Path(repo.config["remote"][REMOTE]["url"])
-    within = ws.root if named.is_relative_to(ws.root) else named
+    named = str(repo.config["remote"][REMOTE]["url"])
+    within = Path(named) if outside(ws, named) else ws.root
     return store_of(repo.cloud.get_remote_odb(REMOTE), "dvc remote", within)
-
-
-def patiently(
-    work: Callable[[], T], *, attempts: int = ATTEMPTS, sleep: Callable[[float], None] = time.sleep
-) -> T:
-    """Do the work; while another DVC command holds the lock, wait and try again.
-
-    Raises InfrastructureError after `attempts` times.
-    """
-    from dvc.lock import LockError
-
-    for attempt in range(attempts):
-        try:
-            return work()
-        except LockError:
-            sleep(0.1 * 2 ** min(attempt, 5))
-    raise InfrastructureError(
-        f"another DVC command has held the workspace's lock through {attempts} attempts, expected "
-        "it to end: let it finish, then try again"
-    )
 
 
 def _with_repo(ws: Workspace, what: str, work: Callable[[Any], object]) -> None:
     def once() -> None:
-        with _opened(ws, what) as repo:
+        with opened(ws, what) as repo:
             work(repo)
 
     patiently(once)
-
-
-@contextmanager
-def _opened(ws: Workspace, what: str) -> Iterator[Any]:
-    with _dvc_errors(what), _quietly(ws):
-        from dvc.repo import Repo
-
-        repo = Repo(str(ws.root), config=_overrides(ws))
-        try:
-            _refuse_other_cache(ws, repo)
-            yield repo
-        finally:
-            repo.close()
-
-
-def _refuse_other_cache(ws: Workspace, repo: Any) -> None:
-    """UsageError if DVC's settings, also those of the user or machine, name another cache.
-
-    What lies in .dvc/cache would not be looked at any more, and count as erased.
-    """
-    if not Path(repo.cache.local.path).resolve().is_relative_to(ws.cache.resolve()):
-        raise UsageError(
-            "dvc cache: DVC's settings (cache.dir) name another place than .dvc/cache, expected "
-            "the workspace's own, which alone is purged: `dvc cache dir --unset` there, with "
-            "--local, --global or --system if that is where it stands"
-        )
-
-
-def _overrides(ws: Workspace) -> dict[str, Any]:
-    own = {"site_cache_dir": str(ws.dvc / "tmp" / "site"), "no_scm": True, "autostage": False}
-    return {"core": {**own, "analytics": False, "check_update": False}}
 
 
 def _remote(ws: Workspace, url: str | None) -> str:
@@ -218,7 +169,7 @@ def _remote(ws: Workspace, url: str | None) -> str:
 
 
 def _remote_there(ws: Workspace) -> str | None:
-    with _dvc_errors("dvc config"):
+    with dvc_errors("dvc config"):
         from dvc.config import Config
 
         found = Config.load_file(str(ws.dvc / "config"))["remote"].get(REMOTE)
@@ -231,40 +182,3 @@ def _url(ws: Workspace, url: str | None) -> str:
     if "://" in url or Path(url).is_absolute():
         return url
     return Path(os.path.relpath(ws.root / url, ws.dvc)).as_posix()
-
-
-@contextmanager
-def _dvc_errors(what: str) -> Iterator[None]:
-    """One line of ours instead of DVC's traceback; its lock errors pass, they are waited for."""
-    from dvc.lock import LockError
-
-    try:
-        yield
-    except LockError:
-        raise
-    except Exception as error:
-        if not from_outside(error):
-            raise
-        cause = error.__cause__ or error
-        reason = " ".join(str(cause).split())[:300] or type(cause).__name__
-        raise InfrastructureError(f"{what}: {reason}: correct that, then try again") from error
-
-
-@contextmanager
-def _quietly(ws: Workspace) -> Iterator[None]:
-    """Keep DVC's state inside the workspace and its messages off standard output."""
-    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
-    levels = [logger.level for logger in loggers]
-    site = os.environ.get("DVC_SITE_CACHE_DIR")
-    os.environ["DVC_SITE_CACHE_DIR"] = str(ws.dvc / "tmp" / "site")
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if site is None:
-            del os.environ["DVC_SITE_CACHE_DIR"]
-        else:
-            os.environ["DVC_SITE_CACHE_DIR"] = site

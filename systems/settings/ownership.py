@@ -1,50 +1,73 @@
-"""Whether a workspace is the one that was made, or a copy of it.
+"""Whether a workspace is the one that was made, or a copy of it, and its name at a remote.
 
 What lies in the folder follows a copy. A remote outside, such as a bucket, does not: the copy names
-the same one, and would take objects out of it that the original still needs. So a workspace marks
-where it is: the mark holds its own number on the disk, which a copy has not.
+the same one, and would take objects out of it that the original still needs. So a workspace notes
+where it is by the number of records/ on the disk, which a copy has not, and beside it a random name
+of its own, which its remote outside bears (systems/data/remote/owner.py).
 """
 
 from __future__ import annotations
 
-import os
+import json
+import secrets
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ledger.errors import OutsideWorkspace
+from ledger import durable
 from systems.settings.workspace import Workspace
 
 MARK = "place"
 """File in records/; moving the folder on its file system keeps it true, copying does not."""
 
-
-def mark_place(ws: Workspace) -> None:
-    """Mark where the workspace is, unless it is marked; the caller holds its lock."""
-    path = ws.records / MARK
-    if _marked(path) is None:
-        with path.open("w") as file:
-            file.write(str(os.fstat(file.fileno()).st_ino))
+NOWHERE = 0
+"""The number of no folder: of a copy that was made before names were given."""
 
 
-def require_own_remote(ws: Workspace, url: str | None) -> None:
-    """Refuse a remote outside the workspace to a copy: OutsideWorkspace.
+@dataclass(frozen=True)
+class Place:
+    """Where a workspace is, and who.
 
-    url: as in params.yaml.
+    folder: the number of records/ on the disk. owner: the workspace's random name. claimed: SHA-256
+    of the address of the remote outside that bears the name; None before there was one.
     """
+
+    folder: int
+    owner: str
+    claimed: str | None = None
+
+    def here(self, ws: Workspace) -> bool:
+        """Whether this was noted here, and not where the workspace was copied from."""
+        return self.folder == ws.records.stat().st_ino
+
+
+def mark_place(ws: Workspace) -> Place:
+    """Give what is noted, or note it where nothing is; the caller holds the workspace's lock."""
+    return place_of(ws) or note(ws, Place(_number(ws), secrets.token_hex(16)))
+
+
+def mark_anew(ws: Workspace) -> Place:
+    """Note a copy as a workspace of its own."""
+    return note(ws, Place(ws.records.stat().st_ino, secrets.token_hex(16)))
+
+
+def place_of(ws: Workspace) -> Place | None:
+    """Read what is noted; None where nothing that can be read is."""
     path = ws.records / MARK
-    if _outside(ws, url) and _marked(path) != path.stat().st_ino:
-        raise OutsideWorkspace(
-            f"{ws.root.name}: was copied or restored, and its remote lies outside of it, where the "
-            "original's objects may be; expected a remote of its own: change remote.url and DVC's "
-            f"remote, or, if no other workspace uses that remote, remove records/{MARK}"
-        )
+    try:
+        return Place(**json.loads(durable.read(path))) if path.is_file() else None
+    except (ValueError, TypeError):
+        return None
 
 
-def _outside(ws: Workspace, url: str | None) -> bool:
-    if url is None:
-        return False
-    return "://" in url or not (ws.root / url).resolve().is_relative_to(ws.root)
+def note(ws: Workspace, place: Place) -> Place:
+    """Write it at once: half a name would be nobody's."""
+    durable.write(ws.records / MARK, json.dumps(asdict(place)).encode())
+    return place
 
 
-def _marked(path: Path) -> int | None:
+def _number(ws: Workspace) -> int:
+    """The number of records/, unless an older note, the file's own number, says it is a copy's."""
+    path: Path = ws.records / MARK
     text = path.read_text() if path.is_file() else ""
-    return int(text) if text.isdigit() else None
+    copied = text.isdigit() and int(text) != path.stat().st_ino
+    return NOWHERE if copied else ws.records.stat().st_ino

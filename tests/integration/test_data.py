@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import numpy as np
 import pyarrow as pa
@@ -39,9 +38,11 @@ from systems.data.erasing import erase
 from systems.data.importing import import_dataset
 from systems.data.listings import md5, version_of_files
 from systems.data.purging import holds, purge
+from systems.data.remote.owner import MARK
 from systems.data.sources import Source
 from systems.settings.params import Params, load_params
 from systems.settings.workspace import Workspace, write_templates
+from tests.integration.buckets import bucket_on_loopback
 from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
 
 KEY = b"a key of the tests, 32 bytes....."
@@ -547,13 +548,13 @@ def test_a_store_that_may_keep_old_versions_is_not_taken_at_its_word(
     ids = ids_of(ws, 1)
     erasure = erase(ws, ids)
     monkeypatch.setattr(stores, "PLAIN", frozenset())
-    copies = purge(ws, erasure.replaced)
-    assert {copy.status for copy in copies} == {Status.UNVERIFIED}
-    assert {copy.why for copy in copies} == {
-        "local may keep older versions, which cannot be listed from here: look there"
-    }
+    for _ in range(2):  # asked again, as after a crash, it is no surer
+        copies = purge(ws, erasure.replaced)
+        assert {copy.status for copy in copies} == {Status.UNVERIFIED}
+        assert {copy.why for copy in copies} == {
+            "local may keep older versions, which cannot be listed from here: look there"
+        }
     assert holds(ws, ids) == []
-    assert erase(ws, ids).replaced == erasure.replaced
 
 
 PORTS: tuple[tuple[Any, str], ...] = (
@@ -685,38 +686,18 @@ def test_a_dvc_project_gets_a_remote_and_keeps_its_settings(offered: Path, tmp_p
 # -- S3 ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["Enabled", None], ids=["versioned", "plain"])
+@pytest.fixture(params=[True, False], ids=["versioned", "plain"])
 def bucket(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A bucket on this machine, with versions and without."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="lethe")
-    if request.param:
-        versioning = {"Status": request.param}
-        client.put_bucket_versioning(Bucket="lethe", VersioningConfiguration=versioning)
-    yield client
-    client.close()
-    # Its buckets belong to the process, so the next server would have them too.
-    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST"), timeout=10).close()
-    server.stop()
+    with bucket_on_loopback(monkeypatch, versioned=request.param) as client:
+        yield client
 
 
 def stored(client: Any) -> set[str]:
-    """Keys of all versions in the bucket, those behind a delete marker included."""
+    """Keys of all versions of objects, those behind a delete marker included."""
     page = client.list_object_versions(Bucket="lethe")
     names = [version["Key"] for version in page.get("Versions", [])]
+    names = [name for name in names if not name.endswith(f"/{MARK}")]
     return {"".join(name.split("/")[-2:]) for name in names}
 
 

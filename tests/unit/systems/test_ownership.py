@@ -1,4 +1,4 @@
-"""A copy of a workspace takes nothing out of a remote that the original uses."""
+"""A copy of a workspace is known as one, and a workspace keeps its name wherever it is moved."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import OutsideWorkspace
-from systems.settings.ownership import MARK, mark_place, require_own_remote
+from systems.settings.ownership import MARK, NOWHERE, mark_anew, mark_place, place_of
 from systems.settings.workspace import Workspace
-
-OUTSIDE = ("s3://bucket/data", "/somewhere/else", "../beside")
 
 
 @pytest.fixture
@@ -22,32 +19,43 @@ def ws(tmp_path: Path) -> Workspace:
     return made
 
 
-@pytest.mark.parametrize("url", [None, "remote", "below/remote", *OUTSIDE])
-def test_the_original_may_use_any_remote_wherever_it_is_moved(
-    ws: Workspace, tmp_path: Path, url: str | None
-) -> None:
-    require_own_remote(ws, url)
+def copy_of(ws: Workspace) -> Workspace:
+    return Workspace.at(shutil.copytree(ws.root, ws.root.with_name("copy")))
+
+
+def test_the_original_stays_what_it_is_wherever_it_is_moved(ws: Workspace, tmp_path: Path) -> None:
+    place = mark_place(ws)
     moved = Workspace.at(ws.root.rename(tmp_path / "moved"))
-    mark_place(moved)
-    require_own_remote(moved, url)
+    assert mark_place(moved) == place
+    assert place.here(moved)
 
 
-@pytest.mark.parametrize("url", OUTSIDE)
-def test_a_copy_is_refused_what_lies_outside_until_somebody_says_that_it_is_alone(
-    ws: Workspace, tmp_path: Path, url: str
-) -> None:
-    shutil.copytree(ws.root, tmp_path / "copy")
-    copy = Workspace.at(tmp_path / "copy")
-    mark_place(copy)
-    with pytest.raises(OutsideWorkspace, match=f"remove records/{MARK}"):
-        require_own_remote(copy, url)
-    require_own_remote(copy, None)
+def test_a_copy_has_the_originals_name_and_is_not_where_that_was_noted(ws: Workspace) -> None:
+    copy = copy_of(ws)
+    assert mark_place(copy) == mark_place(ws)
+    assert not mark_place(copy).here(copy)
+
+
+def test_a_copy_whose_note_was_removed_or_made_anew_has_another_name(ws: Workspace) -> None:
+    copy = copy_of(ws)
     (copy.records / MARK).unlink()
-    mark_place(copy)
-    require_own_remote(copy, url)
+    names = {mark_place(ws).owner, mark_place(copy).owner, mark_anew(copy).owner}
+    assert len(names) == 3
+    assert mark_place(copy).here(copy)
 
 
-def test_a_mark_that_a_crash_cut_short_is_written_again(ws: Workspace) -> None:
-    (ws.records / MARK).write_text("")
-    mark_place(ws)
-    require_own_remote(ws, OUTSIDE[0])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"folder": 1}'])
+def test_a_note_that_cannot_be_read_is_written_again(ws: Workspace, text: str) -> None:
+    (ws.records / MARK).write_text(text)
+    assert place_of(ws) is None
+    assert mark_place(ws).here(ws)
+
+
+def test_a_note_from_before_names_were_given_still_tells_a_copy(ws: Workspace) -> None:
+    """It held the file's own number, which is kept by a move and not by a copy."""
+    path = ws.records / MARK
+    path.write_text(str(path.stat().st_ino))
+    copy = copy_of(ws)
+    assert mark_place(ws).here(ws)
+    assert mark_place(copy).folder == NOWHERE
+    assert not mark_place(copy).here(copy)
