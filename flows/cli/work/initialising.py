@@ -17,7 +17,7 @@ import typer
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
-from systems.data import importing, loading, reading, versions
+from systems.data import importing, index, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY
 from systems.data.gathering import DIGITS
 from systems.data.sources import Columns
@@ -51,6 +51,7 @@ def _go_on(ws: Workspace, asked: Asked) -> dict[str, Any] | None:
         past = beginning.begun(ws)
         same = past is not None and past.asked == asked.digest
         if ws.manifest.exists() and same:
+            index.load(ws)  # made now if the import was cut off before it was
             return {**_trained(at, asked.files), "notes": []}
         if _serves(at):
             raise UsageError(
