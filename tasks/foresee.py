@@ -14,7 +14,6 @@ from tasks.running.opened import Opened
 from tasks.running.parts import cut, finished_bank
 from tasks.train import recipe_of
 from unlearning import networks
-from unlearning.bank import as_one
 from unlearning.bank.matching import comparable
 from unlearning.bank.null_band import null_band, shadow_scores
 from unlearning.bank.shadows import Bank, load_bank
@@ -174,8 +173,8 @@ def _measured(
     at: Opened, compared: Compared, answers: ShadowOutputs, found: Prospect, rate: float | None
 ) -> Prospect:
     """Measure the null band, and the champion if it answers soon enough."""
-    mean, spread = as_one.lines(compared.blank, answers, ATTACK)
-    bands = (null_band(compared.blank, answers, ATTACK), *as_one_ranges(mean, spread))
+    ranges = as_one_ranges(compared.blank, answers, ATTACK)
+    bands = (null_band(compared.blank, answers, ATTACK), *ranges)
     known = {**found.known, **{m.name: m for m in bands}}
     if rate is None or len(compared.examples) / (FORWARD * rate) > PATIENCE:
         return replace(found, known=known)

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks import record
-from unlearning.bank.as_one import Line
+from unlearning.bank.as_one import Scored, spot
 from unlearning.domain import FloatArray, IntArray
 from unlearning.statistics.intervals import (
     Interval,
@@ -77,10 +77,12 @@ def drawn(cell: Cell, truth: float, rng: np.random.Generator) -> Iterator[tuple[
 def mean_scores(cell: Cell, rng: np.random.Generator) -> bool:
     """Draw a bank's mean scores and one more model's, and say whether its range missed that."""
     half = rng.random((SHADOWS // 2, cell.people)) < 0.5  # of far more people
-    seen = np.concatenate([half, ~half])
-    error = np.sqrt((cell.likeness + (1 - cell.likeness) / cell.pictures) / cell.people)
-    found = seen.mean(1) + error * rng.normal(size=SHADOWS)
-    return _missed(Line(seen.mean(1), found).at(0.0), float(error * rng.normal()))
+    found = []
+    for saw in np.concatenate([half, ~half]):
+        drawn_, owners = scores(cell, cell.people, rng)
+        found.append(Scored(drawn_ + saw[owners], saw[owners]))
+    one_more = scores(cell, cell.people, rng)[0].mean()
+    return _missed(spot(found, owners, seen=False).interval(), float(one_more))
 
 
 def _missed(found: Interval, truth: float) -> bool:

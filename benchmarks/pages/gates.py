@@ -34,11 +34,38 @@ def operating(name: str) -> str:
     return (
         words
         + table(("demand", "n", "found", f"by {USUAL}", ""), demands)
-        + "\nEach candidate, on all requests for which the policy has limits:\n\n"
+        + "\nEach candidate, on all requests:\n\n"
         + table(header, said)
         + "\n"
+        + doors(rows.get("doors", []))
         + page_of(name, "Each request")
     )
+
+
+WAYS = ("attack", "tails", "as_published", "spread", "refitted", "relearned")
+
+
+def doors(rows: Sequence[dict[str, Any]]) -> str:
+    """Write for each way of asking how many it holds back, and how many no other way would."""
+    if not rows:
+        return ""
+    lines = [
+        [row["candidate"], row["is a"], *(_held(row["held"].get(way)) for way in WAYS)]
+        for row in rows
+    ]
+    return (
+        "How many each way of asking holds back, of how many that were asked so; after the plus, "
+        "those that no other way would have held back. Of honest retrains that is its cost:\n\n"
+        + table(("candidate", "is", *WAYS), lines)
+        + "\n"
+    )
+
+
+def _held(found: Sequence[int] | None) -> str:
+    if not found:
+        return "-"
+    back, only, of = found
+    return f"{back} of {of}" + (f", +{only}" if only else "")
 
 
 def share(found: Sequence[float] | None) -> str:

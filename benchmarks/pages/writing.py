@@ -33,6 +33,8 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "bank-study-digits": studies.bank,
     "bank-study-cifar10": studies.bank,
     "ulira-digits": studies.ulira,
+    "groups": studies.groups,
+    "coverage": studies.coverage,
     "judging-cost": cost.judging,
     "cost": cost.commands,
     "bank-building": cost.building,

@@ -1,4 +1,4 @@
-"""The forget set as one: where a model's mean score lies if it saw nothing of it, some, or all.
+"""The forget set as one: where a model's mean score lies if it saw nothing of it, half, or all.
 
 The AUC needs many people. With one, or a few, there is still one model after the other: each shadow
 saw some of them or none, and the candidate is one more. So the commonest request, a single person's
@@ -7,63 +7,67 @@ pictures, can be decided by the models, where its examples alone would say nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from unlearning.contracts import Attack
-from unlearning.domain import FloatArray, Group, Outputs, ShadowOutputs
-from unlearning.statistics.intervals import LEVEL, NOTHING, Interval
+from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Outputs, ShadowOutputs
+from unlearning.statistics.finite import all_finite
+from unlearning.statistics.intervals import LEVEL, NOTHING, Interval, variance_of_mean
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where models lie that saw nothing of the set, or all: a mean, a variance, and of how many.
+
+    variance: of one more model, whose score is over the whole set.
+    """
+
+    mean: float
+    variance: float
+    models: int
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Where one more model lies (prediction interval by Student's t)."""
+        if not np.isfinite(self.mean):
+            return NOTHING
+        reach = stats.t.ppf(0.5 + level / 2, self.models - 1)
+        reach *= np.sqrt(self.variance * (1 + 1 / self.models))
+        return Interval(self.mean, float(self.mean - reach), float(self.mean + reach))
+
+
+def halfway(unseen: Spot, seen: Spot) -> Spot:
+    """Where models lie that saw half: in the middle, and as far apart as either are."""
+    return Spot(
+        (unseen.mean + seen.mean) / 2,
+        (unseen.variance + seen.variance) / 2,
+        min(unseen.models, seen.models),
+    )
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
-    """A straight line through the shadows' mean scores, over the share of the set that each saw.
+class Scored:
+    """One shadow's scores of the forget set by the others, (n,), and which it saw, (n,)."""
 
-    seen, scores: (shadows,). With fewer than three, or all of one share, it foretells nothing.
-    """
-
-    seen: FloatArray
     scores: FloatArray
-
-    @property
-    def freedom(self) -> int:
-        """Shadows, less the line's two numbers."""
-        return len(self.seen) - 2
-
-    def at(self, share: float, level: float = LEVEL) -> Interval:
-        """Where one more model lies that saw this share of the set (prediction interval)."""
-        n, off = len(self.seen), self.seen - self.seen.mean() if len(self.seen) else self.seen
-        apart = float((off**2).sum())
-        if n < 3 or apart == 0 or not np.isfinite(self.scores).all():
-            return NOTHING
-        middle, slope = float(self.scores.mean()), float((off * self.scores).sum() / apart)
-        about = float(((self.scores - middle - slope * off) ** 2).sum() / self.freedom)
-        away = share - float(self.seen.mean())
-        reach = stats.t.ppf(0.5 + level / 2, self.freedom)
-        reach *= np.sqrt(about * (1 + 1 / n + away**2 / apart))
-        value = middle + slope * away
-        return Interval(value, float(value - reach), float(value + reach))
+    seen: BoolArray
 
 
-def lines(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> tuple[Line, Line]:
-    """Score each shadow by the others on all of the forget set; give the mean's line, and spread's.
+def scored(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> list[Scored]:
+    """Score each shadow by the others on all of the forget set; [] where too few never saw some.
 
     part: forget and comparable holdout examples, whose logits are not read. A shadow is held
-    against the holdout examples that count as unseen by it, as in the null band. The spread is the
-    mean size of a score, either way.
+    against the holdout examples that count as unseen by it, as in the null band.
     """
-    forget, unseen = part.of(Group.FORGET), (~shadows.seen).sum(0)
-    if not forget.any() or unseen.min() < 3:  # one is left out, and two must remain
-        return Line(np.zeros(0), np.zeros(0)), Line(np.zeros(0), np.zeros(0))
-    found = np.array([(s.mean(), abs(s).mean()) for s in _scores(part, shadows, attack)])
-    seen = shadows.seen[:, forget].mean(1)
-    return Line(seen, found[:, 0]), Line(seen, found[:, 1])
+    if not part.of(Group.FORGET).any() or (~shadows.seen).sum(0).min() < 3:
+        return []  # one is left out, and two must remain
+    return list(_scored(part, shadows, attack))
 
 
-def _scores(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[FloatArray]:
+def _scored(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[Scored]:
     forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
     for shadow in range(len(shadows)):
         where = forget | (holdout & ~shadows.seen[shadow])
@@ -75,17 +79,43 @@ def _scores(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[F
             part.subjects[where],
         )
         theirs = ShadowOutputs(shadows.logits[others][:, where], shadows.seen[others][:, where])
-        yield attack.score(one, theirs)[one.of(Group.FORGET)]
+        scores = attack.score(one, theirs)[one.of(Group.FORGET)]
+        yield Scored(scores, shadows.seen[shadow, forget])
 
 
-def odds(score: float, unseen: Interval, seen: Interval, freedom: int) -> float:
+def spot(found: Sequence[Scored], subjects: IntArray, *, seen: bool) -> Spot:
+    """Give where shadows lie, each on the part of the set that it saw, or that it did not.
+
+    subjects: (n,) of the forget set. What chance among people explains of the shadows' variance is
+    brought from their parts to the whole set; what lies beyond it is how models differ, and stays.
+    """
+    parts = [(one.scores, one.seen if seen else ~one.seen) for one in found]
+    kept = [(scores[of], subjects[of]) for scores, of in parts if of.any()]
+    if len(kept) < 2 or not all_finite(*(scores for scores, _ in kept)):
+        return Spot(float("nan"), float("nan"), len(kept))
+    means = np.array([scores.mean() for scores, _ in kept])
+    people = len(np.unique(subjects))
+    shares = np.array([len(np.unique(owners)) / people for _, owners in kept])
+    chance = float(np.mean([_chance(*one) for one in kept]))
+    variance = float(means.var(ddof=1))
+    whole = min(variance, chance) * float(shares.mean()) + max(0.0, variance - chance)
+    return Spot(float(means.mean()), whole, len(kept))
+
+
+def _chance(scores: FloatArray, subjects: IntArray) -> float:
+    """Variance of a mean over people; 0 for one person, who is whoever it is."""
+    return variance_of_mean(scores, subjects) if len(np.unique(subjects)) > 1 else 0.0
+
+
+def odds(score: float, unseen: Interval, seen: Interval, models: int) -> float:
     """How much likelier a mean score is for who saw nothing than for who saw all, log10.
 
-    unseen, seen: prediction intervals at 95 %, by Student's t with so many degrees of freedom.
+    unseen, seen: prediction intervals at 95 %, of so many models each.
     """
-    wide = stats.t.ppf(0.5 + LEVEL / 2, max(1, freedom))
+    freedom = max(1, models - 1)
+    wide = stats.t.ppf(0.5 + LEVEL / 2, freedom)
     densities = (
-        stats.t.logpdf(score, max(1, freedom), of.value, max((of.high - of.low) / 2 / wide, 1e-12))
+        stats.t.logpdf(score, freedom, of.value, max((of.high - of.low) / 2 / wide, 1e-12))
         for of in (unseen, seen)
     )
     return float(np.subtract(*densities) / np.log(10))

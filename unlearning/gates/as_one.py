@@ -48,17 +48,16 @@ def limits(
     return found
 
 
-def judge(
-    measured: Mapping[str, Measurement], doors: Sequence[str], *, lenient: bool
-) -> tuple[Outcome, str]:
+def judge(measured: Mapping[str, Measurement], doors: Sequence[str]) -> tuple[Outcome, str]:
     """Say what the mean score lets say.
 
-    lenient: too low a score refuses nobody. FAILED beyond the range that holds for all numbers
-    together; INCONCLUSIVE between that and the limits, or where the untouched champion itself is
-    not told apart from models that never saw the set.
+    FAILED for whoever remembers, beyond the range that holds for all numbers together;
+    INCONCLUSIVE between that and the limits, for whoever avoids the examples (a retrained model of
+    another recipe may), and where the untouched champion itself is not told apart from models that
+    never saw them.
     """
     found = limits(measured, doors)
-    beyond = next(_beyond(measured, doors, lenient=lenient), None)
+    beyond = next(_remembered(measured, doors), None)
     if beyond:
         return Outcome.FAILED, _words(measured[beyond], found[beyond], measured)
     if not controls(measured)[0]:
@@ -80,15 +79,10 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
     return measured[CHAMPION].value > unseen.high, unseen.low < 0 < unseen.high
 
 
-def _beyond(
-    measured: Mapping[str, Measurement], doors: Sequence[str], *, lenient: bool
-) -> Iterator[str]:
-    pairs = list(asked(doors))
-    for name, range_ in pairs:
-        wide, value = held_together(_interval(measured[range_]), len(pairs)), measured[name].value
-        avoided = value < wide.low or (name == SPREAD and value > wide.high)
-        if (value > wide.high and name != SPREAD) or (avoided and not lenient):
-            yield name
+def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
+    scores = [name for name, _ in asked(doors) if name != SPREAD]
+    wide = held_together(_interval(measured[UNSEEN]), len(scores))
+    yield from (name for name in scores if measured[name].value > wide.high)
 
 
 def _attempts(measured: Mapping[str, Measurement]) -> int:

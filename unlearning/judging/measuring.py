@@ -15,6 +15,7 @@ from unlearning.attacks import ATTACKS
 from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.recalibrated import LiraRecalibrated
 from unlearning.bank import as_one
+from unlearning.bank.matching import difficulty
 from unlearning.bank.null_band import null_band
 from unlearning.contracts import Attack
 from unlearning.domain import (
@@ -148,15 +149,15 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
     yield exactly("forget_level", level, n)
 
 
-HALF = 0.5
-"""Share of the forget set that a network may not be taken to have seen, judged as one."""
-
-
-def as_one_ranges(mean: as_one.Line, spread: as_one.Line) -> Iterator[Measurement]:
+def as_one_ranges(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[Measurement]:
     """Give where one more model lies, judged as one, that saw nothing, half, or all."""
-    for name, share in (("unseen", 0.0), ("half", HALF), ("seen", 1.0)):
-        yield within(f"mean_score_{name}", mean.at(share), len(mean.seen))
-    yield within("mean_score_spread_unseen", spread.at(0.0), len(spread.seen))
+    found, people = as_one.scored(part, shadows, attack), part.subjects[part.of(Group.FORGET)]
+    unseen, seen = (as_one.spot(found, people, seen=of) for of in (False, True))
+    spots = {"unseen": unseen, "half": as_one.halfway(unseen, seen), "seen": seen}
+    sizes = [as_one.Scored(abs(one.scores), one.seen) for one in found]
+    spots["spread_unseen"] = as_one.spot(sizes, people, seen=False)
+    for name, spot in spots.items():
+        yield within(f"mean_score_{name}", spot.interval(), spot.models)
 
 
 def _as_one(name: str, scores: Scores) -> Iterator[Measurement]:
@@ -167,14 +168,17 @@ def _as_one(name: str, scores: Scores) -> Iterator[Measurement]:
 def _odds(measured: Mapping[str, Measurement]) -> Measurement:
     own, *ranges = (measured[f"mean_score{part}"] for part in ("", "_unseen", "_seen"))
     unseen, seen = (Interval(m.value, m.low, m.high) for m in ranges)
-    return exactly("mean_score_odds", as_one.odds(own.value, unseen, seen, ranges[0].n - 2), own.n)
+    return exactly("mean_score_odds", as_one.odds(own.value, unseen, seen, ranges[0].n), own.n)
 
 
 def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
-    """Measure the examples that networks memorise most, against all strangers; NaN if nobody can.
+    """Measure the examples that networks memorise most, against strangers as hard as they are.
 
     One half of the shadows chooses, the other judges: by the same ones, those who look unlike
-    anyone by chance would be chosen. Models apart had no part in the choice.
+    anyone by chance would be chosen. Models apart had no part in the choice. The memorised are the
+    hard ones, and an honest retrain finds the hard ones harder than shadows foretell: so they are
+    held against twice as many strangers, those whose difficulty is nearest to their median. NaN if
+    nobody can.
     """
     part, shadows, half = judged_part(trial.candidate), choosing_shadows(trial), len(trial.shadows)
     half //= 1 if trial.apart else 2
@@ -182,12 +186,15 @@ def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
     forget, judging = np.flatnonzero(part.of(Group.FORGET)), late
     if trial.apart:
         judging = comparable_shadows(trial)
-    count, kept = memorised_count(len(forget)), part.of(Group.HOLDOUT)
+    count, strangers = memorised_count(len(forget)), np.flatnonzero(part.of(Group.HOLDOUT))
     choosing = ShadowOutputs(early.logits[:, forget], early.seen[:, forget])
     if min(map(_fewest, (choosing.seen, ~early.seen, ~judging.seen))) < 2:
         return within("memorised_auc", NOTHING, count)
     order = np.argsort(-memorisation(choosing, part.labels[forget]), kind="stable")
-    kept[forget[order[:count]]] = True
+    tenth = forget[order[:count]]
+    hard = difficulty(judging, part.labels)
+    near = np.argsort(abs(hard[strangers] - np.median(hard[tenth])), kind="stable")[: 2 * count]
+    kept = np.isin(np.arange(len(part.labels)), np.concatenate([tenth, strangers[near]]))
     asked = ShadowOutputs(judging.logits[:, kept], judging.seen[:, kept])
     found = score(select(part, kept), asked, attack)
     return within("memorised_auc", found.interval(level), count)
@@ -210,5 +217,5 @@ def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     yield within("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
     yield from _as_one("mean_score_champion", champion)
-    yield from as_one_ranges(*as_one.lines(part, shadows, attack))
+    yield from as_one_ranges(part, shadows, attack)
     yield exactly("bank_shadows", len(shadows), len(shadows))

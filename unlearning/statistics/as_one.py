@@ -29,9 +29,10 @@ def drawn(
     """Draw what is measured of models that never saw the set, lifted by `lift`.
 
     known: with the shadows' ranges. Student's t of the range's width; the scores at a door go with
-    the candidate's own as much as was measured (LIKENESS).
+    the candidate's own as much as was measured (LIKENESS). The most memorised tenth, which so few
+    examples hardly have, is left out.
     """
-    freedom = max(1, known["mean_score_unseen"].n - 2)
+    freedom = max(1, known["mean_score_unseen"].n - 1)
     own = rng.standard_t(freedom, draws)
     spread = _placed(known["mean_score_spread_unseen"], rng.standard_t(freedom, draws))
     rows = {"mean_score": _placed(known["mean_score_unseen"], own) + lift}
@@ -42,12 +43,13 @@ def drawn(
     rows["mean_score_spread"], n = spread, known["forget_auc"].n
     for row in range(draws):
         yield {name: _exactly(name, float(of[row]), n) for name, of in rows.items()} | {
-            "forget_level": _exactly("forget_level", level, n)
+            "forget_level": _exactly("forget_level", level, n),
+            "memorised_auc": Measurement("memorised_auc", float("nan"), 0.0, 1.0, n),
         }
 
 
 def _placed(around: Measurement, draws: FloatArray) -> FloatArray:
-    freedom = max(1, around.n - 2)
+    freedom = max(1, around.n - 1)
     width = (around.high - around.low) / 2 / stats.t.ppf(0.5 + LEVEL / 2, freedom)
     return np.asarray(around.value + width * draws)
 
@@ -56,18 +58,12 @@ def assumed(case: Case, shadows: int) -> Iterator[Measurement]:
     """Give what the shadows would say of a set that nobody has asked them about."""
     alike = 1 + (case.examples / case.subjects - 1) * case.likeness
     about = ONE_EXAMPLE * np.sqrt(alike / case.examples)
-    apart = 0.25 / case.subjects  # variance of the share of its people that a shadow saw
-    freedom = max(1, shadows - 2)
-
-    def at(name: str, value: float, share: float) -> Measurement:
-        wider = np.sqrt(1 + 1 / shadows + (share - 0.5) ** 2 / apart / shadows)
-        reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * about * wider)
-        return Measurement(name, value, value - reach, value + reach, shadows)
-
-    yield at("mean_score_unseen", 0.0, 0.0)
-    yield at("mean_score_half", REMEMBERED / 2, 0.5)
-    yield at("mean_score_seen", REMEMBERED, 1.0)
-    yield at("mean_score_spread_unseen", SIZE, 0.0)
+    models = shadows if case.subjects > 1 else shadows // 2  # half of them saw a single person
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, max(1, models - 1)) * about)
+    reach *= float(np.sqrt(1 + 1 / max(1, models)))
+    places = {"unseen": 0.0, "half": REMEMBERED / 2, "seen": REMEMBERED, "spread_unseen": SIZE}
+    for name, value in places.items():
+        yield Measurement(f"mean_score_{name}", value, value - reach, value + reach, models)
     yield _exactly("mean_score_champion", REMEMBERED, case.examples)
 
 

@@ -119,7 +119,7 @@ def test_the_two_runs_of_a_model_are_averaged_before_the_interval() -> None:
 
 
 def measured(auc: float) -> dict[str, Measurement]:
-    """Of 108 examples; the AUC's interval is -+ .04, so that .6 is doubtful and .7 beyond."""
+    """Of 216 examples; the AUC's interval is -+ .04, so that .6 is doubtful and .7 beyond."""
     numbers = {
         "forget_auc": (auc, 0.04),
         **{f"door/{name}": (0.5, 0.04) for name in ASKED},
@@ -127,7 +127,7 @@ def measured(auc: float) -> dict[str, Measurement]:
         "champion_auc": (0.9, 0.04),
         "null_auc": (0.5, 0.04),
         "holdout_examples": (400.0, 0.0),
-        "forget_subjects": (36.0, 0.0),
+        "forget_subjects": (18.0, 0.0),
         **{
             f"forget_tail_{side}@{f}": (f, 0.0)
             for side in ("high", "low")
@@ -135,7 +135,7 @@ def measured(auc: float) -> dict[str, Measurement]:
         },
     }
     return {
-        name: Measurement(name, value, value - reach, value + reach, 108)
+        name: Measurement(name, value, value - reach, value + reach, 216)
         for name, (value, reach) in numbers.items()
     }
 

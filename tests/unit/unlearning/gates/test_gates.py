@@ -180,10 +180,11 @@ def test_limits_follow_from_the_number_of_examples() -> None:
         ("mean_score", 0.10, Outcome.INCONCLUSIVE),  # who saw half begins at .35 - .3
         ("mean_score", 0.68, Outcome.FAILED),
         ("mean_score", -0.35, Outcome.INCONCLUSIVE),
-        ("mean_score", -0.68, Outcome.FAILED),
+        ("mean_score", -0.68, Outcome.INCONCLUSIVE),  # avoided: no pass, and no proof
         ("mean_score/refitted", 0.68, Outcome.FAILED),
         ("mean_score/relearned", 0.2, Outcome.INCONCLUSIVE),
-        ("mean_score_spread", 1.2, Outcome.FAILED),  # half are surely mistaken, the mean is fine
+        ("mean_score_spread", 0.1, Outcome.PASSED),
+        ("mean_score_spread", 1.2, Outcome.INCONCLUSIVE),  # half are surely mistaken, on average 0
         ("mean_score_champion", 0.2, Outcome.INCONCLUSIVE),  # no power
         ("mean_score_unseen", math.nan, Outcome.INCONCLUSIVE),
         ("forget_auc", 0.9, Outcome.PASSED),  # a single person's AUC says nothing
@@ -217,7 +218,7 @@ def test_being_avoided_proves_nothing_of_a_retraining_or_of_a_group(n: int, why:
         "forget_tail_low@0.01": measurement("forget_tail_low@0.01", 0.5, 0.02, n),
         "door/spread": measurement("door/spread", 0.8, 0.02, n),
     }
-    assert outcome("forgetting", low) is Outcome.FAILED
+    assert outcome("forgetting", low) is (Outcome.FAILED if n == 500 else Outcome.INCONCLUSIVE)
     assert outcome("forgetting", low | excused) is Outcome.INCONCLUSIVE
     high = changed("forget_auc", 0.65, 0.02, n=n) | {
         "mean_score": measurement("mean_score", 0.9, 0, n)

@@ -186,3 +186,13 @@ def test_what_would_be_needed_is_found_from_the_case_upwards(rng: np.random.Gene
     needed = examples_needed(small, 16, GATE, rng, draws=80)
     assert needed in (150, 200, 300)
     assert examples_needed(small, 6, GATE, rng, sizes=(100, 1000), draws=20) is None
+
+
+def test_no_number_of_examples_makes_up_for_a_holdout_that_is_too_small(
+    rng: np.random.Generator,
+) -> None:
+    """The loosest limit asks for 250 holdout examples; one more than 249 makes it possible."""
+    short = case(holdout=249, holdout_subjects=249)
+    assert examples_needed(short, 16, GATE, rng, draws=40) is None
+    longer = case(holdout=250, holdout_subjects=250)
+    assert examples_needed(longer, 16, GATE, rng, draws=40) is not None
