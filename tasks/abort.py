@@ -7,7 +7,10 @@ from typing import Any
 from ledger.domain import State
 from ledger.replay.statements import ABORTED
 from systems.registry import models
+from systems.registry.models import ModelVersion
 from tasks.promote import discard_candidate
+from tasks.running.champion import sealed_champion
+from tasks.running.lineage import PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, close
@@ -37,6 +40,26 @@ def abort(at: Opened, ref: str, reason: str) -> dict[str, Any]:
     }
 
 
+def leave_outdated(at: Opened) -> None:
+    """End each unfinished run whose parent serves no more, and give its requests back.
+
+    None of them could release anything, and their candidates learned from whom a release since
+    then erases.
+    """
+    champion = sealed_champion(at)
+    why = f"version {champion.version} was released since, expected the champion that it began from"
+    for ref in at.ledger.unfinished_runs():
+        if _outdated(Run(at, ref), champion):
+            abort(at, ref, why)
+
+
+def _outdated(run: Run, champion: ModelVersion) -> bool:
+    begun = run.done("begun")
+    if begun is None or _has_acted(run) or champion.tags.get(models.RUN) == run.ref:
+        return False
+    return bool(begun["parent"] != champion.version)
+
+
 def _reason(run: Run, reason: str) -> dict[str, Any]:
     _check_free_to_go(run)
     return {"reason": reason}
@@ -44,13 +67,18 @@ def _reason(run: Run, reason: str) -> dict[str, Any]:
 
 def _check_free_to_go(run: Run) -> None:
     onward = f"go on with it: `lethe forget {' '.join(run.requests)}`"
-    states = {run.at.ledger.request(ref).state for ref in run.requests}
-    if states & {State.PURGING, State.COMPLETE} or run.done("promoted"):
+    if _has_acted(run):
         raise RequestDenied(f"run {run.ref}: has released or erased something, {onward}")
     candidate = (run.done("decided") or {}).get("candidate")
     champion = models.champion(run.at.ws.mlruns, run.at.params.model.name)
     if candidate and champion and champion.sha256 == candidate:
         raise RequestDenied(f"run {run.ref}: its candidate is the champion already, {onward}")
+
+
+def _has_acted(run: Run) -> bool:
+    """Whether a run has released or erased something."""
+    states = {run.at.ledger.request(ref).state for ref in run.requests}
+    return bool(states & {State.PURGING, State.COMPLETE}) or run.done(PROMOTED) is not None
 
 
 def finish_abort(run: Run) -> None:

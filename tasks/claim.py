@@ -14,7 +14,7 @@ from ledger.replay.statements import ABORTED
 from systems.data.remote.owner import require_own
 from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
-from tasks.abort import finish_abort
+from tasks.abort import finish_abort, leave_outdated
 from tasks.extract import erasing_run, find
 from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
@@ -36,8 +36,8 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     ladder to that one method.
     """
     at = opened(root)
-    sealed_champion(at)
     sweep(at)
+    leave_outdated(at)
     ref = at.ledger.unfinished_run(refs)
     if ref and Run(at, ref).done(ABORTED):
         finish_abort(Run(at, ref))  # a crash came between

@@ -37,7 +37,8 @@ def discard_candidate(run: Run) -> None:
 
 def _discard(run: Run) -> list[Copy]:
     mlruns, name = run.at.ws.mlruns, run.at.params.model.name
-    lost = [v for v in models.versions(mlruns, name) if v.tags.get("lethe.run") == run.ref]
+    lost = [v for v in models.versions(mlruns, name) if v.tags.get(models.RUN) == run.ref]
+    models.drop_unnamed(mlruns, name, run.ref)  # a crash came before it was a version
     return [copy for found in lost for copy in erase_version(mlruns, name, found.version)]
 
 

@@ -18,6 +18,7 @@ from systems.data.linked import WHY, has_other_names
 from systems.registry import models
 from systems.registry.erasure import REGISTRY, copies, erase_version, weights_of
 from systems.registry.models import CHAMPION, ModelVersion
+from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
 from tasks.confirm import unverified
 from tasks.erase import columns_of
@@ -45,6 +46,8 @@ def _purge(run: Run) -> dict[str, Any]:
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
     found += _purge_bank(run)
+    if run.done(PROMOTED):
+        leave_outdated(run.at)
     forget_trained(run.at)
     ours = run.erases()
     held = purging.copies_with(ws, lambda ids: any(map(ours, ids)), erased.get("shards"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from systems.registry.store import drop_strays, store, weights_of
+from systems.registry.store import clear_staging, drop_strays, store, weights_of
 from systems.registry.tracking import client, database_uri, having, outside
 from unlearning.digests import sha256_file
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
@@ -71,6 +71,18 @@ def register(
         model_id = store(mlruns, name, weights, recipe, identity, run_id)
         _check(f"copy of {weights.name}", weights_of(mlruns, model_id), identity[SHA256])
         return _declare(mlruns, name, model_id, {**tags, **identity}, run_id)
+
+
+@outside
+def drop_unnamed(mlruns: Path, name: str, run: str) -> None:
+    """Remove what registering a run's weights has stored, where a crash left it without a version.
+
+    To be called before the run's versions are erased: of those the stored copy stays.
+    """
+    with locked(mlruns):
+        clear_staging(mlruns)
+        named = {_model_id(one) for one in client(mlruns).search_model_versions(having({}, name))}
+        drop_strays(mlruns, name, {RUN: run}, but=named)
 
 
 @contextmanager

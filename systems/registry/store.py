@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +43,17 @@ def weights_of(mlruns: Path, model_id: str) -> Path:
     return stored_folder(mlruns, model_id) / "artifacts" / WEIGHTS
 
 
-def drop_strays(mlruns: Path, name: str, identity: Mapping[str, str]) -> None:
-    """Erase copies that were stored and never became a version: no later erasure would see them."""
+def drop_strays(
+    mlruns: Path, name: str, identity: Mapping[str, str], *, but: Collection[str] = ()
+) -> None:
+    """Erase copies that were stored and never became a version: no later erasure would see them.
+
+    but: ids of stored models that did.
+    """
     home = [experiment(mlruns)]
     for stray in client(mlruns).search_logged_models(home, having(identity, name)):
-        erase_stored(mlruns, stray.model_id)
+        if stray.model_id not in but:
+            erase_stored(mlruns, stray.model_id)
 
 
 def store(

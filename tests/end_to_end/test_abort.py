@@ -29,3 +29,18 @@ def test_a_run_is_left_and_its_requests_are_served_by_the_next(lethe: Lethe) -> 
     released = lethe.forget(request, policy={**CHEAP, "ladder": [{"method": "retrain"}]}).json
     assert (released["decision"], released["run"] != run) == ("released", True)
     assert_one_line(lethe("abort", released["run"], "--reason", "x", code=DENIED), "is over")
+
+
+def test_a_release_leaves_no_candidate_of_a_run_that_was_cut_off(lethe: Lethe) -> None:
+    """It learned from whom the release erases, and could itself never be released any more."""
+    stays, goes = (lethe.submit("--subject", one) for one in people_of(lethe.root, "train", 2))
+    lethe.forget(stays, code=KILLED, killer=AtEntry("unlearned-0", logged=True))
+    left = lethe("show", stays).json["run"]
+    exact = {**CHEAP, "ladder": [{"method": "retrain"}]}
+    assert lethe.forget(goes, policy=exact).json["decision"] == "released"
+    assert list((lethe.root / "artifacts" / "candidates").iterdir()) == []
+    shown = lethe("show", stays).json
+    assert (shown["state"], "version 2 was released" in shown["reason"]) == ("accepted", True)
+    assert_one_line(lethe("abort", left, "--reason", "again", code=DENIED), left, "is over")
+    assert lethe.forget("--all", policy=exact).json["requests"] == [stays]
+    assert lethe("verify", "--log").json["ok"]

@@ -115,6 +115,27 @@ def test_a_crash_between_storing_and_naming_leaves_one_copy(
     assert stored_weights(mlruns) == [version.weights]
 
 
+def test_what_a_crash_stored_for_a_run_that_is_left_goes(mlruns, make_version, monkeypatch) -> None:
+    """Where weights are put together, and where they are kept before they are a version."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    kept = [make_version(1, **{"lethe.run": run}) for run in ("left", "another")]
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(models, "_declare", die)
+        make_version(2, **{"lethe.run": "left"})
+    store.staging(mlruns).mkdir()
+    (store.staging(mlruns) / store.WEIGHTS).write_bytes(b"weights")
+    models.drop_unnamed(mlruns, NAME, "left")
+    assert stored_weights(mlruns) == sorted(version.weights for version in kept)
+    assert not store.staging(mlruns).exists()
+    models.drop_unnamed(mlruns, NAME, "left")
+
+
 def test_an_unknown_version_is_named_with_those_that_exist(mlruns, make_version) -> None:
     make_version(1)
     with pytest.raises(UsageError, match=r"version 7 of digits.*one of \[1\]"):
