@@ -83,9 +83,13 @@ def shred(keys: Path, ref: str) -> None:
 
 
 def discard(path: Path, keys: Path, ref: str) -> None:
-    """Remove a sealed file with its key; what is not there is no error."""
+    """Remove a sealed file with its key; what is not there is no error.
+
+    UnknownReference for what is no reference, before anything goes.
+    """
+    key = _key_path(keys, ref)
     durable.remove_file(path, within=path.parent)
-    shred(keys, ref)
+    durable.remove_file(key, within=keys)
 
 
 def clear_unfinished(folder: Path, keys: Path) -> None:
@@ -94,7 +98,12 @@ def clear_unfinished(folder: Path, keys: Path) -> None:
         durable.clear_unfinished(place)
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text may be a request's reference, and so the name of its file."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def _key_path(keys: Path, ref: str) -> Path:
-    if not _REFERENCE.fullmatch(ref):
+    if not is_reference(ref):
         raise UnknownReference("a reference has 1 to 64 letters, digits and hyphens, got another")
     return keys / REQUESTS / f"{ref}.key"

@@ -85,10 +85,16 @@ def _stems(folder: Path, pattern: str, *, parent: bool = False) -> Set[str]:
     return frozenset()
 
 
+def _counted(value: object) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(value)
+    return value
+
+
 def _head(path: Path) -> tuple[int, str]:
     try:
         found = json.loads(path.read_bytes())
-        return int(found["seq"]), str(found["head"])
+        return _counted(found["seq"]), str(found["head"])
     except (FileNotFoundError, PermissionError):
         return 0, ""
     except (ValueError, TypeError, KeyError) as error:

@@ -67,11 +67,20 @@ class SelectorStore:
         return hmac.new(suppression_key(self.keys), content, hashlib.sha256).hexdigest()
 
     def unrecorded(self) -> frozenset[str]:
-        """The request that was sealed last, if the log may not have it yet."""
+        """The request that was sealed last, if the log may not have it yet.
+
+        SealAltered if it is no reference: files of that name are removed, wherever they lie.
+        """
         try:
-            return frozenset({self._unrecorded.read_text()})
+            ref = self._unrecorded.read_bytes().decode(errors="replace")
         except (FileNotFoundError, PermissionError):
             return frozenset()
+        if not sealed.is_reference(ref):
+            raise SealAltered(
+                f"{durable.short_name(self._unrecorded)}: holds no reference of a request, "
+                "expected one: the file was altered; remove it, and check `lethe verify --log`"
+            )
+        return frozenset({ref})
 
     def recorded(self) -> None:
         """Note that the log has the request that was sealed last."""

@@ -17,6 +17,7 @@ from flows.cli.commands import comparing, looking, making, requests, settings, v
 from flows.cli.options import OnceEach
 from flows.cli.stopping import stoppable
 from systems.settings.quiet import quiet_environment
+from unlearning.errors import UsageError
 
 app = typer.Typer(
     name="lethe",
@@ -100,6 +101,18 @@ def reordered(arguments: list[str]) -> list[str]:
     return first + rest
 
 
+def _refuse_no_text(words: list[str]) -> None:
+    """UsageError for bytes that are no text: neither the log nor any file of ours can hold them."""
+    for place, word in enumerate(words, start=1):
+        try:
+            word.encode()
+        except UnicodeEncodeError as problem:
+            raise UsageError(
+                f"word {place} of the line: holds bytes that are no UTF-8 text, expected text; "
+                "write it in UTF-8, or call a file or folder by another name"
+            ) from problem
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     quiet_environment()
@@ -107,6 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     words = reordered(sys.argv[1:] if arguments is None else arguments)
     try:
+        _refuse_no_text(words)
         with stoppable():
             code = app(words or ["--help"], prog_name="lethe", standalone_mode=False)
         if code == INTERRUPTED:

@@ -157,13 +157,19 @@ def dataset_bytes(dataset: Dataset) -> bytes:
 
 
 def load_dataset(ws: Workspace) -> Dataset:
-    """Read what the data set is; UsageError where no data was imported."""
+    """Read what the data set is; UsageError without an import, IntegrityError if it was altered."""
     if not ws.dataset.exists():
         raise UsageError("data/dataset.json: is not there: run `lethe init` in this workspace")
-    tree = json.loads(durable.read(ws.dataset))
-    return Dataset(
-        **tree | {"classes": tuple(tree["classes"]), "attributes": tuple(tree["attributes"])}
-    )
+    content = durable.read(ws.dataset)
+    try:
+        tree: dict[str, Any] = json.loads(content)
+        lists = {name: tuple(tree[name]) for name in ("classes", "attributes")}
+        return Dataset(**tree | lists)
+    except (ValueError, TypeError, KeyError) as error:
+        raise IntegrityError(
+            "data/dataset.json: does not say what the data are, expected what `lethe init` wrote: "
+            "put it aside for inspection, and it is fetched again from the remote"
+        ) from error
 
 
 def load_manifest(ws: Workspace) -> Manifest:

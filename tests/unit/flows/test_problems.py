@@ -113,6 +113,19 @@ def test_a_command_that_cannot_even_be_imported_is_one_line(
     assert capsys.readouterr().err.startswith("lethe: ImportError at ")
 
 
+@pytest.mark.parametrize("command", ["submit --subject", "show", "deny req-1 --reason", "verify"])
+def test_bytes_that_are_no_text_are_refused_before_anything_is_done(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a shell passes on Latin-1: to call the database damaged would cost its owner the file."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "M\udcfcller"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"lethe: word {len(command.split()) + 1} of the line: holds bytes")
+    assert len(said.splitlines()) == 1 and "ller" not in said
+
+
 def test_an_interruption_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,3 +104,27 @@ def test_a_head_that_says_nothing_is_an_alarm(root: Path):
     (root / HEAD).write_text("{}")
     with pytest.raises(SealAltered, match="does not say where the log ended"):
         opened(root)
+
+
+@pytest.mark.parametrize("content", [b"../../mine", b"", b"\xff", b"a/b", b"req-1\n"])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_note_that_is_no_reference_removes_nobodys_file(
+    root: Path, content: bytes, read_only: bool
+) -> None:
+    """The note names what a crash has kept from the log, which is removed with its key."""
+    submit(opened(root), "jane")
+    mine = root / "mine.bin"
+    mine.write_bytes(b"somebody else's")
+    (root / "records" / "sealed" / "unrecorded").write_bytes(content)
+    before = personal(root)
+    with pytest.raises(SealAltered, match="no reference"):
+        opened(root, read_only=read_only)
+    assert mine.read_bytes() == b"somebody else's" and personal(root) == before
+
+
+@pytest.mark.parametrize("seq", ["-1", "0", "true and false", "null", '"1"'])
+def test_a_head_that_counts_no_entries_is_an_alarm(root: Path, seq: str) -> None:
+    submit(opened(root), "jane")
+    (root / HEAD).write_text(f'{{"seq": {seq}, "head": "a"}}')
+    with pytest.raises(SealAltered, match="does not say where the log ended"):
+        opened(root)
