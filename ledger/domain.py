@@ -36,7 +36,8 @@ class State(StrEnum):
 
 # A refused run, a lost race for the champion and a retry all lead back to `accepted`. A request
 # that touches no training data goes from `extracting` straight to `purging`, and one whose examples
-# another request's run erased from `accepted`.
+# another request's run erased from `accepted`. `purging` leads back only where the key is
+# lost before anything was listed to be erased.
 NEXT: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.ACCEPTED, State.DENIED, State.HELD}),
     State.ACCEPTED: frozenset({State.EXTRACTING, State.PURGING, State.DENIED, State.HELD}),
@@ -57,7 +58,7 @@ NEXT: dict[State, frozenset[State]] = {
         {State.PROMOTING, State.ACCEPTED, State.DENIED, State.FAILED}
     ),
     State.PROMOTING: frozenset({State.PURGING, State.UNLEARNING, State.ACCEPTED, State.FAILED}),
-    State.PURGING: frozenset({State.COMPLETE}),
+    State.PURGING: frozenset({State.COMPLETE, State.ACCEPTED}),
     State.COMPLETE: frozenset(),
     State.FAILED: frozenset({State.ACCEPTED, State.DENIED}),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger import suppression
 from ledger.domain import State
 from ledger.replay.statements import ABORTED
 from systems.registry import models
@@ -14,6 +15,7 @@ from tasks.running.lineage import PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, close
+from tasks.running.standing import told
 from unlearning.errors import RequestDenied, UsageError
 
 
@@ -21,7 +23,8 @@ def abort(at: Opened, ref: str, reason: str) -> dict[str, Any]:
     """Give the requests of an unfinished run back and end it, so that nothing of it remains.
 
     Raises RequestDenied for a run that is over, or that has released or erased something: such a
-    one can only go on. reason: for the log, so it names nobody. Done again, it goes on.
+    one can only go on, unless nobody can tell any more what it is to erase.
+    reason: for the log, so it names nobody. Done again, it goes on.
     """
     if not reason.strip():
         raise UsageError("--reason: got nothing, expected why the run is given up: it is logged")
@@ -67,6 +70,8 @@ def _reason(run: Run, reason: str) -> dict[str, Any]:
 
 def _check_free_to_go(run: Run) -> None:
     onward = f"go on with it: `lethe forget {' '.join(run.requests)}`"
+    if _is_lost(run):
+        return
     if _has_acted(run):
         raise RequestDenied(f"run {run.ref}: has released or erased something, {onward}")
     candidate = (run.done("decided") or {}).get("candidate")
@@ -81,9 +86,22 @@ def _has_acted(run: Run) -> bool:
     return bool(states & {State.PURGING, State.COMPLETE}) or run.done(PROMOTED) is not None
 
 
+def _is_lost(run: Run) -> bool:
+    """Whether a key is lost before the run could list what it erases: it can never go on.
+
+    Then its release stands, and it is left so that others are served.
+    """
+    if run.done("suppressed") or not any(map(run.at.ledger.lost, run.requests)):
+        return False
+    records, last = run.at.ws.records, told(run.at.ledger).suppressed
+    listed = suppression.digest(records) if (records / suppression.FILE).exists() else None
+    return run.done(PROMOTED) is not None and listed == last
+
+
 def finish_abort(run: Run) -> None:
     """Do what an aborted run has left to do; done again it changes nothing."""
-    discard_candidate(run)
+    if run.done(PROMOTED) is None:  # else it serves
+        discard_candidate(run)
     reason = (run.done(ABORTED) or {})["reason"]
     for ref in run.requests:
         if run.at.ledger.request(ref).state is not State.ACCEPTED:

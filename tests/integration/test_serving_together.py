@@ -225,6 +225,26 @@ def test_a_run_whose_key_is_lost_can_be_left_and_its_request_denied(at: Opened) 
     assert again(at).ledger.request(lost).state is State.DENIED
 
 
+@pytest.mark.parametrize("state", [State.PROMOTING, State.PURGING])
+def test_so_can_one_that_was_released_and_can_never_erase(at: Opened, state: State) -> None:
+    """Else it would hold up everybody: it can neither go on nor be left. What it released stays."""
+    lost = submit(at, "subject", person(at, "ape"))
+    here = again(at)
+    run = Run(here, here.ledger.start_run([lost], now=utc_now()))
+    for step in (State.EXTRACTING, State.UNLEARNING, State.JUDGING, State.PROMOTING):
+        run.move(step)
+    run.once("promoted", lambda: {"version": 2, "sha256": "1" * 64, "parent": 1})
+    if state is State.PURGING:
+        run.move(state)
+    with pytest.raises(RequestDenied, match="go on with it"):
+        serving.abort(at.ws.root, run.ref, "its key is there")
+    (at.ws.keys / "requests" / f"{lost}.key").unlink()
+    serving.abort(at.ws.root, run.ref, "its key is lost")
+    assert not again(at).ledger.unfinished_runs()
+    say(at, Verb.DENY, lost)
+    assert again(at).ledger.request(lost).state is State.DENIED
+
+
 def said(capsys: pytest.CaptureFixture[str], at: Opened, *words: str) -> tuple[int, dict[str, Any]]:
     """Run a command line; give its exit code and its answer."""
     with pytest.raises(SystemExit) as left:
