@@ -27,7 +27,8 @@ from unlearning.domain import (
     Split,
     joined,
 )
-from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.forgetting import CLASSES, GROUP, Forgetting, group
+from unlearning.judging.mates import erased_mates
 from unlearning.judging.measuring import ATTACK, as_one_ranges, score
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.trial import exactly, within
@@ -71,6 +72,7 @@ class Compared:
 
     examples: Examples
     blank: Outputs
+    split: Split
 
     @staticmethod
     def of(split: Split, bank: Bank | None) -> Compared:
@@ -82,7 +84,7 @@ class Compared:
         groups = np.repeat([Group.FORGET, Group.HOLDOUT], [len(split.forget), len(alike)])
         logits = np.zeros((len(examples), split.classes), dtype=np.float32)
         codes = np.unique(examples.subjects, return_inverse=True)[1]
-        return Compared(examples, Outputs(logits, examples.labels, groups, codes))
+        return Compared(examples, Outputs(logits, examples.labels, groups, codes), split)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ def _prospect(
 ) -> Prospect:
     """Assume what nobody has measured, and take from a finished bank what it knows."""
     case, shadows = case_of(compared.blank), at.params.bank.shadows
-    found = Prospect(case, assumed(case, shadows), shadows, measured=False)
+    gone = np.setdiff1d(compared.split.forget.labels, compared.split.retain.labels)
+    known = {**assumed(case, shadows), CLASSES: exactly(CLASSES, len(gone), case.examples)}
+    found = Prospect(case, known, shadows, measured=False)
     if bank is None:
         return found
     answers = bank.on(compared.examples.ids)
@@ -185,7 +189,9 @@ def _measured(
 def _champion_scores(
     at: Opened, compared: Compared, answers: ShadowOutputs
 ) -> Iterator[Measurement]:
-    logits = logits_of(networks.load(sealed_champion(at).weights), compared.examples)
+    network = networks.load(sealed_champion(at).weights)
+    yield erased_mates(network, compared.split)
+    logits = logits_of(network, compared.examples)
     scores = score(replace(compared.blank, logits=logits), answers, ATTACK)
     yield within("champion_auc", scores.interval(), len(scores.forget))
     mean = float(scores.forget.mean())
@@ -227,6 +233,8 @@ def _why(found: Prospect, gate: Forgetting, chance: Chances, needed: int | None)
         f"holdout examples of {case.holdout_subjects}"
     )
     told = _chance(found, gate, chance) if chance.draws else _excluded(found, gate)
+    if group(found.known):
+        return f"{counts}: {GROUP}. {LINEAGE}"
     enough = chance.passed >= WANTED
     return f"{counts}: {told}" if enough else f"{counts}: {told}; {_advice(found, gate, needed)}"
 

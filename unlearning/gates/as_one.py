@@ -81,7 +81,7 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
     scores = [name for name, _ in asked(doors) if name != SPREAD]
-    wide = held_together(_interval(measured[UNSEEN]), len(scores))
+    wide = held_together(_interval(measured[UNSEEN]), 1 + len(DOORS))
     yield from (name for name in scores if measured[name].value > wide.high)
 
 

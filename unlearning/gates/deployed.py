@@ -31,7 +31,7 @@ SHARED = frozenset(
     {"champion_auc", "champion_loss_auc", "champion_accuracy", "null_auc", "bank_shadows"}
     | {"holdout_examples", "forget_subjects", "predicted_drop", "seed_spread", "test_classes"}
     | {f"mean_score_{of}" for of in ("champion", "unseen", "half", "seen", "spread_unseen")}
-    | {"by_lineage", "erased_mates"}
+    | {"by_lineage", "erased_mates", "forgotten_classes"}
 )
 """Measurements that are no candidate's, so that each form is judged by those of the whole trial."""
 

@@ -61,6 +61,9 @@ MATES, MATES_LIMIT = "erased_mates", 0.05
 """How many more of a forgotten example's nearest mates are forgotten too than of a stranger's: a
 share, and from where on the forget set is a group."""
 
+CLASSES = "forgotten_classes"
+"""How many classes are forgotten whole."""
+
 GROUP = (
     "a batch of people who resemble one another more than strangers do: shadows saw some of their "
     "mates, a model retrained without them saw none; only models trained without them can judge"
@@ -149,7 +152,12 @@ class Forgetting:
         return Verdict(self.name, outcome, reason)
 
     def few(self, measured: Mapping[str, Measurement]) -> bool:
-        """Say whether models are the unit: few subjects, or too few examples for any limit."""
+        """Say whether models are the unit: few subjects, or too few examples for any limit.
+
+        Not of a class that is forgotten whole: every shadow saw half of it, and knows it.
+        """
+        if CLASSES in measured and measured[CLASSES].value > 0:
+            return False
         examples, loosest = measured["forget_auc"].n, self._rows()[-1]
         return measured["forget_subjects"].value < FEW or examples < loosest.examples
 
@@ -177,8 +185,9 @@ class Forgetting:
         doubt = self._broken_null(measured, limit)
         if not decidable and (doubt or not outside):
             doubt = (
-                f"too few to decide: {measured['holdout_examples'].value:.0f} comparable holdout "
-                f"examples, at least {limit.holdout} are needed; {_words(measured['forget_auc'])}"
+                f"too few to decide: {measured['forget_auc'].n} examples against "
+                f"{measured['holdout_examples'].value:.0f} comparable holdout examples, at least "
+                f"{limit.examples} and {limit.holdout} are needed; {_words(measured['forget_auc'])}"
             )
         if doubt:
             return Outcome.INCONCLUSIVE, doubt

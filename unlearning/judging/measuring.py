@@ -32,6 +32,7 @@ from unlearning.judging.trial import (
     choosing_shadows,
     comparable_shadows,
     exactly,
+    exempt_classes,
     judged_part,
     select,
     within,
@@ -70,7 +71,10 @@ def measure(
     integrity = integrity_of(trial.candidate.logits, trial.candidate.of(Group.TEST))
     found = [*integrity, *_forgetting(trial, attack, level), *utility(trial)]
     measured = {**known, **{m.name: m for m in found}}
-    for m in (exactly("by_lineage", float(exact), 1), _odds(measured)):
+    gone = exactly(
+        "forgotten_classes", len(exempt_classes(trial.candidate)), measured["forget_auc"].n
+    )
+    for m in (exactly("by_lineage", float(exact), 1), _odds(measured), gone):
         measured[m.name] = m
     return measured
 

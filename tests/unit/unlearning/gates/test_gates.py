@@ -98,6 +98,14 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
     return plain | marked(plain, "int8")
 
 
+def one_person(n: int = 12) -> dict[str, Measurement]:
+    """The same of one person's pictures; no class is forgotten whole."""
+    return good(n) | {
+        "forget_subjects": measurement("forget_subjects", 1),
+        "forgotten_classes": measurement("forgotten_classes", 0),
+    }
+
+
 def changed(name: str, value: float, reach: float = 0.0, **more: int) -> dict[str, Measurement]:
     measured = good(**more)
     return {**measured, name: measurement(name, value, reach, measured[name].n)}
@@ -191,7 +199,7 @@ def test_limits_follow_from_the_number_of_examples() -> None:
     ],
 )
 def test_one_person_is_judged_by_models(name: str, value: float, expected: Outcome) -> None:
-    one = good(n=12) | {"forget_subjects": measurement("forget_subjects", 1)}
+    one = one_person()
     reach = 0.3 if name == "mean_score_unseen" else 0.0
     one |= {name: measurement(name, value, reach, one[name].n)}
     assert outcome("forgetting", one) is expected
@@ -199,12 +207,19 @@ def test_one_person_is_judged_by_models(name: str, value: float, expected: Outco
 
 def test_who_saw_half_is_let_through_at_the_runs_share_of_the_error() -> None:
     """Three attempts share 5 %: the half's range widens from -+ .3 by 2.394 / 1.960."""
-    one = good(n=12) | {"forget_level": measurement("forget_level", 1 - 0.05 / 3)}
+    one = one_person() | {"forget_level": measurement("forget_level", 1 - 0.05 / 3)}
     assert FORGETTING.limits(one)["mean_score"][1] == pytest.approx(0.35 - 0.3 * 2.394 / 1.96, 1e-3)
 
 
+def test_a_class_that_is_forgotten_whole_is_not_judged_as_one() -> None:
+    """Shadows saw half of it: who saw none of it is not foretold by them."""
+    whole = good(n=12) | {"forgotten_classes": measurement("forgotten_classes", 1.0)}
+    assert outcome("forgetting", whole) is Outcome.INCONCLUSIVE
+    assert not FORGETTING.few(whole)
+
+
 def test_seven_shadows_decide_about_nobody() -> None:
-    one = good(n=12) | {"mean_score_unseen": measurement("mean_score_unseen", 0.0, 0.3, 7)}
+    one = one_person() | {"mean_score_unseen": measurement("mean_score_unseen", 0.0, 0.3, 7)}
     assert outcome("forgetting", one) is Outcome.INCONCLUSIVE
 
 
@@ -212,8 +227,9 @@ def test_seven_shadows_decide_about_nobody() -> None:
 @pytest.mark.parametrize("why", ["by_lineage", "erased_mates"])
 def test_being_avoided_proves_nothing_of_a_retraining_or_of_a_group(n: int, why: str) -> None:
     """Who remembers is refused all the same."""
-    excused = {why: measurement(why, 1.0, 0.1)}
+    excused = {why: measurement(why, 1.0, 0.1), "forgotten_classes": measurement("none", 0.0)}
     low = changed("forget_auc", 0.35, 0.02, n=n) | {
+        "forgotten_classes": measurement("forgotten_classes", 0.0),
         "mean_score": measurement("mean_score", -0.9, 0, n),
         "forget_tail_low@0.01": measurement("forget_tail_low@0.01", 0.5, 0.02, n),
         "door/spread": measurement("door/spread", 0.8, 0.02, n),
@@ -221,7 +237,8 @@ def test_being_avoided_proves_nothing_of_a_retraining_or_of_a_group(n: int, why:
     assert outcome("forgetting", low) is (Outcome.FAILED if n == 500 else Outcome.INCONCLUSIVE)
     assert outcome("forgetting", low | excused) is Outcome.INCONCLUSIVE
     high = changed("forget_auc", 0.65, 0.02, n=n) | {
-        "mean_score": measurement("mean_score", 0.9, 0, n)
+        "forgotten_classes": measurement("forgotten_classes", 0.0),
+        "mean_score": measurement("mean_score", 0.9, 0, n),
     }
     assert outcome("forgetting", high | excused) is Outcome.FAILED
 
