@@ -18,8 +18,9 @@ from tasks.train import Trained
 from unlearning.contracts import Gate
 from unlearning.digests import digest_of
 from unlearning.domain import Measurement, Split
-from unlearning.gates.forgetting import Forgetting, group
+from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.geometry import Geometry
+from unlearning.gates.groups import group
 
 
 def references(at: Opened, without: Sequence[str], count: int) -> tuple[Trained, ...]:

@@ -11,40 +11,10 @@ from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES, as_one
 from unlearning.gates.asking import usable
+from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
+from unlearning.gates.limits import Limit
 from unlearning.settings import check_settings
 from unlearning.statistics.intervals import FPRS, LEVEL, Interval, held_together
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """What is allowed with so many examples.
-
-    examples, holdout: at least so many forget and comparable holdout examples. auc: the AUC must
-    lie in [1 - auc, auc]. tail: the true-positive rate of each tail at false-positive rate fpr.
-    """
-
-    examples: int
-    holdout: int
-    auc: float
-    tail: float
-    fpr: float
-
-    def __post_init__(self) -> None:
-        """Refuse limits that mean nothing."""
-        if not (0.5 < self.auc < 1 and self.fpr < self.tail < 1 and self.fpr in FPRS):
-            raise PolicyError(
-                f"gates.forgetting.limits: got auc {self.auc}, tail {self.tail}, fpr {self.fpr}; "
-                f"expected 0.5 < auc < 1, fpr < tail < 1 and fpr one of {FPRS}"
-            )
-
-    def as_loose_as(self, other: Limit) -> bool:
-        """Say whether whoever `other` applies to could pass by this too, and more easily.
-
-        Were it not so, tightening one number could hand a candidate over to a looser limit.
-        """
-        applies = self.examples <= other.examples and self.holdout <= other.holdout
-        return applies and self.auc >= other.auc and self.tail >= other.tail
-
 
 ASKED = ("as_published", "spread")
 """Doors that need a candidate's answers alone."""
@@ -56,18 +26,6 @@ DOORS = (*ASKED, "refitted", "relearned")
 
 FEW = 10
 """Subjects below which models are the unit, not people: an interval over so few says little."""
-
-MATES, MATES_LIMIT = "erased_mates", 0.05
-"""How many more of a forgotten example's nearest mates are forgotten too than of a stranger's: a
-share, and from where on the forget set is a group."""
-
-CLASSES = "forgotten_classes"
-"""How many classes are forgotten whole."""
-
-GROUP = (
-    "a batch of people who resemble one another more than strangers do: shadows saw some of their "
-    "mates, a model retrained without them saw none; only models trained without them can judge"
-)
 
 
 @GATES.register
@@ -227,14 +185,14 @@ class Forgetting:
 
     def _checks(self, measured: Mapping[str, Measurement]) -> tuple[list[str], list[str]]:
         """Give the reasons to fail and the reasons to doubt; doors fail at their share of error."""
-        outside, doubtful, lenient = [], [], _lenient(measured)
+        outside, doubtful, forgiving = [], [], lenient(measured)
         for name, (low, high) in self.limits(measured).items():
             m = measured[name]
             surely = self._shared(m, measured) if name.startswith(DOOR) else m
             text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
             remembered = surely.low > high and not _of_avoided(name)
             avoided = surely.high < low or (surely.low > high and _of_avoided(name))
-            if remembered or (avoided and not lenient):
+            if remembered or (avoided and not forgiving):
                 outside.append(text)
             elif m.high > high or m.low < low:
                 doubtful.append(text)
@@ -281,19 +239,6 @@ class Forgetting:
             "the test has no power here: the untouched champion is not told apart from models that "
             f"never saw the forget set, or not from this one, {_words(champion)}"
         )
-
-
-def _lenient(measured: Mapping[str, Measurement]) -> bool:
-    """Say whether being avoided proves nothing: by lineage, or since the mates are gone too."""
-    lineage = measured.get("by_lineage")
-    return (lineage is not None and lineage.value == 1) or group(measured)
-
-
-def group(measured: Mapping[str, Measurement]) -> bool:
-    """Say whether forgetting takes more mates of the forgotten than strangers lose, and nobody is
-    there who lost them too."""
-    apart = "models_apart" in measured and measured["models_apart"].value > 0
-    return MATES in measured and measured[MATES].low > MATES_LIMIT and not apart
 
 
 def _of_avoided(name: str) -> bool:

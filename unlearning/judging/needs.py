@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from unlearning.contracts import Gate
 from unlearning.errors import PolicyError
 from unlearning.gates.bank import LEAST_UNSEEN, Bank
-from unlearning.gates.forgetting import Forgetting, Limit
+from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.integrity import Integrity
+from unlearning.gates.limits import Limit
 
 
 def shadows_needed(gates: Sequence[Gate]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from tests.unit import toys
 from unlearning import networks
 from unlearning.domain import BoolArray, Examples, IntArray, Split
-from unlearning.gates.forgetting import group
+from unlearning.gates.groups import group
 from unlearning.judging.mates import erased_mates
 from unlearning.networks import Classifier
 
