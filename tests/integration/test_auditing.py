@@ -22,6 +22,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.parts import bank_state, cut, parts_of
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, sha256_hex
+from unlearning.domain import SPLITS
 from unlearning.errors import RequestDenied, UsageError
 from unlearning.gates.geometry import Geometry
 
@@ -55,7 +56,7 @@ def submit(at: Opened, selector: Selector) -> str:
         received_at=utc_now(),
         jurisdiction="gdpr",
         idempotency_key=None,
-        examples=len(ids["train"]),
+        examples=sum(len(ids[part]) for part in SPLITS),
         now=utc_now(),
     )
     return request.ref
