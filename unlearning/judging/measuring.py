@@ -144,7 +144,12 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
     yield within("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
     yield within("door/spread", scores.spread().interval(level), n)
     for name, outputs in trial.opened.items():
-        found = score(judged_part(outputs), shadows, attack)
+        asked = judged_part(outputs)
+        if _broken(part, asked):
+            yield within(f"door/{name}", NOTHING, n)
+            yield exactly(f"mean_score/{name}", np.nan, n)
+            continue
+        found = score(asked, shadows, attack)
         yield within(f"door/{name}", found.interval(level), n)
         yield from _as_one(f"mean_score/{name}", found)
     yield _memorised(trial, attack, level)
@@ -162,6 +167,27 @@ def as_one_ranges(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iter
     spots["spread_unseen"] = as_one.spot(sizes, people, seen=False)
     for name, spot in spots.items():
         yield within(f"mean_score_{name}", spot.interval(), spot.models)
+
+
+def _broken(part: Outputs, asked: Outputs) -> bool:
+    """Say whether a door broke the network: half of what it knew of strangers is gone.
+
+    Weights can be scaled so that any training wrecks them; a wreck remembers nothing, and proves
+    nothing.
+    """
+    strangers = part.of(Group.HOLDOUT)
+    labels = part.labels[strangers]
+    if not len(labels):
+        return False
+    chance = float(np.bincount(labels).max() / len(labels))
+    before, after = (
+        float((of.logits[strangers].argmax(1) == labels).mean()) for of in (part, asked)
+    )
+    return before > chance and after - chance < KEPT * (before - chance)
+
+
+KEPT = 0.5
+"""Share of the accuracy above chance on strangers that a door must leave, or it says nothing."""
 
 
 def _as_one(name: str, scores: Scores) -> Iterator[Measurement]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from tests.unit.toys import outputs
 from tests.unit.unlearning.gates.test_gates import FORGETTING
 from unlearning.attacks.lira import LiraOffline
+from unlearning.attacks.recalibrated import LiraRecalibrated
 from unlearning.audits.collateral import Collateral
 from unlearning.domain import FloatArray, Group, Outcome, Outputs, ShadowOutputs
 from unlearning.errors import AttackFailed
@@ -74,3 +75,17 @@ def test_people_who_stay_are_not_found_safe_by_an_attack_that_fails() -> None:
     stay = {"stay": np.arange(2600) < 600}
     with pytest.raises(AttackFailed, match="attack lira_offline: 1 of 2600 scores"):
         Collateral().measure(held, held, of.shadows, stay)
+
+
+def test_a_door_that_wrecks_the_network_says_nothing() -> None:
+    """A wreck answers one class for everybody: no membership in it, and no evidence."""
+    of = trial()
+    right = np.eye(2)[of.candidate.labels].astype(np.float32) + of.candidate.logits / 100
+    working = replace(of.candidate, logits=right)
+    wreck = replace(working, logits=np.zeros_like(right) + np.array([1.0, 0.0]))
+    for outputs_, known in ((working, True), (wreck, False)):
+        found = measure(
+            replace(of, candidate=working, opened={"relearned": outputs_}), LiraRecalibrated()
+        )
+        assert np.isfinite(found["door/relearned"].value) == known
+        assert np.isfinite(found["mean_score/relearned"].value) == known
