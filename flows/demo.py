@@ -130,8 +130,8 @@ def untouched_champion() -> None:
 def one_person() -> None:
     """Serve a request of one person."""
     tell(
-        "4. One person alone asks. A dozen pictures can show hardly anything about a model, so no",
-        "   approximate method can be released; exact retraining can, since lineage proves it.",
+        "4. One person alone asks. A dozen pictures show little of a model, so that hardly any",
+        "   approximate method is released; exact retraining is, since lineage proves it.",
     )
     _, request = lethe("submit", "--subject", people("train")[-1])
     _, planned = lethe("plan", request["request"])
