@@ -111,6 +111,12 @@ class DeletionRequest:
     run: str | None = None
 
 
+def require_reason(reason: str, wanted: str) -> None:
+    """Raise UsageError for an empty --reason; wanted: what it is to say."""
+    if not reason.strip():
+        raise UsageError(f"--reason: got nothing, expected {wanted}")
+
+
 def check_move(current: DeletionRequest, state: State) -> None:
     """Raise RequestDenied if a request may not go to this state from its own."""
     legal = NEXT[current.state]

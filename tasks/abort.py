@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger import suppression
-from ledger.domain import State
+from ledger.domain import State, require_reason
 from ledger.replay.statements import ABORTED
 from systems.registry import models
 from systems.registry.models import ModelVersion
@@ -16,7 +16,7 @@ from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, close
 from tasks.running.standing import told
-from unlearning.errors import RequestDenied, UsageError
+from unlearning.errors import RequestDenied
 
 
 def abort(at: Opened, ref: str, reason: str) -> dict[str, Any]:
@@ -26,8 +26,7 @@ def abort(at: Opened, ref: str, reason: str) -> dict[str, Any]:
     one can only go on, unless nobody can tell any more what it is to erase.
     reason: for the log, so it names nobody. Done again, it goes on.
     """
-    if not reason.strip():
-        raise UsageError("--reason: got nothing, expected why the run is given up: it is logged")
+    require_reason(reason, "why the run is given up: it is logged")
     run = Run(at, ref)
     if run.requests and ref not in at.ledger.unfinished_runs():
         raise RequestDenied(f"run {ref}: is over, expected one that is not: nothing to abort")

@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import adoptions, durable
 from ledger.adoptions import Adoption
+from ledger.domain import require_reason
 from ledger.errors import SealAltered
 from ledger.requests import Ledger
 from systems.settings.checking import read_yaml
@@ -97,8 +98,7 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
 
     Raises PolicyError for a file that no run could use. reason: for the log, so it names nobody.
     """
-    if not reason.strip():
-        raise UsageError(f"--reason: got nothing, expected why the {kind.name} changes")
+    require_reason(reason, f"why the {kind.name} changes")
     kind.check(file)
     _check_together(ws, ledger, file, kind)
     content, _ = read_yaml(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.domain import DeletionRequest
+from ledger.domain import DeletionRequest, require_reason
 from ledger.replay.purged import CONFIRMED, confirmations, name_of, rows_of
 from systems.copies import Copy, Status
 from tasks.running.opened import Opened
@@ -33,8 +33,7 @@ def confirm(at: Opened, ref: str, named: str, reason: str) -> None:
     named: a copy, as `lethe purge` calls it, or a place: then all in it. reason: goes into the log,
     so it names nobody. UsageError unless it is one that is unverified.
     """
-    if not reason.strip():
-        raise UsageError("--reason: got nothing, expected how it was seen that the copy is gone")
+    require_reason(reason, "how it was seen that the copy is gone")
     request = at.ledger.request(ref)
     unsure = [c for c in unverified(at, request) if c.status is Status.UNVERIFIED]
     meant = [c for c in unsure if named in (c.where, c.what)]

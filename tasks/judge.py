@@ -105,13 +105,13 @@ def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
 def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
     bank, named = bank_of(run)
     gates, ids = gates_of(run.policy().gates), run.forget_ids()[TRAIN]
-    basis, notes = _on(run.at, run.parent(), split_of(run), gates, bank, ids)
+    basis, notes = _laid_out(run.at, run.parent(), split_of(run), gates, bank, ids)
     for kind in notes.keys() & {"class_out_models", "models_apart"}:
         run.once(kind.replace("_", "-"), partial(dict, notes[kind]))
     return basis, {**notes, "bank": named}
 
 
-def _on(
+def _laid_out(
     at: Opened,
     champion: ModelVersion,
     split: Split,
@@ -183,7 +183,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         raise RequestDenied(f"request {request}: {reason}")
     split = cut(at, ids, likewise=likewise(selectors))
     folder = ensure_bank(at, recipe_of(at))
-    basis, notes = _on(at, champion, split, gates, load_bank(folder), ids[TRAIN])
+    basis, notes = _laid_out(at, champion, split, gates, load_bank(folder), ids[TRAIN])
     level = rules.level_after(_sharing(at, request, champion.sha256, candidate))
     judged, _ = judge_candidate(weights, basis, gates, level=level, exact=False)
     body = {

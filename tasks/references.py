@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from systems.report.wording import NO_GEOMETRY
 from tasks import train
 from tasks.running.opened import Opened
@@ -54,7 +52,7 @@ def apart(
 
 def forgets_a_class(split: Split) -> bool:
     """Say whether a class is forgotten whole."""
-    return bool(len(np.setdiff1d(split.forget.labels, split.retain.labels)))
+    return bool(len(split.forgotten_classes))
 
 
 def cost_of(made: Sequence[Trained]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from unlearning.errors import UsageError
 from unlearning.judging.rehearsing import Rehearsed, draw_strangers, laid_out, rehearse
 from unlearning.judging.verdicts import gates_of
 from unlearning.search_space import space_of
+from unlearning.selecting import draw_people
 
 SHARE = 0.1
 """Of the training examples, forgotten in a rehearsal unless a number or a class is asked for."""
@@ -100,10 +101,7 @@ def forget_mask(
         return np.asarray((train.labels == classes.index(rehearsal.class_name)) & ~asked)
     wanted = rehearsal.examples or max(1, round(SHARE * len(train)))
     free = ~np.isin(train.subjects, train.subjects[asked])
-    people, counts = np.unique(train.subjects[free], return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(people))
-    last = int(np.searchsorted(np.cumsum(counts[order]), wanted)) + 1
-    return np.isin(train.subjects, people[order[:last]])
+    return draw_people(train.subjects, free, wanted, np.random.default_rng(seed))
 
 
 def _answer(method: str, made: Rehearsed, records: list[dict[str, Any]]) -> dict[str, Any]:

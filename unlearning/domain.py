@@ -90,6 +90,11 @@ class Split:
     test: Examples
     classes: int
 
+    @property
+    def forgotten_classes(self) -> IntArray:
+        """The classes that are forgotten whole: no example of them stays."""
+        return np.setdiff1d(self.forget.labels, self.retain.labels)
+
     def handed(self) -> Handed:
         """Give what a method may see."""
         return Handed(self.forget, self.retain, self.classes)
@@ -121,6 +126,12 @@ class Outputs:
         """Mask of the examples of one group, (n,)."""
         return np.asarray(self.groups == group)
 
+    def take(self, where: IntArray | BoolArray) -> Outputs:
+        """Select examples by index or by mask, in that order."""
+        return Outputs(
+            self.logits[where], self.labels[where], self.groups[where], self.subjects[where]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class ShadowOutputs:
@@ -137,6 +148,14 @@ class ShadowOutputs:
     def __len__(self) -> int:
         """Count the shadows."""
         return len(self.logits)
+
+    def of(self, models: IntArray | BoolArray | slice) -> ShadowOutputs:
+        """Give some of the shadows, on all examples."""
+        return ShadowOutputs(self.logits[models], self.seen[models])
+
+    def on(self, where: IntArray | BoolArray) -> ShadowOutputs:
+        """Give all shadows, on some of the examples."""
+        return ShadowOutputs(self.logits[:, where], self.seen[:, where])
 
 
 @dataclass(frozen=True)

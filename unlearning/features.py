@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,11 +61,21 @@ def tapped(network: nn.Module, layer: str | None = None) -> Iterator[Tap]:
         handle.remove()
 
 
-def features_of(network: nn.Module, examples: Examples, layer: str | None = None) -> FloatArray:
+def flat(values: Tensor) -> Tensor:
+    """Lay a layer's output flat, (n, d)."""
+    return values.flatten(1)
+
+
+def features_of(
+    network: nn.Module,
+    examples: Examples,
+    layer: str | None = None,
+    reduce: Callable[[Tensor], Tensor] = flat,
+) -> FloatArray:
     """Give the features (n, d) float32 of the examples, in evaluation mode and full precision.
 
-    layer: dotted name of the module whose output is taken, whatever its shape laid flat; without
-    one the penultimate features, which the last linear layer reads.
+    layer: dotted name of the module whose output is taken; without one the penultimate features,
+    which the last linear layer reads. reduce: makes (n, d) of an output, whatever its shape.
     """
     device, was_training = pick_device(), network.training
     home, size = next(network.parameters()).device, BATCH[pick_device().type]
@@ -74,7 +84,7 @@ def features_of(network: nn.Module, examples: Examples, layer: str | None = None
     with tapped(network, layer) as tap, torch.inference_mode():
         for start in range(0, len(examples), size):
             network(torch.from_numpy(examples.images[start : start + size]).to(device))
-            parts.append(tap.value.flatten(1).float().cpu())
+            parts.append(reduce(tap.value).float().cpu())
     network.to(home).train(was_training)
     return np.asarray(torch.cat(parts).numpy())
 

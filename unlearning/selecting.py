@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs
+from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs, TextArray
 from unlearning.errors import UsageError
 from unlearning.statistics.signals import log_confidence
 
@@ -25,6 +25,19 @@ and show one photograph each, while at .94 there are other planes and other ship
 than thumbnails need more, since a few strokes are alike by chance: of 1,100 digits of 8 x 8 pixels
 36 % have a neighbour at .95, and 1.6 % at .98.
 """
+
+
+def draw_people(
+    subjects: TextArray, free: BoolArray, wanted: float, rng: np.random.Generator
+) -> BoolArray:
+    """Mask of whole people, (n,), in an order drawn by `rng`, until `wanted` examples are reached.
+
+    free: (n,) examples whose people may be drawn; only these are counted.
+    """
+    people, counts = np.unique(subjects[free], return_counts=True)
+    order = rng.permutation(len(people))
+    last = int(np.searchsorted(np.cumsum(counts[order]), wanted)) + 1
+    return np.isin(subjects, people[order[:last]])
 
 
 def memorisation(shadows: ShadowOutputs, labels: IntArray) -> FloatArray:

@@ -26,17 +26,8 @@ from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import IntArray, Measurement, ShadowOutputs
 from unlearning.errors import UsageError
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import (
-    controls,
-    measure,
-    score,
-)
-from unlearning.judging.trial import (
-    Trial,
-    comparable_shadows,
-    judged_part,
-    select,
-)
+from unlearning.judging.measuring import controls, measure, score
+from unlearning.judging.trial import Trial, comparable_shadows, judged_part
 from unlearning.statistics.intervals import auc
 
 SHARED = 1e9
@@ -204,8 +195,8 @@ def _ends(null: Measurement) -> tuple[float, float, float]:
 def _left_out(mark: Mark, trial: Trial, other: ShadowOutputs, attack: Attack) -> Iterator[Seen]:
     """Take another shadow for a network that never saw the forget set: the part that it missed."""
     part, bank, missed = judged_part(trial.champion), comparable_shadows(trial), ~other.seen[0]
-    target = select(dataclasses.replace(part, logits=other.logits[0]), missed)
-    shadows = ShadowOutputs(bank.logits[:, missed], bank.seen[:, missed])
+    target = dataclasses.replace(part, logits=other.logits[0]).take(missed)
+    shadows = bank.on(missed)
     try:
         scores, null = score(target, shadows, attack), null_band(target, shadows, attack)
     except UsageError as problem:

@@ -19,13 +19,8 @@ from benchmarks.cost.commands import spread
 from unlearning import networks
 from unlearning.bank.shadows import draw_halves
 from unlearning.domain import Examples, Group, Outputs, ShadowOutputs
-from unlearning.judging.measuring import (
-    ATTACK,
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import ATTACK, measure
+from unlearning.judging.trial import Trial
 from unlearning.networks import Recipe
 from unlearning.outputs import BATCH, logits_of
 from unlearning.training.loop import Training, pick_device, train, uses_bf16

@@ -23,13 +23,8 @@ from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import Decision, Group, Measurement, Outputs
 from unlearning.gates.deployed import marked
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import (
-    ATTACK,
-    measure,
-)
-from unlearning.judging.trial import (
-    judged_part,
-)
+from unlearning.judging.measuring import ATTACK, measure
+from unlearning.judging.trial import judged_part
 from unlearning.judging.verdicts import decide, judge
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.power import decidable

@@ -19,7 +19,7 @@ from benchmarks.gates import planted
 from benchmarks.samples import Setting, model_path
 from unlearning import networks
 from unlearning.bank.shadows import Bank
-from unlearning.domain import BoolArray, FloatArray, IntArray, ShadowOutputs, Split
+from unlearning.domain import BoolArray, FloatArray, IntArray, Split
 from unlearning.gates.geometry import Geometry
 from unlearning.selecting import memorisation
 
@@ -152,7 +152,7 @@ def _memorised(setting: Setting, bank: Bank) -> FloatArray:
     """
     shadows = bank.on(setting.train.ids)
     choosing = len(shadows) // 2
-    half = ShadowOutputs(shadows.logits[:choosing], shadows.seen[:choosing])
+    half = shadows.of(slice(choosing))
     return memorisation(half, setting.train.labels)
 
 

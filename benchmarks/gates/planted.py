@@ -159,7 +159,7 @@ def surest(logits: FloatArray) -> FloatArray:
 def with_class_hidden(original: Classifier, split: Split, shift: float) -> Classifier:
     """Move the output bias of the classes that are forgotten whole: they are never answered."""
     candidate = deepcopy(original)
-    gone = np.setdiff1d(split.forget.labels, split.retain.labels)
+    gone = split.forgotten_classes
     with torch.no_grad():
         head_of(candidate).bias[torch.from_numpy(gone)] += shift
     return candidate

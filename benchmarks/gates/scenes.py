@@ -34,13 +34,8 @@ from unlearning.domain import (
 )
 from unlearning.judging.candidates import with_retain_sample
 from unlearning.judging.doors import OPENED
-from unlearning.judging.measuring import (
-    ATTACK,
-    controls,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import ATTACK, controls
+from unlearning.judging.trial import Trial
 from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 

@@ -32,14 +32,8 @@ from unlearning.bank.shadows import build_bank, draw_halves, load_bank
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Examples, Measurement, Split
 from unlearning.judging.doors import opened
-from unlearning.judging.measuring import (
-    ATTACK,
-    controls,
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import ATTACK, controls, measure
+from unlearning.judging.trial import Trial
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.outputs import outputs_of
 

@@ -11,13 +11,7 @@ from unlearning.attacks.loss import Loss
 from unlearning.bank.null_band import null_band
 from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import Group, Outputs, Split
-from unlearning.judging.measuring import (
-    ATTACK,
-    score,
-)
-from unlearning.judging.trial import (
-    select,
-)
+from unlearning.judging.measuring import ATTACK, score
 from unlearning.statistics.intervals import auc
 from unlearning.statistics.signals import log_confidence
 
@@ -36,7 +30,7 @@ def attacked(outputs: Outputs, split: Split, folder: Path | None) -> dict[str, f
         scores = log_confidence(outputs.logits, outputs.labels)
         forgotten, unseen = scores[outputs.of(Group.FORGET)], scores[outputs.of(Group.TEST)]
         return {"loss_auc": auc(forgotten, unseen)}
-    part = select(outputs, outputs.of(Group.FORGET) | outputs.of(Group.HOLDOUT))
+    part = outputs.take(outputs.of(Group.FORGET) | outputs.of(Group.HOLDOUT))
     shadows = _bank(folder).on(np.concatenate([split.forget.ids, split.holdout.ids]))
     calibrated = score(part, shadows, ATTACK).interval()
     band = null_band(part, shadows, ATTACK)

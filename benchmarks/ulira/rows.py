@@ -15,13 +15,8 @@ from benchmarks.ulira.models import Lab
 from unlearning.bank.shadows import Bank
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.measuring import (
-    ATTACK,
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import ATTACK, measure
+from unlearning.judging.trial import Trial
 from unlearning.outputs import accuracy
 from unlearning.selecting import memorisation
 from unlearning.statistics.intervals import Interval

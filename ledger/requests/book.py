@@ -12,6 +12,9 @@ from ledger.selectors import SelectorStore
 from ledger.store import Store
 from unlearning.errors import RequestDenied
 
+LOST = (KeyMissing, KeyUnusable, SelectorMissing)
+"""What says that nobody can tell any more what a request named."""
+
 
 @dataclass(frozen=True)
 class Book:
@@ -51,7 +54,7 @@ class Book:
         """Say why nobody can tell what an open request named; None if it can be read."""
         try:
             self.selector(ref)
-        except (KeyMissing, KeyUnusable, SelectorMissing) as problem:
+        except LOST as problem:
             return str(problem)
         return None
 

@@ -11,7 +11,7 @@ from ledger.deadlines import due_at
 from ledger.domain import DeletionRequest, Selector, State
 from ledger.errors import KeyConflict
 from ledger.moments import timestamp
-from ledger.requests.book import Book
+from ledger.requests.book import LOST, Book
 from ledger.requests.runs import goes_with, was_started
 from unlearning.errors import UsageError
 
@@ -76,7 +76,10 @@ def _twin(book: Book, selector: Selector) -> str | None:
 
 def _asks_for(book: Book, ref: str, selector: Selector) -> bool:
     """Whether a request asks for the same; nobody can tell of one whose key is lost."""
-    return book.lost(ref) is None and book.selector(ref).ordered() == selector.ordered()
+    try:
+        return book.selector(ref).ordered() == selector.ordered()
+    except LOST:
+        return False
 
 
 def _new_request(

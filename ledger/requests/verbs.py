@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any
 
 from ledger.deadlines import due_at, extended_due_at
-from ledger.domain import DeletionRequest, State
+from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
 from ledger.requests.book import Book
-from unlearning.errors import RequestDenied, UsageError
+from unlearning.errors import RequestDenied
 
 
 class Verb(StrEnum):
@@ -57,8 +57,7 @@ def say(book: Book, verb: Verb, ref: str, reason: str, now: datetime) -> Deletio
 
     A denied request's key is destroyed; a crash just before that leaves it to the next opening.
     """
-    if not reason.strip():
-        raise UsageError(f"--reason: got nothing, expected why: it is logged with `{verb}`")
+    require_reason(reason, f"why: it is logged with `{verb}`")
     with book.lock:
         current, rule = book.request(ref), VERBS[verb]
         _check(book, verb, current)

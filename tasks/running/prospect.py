@@ -90,7 +90,7 @@ def prospect(
 ) -> Prospect:
     """Assume what nobody has measured, and take from a finished bank what it knows."""
     case, shadows = case_of(compared.blank), at.params.bank.shadows
-    gone = np.setdiff1d(compared.split.forget.labels, compared.split.retain.labels)
+    gone = compared.split.forgotten_classes
     known = {**assumed(case, shadows), CLASSES: exactly(CLASSES, len(gone), case.examples)}
     found = Prospect(case, known, shadows, measured=False)
     if bank is None:

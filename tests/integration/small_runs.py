@@ -29,20 +29,27 @@ from unlearning.domain import SPLITS
 COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
 
-def small(root: Path) -> Path:
-    """Make a workspace of 60 digits, of which the log tells as `init` does."""
+DIGITS = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
+
+
+def made(root: Path, source: Source = DIGITS) -> Path:
+    """Make a workspace of these data, 60 digits, of which the log tells as `init` does."""
     ws = Workspace.at(root)
     write_templates(ws)
     ws.records.mkdir(parents=True)
     keys.create_keys(ws.keys, ws.records)
-    source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
     key = keys.shard_key(ws.keys)
     importing.import_dataset(ws, source, load_params(ws.root), key=key)
     body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
-    at = opened(str(ws.root))
-    at.ledger.record("initialised", body, key="initialised", now=utc_now())
-    adopt.adopt(ws, at.ledger, ws.policy, "the first")
+    opened(str(ws.root)).ledger.record("initialised", body, key="initialised", now=utc_now())
     return ws.root
+
+
+def small(root: Path) -> Path:
+    """Make a workspace of 60 digits whose policy was adopted."""
+    at = opened(str(made(root)))
+    adopt.adopt(at.ws, at.ledger, at.ws.policy, "the first")
+    return at.ws.root
 
 
 def copied(original: Path, root: Path) -> Opened:

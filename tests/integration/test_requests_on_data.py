@@ -11,15 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from flows.cli.work import comparing, opening, queries, requesting, serving
-from ledger import keys
 from ledger.domain import Selector, State
 from systems.compute import producing
 from systems.copies import Copy, Status
-from systems.data import importing, loading, versions
+from systems.data import loading
 from systems.data.erasing import erase as erase_data
-from systems.data.sources import Columns, Source
-from systems.settings.params import load_params
-from systems.settings.workspace import Workspace, write_templates
+from systems.data.sources import Columns
 from tasks import purge, train
 from tasks.claim import link_erased
 from tasks.erase import erase_examples
@@ -30,6 +27,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
+from tests.integration.small_runs import copied, made
 from unlearning.domain import SPLITS, Examples, TextArray
 from unlearning.errors import IntegrityError, UsageError
 
@@ -38,23 +36,12 @@ COLUMNS = Columns(image="image", label="label", subject=None, example=None)
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of 60 digits, of which the log tells as `init` does."""
-    ws = Workspace.at(tmp_path_factory.mktemp("original") / "workspace")
-    write_templates(ws)
-    ws.records.mkdir(parents=True)
-    keys.create_keys(ws.keys, ws.records)
-    source = Source(data="digits", columns=COLUMNS, test=None, holdout=None, limit=60)
-    key = keys.shard_key(ws.keys)
-    importing.import_dataset(ws, source, load_params(ws.root), key=key)
-    body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
-    opened(str(ws.root)).ledger.record("initialised", body, key="initialised", now=utc_now())
-    return ws.root
+    return made(tmp_path_factory.mktemp("original") / "workspace")
 
 
 @pytest.fixture
 def at(original: Path, tmp_path: Path) -> Opened:
-    shutil.copytree(original, tmp_path / "workspace", symlinks=True)
-    return opened(str(tmp_path / "workspace"))
+    return copied(original, tmp_path / "workspace")
 
 
 def people(at: Opened) -> dict[str, list[str]]:

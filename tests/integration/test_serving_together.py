@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +12,9 @@ import pytest
 
 from flows.cli import main
 from flows.cli.work import queries, requesting, serving
-from ledger import keys
 from ledger.domain import Selector, State
 from ledger.requests import Verb
-from systems.data import importing, versions
 from systems.data.sources import Source
-from systems.settings.params import load_params
-from systems.settings.workspace import Workspace, write_templates
 from tasks import extract as extracting
 from tasks.claim import link_erased
 from tasks.extract import extract_forget_set
@@ -28,6 +23,7 @@ from tasks.requests.choose import choose, consider, require_all
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
+from tests.integration.small_runs import copied, made
 from tests.integration.test_requests_on_data import ended, erase
 from tests.unit.input.forms import N, put
 from unlearning.errors import InfrastructureError, RequestDenied
@@ -39,24 +35,15 @@ CLASSES = ("ape", "cat", "dog")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes, two people each, of which the log tells as `init` does."""
     folder = tmp_path_factory.mktemp("together")
-    ws = Workspace.at(folder / "workspace")
-    write_templates(ws)
-    ws.records.mkdir(parents=True)
-    keys.create_keys(ws.keys, ws.records)
     labels = [CLASSES[i % 3] for i in range(N)]
     people = [f"{CLASSES[i % 3]}-{i // 3 % 4}" for i in range(N)]
     path = put(folder / "train.parquet", label=labels, subject_id=people)
-    key = keys.shard_key(ws.keys)
-    importing.import_dataset(ws, Source(str(path)), load_params(ws.root), key=key)
-    body = {"version": 1, "sha256": "0" * 64, "data_version": versions.data_version(ws)}
-    opened(str(ws.root)).ledger.record("initialised", body, key="initialised", now=utc_now())
-    return ws.root
+    return made(folder / "workspace", Source(str(path)))
 
 
 @pytest.fixture
 def at(original: Path, tmp_path: Path) -> Opened:
-    shutil.copytree(original, tmp_path / "workspace", symlinks=True)
-    return opened(str(tmp_path / "workspace"))
+    return copied(original, tmp_path / "workspace")
 
 
 @pytest.fixture(autouse=True)

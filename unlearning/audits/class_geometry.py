@@ -14,9 +14,7 @@ from unlearning.audits import AUDITS
 from unlearning.audits.changes import LEAST, gap, mean_change, measured
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outputs
 from unlearning.errors import UsageError
-from unlearning.judging.trial import (
-    exempt_classes,
-)
+from unlearning.judging.trial import exempt_classes
 from unlearning.statistics.intervals import LEVEL, Interval
 
 

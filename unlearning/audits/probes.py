@@ -13,9 +13,7 @@ from unlearning.audits.changes import gap, mean_change, measured, share
 from unlearning.audits.representation import Representation
 from unlearning.domain import FloatArray, Group, IntArray, Measurement
 from unlearning.errors import UsageError
-from unlearning.judging.trial import (
-    exempt_classes,
-)
+from unlearning.judging.trial import exempt_classes
 
 Probe = Callable[[FloatArray, IntArray, FloatArray], IntArray]
 """Learns from features (n, d) with labels (n,), and gives labels (m,) for other features (m, d)."""

@@ -24,16 +24,8 @@ from unlearning.bank.shadows import Bank
 from unlearning.domain import Examples, Group, IntArray, Measurement, Outputs, Split
 from unlearning.errors import UsageError
 from unlearning.gates.deployed import FORMS, marked
-from unlearning.judging.measuring import (
-    ATTACK,
-    controls,
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-    exempt_classes,
-    select,
-)
+from unlearning.judging.measuring import ATTACK, controls, measure
+from unlearning.judging.trial import Trial, exempt_classes
 from unlearning.outputs import outputs_of
 from unlearning.statistics.intervals import clopper_pearson
 
@@ -171,7 +163,7 @@ def collateral(ground: Ground, model: Model) -> list[Measurement]:
     parts = (ground.large.forget, ground.large.retain, ground.large.holdout)
     shadows = ground.bank.on(np.concatenate([part.ids for part in parts]))
     before, after = (
-        select(m.seen.outputs, ~m.seen.outputs.of(Group.TEST)) for m in (ground.original, model)
+        m.seen.outputs.take(~m.seen.outputs.of(Group.TEST)) for m in (ground.original, model)
     )
     return Collateral().measure(before, after, shadows, {"stay": before.of(Group.RETAIN)})
 

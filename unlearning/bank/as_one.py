@@ -7,12 +7,13 @@ pictures, can be decided by the models, where its examples alone would say nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from unlearning.bank.shadows import shadow_targets
 from unlearning.contracts import Attack
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Outputs, ShadowOutputs
 from unlearning.statistics.finite import all_finite
@@ -64,23 +65,9 @@ def scored(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> list[Scored
     """
     if not part.of(Group.FORGET).any() or (~shadows.seen).sum(0).min() < 3:
         return []  # one is left out, and two must remain
-    return list(_scored(part, shadows, attack))
-
-
-def _scored(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[Scored]:
-    forget, holdout = part.of(Group.FORGET), part.of(Group.HOLDOUT)
-    for shadow in range(len(shadows)):
-        where = forget | (holdout & ~shadows.seen[shadow])
-        others = np.arange(len(shadows)) != shadow
-        one = Outputs(
-            shadows.logits[shadow, where],
-            part.labels[where],
-            part.groups[where],
-            part.subjects[where],
-        )
-        theirs = ShadowOutputs(shadows.logits[others][:, where], shadows.seen[others][:, where])
-        scores = attack.score(one, theirs)[one.of(Group.FORGET)]
-        yield Scored(scores, shadows.seen[shadow, forget])
+    forget = part.of(Group.FORGET)
+    pairs = zip(shadow_targets(part, shadows, forget), shadows.seen[:, forget], strict=True)
+    return [Scored(attack.score(*pair)[pair[0].of(Group.FORGET)], seen) for pair, seen in pairs]
 
 
 def spot(found: Sequence[Scored], subjects: IntArray, *, seen: bool) -> Spot:

@@ -221,18 +221,14 @@ def without_examples(
 
 
 def shadow_targets(
-    target: Outputs, shadows: ShadowOutputs
+    target: Outputs, shadows: ShadowOutputs, anyway: BoolArray | None = None
 ) -> Iterable[tuple[Outputs, ShadowOutputs]]:
-    """Give each shadow in turn as a target, with the others, on the examples that it never saw."""
+    """Give each shadow in turn as a target, with the others, on the examples that it never saw.
+
+    anyway: (n,), examples that are taken whether it saw them or not.
+    """
     for index in range(len(shadows)):
-        unseen = ~shadows.seen[index]
+        where = ~shadows.seen[index] if anyway is None else ~shadows.seen[index] | anyway
         others = np.arange(len(shadows)) != index
-        yield (
-            Outputs(
-                shadows.logits[index, unseen],
-                target.labels[unseen],
-                target.groups[unseen],
-                target.subjects[unseen],
-            ),
-            ShadowOutputs(shadows.logits[others][:, unseen], shadows.seen[others][:, unseen]),
-        )
+        own = dataclasses.replace(target, logits=shadows.logits[index])
+        yield own.take(where), shadows.of(others).on(where)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from unlearning.domain import Measurement, Outcome
 from unlearning.gates.asking import usable
-from unlearning.statistics.intervals import LEVEL, Interval, held_together
+from unlearning.statistics.intervals import LEVEL, held_together, interval_of
 
 OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
 UNSEEN, HALF = "mean_score_unseen", "mean_score_half"
 SPREAD, SPREAD_UNSEEN = "mean_score_spread", "mean_score_spread_unseen"
 
 DOORS = ("refitted", "relearned")
-"""Doors at which the mean score is asked for again."""
+"""Doors that need the network itself; the mean score is asked for there too."""
 
 
 def asked(doors: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -38,7 +38,8 @@ def limits(
     The range is where one more model lies that never saw the set; its upper end is cut off where
     models begin that saw half of it, so that who kept as much is let through in 2.5 % at most.
     """
-    half = held_together(_interval(measured[HALF]), _attempts(measured), LEVEL)
+    attempts = (1 - LEVEL) / (1 - level_of(measured))  # that share the error of one
+    half = held_together(interval_of(measured[HALF]), attempts)
     found = {}
     for name, range_ in asked(doors):
         around = measured[range_]
@@ -81,18 +82,13 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
     scores = [name for name, _ in asked(doors) if name != SPREAD]
-    wide = held_together(_interval(measured[UNSEEN]), 1 + len(DOORS))
+    wide = held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
     yield from (name for name in scores if measured[name].value > wide.high)
 
 
-def _attempts(measured: Mapping[str, Measurement]) -> int:
-    """How many attempts share the error that one may make."""
-    level = measured["forget_level"].value if "forget_level" in measured else LEVEL
-    return max(1, round((1 - LEVEL) / (1 - level)))
-
-
-def _interval(m: Measurement) -> Interval:
-    return Interval(m.value, m.low, m.high)
+def level_of(measured: Mapping[str, Measurement]) -> float:
+    """Give the level of the intervals that decide on forgetting."""
+    return measured["forget_level"].value if "forget_level" in measured else LEVEL
 
 
 def _words(

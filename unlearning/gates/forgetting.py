@@ -14,14 +14,14 @@ from unlearning.gates.asking import usable
 from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
 from unlearning.gates.limits import Limit
 from unlearning.settings import check_settings
-from unlearning.statistics.intervals import FPRS, LEVEL, Interval, held_together
+from unlearning.statistics.intervals import FPRS, Interval, held_together, interval_of
 
 ASKED = ("as_published", "spread")
 """Doors that need a candidate's answers alone."""
 
 DOOR, TENTH = "door/", "memorised_auc"
 
-DOORS = (*ASKED, "refitted", "relearned")
+DOORS = (*ASKED, *as_one.DOORS)
 """All doors (unlearning.judging): other ways of asking a candidate if it remembers."""
 
 FEW = 10
@@ -211,8 +211,7 @@ class Forgetting:
 
     def _shared(self, m: Measurement, measured: Mapping[str, Measurement]) -> Interval:
         """Give an interval that holds together with those of all doors and of the tenth."""
-        level = measured["forget_level"].value if "forget_level" in measured else LEVEL
-        return held_together(Interval(m.value, m.low, m.high), len(self.doors) + 1, level)
+        return held_together(interval_of(m), len(self.doors) + 1, as_one.level_of(measured))
 
     def _broken_null(self, measured: Mapping[str, Measurement], limit: Limit) -> str | None:
         null = measured["null_auc"]

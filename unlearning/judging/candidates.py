@@ -35,19 +35,8 @@ from unlearning.gates.geometry import Geometry
 from unlearning.judging.doors import opened
 from unlearning.judging.effects import Effect, effect
 from unlearning.judging.mates import erased_mates
-from unlearning.judging.measuring import (
-    ATTACK,
-    controls,
-    measure,
-    score,
-)
-from unlearning.judging.trial import (
-    Trial,
-    accuracies,
-    comparable_shadows,
-    exactly,
-    judged_part,
-)
+from unlearning.judging.measuring import ATTACK, controls, measure, score
+from unlearning.judging.trial import Trial, accuracies, comparable_shadows, exactly, judged_part
 from unlearning.judging.verdicts import controls_of, decide, judge
 from unlearning.networks import Recipe
 from unlearning.outputs import outputs_of

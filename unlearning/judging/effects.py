@@ -11,9 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from unlearning.domain import BoolArray, Group, Outputs
-from unlearning.judging.trial import (
-    exempt_classes,
-)
+from unlearning.judging.trial import exempt_classes, skill
 
 CHANGED_ANSWERS = 0.01
 """Share of forget examples that are answered otherwise, up to which nothing happened."""
@@ -86,11 +84,9 @@ def _collapse(original: Outputs, candidate: Outputs) -> str:
         return ""
     if len(np.unique(labels)) > 1 and len(np.unique(answers)) == 1:
         return f"it answers class {answers[0]} for every test example"
-    chance = float(np.bincount(labels).max() / len(labels))
-    before = float(np.mean(original.logits[tested].argmax(1) == labels))
-    after = float(np.mean(answers == labels))
-    if before > chance and after - chance < KEPT_ADVANTAGE * (before - chance):
-        return f"its test accuracy is {after:.1%}, where chance gives {chance:.1%}"
+    found = skill(original, candidate, tested)
+    if found.lost(KEPT_ADVANTAGE):
+        return f"its test accuracy is {found.after:.1%}, where chance gives {found.chance:.1%}"
     return ""
 
 

@@ -17,11 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unlearning.domain import Examples, FloatArray, IntArray, Measurement, Split
-from unlearning.features import tapped
+from unlearning.features import features_of, flat
 from unlearning.judging.trial import within
-from unlearning.outputs import BATCH
 from unlearning.statistics.intervals import LEVEL, NOTHING, Interval, variance_of_mean
-from unlearning.training.loop import pick_device
 
 MATES = 10
 """Nearest training examples of other people that are looked at."""
@@ -50,7 +48,8 @@ def erased_mates(network: nn.Module, split: Split) -> Measurement:
         [len(split.forget) / len(forget), len(split.retain) / len(retain)],
         [len(forget), len(retain)],
     )
-    parts = [_features(network, part) for part in (forget, retain, strangers)]
+    layer = _middle(network)  # the last ones know little but the class
+    parts = [features_of(network, part, layer, _pooled) for part in (forget, retain, strangers)]
     pool = np.concatenate(parts[:2])
     middle, deviation = pool.mean(0), pool.std(0) + 1e-6
     people = np.concatenate([forget.subjects, retain.subjects])
@@ -66,20 +65,6 @@ def _some(examples: Examples, count: int, rng: np.random.Generator) -> Examples:
     return examples.take(np.sort(rng.permutation(len(examples))[:count]))
 
 
-def _features(network: nn.Module, examples: Examples) -> FloatArray:
-    """Give the middle layer's output (n, d): the last ones know little but the class."""
-    device, size = pick_device(), BATCH[pick_device().type]
-    home, was_training = next(network.parameters()).device, network.training
-    network.to(device).eval()
-    parts = []
-    with tapped(network, _middle(network)) as tap, torch.inference_mode():
-        for start in range(0, len(examples), size):
-            network(torch.from_numpy(examples.images[start : start + size]).to(device))
-            parts.append(_pooled(tap.value).float().cpu())
-    network.to(home).train(was_training)
-    return np.asarray(torch.cat(parts).numpy())
-
-
 def _middle(network: nn.Module) -> str:
     """Name the middle one of the layers that weigh their input, the last one aside."""
     layers = network.named_modules()
@@ -90,7 +75,7 @@ def _middle(network: nn.Module) -> str:
 def _pooled(values: Tensor) -> Tensor:
     if values.ndim == 4 and max(values.shape[2:]) > CELLS:
         values = functional.adaptive_avg_pool2d(values, CELLS)
-    return values.flatten(1)
+    return flat(values)
 
 
 class _Seek:

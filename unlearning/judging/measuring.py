@@ -34,7 +34,7 @@ from unlearning.judging.trial import (
     exactly,
     exempt_classes,
     judged_part,
-    select,
+    skill,
     within,
 )
 from unlearning.judging.usefulness import utility
@@ -45,12 +45,16 @@ from unlearning.statistics.intervals import (
     NOTHING,
     Interval,
     auc_interval,
+    interval_of,
     memorised_count,
     tail_interval,
 )
 
 ATTACK: Attack = LiraRecalibrated()
 """What judges: the strongest attack here that no map of the answers fools (docs/gates.md)."""
+
+KEPT = 0.5
+"""Share of the accuracy above chance on strangers that a door must leave, or it says nothing."""
 
 
 def measure(
@@ -138,7 +142,7 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
         for side, sign in (("high", 1), ("low", -1)):
             tail = scores.tail(fpr=fpr, sign=sign, level=level)
             yield within(f"forget_tail_{side}@{fpr}", tail, n)
-    yield from _as_one("mean_score", scores)
+    yield _mean("mean_score", scores)
     yield exactly("mean_score_spread", float(abs(scores.forget).mean()) if n else np.nan, n)
     yield within("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
     yield within("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
@@ -151,7 +155,7 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
             continue
         found = score(asked, shadows, attack)
         yield within(f"door/{name}", found.interval(level), n)
-        yield from _as_one(f"mean_score/{name}", found)
+        yield _mean(f"mean_score/{name}", found)
     yield _memorised(trial, attack, level)
     yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
@@ -170,34 +174,23 @@ def as_one_ranges(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iter
 
 
 def _broken(part: Outputs, asked: Outputs) -> bool:
-    """Say whether a door broke the network: half of what it knew of strangers is gone.
+    """Say whether a door broke the network, by its answers to strangers.
 
     Weights can be scaled so that any training wrecks them; a wreck remembers nothing, and proves
     nothing.
     """
     strangers = part.of(Group.HOLDOUT)
-    labels = part.labels[strangers]
-    if not len(labels):
-        return False
-    chance = float(np.bincount(labels).max() / len(labels))
-    before, after = (
-        float((of.logits[strangers].argmax(1) == labels).mean()) for of in (part, asked)
-    )
-    return before > chance and after - chance < KEPT * (before - chance)
+    return bool(strangers.any()) and skill(part, asked, strangers).lost(KEPT)
 
 
-KEPT = 0.5
-"""Share of the accuracy above chance on strangers that a door must leave, or it says nothing."""
-
-
-def _as_one(name: str, scores: Scores) -> Iterator[Measurement]:
+def _mean(name: str, scores: Scores) -> Measurement:
     n = len(scores.forget)
-    yield exactly(name, float(scores.forget.mean()) if n else np.nan, n)
+    return exactly(name, float(scores.forget.mean()) if n else np.nan, n)
 
 
 def _odds(measured: Mapping[str, Measurement]) -> Measurement:
     own, *ranges = (measured[f"mean_score{part}"] for part in ("", "_unseen", "_seen"))
-    unseen, seen = (Interval(m.value, m.low, m.high) for m in ranges)
+    unseen, seen = map(interval_of, ranges)
     return exactly("mean_score_odds", as_one.odds(own.value, unseen, seen, ranges[0].n), own.n)
 
 
@@ -210,28 +203,28 @@ def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
     held against twice as many strangers, those whose difficulty is nearest to their median. NaN if
     nobody can.
     """
-    part, shadows, half = judged_part(trial.candidate), choosing_shadows(trial), len(trial.shadows)
-    half //= 1 if trial.apart else 2
-    early, late = (ShadowOutputs(shadows.logits[of], shadows.seen[of]) for of in _cut(half))
-    forget, judging = np.flatnonzero(part.of(Group.FORGET)), late
-    if trial.apart:
-        judging = comparable_shadows(trial)
-    count, strangers = memorised_count(len(forget)), np.flatnonzero(part.of(Group.HOLDOUT))
-    choosing = ShadowOutputs(early.logits[:, forget], early.seen[:, forget])
-    if min(map(_fewest, (choosing.seen, ~early.seen, ~judging.seen))) < 2:
+    part, (chosen_by, judging) = judged_part(trial.candidate), _choosing_and_judging(trial)
+    forget, strangers = (np.flatnonzero(part.of(g)) for g in (Group.FORGET, Group.HOLDOUT))
+    count = memorised_count(len(forget))
+    choosing = chosen_by.on(forget)
+    if min(map(_fewest, (choosing.seen, ~chosen_by.seen, ~judging.seen))) < 2:
         return within("memorised_auc", NOTHING, count)
     order = np.argsort(-memorisation(choosing, part.labels[forget]), kind="stable")
     tenth = forget[order[:count]]
     hard = difficulty(judging, part.labels)
     near = np.argsort(abs(hard[strangers] - np.median(hard[tenth])), kind="stable")[: 2 * count]
     kept = np.isin(np.arange(len(part.labels)), np.concatenate([tenth, strangers[near]]))
-    asked = ShadowOutputs(judging.logits[:, kept], judging.seen[:, kept])
-    found = score(select(part, kept), asked, attack)
+    found = score(part.take(kept), judging.on(kept), attack)
     return within("memorised_auc", found.interval(level), count)
 
 
-def _cut(at: int) -> tuple[slice, slice]:
-    return slice(None, at), slice(at, None)
+def _choosing_and_judging(trial: Trial) -> tuple[ShadowOutputs, ShadowOutputs]:
+    shadows = choosing_shadows(trial)
+    if trial.apart:
+        return shadows, comparable_shadows(trial)
+    half = len(shadows) // 2
+    early, late = slice(None, half), slice(half, None)
+    return shadows.of(early), shadows.of(late)
 
 
 def _fewest(marked: BoolArray) -> int:
@@ -246,6 +239,6 @@ def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     raw = score(part, shadows, ATTACKS.create("loss"))
     yield within("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
-    yield from _as_one("mean_score_champion", champion)
+    yield _mean("mean_score_champion", champion)
     yield from as_one_ranges(part, shadows, attack)
     yield exactly("bank_shadows", len(shadows), len(shadows))

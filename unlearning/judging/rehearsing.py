@@ -25,14 +25,10 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.candidates import Basis, basis_of
 from unlearning.judging.distance import Distance, distance
 from unlearning.judging.effects import Kind, effect
-from unlearning.judging.measuring import (
-    ATTACK,
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import ATTACK, measure
+from unlearning.judging.trial import Trial
 from unlearning.networks import Classifier
+from unlearning.selecting import draw_people
 
 STRANGERS = 0.25
 """Of the training examples. Fewer than a half: the original must have seen more than a shadow."""
@@ -46,10 +42,8 @@ def draw_strangers(train: Examples, free: BoolArray, seed: int) -> BoolArray:
 
     free: (n,) examples whose people may be drawn.
     """
-    people, counts = np.unique(train.subjects[free], return_counts=True)
-    order = np.random.default_rng([seed, len(people)]).permutation(len(people))
-    last = int(np.searchsorted(np.cumsum(counts[order]), STRANGERS * free.sum())) + 1
-    return np.isin(train.subjects, people[order[:last]]) & free
+    rng = np.random.default_rng([seed, len(np.unique(train.subjects[free]))])
+    return draw_people(train.subjects, free, STRANGERS * free.sum(), rng) & free
 
 
 def laid_out(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unlearning.domain import (
+    BoolArray,
     FloatArray,
     Group,
     IntArray,
@@ -48,17 +49,7 @@ def judged_part(outputs: Outputs) -> Outputs:
     """
     forgotten = np.unique(outputs.labels[outputs.of(Group.FORGET)])
     comparable = outputs.of(Group.HOLDOUT) & np.isin(outputs.labels, forgotten)
-    return select(outputs, outputs.of(Group.FORGET) | comparable)
-
-
-def select(outputs: Outputs, where: np.ndarray) -> Outputs:
-    """Give the outputs of some of the examples."""
-    return Outputs(
-        outputs.logits[where],
-        outputs.labels[where],
-        outputs.groups[where],
-        outputs.subjects[where],
-    )
+    return outputs.take(outputs.of(Group.FORGET) | comparable)
 
 
 def comparable_shadows(trial: Trial) -> ShadowOutputs:
@@ -77,7 +68,28 @@ def _on_judged_part(trial: Trial, shadows: ShadowOutputs) -> ShadowOutputs:
     forgotten = np.unique(champion.labels[champion.of(Group.FORGET)])
     kept = champion.of(Group.FORGET) | np.isin(champion.labels, forgotten)
     where = kept[held]
-    return ShadowOutputs(shadows.logits[:, where], shadows.seen[:, where])
+    return shadows.on(where)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Accuracy before and after, and that of always giving the commonest answer; fractions."""
+
+    before: float
+    after: float
+    chance: float
+
+    def lost(self, kept: float) -> bool:
+        """Whether less than the share `kept` is left of what there was above chance."""
+        had, has = self.before - self.chance, self.after - self.chance
+        return had > 0 and has < kept * had
+
+
+def skill(before: Outputs, after: Outputs, where: BoolArray) -> Skill:
+    """Compare two networks' answers on the same examples, where marked, (n,); some must be."""
+    labels = before.labels[where]
+    first, last = (float(np.mean(of.logits[where].argmax(1) == labels)) for of in (before, after))
+    return Skill(first, last, chance=float(np.bincount(labels).max() / len(labels)))
 
 
 def exempt_classes(outputs: Outputs) -> IntArray:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
+from unlearning.gates.as_one import DOORS
 from unlearning.statistics.intervals import LEVEL
 from unlearning.statistics.simulation import LIKENESS, Case
 
@@ -36,7 +37,7 @@ def drawn(
     own = rng.standard_t(freedom, draws)
     spread = _placed(known["mean_score_spread_unseen"], rng.standard_t(freedom, draws))
     rows = {"mean_score": _placed(known["mean_score_unseen"], own) + lift}
-    for name in (door for door in ("refitted", "relearned") if door in doors):
+    for name in (door for door in DOORS if door in doors):
         like, other = LIKENESS[name], rng.standard_t(freedom, draws)
         moved = like * own + np.sqrt(1 - like**2) * other
         rows[f"mean_score/{name}"] = _placed(known["mean_score_unseen"], moved) + lift

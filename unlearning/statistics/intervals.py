@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special, stats
 
-from unlearning.domain import FloatArray, IntArray
+from unlearning.domain import FloatArray, IntArray, Measurement
 from unlearning.statistics.finite import all_finite
 
 LEVEL = 0.95
@@ -41,7 +41,12 @@ class Interval:
     high: float
 
 
-def held_together(interval: Interval, count: int, level: float = LEVEL) -> Interval:
+def interval_of(m: Measurement) -> Interval:
+    """Give a measurement's number and ends."""
+    return Interval(m.value, m.low, m.high)
+
+
+def held_together(interval: Interval, count: float, level: float = LEVEL) -> Interval:
     """Widen a normal interval of `level` so that `count` such hold at once (Bonferroni)."""
     each = 1 - (1 - level) / count
     wider = stats.norm.ppf(0.5 + each / 2) / stats.norm.ppf(0.5 + level / 2)

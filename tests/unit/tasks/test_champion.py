@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ledger import keys
-from ledger.domain import Selector
 from ledger.requests import Ledger
 from systems.registry import models
 from systems.registry.models import ModelVersion
@@ -20,6 +19,7 @@ from tasks.claim import cut_off
 from tasks.running.champion import TAINTED, sealed_champion, standing
 from tasks.running.lineage import FIRST, releases, taints
 from tasks.running.opened import Opened
+from tests.unit.submitted import accepted
 from unlearning.digests import sha256_file
 from unlearning.errors import IntegrityError, UsageError
 
@@ -147,15 +147,7 @@ def test_a_version_is_tainted_by_every_release_after_it(at: Opened) -> None:
 
 def begin(at: Opened, candidate: str, decision: str = "released", parent: int = 4) -> str:
     """Take a run to where its evidence is sealed; give its reference."""
-    accepted = at.ledger.submit(
-        Selector("example", ("e",)),
-        received_at=NOW,
-        jurisdiction="gdpr",
-        idempotency_key=None,
-        examples=1,
-        now=NOW,
-    )
-    run = at.ledger.start_run([accepted.ref], now=NOW)
+    run = at.ledger.start_run([accepted(at.ledger, NOW).ref], now=NOW)
     steps = {"begun": {"parent": parent}, "decided": {"decision": decision, "candidate": candidate}}
     for step, body in {**steps, "sealed": {"statement": "s"}}.items():
         at.ledger.once(run, step, lambda body=body: dict(body), clock=lambda: NOW)

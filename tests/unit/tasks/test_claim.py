@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledger import keys
-from ledger.domain import Selector
 from systems.settings.workspace import Workspace
 from tasks.claim import refuse_cut_off
 from tasks.running.opened import Opened
+from tests.unit.submitted import accepted
 from unlearning.errors import InfrastructureError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -27,14 +27,7 @@ def at(tmp_path: Path) -> Opened:
 
 def begun(at: Opened, *steps: tuple[str, dict[str, str]]) -> tuple[str, str]:
     """Start a run over one request, and log some of its steps."""
-    request = at.ledger.submit(
-        Selector("example", ("a picture",)),
-        received_at=NOW,
-        jurisdiction="gdpr",
-        idempotency_key=None,
-        examples=1,
-        now=NOW,
-    )
+    request = accepted(at.ledger, NOW)
     run = at.ledger.start_run([request.ref], now=NOW)
     for step, body in steps:
         at.ledger.once(run, step, lambda body=body: body, clock=lambda: NOW)  # type: ignore[misc]

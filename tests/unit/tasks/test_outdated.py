@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import keys
-from ledger.domain import Selector, State
+from ledger.domain import State
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.workspace import Workspace, write_templates
@@ -17,6 +17,7 @@ from tasks.abort import leave_outdated
 from tasks.running.lineage import PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.run import Run
+from tests.unit.submitted import accepted
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 OLD, NEW = 1, 2
@@ -42,14 +43,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
 
 def begun(at: Opened, parent: int) -> Run:
     """A run that was cut off with a candidate in its folder."""
-    request = at.ledger.submit(
-        Selector("example", ("a picture",)),
-        received_at=NOW,
-        jurisdiction="gdpr",
-        idempotency_key=None,
-        examples=1,
-        now=NOW,
-    )
+    request = accepted(at.ledger, NOW)
     run = Run(at, at.ledger.start_run([request.ref], now=NOW))
     run.once("begun", lambda: {"parent": parent})
     run.move(State.EXTRACTING)

@@ -15,12 +15,8 @@ from unlearning.attacks.recalibrated import LiraRecalibrated
 from unlearning.audits.collateral import Collateral
 from unlearning.domain import FloatArray, Group, Outcome, Outputs, ShadowOutputs
 from unlearning.errors import AttackFailed
-from unlearning.judging.measuring import (
-    measure,
-)
-from unlearning.judging.trial import (
-    Trial,
-)
+from unlearning.judging.measuring import measure
+from unlearning.judging.trial import Trial
 from unlearning.judging.verdicts import judge
 
 
