@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -39,10 +39,11 @@ def parse_yaml(content: bytes, name: str) -> dict[str, Any]:
     return tree
 
 
-def build(cls: type[T], value: object, where: str) -> T:
+def build(cls: type[T], value: object, where: str, *, defaults: bool = False) -> T:
     """Make a dataclass from a mapping with exactly its keys; nested ones too.
 
-    where: the file, and the key path so far. Raises PolicyError.
+    where: the file, and the key path so far. defaults: a key may be absent where its field has a
+    default. A field may be a tuple of one type, written as a list. Raises PolicyError.
     """
     names = [f.name for f in fields(cls)]  # type: ignore[arg-type]  # T is a dataclass
     if not isinstance(value, Mapping):
@@ -54,13 +55,32 @@ def build(cls: type[T], value: object, where: str) -> T:
     built = {}
     for f in fields(cls):  # type: ignore[arg-type]  # T is a dataclass
         path = f"{where}: {f.name}" if ": " not in where else f"{where}.{f.name}"
-        if f.name not in value:
+        if f.name in value:
+            built[f.name] = _check(value[f.name], hints[f.name], f.metadata, path, defaults)
+        elif not (defaults and _has_default(f)):
             raise PolicyError(f"{path}: got nothing, expected {expected(hints[f.name])}: add it")
-        built[f.name] = _check(value[f.name], hints[f.name], f.metadata, path)
     return cls(**built)
 
 
-def _check(value: object, hint: Any, limits: Mapping[str, Any], path: str) -> object:
-    if is_dataclass(hint):
-        return build(hint, value, path)  # type: ignore[arg-type]  # a class, not an instance
-    return check_value(value, hint, limits, path)
+def _has_default(field: Field[Any]) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def _check(
+    value: object, hint: Any, limits: Mapping[str, Any], path: str, defaults: bool
+) -> object:
+    section = next((kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)), None)
+    if get_origin(hint) is tuple:
+        return _each(value, get_args(hint)[0], limits, path, defaults)
+    if section is None or (value is None and section is not hint):
+        return check_value(value, hint, limits, path)
+    return build(section, value, path, defaults=defaults)  # type: ignore[arg-type]  # a class
+
+
+def _each(
+    value: object, hint: Any, limits: Mapping[str, Any], path: str, defaults: bool
+) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise PolicyError(f"{path}: got {text_at(value)}, expected a list")
+    items = enumerate(value)
+    return tuple(_check(item, hint, limits, f"{path}[{i}]", defaults) for i, item in items)

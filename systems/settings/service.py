@@ -1,0 +1,81 @@
+"""service.yaml: how `lethe serve` serves a workspace; without the file, every default holds.
+
+Who may send and who is told is in sections of their own; secrets are never in this file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from systems.settings.checking import build, read_yaml
+from unlearning.errors import PolicyError
+from unlearning.settings import between
+
+FILE = "service.yaml"
+LOOPBACK = "127.0.0.1"
+
+_PORT = between(0, 65_535)
+_SECONDS = between(1, 86_400)
+_CRON = re.compile(r"\S+( \S+){4}")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where each part listens; 0 takes any free one."""
+
+    http: int = field(default=8700, metadata=_PORT)
+    prefect: int = field(default=4200, metadata=_PORT)
+    mlflow: int = field(default=5000, metadata=_PORT)
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """When each deployment runs by the clock, as cron has it, in UTC; null: never by itself."""
+
+    forget: str | None = "0 3 * * *"
+    purge: str | None = "30 2 * * *"
+    deadlines: str | None = "0 6 * * *"
+    audit: str | None = "0 4 * * 0"
+    bank: str | None = "0 5 1 * *"
+    reconcile: str | None = "*/15 * * * *"
+    restore_drill: str | None = "0 5 2 * *"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no cron of five fields before a server is started to say so."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None and not _CRON.fullmatch(value):
+                raise PolicyError(
+                    f"{FILE}: schedules.{one.name}: got {value!r}, expected five fields of cron "
+                    "such as '0 3 * * *', or null"
+                )
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds: for a part to answer after its start, to end when told to, for an outside system."""
+
+    start: int = field(default=180, metadata=_SECONDS)
+    stop: int = field(default=8, metadata=_SECONDS)
+    outside: int = field(default=60, metadata=_SECONDS)
+
+
+@dataclass(frozen=True)
+class Service:
+    """service.yaml. database: URL of the server that holds what waits; null is a file here."""
+
+    host: str = LOOPBACK
+    ports: Ports = Ports()
+    database: str | None = None
+    schedules: Schedules = Schedules()
+    timeouts: Timeouts = Timeouts()
+
+
+def load_service(root: Path) -> Service:
+    """Read service.yaml of a workspace, the defaults where there is none; PolicyError as params."""
+    path = root / FILE
+    if not path.exists():
+        return Service()
+    return build(Service, read_yaml(path)[1], FILE, defaults=True)
