@@ -3,6 +3,7 @@
 - UsageError          2
   - UnknownReference  2    a request or a run that was never recorded
   - KeyConflict       2    one idempotency key, two different contents
+  - Replayed          2    a signed message came a second time
   - KeyUnusable       2    a file that is no key of the expected kind
   - AlreadySealed     2    other content over evidence that is sealed
 - RequestDenied      12
@@ -30,6 +31,10 @@ class UnknownReference(UsageError):
 
 class KeyConflict(UsageError):
     """An idempotency key came back with another content."""
+
+
+class Replayed(UsageError):
+    """A signed message came a second time."""
 
 
 class KeyUnusable(UsageError):

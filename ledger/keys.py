@@ -2,6 +2,7 @@
 
 keys/shards.key       names the shard of a subject      keys/signing.pem  signs log and evidence
 keys/suppression.key  recognises erased examples        keys/requests/    one key per request
+keys/inbox.key        reads what waits in the inbox; made by whoever opens the inbox first
 records/public.pem    checks the signatures; the only one to hand out
 """
 
@@ -29,6 +30,7 @@ from unlearning.errors import IntegrityError, LetheError
 SIGNING = "signing.pem"
 SHARDS = "shards.key"
 SUPPRESSION = "suppression.key"
+INBOX = "inbox.key"
 PUBLIC = "public.pem"
 REQUESTS = "requests"
 
@@ -56,6 +58,15 @@ def create_keys(keys: Path, records: Path, *, shards: bytes | None = None) -> No
         _write_signing_key(keys / SIGNING)
     if not (records / PUBLIC).exists():
         durable.write(records / PUBLIC, public_pem(load_signing_key(keys).public_key()))
+
+
+def create_inbox_key(keys: Path, *, used: bool) -> None:
+    """Create the inbox's key if it is missing; KeyMissing if something that is used needs it."""
+    if used:
+        _require(keys / INBOX)
+    durable.make_folder(keys)
+    if not (keys / INBOX).exists():
+        write_secret(keys / INBOX)
 
 
 def load_signing_key(keys: Path) -> Ed25519PrivateKey:
@@ -135,6 +146,8 @@ def check_keys(keys: Path) -> list[str]:
     for name in (SHARDS, SUPPRESSION):
         problems += _complaints(keys / name)
     problems += _complaints(keys / SIGNING)
+    if (keys / INBOX).exists():  # a workspace that never opened its inbox has none
+        problems += _complaints(keys / INBOX)
     for path in sorted((keys / REQUESTS).glob("*.key")):
         problems += _complaints(path)
     return problems

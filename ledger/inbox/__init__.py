@@ -1,0 +1,210 @@
+"""What was received and is not settled yet: durable at once, without the workspace's lock.
+
+Receiving says nothing about the data, so it needs nothing but this. Whoever holds the lock next
+settles what waits here: `tasks.requests.receive`. What a request names lies encrypted in its row
+and goes when it is settled; digests of its idempotency key and content stay, so that a repetition
+is answered here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+
+from ledger import keys as workspace_keys
+from ledger.deadlines import due_at, profile_of
+from ledger.errors import KeyConflict, Replayed, UnknownReference
+from ledger.inbox.database import Database
+from ledger.inbox.payloads import Payloads
+from ledger.inbox.received import COMMAND_LINE as COMMAND_LINE
+from ledger.inbox.received import Incoming as Incoming
+from ledger.inbox.received import Receipt as Receipt
+from ledger.inbox.received import Waiting as Waiting
+from ledger.inbox.tables import nonces, received
+from ledger.inbox.together import Together
+from ledger.moments import timestamp
+from unlearning.errors import LetheError, UsageError
+
+NONCE_WINDOW = timedelta(hours=1)
+"""How long a nonce is remembered: at least twice the age at which a signature is refused."""
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """One request on its way in, all that can be done without the database being done."""
+
+    incoming: Incoming
+    due_at: datetime
+    now: datetime
+    key_digest: str | None
+    content_digest: str | None
+    nonce_digest: str | None
+
+
+class Inbox:
+    """The inbox of one workspace; safe to use from many threads, and from many processes."""
+
+    def __init__(self, database: Database, payloads: Payloads) -> None:
+        """Join the tables and the keys; use `open` instead."""
+        self._database = database
+        self._payloads = payloads
+        self._together = Together(self._receive_all)
+
+    @classmethod
+    def open(cls, place: Path, keys: Path, url: str | None = None) -> Inbox:
+        """Open the inbox in folder `place`, or at a URL of PostgreSQL; make what is missing.
+
+        keys: the workspace's folder of keys. KeyMissing if a key is lost that what waits needs;
+        InfrastructureError if the database cannot be used.
+        """
+        database = Database.open(place, url)
+        with database.writing() as connection:
+            used = connection.execute(select(received.c.ref).where(_is_waiting())).first()
+            workspace_keys.create_inbox_key(keys, used=used is not None)
+        return cls(database, Payloads(keys))
+
+    def close(self) -> None:
+        """Give the connections back; nothing that was received is lost without it."""
+        self._database.close()
+
+    def receive(self, incoming: Incoming, *, now: datetime, nonce: str | None = None) -> Receipt:
+        """Receive a request; it is on the disk when this returns.
+
+        UsageError for a law that is unknown or a time in the future, KeyConflict if its key came
+        before with another content. nonce: Replayed if its source used it within NONCE_WINDOW; it
+        counts as used also if the request is refused.
+        """
+        if incoming.received_at > now:
+            raise UsageError(
+                f"received at {timestamp(incoming.received_at)}: lies after {timestamp(now)}: "
+                "expected a time in the past"
+            )
+        say = self._payloads
+        used = say.nonce_digest(incoming.source, nonce) if nonce is not None else None
+        limit = due_at(incoming.received_at, incoming.jurisdiction)
+        digests = (say.key_digest(incoming), say.content_digest(incoming), used)
+        return self._together(_Arrival(incoming, limit, now, *digests))
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What is not settled, in the order in which it was received."""
+        query = select(received).where(_is_waiting()).order_by(received.c.number)
+        with self._database.reading() as connection:
+            return tuple(_waiting(row) for row in connection.execute(query))
+
+    def opened(self, ref: str) -> Incoming:
+        """What a waiting request says: personal data, so not for logs or messages.
+
+        UnknownReference if it does not wait here, SealAltered if it is not what was received.
+        """
+        query = select(received.c.payload).where(received.c.ref == ref, _is_waiting())
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise UnknownReference(f"request {ref}: does not wait in the inbox")
+        return self._payloads.open(ref, row.payload)
+
+    def settled(self, ref: str, as_ref: str | None = None) -> None:
+        """Destroy what a request said, once the ledger has it; twice is harmless.
+
+        as_ref: the earlier request that it turned out to be; it goes by that name from now on.
+        """
+        mine = (received.c.ref == ref, _is_waiting())
+        with self._database.writing() as connection:
+            if as_ref is None:  # without a key nothing can be its repetition
+                connection.execute(delete(received).where(*mine, received.c.key_digest.is_(None)))
+            connection.execute(update(received).where(*mine).values(payload=None, as_ref=as_ref))
+        self._database.forget_deleted()
+
+    def withdraw(self, ref: str) -> None:
+        """Take a request back as if it had never come: its sender is told so at once."""
+        with self._database.writing() as connection:
+            connection.execute(delete(received).where(received.c.ref == ref, _is_waiting()))
+        self._database.forget_deleted()
+
+    def known_as(self, ref: str) -> str:
+        """The reference by which the ledger knows, or will know, a request."""
+        query = select(received.c.as_ref).where(received.c.ref == ref)
+        with self._database.reading() as connection:
+            return str(connection.execute(query).scalar() or ref)
+
+    def _receive_all(self, arrivals: Sequence[_Arrival]) -> Sequence[Receipt | LetheError]:
+        with self._database.writing() as connection:
+            _forget_nonces(connection, min(arrival.now for arrival in arrivals))
+            return [self._receive_one(connection, arrival) for arrival in arrivals]
+
+    def _receive_one(self, connection: Connection, arrival: _Arrival) -> Receipt | LetheError:
+        try:
+            _use_nonce(connection, arrival)
+            return _repeated(connection, arrival) or self._new(connection, arrival)
+        except (KeyConflict, Replayed) as refused:  # of this one alone
+            return refused
+
+    def _new(self, connection: Connection, arrival: _Arrival) -> Receipt:
+        ref, incoming = f"req-{secrets.token_hex(6)}", arrival.incoming
+        row = {
+            "ref": ref,
+            "received_at": timestamp(incoming.received_at),
+            "due_at": timestamp(arrival.due_at),
+            "jurisdiction": incoming.jurisdiction,
+            "source": incoming.source,
+            "key_digest": arrival.key_digest,
+            "content_digest": arrival.content_digest,
+            "payload": self._payloads.seal(ref, incoming),
+        }
+        connection.execute(insert(received).values(row))
+        return Receipt(ref, arrival.due_at, repeated=False)
+
+
+def _repeated(connection: Connection, arrival: _Arrival) -> Receipt | None:
+    """The receipt of the request that had this key before, if one had; KeyConflict."""
+    if arrival.key_digest is None:
+        return None
+    query = select(received).where(
+        received.c.source == arrival.incoming.source, received.c.key_digest == arrival.key_digest
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    ref = row.as_ref or row.ref
+    if row.content_digest != arrival.content_digest:
+        raise KeyConflict(
+            f"idempotency key: was used by request {ref} with another content, expected the "
+            "same: repeat that request as it was, or take a new key"
+        )
+    return Receipt(ref, _due(row), repeated=True)
+
+
+def _use_nonce(connection: Connection, arrival: _Arrival) -> None:
+    digest = arrival.nonce_digest
+    if digest is None:
+        return
+    if connection.execute(select(nonces).where(nonces.c.digest == digest)).first():
+        raise Replayed(
+            "nonce: was used before, expected one that is new: sign the request again with another"
+        )
+    connection.execute(insert(nonces).values(digest=digest, seen_at=timestamp(arrival.now)))
+
+
+def _forget_nonces(connection: Connection, now: datetime) -> None:
+    limit = timestamp(now - NONCE_WINDOW)
+    connection.execute(delete(nonces).where(nonces.c.seen_at < limit))
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return received.c.payload.is_not(None)
+
+
+def _waiting(row: Row[tuple[object, ...]]) -> Waiting:
+    received_at = datetime.fromisoformat(row.received_at)
+    return Waiting(row.ref, received_at, _due(row), row.jurisdiction, row.source)
+
+
+def _due(row: Row[tuple[object, ...]]) -> datetime:
+    """The deadline as the law counts it, in its own zone."""
+    moment = datetime.fromisoformat(row.due_at)
+    return moment.astimezone(profile_of(row.jurisdiction).zone)

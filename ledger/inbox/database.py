@@ -1,0 +1,109 @@
+"""Where an inbox lies: a file of SQLite in the workspace, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from ledger import durable
+from ledger.errors import SealAltered
+from ledger.inbox import tables
+from unlearning.errors import InfrastructureError, UsageError
+
+FILE = "inbox.db"
+_PATIENCE = 20  # seconds that a writer waits for the others'
+_POSTGRESQL_LOCK = 0x4C65_7468_6501  # any number that is ours: "Lethe", 1
+
+
+class Database:
+    """The inbox's tables; one writer at a time, however many processes there are."""
+
+    def __init__(self, engine: Engine, name: str, begin: str) -> None:
+        """Use `open`. begin: the statement by which a transaction excludes other writers."""
+        self._engine = engine
+        self._name = name
+        self._begin = begin
+
+    @classmethod
+    def open(cls, place: Path, url: str | None) -> Database:
+        """Open the inbox at a URL, or in a folder, which is made; create what is missing."""
+        opened = cls._at_url(url) if url else cls._in_folder(place)
+        with opened.writing() as connection:
+            tables.metadata.create_all(connection)
+        return opened
+
+    @classmethod
+    def _at_url(cls, url: str) -> Database:
+        try:
+            address = make_url(url)
+        except ArgumentError:
+            address = URL.create("none")
+        if address.get_backend_name() != "postgresql":
+            raise UsageError("database: got another URL, expected postgresql://USER@HOST/NAME")
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return cls(engine, "inbox", f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+
+    @classmethod
+    def _in_folder(cls, place: Path) -> Database:
+        durable.make_folder(place)
+        path = place / FILE
+        with durable.storing(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE))
+        address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
+        engine = create_engine(address, connect_args={"timeout": _PATIENCE})
+        event.listen(engine, "connect", _prepare)
+        return cls(engine, durable.short_name(path), "BEGIN IMMEDIATE")
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that no other writer is in; on the disk when it is left."""
+        with self._guarded(), self._engine.begin() as connection:
+            connection.exec_driver_sql(self._begin)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to ask questions, which nobody waits for."""
+        with self._guarded(), self._engine.connect() as connection:
+            yield connection
+
+    def forget_deleted(self) -> None:
+        """Leave no older version of a row in SQLite's write-ahead log."""
+        if self._engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise InfrastructureError(
+                f"{self._name}: cannot be used ({reason}): free space, make it writable or start "
+                "its server, then try again"
+            ) from error
+        except DBAPIError as error:
+            raise SealAltered(
+                f"{self._name}: does not hold an inbox ({type(error.orig).__name__}): restore it "
+                "from your backup"
+            ) from error
+
+
+def _prepare(connection: Any, _: object) -> None:
+    """Let transactions be ours to begin, durable, and what they delete be overwritten."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
