@@ -16,7 +16,14 @@ from systems.copies import Copy, Status, as_records
 from systems.data import purging
 from systems.data.linked import WHY, has_other_names
 from systems.registry import models
-from systems.registry.erasure import REGISTRY, copies, erase_version, weights_of
+from systems.registry.erasure import (
+    REGISTRY,
+    SERVER,
+    copies,
+    erase_version,
+    unverifiable,
+    weights_of,
+)
 from systems.registry.models import CHAMPION, ModelVersion
 from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
@@ -194,19 +201,25 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     for old in models.versions(mlruns, name):
         if taints(old.version, made) and _kept_until(at, old, made) <= now:
             _put_out_of_service(at, old, made[-1])
-            _note_linked(at, old, made)
+            _note_unverifiable(at, old, made)
             gone += [copy for copy in erase_version(mlruns, name, old.version) if copy.gone]
     return gone
 
 
-def _note_linked(at: Opened, old: ModelVersion, made: Sequence[Release]) -> None:
-    """Note before a version goes that its weights have another name on the disk, if they have."""
-    if has_other_names(old.weights):
-        what = weights_of(old.version)
-        copies = as_records([Copy(REGISTRY, what, Status.UNVERIFIED, WHY)])
+def _note_unverifiable(at: Opened, old: ModelVersion, made: Sequence[Release]) -> None:
+    """Note before a version goes what nobody will be able to see gone.
+
+    Its weights may have another name on the disk, and the store of a server older versions.
+    """
+    what, away = weights_of(old.version), unverifiable(at.ws.mlruns, old)
+    found = [Copy(REGISTRY, what, Status.UNVERIFIED, WHY)] if has_other_names(old.weights) else []
+    if away:
+        found.append(Copy(SERVER, what, Status.UNVERIFIED, away))
+    if found:
         runs = [release.run for release in taints(old.version, made)]
         key = f"version/{old.version}/{HARD_LINKED}"
-        at.ledger.record(HARD_LINKED, {"runs": runs, "copies": copies}, key=key, now=utc_now())
+        body = {"runs": runs, "copies": as_records(found)}
+        at.ledger.record(HARD_LINKED, body, key=key, now=utc_now())
 
 
 def _put_out_of_service(at: Opened, old: ModelVersion, last: Release) -> None:

@@ -6,15 +6,18 @@ from collections.abc import Collection
 from pathlib import Path
 
 from systems.copies import Copy, Status
-from systems.registry import places
-from systems.registry.models import CHAMPION, ModelVersion, locked, versions
+from systems.registry import places, server
+from systems.registry.models import CHAMPION, SHA256, ModelVersion, locked, versions
 from systems.registry.store import clear_staging, erase_stored
-from systems.registry.tracking import client, outside
+from systems.registry.tracking import client, experiment, outside
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
 REGISTRY = "model registry"
 """What copies call this place."""
+
+SERVER = "tracking server"
+"""What copies call the store of a server elsewhere."""
 
 
 class ChampionProtected(UsageError):
@@ -28,7 +31,7 @@ def erase_version(mlruns: Path, name: str, number: int) -> list[Copy]:
     The registry's entry goes last: as long as it stands, an erasure that was cut short can be
     done again. Files with the same bytes that are not this version's are listed as remaining.
     """
-    with locked(mlruns):
+    with locked(mlruns, name):
         found = next((v for v in versions(mlruns, name) if v.version == number), None)
         if found is None:
             return []
@@ -61,11 +64,29 @@ def copies(mlruns: Path, digests: Collection[str], *, apart: Collection[Path] = 
     """
     wanted, known = frozenset(digests), {path.resolve() for path in apart}
     stored = sorted(places.artifacts(mlruns).rglob("*.safetensors"))
-    return [
-        Copy(REGISTRY, _below(mlruns, path), Status.REMAINS, "the same weights lie here too")
+    here = [
+        _below(mlruns, path)
         for path in stored
         if path.resolve() not in known and sha256_file(path) in wanted
     ]
+    why = "the same weights lie here too"
+    return [Copy(REGISTRY, what, Status.REMAINS, why) for what in (*here, *_away(mlruns, wanted))]
+
+
+def _away(mlruns: Path, digests: Collection[str]) -> list[str]:
+    """What the server still has of the workspace's weights, under no version's name."""
+    if server.address(mlruns) is None:
+        return []
+    api, home = client(mlruns), experiment(mlruns)
+    named = {str(v.source).removeprefix("models:/") for v in api.search_model_versions()}
+    found = server.copies_of(api, home, SHA256, digests)
+    return [f"{model_id} on the tracking server" for model_id in found if model_id not in named]
+
+
+@outside
+def unverifiable(mlruns: Path, found: ModelVersion) -> str | None:
+    """Say why nobody will see that a version's bytes are gone from the server; None if one can."""
+    return server.unverifiable(client(mlruns), mlruns, found.model_id)
 
 
 def _below(mlruns: Path, path: Path) -> str:

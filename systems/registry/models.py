@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from systems.registry import server
 from systems.registry.store import clear_staging, drop_strays, store, weights_of
-from systems.registry.tracking import client, database_uri, having, outside
+from systems.registry.tracking import client, having, outside, registry_uri
 from unlearning.digests import sha256_file
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
@@ -63,7 +64,7 @@ def register(
     a crash just before this returns must not make two. recipe: what `Recipe.from_dict` reads.
     """
     identity = {SHA256: sha256_file(weights), RUN: tags.get(RUN, "none")}
-    with locked(mlruns):
+    with locked(mlruns, name):
         found = client(mlruns).search_model_versions(having(identity, name))
         if found:
             return version(mlruns, name, int(found[0].version))
@@ -79,18 +80,24 @@ def drop_unnamed(mlruns: Path, name: str, run: str) -> None:
 
     To be called before the run's versions are erased: of those the stored copy stays.
     """
-    with locked(mlruns):
+    with locked(mlruns, name):
         clear_staging(mlruns)
         named = {_model_id(one) for one in client(mlruns).search_model_versions(having({}, name))}
         drop_strays(mlruns, name, {RUN: run}, but=named)
 
 
 @contextmanager
-def locked(mlruns: Path) -> Iterator[None]:
-    """Wait for, then hold, the one right to change the registry; a killed holder frees it."""
+def locked(mlruns: Path, name: str) -> Iterator[None]:
+    """Wait for, then hold, the one right to change the registry; a killed holder frees it.
+
+    A server has no compare-and-set: there this right, the name's one owner and the log's sealed
+    decision are what keeps two from promoting over each other.
+    """
     mlruns.mkdir(parents=True, exist_ok=True)
     with (mlruns / "registry.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        if server.address(mlruns):
+            server.require_own(client(mlruns), mlruns, name)
         yield
 
 
@@ -100,10 +107,11 @@ def _declare(
     import mlflow
 
     # The registry looks the stored model up through the process-wide address, not the client's.
-    mlflow.set_tracking_uri(database_uri(mlruns))
-    if not client(mlruns).search_registered_models(having({}, name)):
+    mlflow.set_tracking_uri(registry_uri(mlruns))
+    if server.address(mlruns) is None and not _known(mlruns, name):
         client(mlruns).create_registered_model(name)
-    made = client(mlruns).create_model_version(name, f"models:/{model_id}", run_id, tags)
+    source = f"models:/{model_id}"
+    made = client(mlruns).create_model_version(name, source, run_id, tags, model_id=model_id)
     return version(mlruns, name, int(made.version))
 
 
@@ -116,8 +124,12 @@ def _check(what: str, path: Path, sha256: str) -> None:
         )
 
 
+def _known(mlruns: Path, name: str) -> bool:
+    return bool(client(mlruns).search_registered_models(having({}, name)))
+
+
 def _aliases(mlruns: Path, name: str) -> dict[str, int]:
-    if not client(mlruns).search_registered_models(having({}, name)):
+    if not _known(mlruns, name):
         return {}
     model = client(mlruns).get_registered_model(name)
     return {alias: int(number) for alias, number in model.aliases.items()}
@@ -175,7 +187,7 @@ def verified(found: ModelVersion) -> Path:
 @outside
 def nominate(mlruns: Path, name: str, number: int) -> None:
     """Point the alias candidate to a version, which is to be judged."""
-    with locked(mlruns):
+    with locked(mlruns, name):
         version(mlruns, name, number)
         client(mlruns).set_registered_model_alias(name, CANDIDATE, str(number))
 
@@ -192,7 +204,7 @@ def promote(mlruns: Path, name: str, number: int, *, expected_parent: int | None
     Does nothing if it serves already. Raises StaleChampion if another version was promoted since,
     and IntegrityError if the stored weights are not those that were registered.
     """
-    with locked(mlruns):
+    with locked(mlruns, name):
         verified(version(mlruns, name, number))
         serving = _aliases(mlruns, name).get(CHAMPION)
         if serving not in (expected_parent, number):

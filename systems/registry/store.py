@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import unlearning
 from ledger import durable
-from systems.registry import places
+from systems.registry import places, server
 from systems.registry.tracking import client, database_uri, experiment, having
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def store(
     )
     with _staged(mlruns, weights, recipe) as artifacts:
         _save(stored_folder(mlruns, model.model_id), artifacts, recipe)
+    server.push(client(mlruns), mlruns, model.model_id, stored_folder(mlruns, model.model_id))
     client(mlruns).finalize_logged_model(model.model_id, "READY")
     return str(model.model_id)
 
@@ -140,6 +141,7 @@ def erase_stored(mlruns: Path, model_id: str) -> None:
     MLflow's garbage collection would delete wherever its rows say, and every run that somebody
     marked as deleted along with it.
     """
+    server.erase(client(mlruns), mlruns, model_id)
     durable.remove_folder(stored_folder(mlruns, model_id).parent, within=_models(mlruns))
     with _gone_already():
         _delete_row(mlruns, model_id)
@@ -157,7 +159,13 @@ def _gone_already() -> Iterator[None]:
 
 
 def _delete_row(mlruns: Path, model_id: str) -> None:
-    """Delete a row, which the client would only mark; MLflow's `gc` calls this too."""
+    """Delete a row, which the client would only mark; MLflow's `gc` calls this too.
+
+    A server marks it: its row holds no weights, and only its keeper can collect it.
+    """
+    if server.address(mlruns):
+        client(mlruns).delete_logged_model(model_id)
+        return
     from mlflow.tracking._tracking_service.utils import _get_store
 
     rows: Any = _get_store(database_uri(mlruns))  # type: ignore[no-untyped-call]

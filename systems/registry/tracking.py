@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from systems.registry import places
+from systems.registry import places, server
 from systems.registry.places import EXPERIMENT
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import InfrastructureError, UsageError
@@ -66,10 +66,22 @@ def outside(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
             first = (str(problem).splitlines() or ["no reason given"])[0]
             raise RegistryUnavailable(
                 f"model registry: {work.__name__} failed, got {type(problem).__name__}: {first}; "
-                "expected a writable mlruns folder; free it and try again"
+                f"{_expected(args)}"
             ) from problem
 
     return call
+
+
+def _expected(args: tuple[object, ...]) -> str:
+    away = server.address(args[0]) if args and isinstance(args[0], Path) else None
+    if away is None:
+        return "expected a writable mlruns folder; free it and try again"
+    return f"expected {away} to answer; see that it does and try again"
+
+
+def registry_uri(mlruns: Path) -> str:
+    """Give the address of tracking and registry: a server's, or the database's in `mlruns`."""
+    return server.address(mlruns) or database_uri(mlruns)
 
 
 def database_uri(mlruns: Path) -> str:
@@ -96,16 +108,20 @@ def client(mlruns: Path) -> MlflowClient:
 def _client(mlruns: Path) -> MlflowClient:
     from mlflow import MlflowClient
 
-    places.settle(mlruns)
-    uri = database_uri(mlruns)
+    if server.address(mlruns) is None:
+        places.settle(mlruns)
+    uri = registry_uri(mlruns)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def experiment(mlruns: Path) -> str:
-    """Give the id of the one experiment, whose artifacts lie in `mlruns`/artifacts."""
-    found = client(mlruns).get_experiment_by_name(EXPERIMENT)
+    """Give the id of the one experiment, whose artifacts lie in `mlruns`/artifacts, or away."""
+    name = server.experiment_of(mlruns, EXPERIMENT)
+    found = client(mlruns).get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
+    if server.address(mlruns):  # where the server keeps what is logged to it
+        return str(client(mlruns).create_experiment(name, tags=EXPERIMENT_TAGS))
     root = places.artifacts(mlruns).resolve().as_uri()
     made = str(client(mlruns).create_experiment(EXPERIMENT, root, EXPERIMENT_TAGS))
     places.settle(mlruns)  # MLflow's own first experiment, which it puts where we happen to be

@@ -7,6 +7,7 @@ off, it is all undone. (3) From there on the same command goes on: training, reg
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +23,10 @@ from systems.data.digits import PUBLIC_KEY
 from systems.data.gathering import DIGITS
 from systems.data.sources import Columns
 from systems.data.texts import KINDS, look
+from systems.registry import server
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
+from systems.settings.ownership import mark_place
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt as adopting
@@ -95,6 +98,8 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         durable.write(ws.params, checked.settings, mode=durable.OPEN)
     _bring_list(ws, files)
     keys.create_keys(ws.keys, ws.records, shards=PUBLIC_KEY if files.data == DIGITS else None)
+    mark_place(ws)
+    server.bind(ws.mlruns, os.environ.get(server.VARIABLE))
     durable.make_folder(ws.artifacts)
     durable.write(ws.stage_runner, _stage_runner().encode())
     adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
