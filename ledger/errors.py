@@ -8,6 +8,7 @@
   - AlreadySealed     2    other content over evidence that is sealed
 - RequestDenied      12
   - LateExtension    12    an extension asked for after the first deadline
+  - NotAuthentic     12    what came from outside is not signed by a known source
 - InfrastructureError 20
   - WorkspaceBusy    20    another process is at work in the workspace
   - KeyMissing       20    a key file that should be there is not
@@ -47,6 +48,10 @@ class AlreadySealed(UsageError):
 
 class LateExtension(RequestDenied):
     """An extension was asked for after the first deadline had passed."""
+
+
+class NotAuthentic(RequestDenied):
+    """What came from outside is not signed by a known source."""
 
 
 class WorkspaceBusy(InfrastructureError):

@@ -3,6 +3,7 @@
 keys/shards.key       names the shard of a subject      keys/signing.pem  signs log and evidence
 keys/suppression.key  recognises erased examples        keys/requests/    one key per request
 keys/inbox.key        reads what waits in the inbox; made by whoever opens the inbox first
+keys/sources/         one secret per sending system: `ledger.sources`
 records/public.pem    checks the signatures; the only one to hand out
 """
 
@@ -33,6 +34,7 @@ SUPPRESSION = "suppression.key"
 INBOX = "inbox.key"
 PUBLIC = "public.pem"
 REQUESTS = "requests"
+SOURCES = "sources"
 
 _BYTES = 32  # 256 bits: AES-256 and HMAC-SHA256 take as much and no more
 # What would be unreadable, or silently lose its meaning, under a new key of that name.
@@ -150,6 +152,8 @@ def check_keys(keys: Path) -> list[str]:
         problems += _complaints(keys / INBOX)
     for path in sorted((keys / REQUESTS).glob("*.key")):
         problems += _complaints(path)
+    for path in sorted((keys / SOURCES).glob("*.key")):
+        problems += [f"{durable.short_name(path)}: {told}" for told in _exposed(path, 0o600)]
     return problems
 
 

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from flows.cli import problems
 from flows.cli.calling import Call, complain
-from flows.cli.commands import comparing, looking, making, requests, settings, versions
+from flows.cli.commands import comparing, looking, making, requests, sending, settings, versions
 from flows.cli.options import OnceEach
 from flows.cli.stopping import stoppable
 from systems.settings.quiet import quiet_environment
@@ -71,7 +71,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
     *(requests.submit, requests.plan, requests.forget, requests.abort),
     *(requests.extend, requests.deny, requests.hold, requests.resume),
-    *(settings.policy, settings.params, comparing.judge),
+    *(settings.policy, settings.params, comparing.judge, sending.source),
     *(versions.taint, versions.rollback),
     *(looking.show, looking.list_, looking.verify, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),
