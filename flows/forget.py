@@ -29,6 +29,7 @@ from tasks.seal import ERASING, PURGE, RELEASED, decide, seal_evidence
 from tasks.suppress import suppress_examples
 from tasks.trace import start_tracking, trace_attempt, trace_run
 from tasks.unlearn import Attempt
+from tasks.witness import bring_up_to_date, witness_run
 
 step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
 
@@ -42,6 +43,7 @@ judge = step(judge_attempt)
 note_attempt = step(trace_attempt)
 expect_numbers = step(expect_limits)
 seal = step(seal_evidence)
+show_witnesses = step(witness_run)
 note_run = step(trace_run)
 promote = step(promote_candidate)
 suppress = step(suppress_examples)
@@ -81,6 +83,7 @@ def forget(
     #     never a release without evidence.
     decision = decide(run)["decision"]
     seal(run)
+    show_witnesses(run)
     note_run(run)
 
     # (5) Promote by compare-and-set on the parent, or leave the champion as it is.
@@ -127,6 +130,7 @@ def summary(run: Run) -> dict[str, Any]:
         "copies": removed + [copy for copy in remaining if copy not in removed],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in served},
     }
+    bring_up_to_date(run.at)
     close(run)  # last: what a crash leaves undone before, the same command does again
     return found
 

@@ -63,6 +63,18 @@ class Timeouts:
 
 
 @dataclass(frozen=True)
+class Witnessing:
+    """Who sees evidence and checkpoints before a release, and for how long each keeps them.
+
+    at: s3://BUCKET/PREFIX, or absolute paths of folders. days: of Object Lock, where a bucket has
+    it; null leaves that to the bucket's own default.
+    """
+
+    at: tuple[str, ...] = ()
+    days: int | None = field(default=None, metadata=between(1, 36_500))
+
+
+@dataclass(frozen=True)
 class Service:
     """service.yaml. database: URL of the server that holds what waits; null is a file here."""
 
@@ -71,6 +83,7 @@ class Service:
     database: str | None = None
     schedules: Schedules = Schedules()
     timeouts: Timeouts = Timeouts()
+    witness: Witnessing = Witnessing()
 
 
 def load_service(root: Path) -> Service:

@@ -45,12 +45,15 @@ def verify(
     request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
     candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
     head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
+    witness: Annotated[
+        str | None, typer.Option(help="Its checkpoints must be the log's: s3://... or a folder.")
+    ] = None,
 ) -> None:
     """Verify evidence or the log, offline, and name what was altered."""
     from flows.cli.work import verifying
 
     def work(call: Call) -> dict[str, Any]:
-        expected = verifying.Expected(request, candidate, head)
+        expected = verifying.Expected(request, candidate, head, witness)
         found = verifying.verify(call.workspace, bundle, log, key, expected)
         call.exit_code = 0 if found["ok"] else 30
         return found

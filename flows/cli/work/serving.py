@@ -102,11 +102,13 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
     with ready(path) as at:
         from tasks.confirm import confirm
         from tasks.purge import finish_linked, finish_purging
+        from tasks.witness import bring_up_to_date
 
         if request is None:
             known = at.ledger.requests(None, utc_now())
             refs = [r.ref for r in known if r.state is State.PURGING]
             copies = finish_linked(at, refs)
+            bring_up_to_date(at)
             return {"requests": [as_record(at.ledger.request(r)) for r in refs], "copies": copies}
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
@@ -120,4 +122,5 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
         if word:
             confirm(at, request, word.copy, word.reason)
         copies = finish_purging(at, [request]) if found.state is State.PURGING else []
+        bring_up_to_date(at)
         return {**as_record(at.ledger.request(request)), "copies": copies}

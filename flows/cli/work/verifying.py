@@ -9,8 +9,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ledger import keys
-from ledger.chain import Verification, verify_log
+from ledger import durable, keys
+from ledger.chain import Verification, read_chain, verify_log
+from ledger.checkpoint import objections as objections_to
 from ledger.replay.beside import check_beside
 from ledger.replay.bundles import Bundle, read_bundle
 from ledger.requests import Ledger
@@ -24,12 +25,13 @@ from unlearning.errors import UsageError
 class Expected:
     """What whoever verifies expects: a request, a file of weights, an entry that he has seen.
 
-    head: the entry's hash.
+    head: the entry's hash. witness: whose checkpoints the log must hold.
     """
 
     request: str | None = None
     candidate: Path | None = None
     head: str | None = None
+    witness: str | None = None
 
 
 def verify(
@@ -41,10 +43,14 @@ def verify(
         raise UsageError("verify: expected either the path of a bundle or --log")
     if log and (expected.request or expected.candidate):
         raise UsageError("verify: got --log with --request or --candidate, which are of a bundle")
+    if expected.witness and not log:
+        raise UsageError("verify: got --witness without --log, whose checkpoints a witness has")
     if bundle is not None:
         public = keys.load_public_key(key or ws.public_key)
         return verify_evidence(bundle, public, expected)
     found = verify_records(ws, expected.head, key)
+    if found.ok and expected.witness:
+        found = _joined(found, _as_seen(ws, key, expected.witness))
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
 
 
@@ -59,6 +65,17 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
         found = _joined(found, ledger.check())
         found = _joined(found, Verification((), tuple(objections(ledger.log.entries()))))
     return found
+
+
+def _as_seen(ws: Workspace, key: Path | None, witness: str) -> Verification:
+    """Hold the log against every checkpoint that a witness has; one without any is a problem."""
+    from tasks.witness import seen
+
+    public = keys.load_public_key(key or ws.public_key)
+    known = seen(witness, public)
+    entries = read_chain(durable.read(ws.log), public).entries
+    problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
+    return Verification((f"witness: {len(known)} checkpoints",), tuple(problems))
 
 
 def _joined(one: Verification, other: Verification) -> Verification:

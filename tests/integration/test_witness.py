@@ -1,0 +1,200 @@
+"""Witnesses for real: a folder, and a bucket with Object Lock on this machine's S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli.work.verifying import Expected, verify
+from ledger import durable, evidence
+from ledger.chain import read_chain
+from ledger.keys import load_public_key, load_signing_key
+from ledger.replay.statements import SEALED
+from systems.witness.places import witness_at
+from tasks.running.opened import Opened, opened
+from tasks.running.records import utc_now
+from tasks.witness import WITNESSED, bring_up_to_date, seen
+from tests.integration.buckets import bucket_on_loopback
+from tests.integration.small_runs import small
+from unlearning.errors import InfrastructureError, IntegrityError, UsageError
+
+RUN = "run-0123456789ab"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Any]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        bucket_on_loopback(patch, versioned=True) as client,
+    ):
+        client.create_bucket(Bucket="kept", ObjectLockEnabledForBucket=True)
+        yield client
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Opened:
+    return opened(str(small(tmp_path / "site")))
+
+
+def witnessed_by(at: Opened, *urls: str, days: int | None = None) -> Opened:
+    lines = [f"  at: [{', '.join(urls)}]", *([f"  days: {days}"] if days else [])]
+    (at.ws.root / "service.yaml").write_text("\n".join(["witness:", *lines, ""]))
+    return at
+
+
+def sealed(at: Opened, run: str = RUN) -> Path:
+    """A statement as a run seals it: files, statement, signature, and then the log's entry."""
+    folder = at.ws.evidence / run
+    durable.make_folder(folder)
+    durable.write(folder / "attempts.json", b"[]")
+    log = at.ledger.log
+    durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in log.entries()))
+    body = {"run": run, "log_head": log.head}
+    digest = evidence.seal(folder, body, load_signing_key(at.ws.keys))
+    at.ledger.record("step", {"statement": digest}, key=f"{run}/{SEALED}", now=utc_now())
+    return folder
+
+
+def test_a_folder_has_the_bundle_and_the_head(site: Opened, tmp_path: Path) -> None:
+    witnessed_by(site, str(tmp_path / "share"))
+    folder = sealed(site)
+    head = site.ledger.log.head
+    (told,) = bring_up_to_date(site)
+    assert told["given"] == 4
+    for path in folder.iterdir():
+        assert (tmp_path / "share/evidence" / RUN / path.name).read_bytes() == path.read_bytes()
+    found = seen(str(tmp_path / "share"), load_public_key(site.ws.public_key))
+    assert [one.head for one in found] == [site.ledger.log.head]
+    assert site.ledger.log.entries()[-1].previous == head
+    assert site.ledger.log.entries()[-1].key.startswith(WITNESSED)
+
+
+def test_a_second_time_gives_nothing_and_logs_nothing(site: Opened, tmp_path: Path) -> None:
+    witnessed_by(site, str(tmp_path / "share"))
+    sealed(site)
+    bring_up_to_date(site)
+    head = site.ledger.log.head
+    assert bring_up_to_date(site)[0]["given"] == 0
+    assert site.ledger.log.head == head
+
+
+def test_what_is_not_sealed_yet_is_not_shown(site: Opened, tmp_path: Path) -> None:
+    witnessed_by(site, str(tmp_path / "share"))
+    durable.make_folder(site.ws.evidence / RUN)
+    durable.write(site.ws.evidence / RUN / "attempts.json", b"[]")
+    bring_up_to_date(site)
+    assert list((tmp_path / "share").rglob("attempts.json")) == []
+
+
+def test_a_bucket_with_object_lock_keeps_it_until_its_day(site: Opened, bucket: Any) -> None:
+    witnessed_by(site, "s3://kept/faces", days=30)
+    sealed(site)
+    (told,) = bring_up_to_date(site)
+    assert told["locked"] is True
+    key = f"faces/evidence/{RUN}/statement.json"
+    found = bucket.head_object(Bucket="kept", Key=key)
+    assert found["ObjectLockMode"] == "COMPLIANCE"
+    assert 29 <= (found["ObjectLockRetainUntilDate"] - utc_now()).days <= 30
+    with pytest.raises(bucket.exceptions.ClientError, match="Access Denied"):
+        bucket.delete_object(Bucket="kept", Key=key, VersionId=found["VersionId"])
+
+
+def test_a_bucket_without_it_is_asked_and_told(site: Opened, bucket: Any) -> None:
+    witnessed_by(site, "s3://lethe/plain", days=30)
+    sealed(site)
+    assert bring_up_to_date(site)[0]["locked"] is False
+    entry = site.ledger.log.entries()[-1]
+    assert entry.body["locked"] is False
+    assert "lethe" not in entry.body["witness"]  # an address may hold what others should not see
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_another_content_under_the_same_name_is_an_alarm(
+    site: Opened, bucket: Any, tmp_path: Path, place: str
+) -> None:
+    url = str(tmp_path / "share") if place == "folder" else f"s3://lethe/{tmp_path.name}"
+    there = witness_at(url)
+    assert there.give("evidence/x", b"one", None) is True
+    assert there.give("evidence/x", b"one", None) is False
+    with pytest.raises(IntegrityError, match="was altered"):
+        there.give("evidence/x", b"two", None)
+    assert there.read("evidence/x") == b"one"
+
+
+def test_a_bucket_that_is_not_there_holds_the_release_up(site: Opened, bucket: Any) -> None:
+    witnessed_by(site, "s3://nobodys/x")
+    sealed(site)
+    with pytest.raises(InfrastructureError, match="witness: "):
+        bring_up_to_date(site)
+
+
+def test_an_address_of_another_kind_is_refused() -> None:
+    for url in ("ftp://there/x", "relative/folder", "s3://"):
+        with pytest.raises(UsageError, match="expected s3://BUCKET"):
+            witness_at(url)
+
+
+# What a witness is for
+
+
+def log_check(at: Opened, witness: str) -> dict[str, Any]:
+    return verify(at.ws.root, None, True, None, Expected(witness=witness))
+
+
+def test_the_log_that_was_seen_is_verified_against_the_witness(site: Opened, tmp_path) -> None:
+    share = str(tmp_path / "share")
+    witnessed_by(site, share)
+    bring_up_to_date(site)
+    site.ledger.record("noted", {}, key="later", now=utc_now())
+    bring_up_to_date(site)
+    found = log_check(site, share)
+    assert found["ok"], found["problems"]
+    assert "witness: 2 checkpoints" in found["checked"]
+
+
+def test_a_log_that_was_cut_with_all_that_knew_it_is_found(site: Opened, tmp_path: Path) -> None:
+    """Its end, the tables and the noted head removed together leave no trace in the workspace."""
+    share = str(tmp_path / "share")
+    witnessed_by(site, share)
+    site.ledger.record("noted", {}, key="one", now=utc_now())
+    bring_up_to_date(site)
+    lines = site.ws.log.read_bytes().splitlines(keepends=True)
+    site.ws.log.write_bytes(b"".join(lines[:-1]))
+    for path in (site.ws.records / "ledger.db", site.ws.keys / "head.json"):
+        path.unlink(missing_ok=True)
+    assert verify(site.ws.root, None, True, None, Expected())["ok"]
+    found = log_check(site, share)
+    assert not found["ok"]
+    assert "it was cut or written anew" in found["problems"][0]
+
+
+def test_a_log_that_was_written_anew_with_the_right_key_is_found(site: Opened, tmp_path) -> None:
+    share = str(tmp_path / "share")
+    witnessed_by(site, share)
+    site.ledger.record("noted", {"was": 1}, key="one", now=utc_now())
+    bring_up_to_date(site)
+    lines = site.ws.log.read_bytes().splitlines(keepends=True)
+    site.ws.log.write_bytes(b"".join(lines[:-1]))
+    for path in (site.ws.records / "ledger.db", site.ws.keys / "head.json"):
+        path.unlink(missing_ok=True)
+    opened(site.root).ledger.record("noted", {"was": 2}, key="one", now=utc_now())
+    content, key = site.ws.log.read_bytes(), load_public_key(site.ws.public_key)
+    assert read_chain(content, key).problem is None
+    assert not log_check(site, share)["ok"]
+
+
+def test_a_checkpoint_that_was_altered_is_an_alarm(site: Opened, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    witnessed_by(site, str(share))
+    bring_up_to_date(site)
+    (path,) = (share / "checkpoints").iterdir()
+    path.write_bytes(path.read_bytes().replace(b'"entries":', b'"entries":1', 1))
+    with pytest.raises(IntegrityError, match="checkpoint: is none that the given key signed"):
+        log_check(site, str(share))
+
+
+def test_a_witness_that_saw_nothing_is_no_evidence(site: Opened, tmp_path: Path) -> None:
+    assert log_check(site, str(tmp_path / "empty"))["problems"] == ["witness: has no checkpoint"]
