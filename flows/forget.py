@@ -14,6 +14,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import unlearn as ladder
+from tasks.approval.asking import ask_persons
+from tasks.approval.words import WAITS, because, told
 from tasks.attest import attest_erasure, erased_assurance
 from tasks.claim import claim_requests, link_erased
 from tasks.erase import erase_examples
@@ -42,6 +44,7 @@ unlearn = step(ladder.make_candidate)
 judge = step(judge_attempt)
 note_attempt = step(trace_attempt)
 expect_numbers = step(expect_limits)
+ask = step(ask_persons)
 seal = step(seal_evidence)
 show_witnesses = step(witness_run)
 note_run = step(trace_run)
@@ -79,18 +82,22 @@ def forget(
     if ladder.attempts_done(run):
         expect_numbers(run)
 
-    # (4) Seal before release: a crash between the two must leave evidence without a release,
+    # (4) What policy sends to a person waits for his answer, undecided; the workspace is free.
+    if ask(run):
+        return waiting_for_persons(run)
+
+    # (5) Seal before release: a crash between the two must leave evidence without a release,
     #     never a release without evidence.
     decision = decide(run)["decision"]
     seal(run)
     show_witnesses(run)
     note_run(run)
 
-    # (5) Promote by compare-and-set on the parent, or leave the champion as it is.
+    # (6) Promote by compare-and-set on the parent, or leave the champion as it is.
     if decision == RELEASED:
         promote(run)
 
-    # (6) Erase the examples from every copy that can be reached, and list what remains.
+    # (7) Erase the examples from every copy that can be reached, and list what remains.
     if decision in ERASING:
         suppress(run)
         erase(run)
@@ -98,7 +105,7 @@ def forget(
         purge(run)
         attest(run)  # only now may it be said that the data are gone
     else:
-        give_back(run, decision)
+        give_back(run, because(run, decision))
     return summary(run)
 
 
@@ -133,6 +140,22 @@ def summary(run: Run) -> dict[str, Any]:
     bring_up_to_date(run.at)
     close(run)  # last: what a crash leaves undone before, the same command does again
     return found
+
+
+def waiting_for_persons(run: Run) -> dict[str, Any]:
+    """Say what is asked of whom; the run stays as it is until it is answered."""
+    return {
+        "run": run.ref,
+        "requests": list(run.requests),
+        "attempts": [_short(record) for record in ladder.attempts_done(run)],
+        "drift": (run.done("extracted") or {}).get("drift"),
+        "decision": WAITS,
+        "assurance": "A0",
+        "champion": as_champion(run.at),
+        **told(run),
+        "copies": [],
+        "states": {ref: str(run.at.ledger.request(ref).state) for ref in run.requests},
+    }
 
 
 def settled(workspace: str, requests: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -111,10 +112,37 @@ class DeletionRequest:
     run: str | None = None
 
 
+MAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
+"""What an e-mail address looks like: it names a person, and the log is kept for good."""
+
+STAFF = r"[^\W_][\w .:/+-]{1,63}"
+"""A role or staff reference, as a regular expression; no e-mail address is one."""
+
+
 def require_reason(reason: str, wanted: str) -> None:
-    """Raise UsageError for an empty --reason; wanted: what it is to say."""
+    """Raise UsageError for an empty --reason, or an address in it; wanted: what it is to say."""
     if not reason.strip():
         raise UsageError(f"--reason: got nothing, expected {wanted}")
+    if MAIL.search(reason):
+        raise UsageError("--reason: holds an e-mail address, expected words that name nobody")
+
+
+def require_staff(name: str, where: str) -> str:
+    """Give the name of a role or staff member, trimmed; UsageError for what cannot be one.
+
+    where: what stands first in the message, such as the option.
+    """
+    if not re.fullmatch(STAFF, name.strip()):
+        raise UsageError(
+            f"{where}: got something else, expected a role or staff reference of 2 to 64 letters, "
+            "digits, blanks or any of . : / + _ -, such as dpo or staff-0417; no e-mail address"
+        )
+    return name.strip()
+
+
+def same_staff(one: str, other: str) -> bool:
+    """Whether two names mean the same person: case and blanks tell nobody apart."""
+    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
 
 
 def check_move(current: DeletionRequest, state: State) -> None:

@@ -19,6 +19,7 @@ from tasks.extract import erasing_run, find
 from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened, opened
+from tasks.running.operator import operator
 from tasks.running.parts import finished_bank
 from tasks.running.records import utc_now
 from tasks.running.run import Run, sweep
@@ -83,6 +84,7 @@ def _linked(at: Opened, ref: str) -> bool:
 
 def _check_before(at: Opened, refs: Sequence[str], policy: Path, method: str | None) -> None:
     """Refuse what could not go on, before a request is claimed."""
+    operator()  # one that cannot be named is found before anything is claimed
     adopt.check_policy(policy, method)
     adopt.content_in_force(at.ledger, policy)
     adopt.content_in_force(at.ledger, at.ws.params, adopt.PARAMS)
@@ -156,4 +158,5 @@ def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
         "parent_sha256": champion.sha256,
         "earlier": asdict(before),
         "level": load_policy(policy).level_after(before, method),
+        "operator": operator(),
     }

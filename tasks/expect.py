@@ -17,7 +17,7 @@ from tasks.running.run import Run
 from tasks.unlearn import attempts_done
 from unlearning.domain import SPLITS
 from unlearning.errors import IntegrityError
-from unlearning.judging.verdicts import excused, gates_of
+from unlearning.judging.verdicts import OVERRIDABLE, excused, gates_of, held_back
 
 
 def expect_sound_data(run: Run) -> dict[str, Any]:
@@ -52,12 +52,15 @@ def _expect_limits(run: Run) -> dict[str, Any]:
     if "measurements" not in record:  # it diverged: there is nothing to expect of it
         return {"success": False, "failures": 1}
     measured = measurements_of(record)
-    # What an exact method is excused from by lineage is not expected here either.
-    said = {v["gate"]: v["outcome"] for v in record["verdicts"]}
+    # What an exact method is excused from by lineage is not expected here either, nor what policy
+    # lets persons override: their word is asked for, and nothing else may be wrong.
+    said, rules = {v["gate"]: v["outcome"] for v in record["verdicts"]}, run.policy()
+    override = rules.approval.refused_retrain and held_back(said, exact=record["exact"])
     gates = [
         gate
-        for gate in gates_of(run.policy().gates)
+        for gate in gates_of(rules.gates)
         if not excused(gate.name, said.get(gate.name, ""), exact=record["exact"])
+        and not (override and gate.name == OVERRIDABLE)
     ]
     checked = check_measurements(
         list(measured.values()),

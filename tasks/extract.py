@@ -135,6 +135,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
         "yielding": sorted(out.yielding),
         "training_set": loading.counts(ws)[TRAIN],
+        "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
         **{part: len(ids[part]) for part in SPLITS},
     }

@@ -15,9 +15,10 @@ from systems.copies import Copy, Status, as_records
 from systems.data import loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
-from systems.settings.policy import EXACT, load_policy
+from systems.settings.policy import EXACT, Policy, load_policy
 from tasks.extract import find, likewise
 from tasks.foresee import foreseen
+from tasks.requests.asked import classes_lost
 from tasks.running.champion import sealed_champion
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
@@ -45,10 +46,17 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "copies": as_records(_copies(at, ids)),
         "near_duplicates": _near_duplicates(at, ids),
         "drift": drift,
+        "approval": _approval(at, rules, ids),
         "ladder": ladder,
         "estimated_seconds": None if None in known else round(sum(known), 1),
         **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at), level=level),
     }
+
+
+def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]:
+    """Say why a person will be asked before a release, as far as it is known before."""
+    whole = len(classes_lost(at.ws, (), frozenset(ids[TRAIN])))
+    return list(rules.approval.foreseen(whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN]))
 
 
 def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> dict[str, Any]:

@@ -17,14 +17,15 @@ from ledger.chain import Entry
 from ledger.keys import load_signing_key
 from ledger.replay.judgements import judgements
 from systems.registry import models
+from tasks.approval.asking import answered, by_gates, by_persons, digests_of
 from tasks.running.draw import write_pages
 from tasks.running.run import Run, write_json
-from tasks.unlearn import attempts_done, present, record_path, weights_path
+from tasks.unlearn import attempts_done, present, weights_path
 from unlearning import networks
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
-from unlearning.judging.verdicts import assurance, decide_run
+from unlearning.judging.verdicts import assurance
 from unlearning.methods import METHODS
 
 RELEASED = str(Decision.RELEASED)
@@ -49,16 +50,16 @@ def _decide(run: Run) -> dict[str, Any]:
             "candidate": None,
             "records": [],
         }
-    last, expected = records[-1], run.done("expected-limits") or {}
-    tried = [record["decision"] for record in records]
-    decision = str(decide_run(tried, limits_hold=expected.get("success") is True))
+    last, asked = records[-1], answered(run)
+    decision = by_persons(asked) if asked else by_gates(run)
     released = decision == Decision.RELEASED
     return {
         "decision": decision,
         "assurance": assurance(decision, exact=METHODS[last["method"]].exact),
         "candidate": last["sha256"] if released else None,
         "method": last["method"] if released else None,
-        "records": [sha256_file(record_path(run, n)) for n in range(len(records))],
+        "records": digests_of(run),
+        **({"approval": asked.as_stated()} if asked else {}),
     }
 
 
@@ -80,7 +81,7 @@ def _seal(run: Run) -> str:
     decided = log.find(f"{run.ref}/decided")
     if decided is None:
         raise IntegrityError(f"run {run.ref}: no decision in the log, expected one before sealing")
-    write_pages(run, folder, datetime.fromisoformat(decided.at))
+    write_pages(run, folder, decided.body, datetime.fromisoformat(decided.at))
     entries = [entry for entry in log.entries() if entry.seq <= decided.seq]
     durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in entries))
     statement = statement_of(run, decided)
@@ -120,6 +121,7 @@ def statement_of(run: Run, ended: Entry) -> dict[str, Any]:
         "bank": bank_named(attempts_done(run)),
         "data_expectations": run.done("expected-data"),
         "limit_expectations": run.done("expected-limits"),
+        **({"approval": decided["approval"]} if "approval" in decided else {}),
         "attempts": [_short(record) for record in attempts_done(run)],
         "environment": environment(),
         "decided_at": ended.at,

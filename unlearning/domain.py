@@ -208,3 +208,5 @@ class Decision(StrEnum):
     INCONCLUSIVE = "inconclusive"
     PURGE = "purge"
     """No training example was touched, so that nothing had to be unlearned."""
+    AWAITING = "awaiting_approval"
+    """Of a run: the policy sends it to a person, who has not answered yet."""

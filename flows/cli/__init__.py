@@ -13,7 +13,16 @@ from typer.exceptions import TyperException
 
 from flows.cli import problems
 from flows.cli.calling import Call, complain
-from flows.cli.commands import comparing, looking, making, requests, sending, settings, versions
+from flows.cli.commands import (
+    approving,
+    comparing,
+    looking,
+    making,
+    requests,
+    sending,
+    settings,
+    versions,
+)
 from flows.cli.options import OnceEach
 from flows.cli.stopping import stoppable
 from systems.settings.quiet import quiet_environment
@@ -69,7 +78,7 @@ def options(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
-    *(requests.submit, requests.plan, requests.forget, requests.abort),
+    *(requests.submit, requests.plan, requests.forget, approving.approve, requests.abort),
     *(requests.extend, requests.deny, requests.hold, requests.resume),
     *(settings.policy, settings.params, comparing.judge, sending.source),
     *(versions.taint, versions.rollback),

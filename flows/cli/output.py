@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-CODES = {"released": 0, "purge": 0, "refused": 10, "inconclusive": 11}
+CODES = {"released": 0, "purge": 0, "refused": 10, "inconclusive": 11, "awaiting_approval": 13}
 """Exit code by decision."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ledger.adoptions import objections
 from ledger.chain import Entry
+from ledger.replay import approvals
 from ledger.replay import purged as purging
 from ledger.replay.judgements import judgements
 from unlearning.digests import canonical_json, digest_of, sha256_hex
@@ -34,11 +35,11 @@ class Journal:
         """Look at a run through these entries, which may be of many runs."""
         self.entries = entries
         self._of = {entry.key: entry for entry in entries}
-        self._run = run
+        self.run = run
 
     def find(self, step: str) -> Entry | None:
         """The entry of a step."""
-        return self._of.get(f"{self._run}/{step}")
+        return self._of.get(f"{self.run}/{step}")
 
     def body(self, step: str) -> Mapping[str, Any]:
         """What a step recorded; nothing if it is not there."""
@@ -60,6 +61,7 @@ def contradictions(statement: Mapping[str, Any], entries: Sequence[Entry]) -> It
     if not entries or entries[0].seq != 1:
         yield "log_head: the excerpt does not begin with entry 1: what came before cannot be seen"
     yield from objections(statement, entries)
+    yield from approvals.objections(entries, statement.get("run"))
     if journal.find(ABORTED):
         yield "decision: the run was aborted, expected no decision after that"
     yield from _unfit(statement, journal)
@@ -99,6 +101,7 @@ def _said(journal: Journal) -> dict[str, Any]:
         "candidate": {"sha256": made.get("candidate")},
         "decided_at": None if decided is None else decided.at,
         "log_head": None if decided is None else decided.hash,
+        **({"approval": made["approval"]} if "approval" in made else {}),
     }
 
 

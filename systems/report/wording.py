@@ -25,6 +25,10 @@ DECISIONS = {
         "No training example is touched, so nothing has to be unlearned. The examples are erased "
         "after this report; the statement on the erasure tells when that was done.",
     ),
+    Decision.AWAITING: (
+        "Waits for a person.",
+        "The policy sends this to somebody who decides. Nothing was released or erased.",
+    ),
 }
 
 QUESTIONS = {

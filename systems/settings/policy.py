@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.replay.attempts import Earlier
+from systems.settings.approval import Approval, approval_of
 from systems.settings.budget import Budget
 from systems.settings.checking import build, read_yaml
 from unlearning.digests import sha256_hex
@@ -35,7 +36,8 @@ class Policy:
     """What is tried, in order, and what a candidate must show; `digest` is the file's SHA-256.
 
     attempts: candidates at most over the same requests. drift: how far approximate releases may
-    lead. judgements: how often `lethe judge` answers on a request.
+    lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
+    person before it is released.
     """
 
     ladder: tuple[Rung, ...]
@@ -43,6 +45,7 @@ class Policy:
     attempts: int
     drift: Budget
     judgements: int
+    approval: Approval
     digest: str
 
     @property
@@ -87,7 +90,7 @@ def _approximate(rungs: Sequence[Rung]) -> int:
 def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
     content, tree = read_yaml(path)
-    known = {"ladder", "gates", "attempts", "drift", "judgements"}
+    known = {"ladder", "gates", "attempts", "drift", "judgements", "approval"}
     for key in tree.keys() - known:
         raise PolicyError(f"{path.name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
@@ -96,6 +99,7 @@ def load_policy(path: Path) -> Policy:
         attempts=_count(tree.get("attempts"), f"{path.name}: attempts"),
         drift=build(Budget, tree["drift"], f"{path.name}: drift") if "drift" in tree else Budget(),
         judgements=_count(tree.get("judgements", JUDGEMENTS), f"{path.name}: judgements"),
+        approval=approval_of(tree.get("approval", {}), f"{path.name}: approval"),
         digest=sha256_hex(content),
     )
 

@@ -22,6 +22,10 @@ _WHEN_HIGHER = {
     "gates.forgetting.smallest_bank": "stricter",
     "gates.forgetting.limits_by_size.auc": "looser",
     "gates.forgetting.limits_by_size.tail": "looser",
+    "approval.share": "looser",
+    "approval.utility_loss": "looser",
+    "approval.class": "stricter",
+    "approval.refused_retrain": "looser",
 }
 """What a higher number does. `examples`, `holdout` and `fpr` are absent: what a change of them does
 depends on the other limits."""
@@ -43,6 +47,7 @@ def _tree(policy: Policy) -> dict[str, Any]:
         "judgements": policy.judgements,
         "drift": asdict(policy.drift),
         "ladder": [asdict(rung) for rung in policy.ladder],
+        "approval": policy.approval.as_written(),
         "gates": policy.gates,
     }
 
@@ -70,7 +75,7 @@ def _direction(where: str, old: Any, new: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float)
 
 
 def _text(value: Any) -> str:

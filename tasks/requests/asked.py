@@ -3,7 +3,8 @@
 From its acceptance on a request's examples are restricted (GDPR Art. 18). A restriction yields to
 the rights of others (Art. 18(2)) where it would keep everybody from being served: if it would leave
 nothing to learn from beside what is forgotten and what earlier requests ask for, or if a request
-that cannot be served now, because it or what it names is held, would cost the model a class.
+that cannot be served now, because it or what it names is held or it waits for a person's approval,
+would cost the model a class.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _yields(
 ) -> bool:
     if resolving.classes_left(ws, gone) < 2:
         return True
-    waits = not one.all_ids.isdisjoint(held)
+    waits = one.state is State.AWAITING_APPROVAL or not one.all_ids.isdisjoint(held)
     return waits and bool(classes_lost(ws, forgotten, gone))
 
 

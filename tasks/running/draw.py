@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from unlearning.judging.verdicts import gates_of
 SCORES = ("forget", "holdout", "champion_forget", "class_before", "class_after")
 
 
-def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
-    """Write report.html and its plots into the bundle."""
-    begun, decided = run.done("begun") or {}, run.done("decided") or {}
-    extracted = run.done("extracted") or {}
+def write_pages(run: Run, folder: Path, decided: Mapping[str, Any], written_at: datetime) -> None:
+    """Write report.html and its plots into a folder.
+
+    decided: the decision with its assurance, and the approval that it rests on or waits for.
+    """
+    begun, extracted = run.done("begun") or {}, run.done("extracted") or {}
     facts = {
         "requests": ", ".join(run.requests),
         "examples to forget (train, holdout, test)": ", ".join(
@@ -35,6 +38,7 @@ def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
         "policy (SHA-256)": str(begun["policy"]),
         "drift": str(extracted.get("drift", {}).get("words", "not counted")),
         "assurance": str(decided["assurance"]),
+        **_approval(decided.get("approval")),
     }
     records = attempts_done(run)
     write_report(
@@ -45,6 +49,18 @@ def write_pages(run: Run, folder: Path, written_at: datetime) -> None:
         facts=facts,
         written_at=written_at,
     )
+
+
+def _approval(stated: Mapping[str, Any] | None) -> dict[str, str]:
+    """Say why persons were asked, and what each said."""
+    if stated is None:
+        return {}
+    said = [f"{one['answer']} by {one['reviewer']}: {one['reason']}" for one in stated["answers"]]
+    waits = f"none of {stated['persons']} so far"
+    return {
+        "sent to a person because": "; ".join(stated["reasons"]),
+        "answers": "; ".join(said) or waits,
+    }
 
 
 def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:

@@ -21,6 +21,9 @@ from unlearning.settings import REQUIRED_GATES
 BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry")
 """Gates that need not decide where how a network was made is the proof."""
 
+OVERRIDABLE = "utility"
+"""The gate that two persons may override, where the policy asks them."""
+
 
 def gates_of(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Gate, ...]:
     """Build the gates of a policy; one without the required gates raises PolicyError.
@@ -63,6 +66,21 @@ def decide(verdicts: Sequence[Verdict], *, exact: bool) -> Decision:
 def excused(gate: str, outcome: str, *, exact: bool) -> bool:
     """Whether lineage stands in for a gate that could not decide."""
     return exact and gate in BY_LINEAGE and outcome == Outcome.INCONCLUSIVE
+
+
+def held_back(outcomes: Mapping[str, str], *, exact: bool) -> bool:
+    """Whether the utility gate alone holds our own exact retraining back.
+
+    That is all that persons may override: how useful a network must be is theirs to say, and
+    lineage proves that it forgot. What is no network at all, or remembers, nobody may release.
+    """
+    others = [o for gate, o in outcomes.items() if not _leaves_out(gate, o, exact=exact)]
+    held = outcomes.get(OVERRIDABLE) in (Outcome.FAILED, Outcome.INCONCLUSIVE)
+    return exact and held and bool(others) and all(o == Outcome.PASSED for o in others)
+
+
+def _leaves_out(gate: str, outcome: str, *, exact: bool) -> bool:
+    return gate == OVERRIDABLE or excused(gate, outcome, exact=exact)
 
 
 def decide_run(decisions: Sequence[str], *, limits_hold: bool) -> Decision:

@@ -68,6 +68,8 @@ def forget(
     def work(call: Call) -> dict[str, Any]:
         found = serving.forget(call.workspace, requests or [], all_, policy, method)
         call.exit_code = output.decision_code(found)
+        if found.get("approval"):
+            typer.echo(f"lethe: {found['approval']['question']}", err=True)
         for one in found["left"]:
             line = f"{one['request']}: stays {one['state']}"
             line = f"{one['request']}: denied" if one["state"] == "denied" else line

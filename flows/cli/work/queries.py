@@ -15,17 +15,20 @@ from flows.cli.work.registered import REGISTERED
 from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.chain import Entry
+from ledger.replay.approvals import awaiting
 from ledger.replay.judgements import judgements
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
-from ledger.requests import Ledger
+from ledger.requests import DeletionRequest, Ledger
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace
 from tasks import adopt
+from tasks.approval.words import as_told, waits_for
 from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
+from tasks.running.run import Run
 from unlearning.errors import UsageError
 
 
@@ -51,7 +54,21 @@ def show(path: Path, request: str) -> dict[str, Any]:
         if entry is not None
     ]
     judged = judgements(ledger.log.entries(), [request]).get(request, 0)
-    return {**as_record(found), "judgements": judged, "history": history, "runs": tried}
+    listed = _listed(ledger, found)
+    return {
+        **listed,
+        **_question(ws, ledger, found),
+        "judgements": judged,
+        "history": history,
+        "runs": tried,
+    }
+
+
+def _question(ws: Workspace, ledger: Ledger, request: DeletionRequest) -> dict[str, Any]:
+    """What is asked about a run that a request waits in."""
+    run = Run(_looked_at(ws), str(request.run))
+    found = awaiting(ledger.log.entries(), run.ref)
+    return {"approval": as_told(run, found)} if found else {}
 
 
 def _drift(ledger: Ledger, run: str) -> str | None:
@@ -61,9 +78,12 @@ def _drift(ledger: Ledger, run: str) -> str | None:
     return words
 
 
+_SAID = ("reason", "inform_by", "reviewer", "answer")
+
+
 def _told(entry: Entry) -> dict[str, Any]:
     """What one entry of the log says of a request."""
-    said = {name: entry.body[name] for name in ("reason", "inform_by") if entry.body.get(name)}
+    said = {name: entry.body[name] for name in _SAID if entry.body.get(name)}
     return {"at": entry.at, "event": entry.event, "state": entry.body.get("state", ""), **said}
 
 
@@ -83,8 +103,9 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     ws = Workspace.at(path)
     if what == "requests":
         within = _days(due)
-        found = ledger_of(ws).requests(within, utc_now())
-        return {"requests": [as_record(request) for request in found]}
+        ledger = ledger_of(ws)
+        found = ledger.requests(within, utc_now())
+        return {"requests": [_listed(ledger, request) for request in found]}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(ws))
         return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
@@ -92,6 +113,11 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         kinds = ", ".join(["requests", "versions", *REGISTERED])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
     return {what: REGISTERED[what]()}
+
+
+def _listed(ledger: Ledger, request: DeletionRequest) -> dict[str, Any]:
+    waits = waits_for(ledger, request)
+    return as_record(request) | ({"waits_for": waits} if waits else {})
 
 
 def _days(due: str | None) -> timedelta | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.bundles import Bundle
@@ -15,6 +16,7 @@ from systems.settings.params import read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.running.records import measurements_of
 from unlearning.digests import sha256_file
+from unlearning.domain import Decision
 from unlearning.errors import LetheError
 from unlearning.judging.verdicts import assurance, decide, decide_run, gates_of, judge
 
@@ -49,7 +51,9 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     yield from _climbed(statement["attempts"], rungs, rules)
     for number, attempt in enumerate(statement["attempts"], 1):
         yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
-    yield from _decision(statement)
+    asked = question_of(statement, rules)
+    yield from misasked(asked, begun)
+    yield from _decision(statement, None if asked is None else answer_to(begun))
 
 
 def _rules_of(statement: Mapping[str, Any], folder: Path) -> tuple[Policy, Sequence[Any]]:
@@ -137,11 +141,12 @@ def _attempt(attempt: Mapping[str, Any], gates: Sequence[Any], level: float) -> 
         yield f"is {decision}, the statement says {attempt['decision']}"
 
 
-def _decision(statement: Mapping[str, Any]) -> Iterator[str]:
+def _decision(statement: Mapping[str, Any], by_persons: Decision | None) -> Iterator[str]:
+    """Where the decision is not what the attempts make it, or the persons who were asked."""
     attempts = statement["attempts"]
     expected = statement["limit_expectations"] or {}
     tried = [attempt["decision"] for attempt in attempts]
-    decision = decide_run(tried, limits_hold=expected.get("success") is True)
+    decision = by_persons or decide_run(tried, limits_hold=expected.get("success") is True)
     if decision != statement["decision"]:
         yield f"decision: is {statement['decision']}, but the attempts make it {decision}"
     last = attempts[-1] if attempts else {"method": None, "sha256": None}

@@ -9,11 +9,12 @@ from typing import Any
 
 from flows.cli.work.opening import ready, working
 from ledger.domain import State
+from ledger.replay.approvals import awaiting, refused_by
 from ledger.requests import Ledger
 from tasks import adopt as adopting
 from tasks.running.opened import Opened, opened
 from tasks.running.records import as_record, utc_now
-from unlearning.errors import UsageError
+from unlearning.errors import RequestDenied, UsageError
 
 
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
@@ -55,8 +56,26 @@ def _servable(at: Opened, refs: list[str]) -> tuple[list[str], list[dict[str, st
     waiting = link_erased(at.root, refs)
     if not waiting:
         return refs, []
-    found = choose(opened(at.root), waiting)
-    return list(found.refs) or refs, found.left  # none: others served them meanwhile
+    answered = _refused(at, waiting)
+    asked = [ref for ref in waiting if ref not in answered]
+    if not asked:
+        raise RequestDenied(next(iter(answered.values())))
+    found = choose(opened(at.root), asked)
+    left = [{"request": r, "state": "accepted", "why": why} for r, why in answered.items()]
+    return list(found.refs) or refs, found.left + left  # none: others served them meanwhile
+
+
+def _refused(at: Opened, refs: Sequence[str]) -> dict[str, str]:
+    """Those whose release a person refused: the same is not asked again unless one of them is."""
+    entries, found = at.ledger.log.entries(), dict[str, str]()
+    for ref in refs:
+        said = refused_by(entries, at.ledger.request(ref).run)
+        if said is not None:
+            found[ref] = (
+                f"request {ref}: {said.reviewer} refused its release, expected a new decision: "
+                f"`lethe forget {ref}` asks again, `lethe deny {ref}` ends it"
+            )
+    return found
 
 
 def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
@@ -81,12 +100,15 @@ def _chosen(ledger: Ledger, requests: Sequence[str], *, everything: bool) -> lis
         raise UsageError("got no requests, or requests and --all; expected references, or --all")
     if requests:
         return sorted(set(requests))
-    for held in ledger.unfinished_runs().values():
-        return sorted(held)  # first things first: go on with the run that was cut off
+    entries, waiting = ledger.log.entries(), list[str]()
+    for run, held in ledger.unfinished_runs().items():
+        if awaiting(entries, run) is None:
+            return sorted(held)  # first things first: go on with the run that was cut off
+        waiting = waiting or sorted(held)
     accepted = [r.ref for r in ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
-    if not accepted:
+    if not accepted and not waiting:
         raise UsageError("no request is accepted and waiting; see `lethe list requests`")
-    return accepted
+    return accepted or waiting  # who waits for a person holds up nobody
 
 
 @dataclass(frozen=True)

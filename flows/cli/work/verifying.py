@@ -9,9 +9,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from flows.cli.work.unasked import unasked
 from ledger import durable, keys
 from ledger.chain import Verification, read_chain, verify_log
 from ledger.checkpoint import objections as objections_to
+from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside
 from ledger.replay.bundles import Bundle, read_bundle
 from ledger.requests import Ledger
@@ -63,7 +65,10 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
     if found.ok and (ws.records / "ledger.db").is_file():
         ledger = Ledger.open(ws.records, ws.keys, read_only=True)
         found = _joined(found, ledger.check())
-        found = _joined(found, Verification((), tuple(objections(ledger.log.entries()))))
+        entries = ledger.log.entries()
+        found = _joined(found, Verification((), tuple(objections(entries))))
+        found = _joined(found, Verification((), tuple(unapproved(entries))))
+        found = _joined(found, Verification((), tuple(unasked(ws, entries))))
     return found
 
 

@@ -1,0 +1,86 @@
+"""A flow run of a Prefect server that waits for a person: suspended, it holds nothing meanwhile.
+
+It is resumed in Prefect's UI, by a form that has no default but the question, or by `lethe
+approve`. Both write the same entry of the log, and the log alone decides: a flow run that is
+resumed looks there first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from tasks.approval.answering import Word
+from tasks.approval.words import WAITS
+
+STAFF = r"^[A-Za-z0-9][\w .:/+\-]{1,63}$"
+
+
+class Reply(RunInput):
+    """What the person fills in; nobody is taken for granted, so nothing but override is given."""
+
+    approve: bool = Field(description="Yes: release. No: nothing is released or erased.")
+    reviewer: Annotated[
+        str, Field(pattern=STAFF, description="Your role or staff reference; no e-mail address.")
+    ]
+    reason: Annotated[str, Field(min_length=3, description="Why; it is logged, so name nobody.")]
+    override: bool = Field(default=False, description="Only where the question says so.")
+
+
+Serve = Callable[[], dict[str, Any]]
+Say = Callable[[str, Word], str | None]
+Note = Callable[[str, str], None]
+
+
+def until_answered(serve: Serve, say: Say, note: Note) -> dict[str, Any]:
+    """Serve; while the answer is that a person is asked, suspend this flow run, and serve again.
+
+    serve: goes on with the run, under the workspace's lock, which is free while the flow waits.
+    say: logs a person's word on a request; gives what is wrong with it, None if it was taken.
+    note: logs that this flow run waits for a run's answer. Suspending ends the process; resumed,
+    the flow begins from the top and finds in the log how far it had come.
+    """
+    found = serve()
+    while found["decision"] == WAITS:
+        _ask(found, say, note)
+        found = serve()
+    return found
+
+
+def _ask(found: dict[str, Any], say: Say, note: Note) -> None:
+    question, given = found["approval"]["question"], len(found["approval"]["given"])
+    note(found["run"], str(flow_run.id))
+    wrong: str | None = ""
+    tries = 0
+    while wrong is not None:
+        form = Reply.with_initial_data(description=f"{wrong}{question}")
+        key = f"{found['run']}-{given}-{tries}"  # an answer that was not taken is not asked again
+        reply = suspend_flow_run(wait_for_input=form, key=key)
+        word = Word(reply.reviewer, reply.reason, reply.approve, reply.override, "prefect")
+        problem = say(found["requests"][0], word)
+        wrong, tries = (None if problem is None else f"{problem}\n\n"), tries + 1
+
+
+def wake(flow: str, word: Word) -> bool:
+    """Resume a flow run that waits for this word, which is logged already; False if none does.
+
+    Nothing is lost then: the log has the answer, and the next run of the flow goes on by it.
+    """
+    reply = {
+        "approve": word.approve,
+        "reviewer": word.reviewer,
+        "reason": word.reason,
+        "override": word.override,
+    }
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_run(UUID(flow))
+        if found.state is None or not found.state.is_paused():
+            return False
+        return client.resume_flow_run(UUID(flow), run_input=reply).status.value == "ACCEPT"
