@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
+from flows.steps import step
 from tasks import train as originals
 from tasks.running.champion import as_champion
 from tasks.running.opened import opened
-
-step = task(cache_policy=NO_CACHE, persist_result=False)
 
 train_original = step(originals.train)
 bring_original = step(originals.bring)

@@ -106,7 +106,7 @@ class Log:
 
     def _write(self, entry: Entry) -> Entry:
         line = entry.line()
-        self._check_alone()
+        self.require_alone()
         durable.append(self._path, line, at=self._length)
         # What is kept is what a later reader gets: lists for tuples, text for numeric keys.
         stored = _reread(line)
@@ -116,7 +116,12 @@ class Log:
         self._length = self._size = self._length + len(line)
         return stored
 
-    def _check_alone(self) -> None:
+    def require_alone(self) -> None:
+        """Raise WorkspaceBusy if somebody else wrote to the log since this one read it.
+
+        A lock can be lost, on a network's file system or with its file; who acts on what is outside
+        the log, such as an alias, asks here first.
+        """
         size = self._path.stat().st_size if self._path.exists() else 0
         if size not in {self._size, self._length}:
             raise WorkspaceBusy(

@@ -56,6 +56,7 @@ def _promote(run: Run) -> dict[str, Any]:
     }
     new = models.register(mlruns, name, weights, recipe, tags, _tracked(run))
     models.nominate(mlruns, name, new.version)
+    run.at.ledger.log.require_alone()
     models.promote(mlruns, name, new.version, expected_parent=begun["parent"])
     return {"version": new.version, "sha256": new.sha256, "parent": begun["parent"]}
 

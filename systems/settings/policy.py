@@ -11,6 +11,7 @@ from ledger.replay.attempts import Earlier
 from systems.settings.approval import Approval, approval_of
 from systems.settings.budget import Budget
 from systems.settings.checking import build, read_yaml
+from systems.settings.collect import Collect
 from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
 from unlearning.settings import REQUIRED_GATES, text_at
@@ -18,6 +19,9 @@ from unlearning.settings import REQUIRED_GATES, text_at
 EXACT = frozenset({"retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
 methods against it, which this module, being read offline, does not import."""
+
+ALARM, REVERT = "alarm", "revert"
+"""What is done about an alias that somebody moved: it is told of, or put back too."""
 
 JUDGEMENTS = 20
 """Candidates from outside that a request may be asked about, where a policy says nothing."""
@@ -37,7 +41,8 @@ class Policy:
 
     attempts: candidates at most over the same requests. drift: how far approximate releases may
     lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
-    person before it is released.
+    person before it is released. collect: when the service begins a run. reconcile: `alarm` or
+    `revert`, for an alias that somebody moved.
     """
 
     ladder: tuple[Rung, ...]
@@ -46,6 +51,8 @@ class Policy:
     drift: Budget
     judgements: int
     approval: Approval
+    collect: Collect
+    reconcile: str
     digest: str
 
     @property
@@ -90,7 +97,8 @@ def _approximate(rungs: Sequence[Rung]) -> int:
 def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
     content, tree = read_yaml(path)
-    known = {"ladder", "gates", "attempts", "drift", "judgements", "approval"}
+    known = {"ladder", "gates", "attempts", "drift", "judgements"}
+    known |= {"approval", "collect", "reconcile"}
     for key in tree.keys() - known:
         raise PolicyError(f"{path.name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
@@ -100,6 +108,8 @@ def load_policy(path: Path) -> Policy:
         drift=build(Budget, tree["drift"], f"{path.name}: drift") if "drift" in tree else Budget(),
         judgements=_count(tree.get("judgements", JUDGEMENTS), f"{path.name}: judgements"),
         approval=approval_of(tree.get("approval", {}), f"{path.name}: approval"),
+        collect=build(Collect, tree.get("collect", {}), f"{path.name}: collect", defaults=True),
+        reconcile=_word(tree.get("reconcile", ALARM), f"{path.name}: reconcile"),
         digest=sha256_hex(content),
     )
 
@@ -150,3 +160,9 @@ def _count(value: object, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise PolicyError(f"{where}: got {text_at(value)}, expected a whole number from 1")
     return value
+
+
+def _word(value: object, where: str) -> str:
+    if value not in (ALARM, REVERT):
+        raise PolicyError(f"{where}: got {text_at(value)}, expected {ALARM} or {REVERT}")
+    return str(value)

@@ -46,6 +46,8 @@ def _tree(policy: Policy) -> dict[str, Any]:
         "attempts": policy.attempts,
         "judgements": policy.judgements,
         "drift": asdict(policy.drift),
+        "collect": asdict(policy.collect),
+        "reconcile": policy.reconcile,
         "ladder": [asdict(rung) for rung in policy.ladder],
         "approval": policy.approval.as_written(),
         "gates": policy.gates,

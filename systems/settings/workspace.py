@@ -16,6 +16,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 PLACES = (
     *("params", "policy", "dvc", "cache", "data_file", "data", "shards", "remote", "keys"),
     *("records", "log", "evidence", "artifacts", "bank", "candidates", "mlruns", "database"),
+    "service",
 )
 """What must lie in the workspace itself: what is removed or written, it and nothing else."""
 
@@ -203,6 +204,11 @@ class Workspace:
         """MLflow's runs and versions."""
         return self.mlruns / "mlflow.db"
 
+    @property
+    def service(self) -> Path:
+        """What `lethe serve` keeps for itself; it can be removed when nothing is served."""
+        return self.root / "service"
+
 
 def _links(folder: Path, depth: int) -> Iterator[Path]:
     """Give the symbolic links in a folder, down to so many levels."""
@@ -229,7 +235,7 @@ def private() -> Iterator[None]:
 def private_places(ws: Workspace) -> tuple[Path, ...]:
     """The folders that hold keys, personal data, or what learned from it or tells of it."""
     stores = (ws.data, ws.remote, ws.dvc, ws.mlruns, ws.artifacts)
-    return (*stores, ws.keys, ws.records, ws.records / "sealed", ws.evidence)
+    return (*stores, ws.keys, ws.records, ws.records / "sealed", ws.evidence, ws.service)
 
 
 def make_private(ws: Workspace) -> None:

@@ -57,3 +57,11 @@ def opened(root: str) -> Opened:
     if ws.log.is_file():
         check_standing(ws, found.ledger)
     return found
+
+
+def looked_at(root: str) -> Opened:
+    """Open a workspace to be read only, without its lock."""
+    ws = Workspace.at(root)
+    if not ws.log.is_file():
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
+    return Opened(str(ws.root), reading=True)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ledger.domain import DeletionRequest
+from unlearning.digests import sha256_hex
 from unlearning.domain import Measurement
 
 
 def utc_now() -> datetime:
     """Read the clock; everything else takes the time as an argument."""
     return datetime.now(UTC)
+
+
+def digest_of_place(root: Path) -> str:
+    """Name a workspace by a digest of where it lies, for systems that must not know that."""
+    return sha256_hex(str(root.expanduser().resolve()).encode())[:16]
 
 
 def as_record(request: DeletionRequest) -> dict[str, Any]:

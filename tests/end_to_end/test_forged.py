@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from flows.cli.work.verifying import Expected, verify_evidence, verify_records
+from flows.cli.work.verifying import Expected, verify_evidence
 from ledger import evidence
 from ledger.keys import load_public_key, load_signing_key
 from systems.settings.workspace import Workspace
+from tasks.keeping.verified import verify_records
 from tests.end_to_end.conftest import MakeLethe, Told
 
 Statement = dict[str, Any]

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from flows.cli.progress import bar, counter
-from ledger.lock import workspace_lock
 from ledger.requests import Ledger
-from systems.settings import beginning
 from systems.settings.params import load_params
-from systems.settings.quiet import quiet_environment
-from systems.settings.workspace import Workspace, make_private, private
+from systems.settings.workspace import Workspace
 from tasks.running import progress
+from tasks.running.holding import locked, workable
 from tasks.running.opened import Opened, opened
-from unlearning.errors import InfrastructureError, UsageError
+from unlearning.errors import UsageError
 
 
 @contextmanager
 def working(path: Path) -> Iterator[Opened]:
     """Hold an existing workspace for one command."""
-    quiet_environment()
-    ws = Workspace.at(path)
-    if not ws.records.is_dir():
-        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    if not os.access(ws.records, os.W_OK):
-        raise InfrastructureError(
-            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
-            "make it writable and try again"
-        )
-    if beginning.begun(ws):
-        raise UsageError(
-            f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
-            "workspace: run it again, it goes on"
-        )
-    ws.require_whole()  # before any mode is changed, which follows links
-    make_private(ws)
+    ws = workable(path)
     with held(ws):
         yield opened(str(ws.root))
 
@@ -46,7 +28,7 @@ def working(path: Path) -> Iterator[Opened]:
 def held(ws: Workspace) -> Iterator[None]:
     """Hold a workspace's lock, and show the progress of what is done."""
     epochs, bank = bar("training"), counter("shadow bank")
-    with private(), workspace_lock(ws.records / "lock"), progress.shown(epochs, bank):
+    with locked(ws), progress.shown(epochs, bank):
         yield
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from flows.cli.work.opening import ledger_of
 from flows.cli.work.registered import REGISTERED
-from flows.cli.work.verifying import verify_records
 from ledger import keys
 from ledger.chain import Entry
 from ledger.replay.approvals import awaiting
@@ -26,6 +25,7 @@ from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace
 from tasks import adopt
 from tasks.approval.words import as_told, waits_for
+from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
 from tasks.running.run import Run

@@ -36,14 +36,26 @@ def forget(
 ) -> dict[str, Any]:
     """Run the flow over requests; over those that a killed run holds, it goes on with that run."""
     with ready(path) as at:
-        refs = _chosen(at.ledger, requests, everything=everything)
-        from flows.forget import forget as forget_flow
+        return served(at, requests, everything=everything, policy=policy, method=method)
 
-        chosen = str((policy or at.ws.policy).resolve())
-        _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
-        refs, left = _servable(at, refs) if everything else (refs, [])
-        found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
-        return {**found, "left": left}
+
+def served(
+    at: Opened,
+    requests: Sequence[str],
+    *,
+    everything: bool,
+    policy: Path | None = None,
+    method: str | None = None,
+) -> dict[str, Any]:
+    """Serve requests of a workspace that is held, or everything that waits."""
+    refs = _chosen(at.ledger, requests, everything=everything)
+    from flows.forget import forget as forget_flow
+
+    chosen = str((policy or at.ws.policy).resolve())
+    _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
+    refs, left = _servable(at, refs) if everything else (refs, [])
+    found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
+    return {**found, "left": left}
 
 
 def _servable(at: Opened, refs: list[str]) -> tuple[list[str], list[dict[str, str]]]:
@@ -123,15 +135,12 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
     """Go on with the purging of a request, or of all that are at it."""
     with ready(path) as at:
         from tasks.confirm import confirm
-        from tasks.purge import finish_linked, finish_purging
+        from tasks.keeping.purging import purge_due
+        from tasks.purge import finish_purging
         from tasks.witness import bring_up_to_date
 
         if request is None:
-            known = at.ledger.requests(None, utc_now())
-            refs = [r.ref for r in known if r.state is State.PURGING]
-            copies = finish_linked(at, refs)
-            bring_up_to_date(at)
-            return {"requests": [as_record(at.ledger.request(r)) for r in refs], "copies": copies}
+            return purge_due(at)
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
             raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")

@@ -9,16 +9,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from flows.cli.work.unasked import unasked
 from ledger import durable, keys
-from ledger.chain import Verification, read_chain, verify_log
+from ledger.chain import Verification, read_chain
 from ledger.checkpoint import objections as objections_to
-from ledger.replay.approvals import unapproved
-from ledger.replay.beside import check_beside
 from ledger.replay.bundles import Bundle, read_bundle
-from ledger.requests import Ledger
 from systems.settings.workspace import Workspace
-from tasks.running.lineage import objections
+from tasks.keeping.verified import joined, verify_records
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -52,24 +48,8 @@ def verify(
         return verify_evidence(bundle, public, expected)
     found = verify_records(ws, expected.head, key)
     if found.ok and expected.witness:
-        found = _joined(found, _as_seen(ws, key, expected.witness))
+        found = joined(found, _as_seen(ws, key, expected.witness))
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
-
-
-def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
-    """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
-    public = keys.load_public_key(key or ws.public_key)
-    found = verify_log(ws.log, public)
-    if found.ok:
-        found = _joined(found, check_beside(ws.records, public, head=head))
-    if found.ok and (ws.records / "ledger.db").is_file():
-        ledger = Ledger.open(ws.records, ws.keys, read_only=True)
-        found = _joined(found, ledger.check())
-        entries = ledger.log.entries()
-        found = _joined(found, Verification((), tuple(objections(entries))))
-        found = _joined(found, Verification((), tuple(unapproved(entries))))
-        found = _joined(found, Verification((), tuple(unasked(ws, entries))))
-    return found
 
 
 def _as_seen(ws: Workspace, key: Path | None, witness: str) -> Verification:
@@ -81,10 +61,6 @@ def _as_seen(ws: Workspace, key: Path | None, witness: str) -> Verification:
     entries = read_chain(durable.read(ws.log), public).entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
     return Verification((f"witness: {len(known)} checkpoints",), tuple(problems))
-
-
-def _joined(one: Verification, other: Verification) -> Verification:
-    return Verification(one.checked + other.checked, one.problems + other.problems)
 
 
 def verify_evidence(folder: Path, public: Ed25519PublicKey, expected: Expected) -> dict[str, Any]:

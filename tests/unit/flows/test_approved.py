@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from flows.cli.work.approved import answer_to, misasked, question_of
-from flows.cli.work.unasked import unasked
 from ledger.chain import Entry
 from ledger.replay.statements import Journal
 from systems.settings.policy import load_policy
 from systems.settings.workspace import TEMPLATES, Workspace
+from tasks.approval.unasked import unasked
 from unlearning.digests import sha256_file
 
 RUN = "run-1"

@@ -1,0 +1,28 @@
+"""What waits is served when it is time, as `lethe forget --all` would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.cli.work.serving import served
+from flows.steps import step
+from flows.turns import in_champions_turn
+from tasks.keeping import collecting
+from tasks.running.opened import Opened
+
+why_now = step(collecting.why_now)
+
+
+@flow(name="due", validate_parameters=False, persist_result=False)
+def due(workspace: str) -> Any:
+    """Serve the requests that wait, in one run, if the policy's `collect` says that it is time."""
+
+    def work(at: Opened) -> dict[str, Any]:
+        why = why_now(at)
+        if why is None:
+            return {"begun": False, "why": "nothing waits, or it is not time yet"}
+        return {"begun": True, "why": why, **served(at, [], everything=True)}
+
+    return in_champions_turn(workspace, work)

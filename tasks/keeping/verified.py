@@ -1,0 +1,34 @@
+"""The log and what lies beside it, checked with the public key alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ledger import keys
+from ledger.chain import Verification, verify_log
+from ledger.replay.approvals import unapproved
+from ledger.replay.beside import check_beside
+from ledger.requests import Ledger
+from systems.settings.workspace import Workspace
+from tasks.approval.unasked import unasked
+from tasks.running.lineage import objections
+
+
+def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
+    """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
+    public = keys.load_public_key(key or ws.public_key)
+    found = verify_log(ws.log, public)
+    if found.ok:
+        found = joined(found, check_beside(ws.records, public, head=head))
+    if found.ok and (ws.records / "ledger.db").is_file():
+        ledger = Ledger.open(ws.records, ws.keys, read_only=True)
+        found = joined(found, ledger.check())
+        entries = ledger.log.entries()
+        problems = (*objections(entries), *unapproved(entries), *unasked(ws, entries))
+        found = joined(found, Verification((), problems))
+    return found
+
+
+def joined(one: Verification, other: Verification) -> Verification:
+    """Join what two checks found."""
+    return Verification(one.checked + other.checked, one.problems + other.problems)
