@@ -24,6 +24,7 @@ from ledger.inbox.payloads import Payloads
 from ledger.inbox.received import COMMAND_LINE as COMMAND_LINE
 from ledger.inbox.received import Incoming as Incoming
 from ledger.inbox.received import Receipt as Receipt
+from ledger.inbox.received import Sent as Sent
 from ledger.inbox.received import Waiting as Waiting
 from ledger.inbox.tables import nonces, received
 from ledger.inbox.together import Together
@@ -125,6 +126,13 @@ class Inbox:
         with self._database.writing() as connection:
             connection.execute(delete(received).where(received.c.ref == ref, _is_waiting()))
         self._database.forget_deleted()
+
+    def sent(self, ref: str) -> Sent | None:
+        """Who sent a request under a key, also once it is settled; None for no such request."""
+        query = select(received).where(received.c.ref == ref)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return Sent(row.source, row.as_ref or row.ref, _due(row)) if row else None
 
     def known_as(self, ref: str) -> str:
         """The reference by which the ledger knows, or will know, a request."""

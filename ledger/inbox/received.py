@@ -69,3 +69,12 @@ class Waiting:
     due_at: datetime
     jurisdiction: str
     source: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Who sent a request, by which reference the ledger knows it, and its first deadline."""
+
+    source: str
+    known_as: str
+    due_at: datetime

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from systems.settings.checking import build, read_yaml
+from systems.settings.events import Intake
 from unlearning.errors import PolicyError
 from unlearning.settings import between
 
@@ -84,6 +85,7 @@ class Service:
     schedules: Schedules = Schedules()
     timeouts: Timeouts = Timeouts()
     witness: Witnessing = Witnessing()
+    intake: Intake = field(default_factory=Intake)
 
 
 def load_service(root: Path) -> Service:

@@ -1,0 +1,68 @@
+"""What the log has gained: read on from where somebody left off, without the lock.
+
+Reading the whole log takes a tenth of a millisecond for each entry, which is too much for every
+question that a service is asked. What was read once is not checked again: that is `verify`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger import durable
+from ledger.chain import GENESIS, Chain, Entry, read_chain
+from ledger.errors import LogAltered, LogTruncated
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the log, after an entry. offset: bytes of the file before it."""
+
+    offset: int = 0
+    seq: int = 0
+    hash: str = GENESIS
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The entries after a place, and the place after them."""
+
+    entries: tuple[Entry, ...]
+    place: Place
+
+
+def read_on(path: Path, key: Ed25519PublicKey, since: Place) -> Gain:
+    """The entries that the log has after a place, up to its last whole line.
+
+    LogTruncated if the log does not reach that place any more, LogAltered if what follows is not
+    genuine or does not follow it.
+    """
+    with durable.reading(path), path.open("rb") as file:
+        file.seek(0, 2)
+        if file.tell() < since.offset:
+            raise LogTruncated(
+                f"{durable.short_name(path)}: has {file.tell()} bytes, had {since.offset} before: "
+                "the log was cut; check it with `lethe verify --log`"
+            )
+        file.seek(since.offset)
+        chain = read_chain(file.read(), key, excerpt=since.offset > 0)
+    _require_genuine(path, chain, since)
+    return Gain(chain.entries, _after(chain, since))
+
+
+def _after(chain: Chain, since: Place) -> Place:
+    if not chain.entries:
+        return since
+    return Place(since.offset + chain.length, chain.entries[-1].seq, chain.head)
+
+
+def _require_genuine(path: Path, chain: Chain, since: Place) -> None:
+    first = chain.entries[0] if chain.entries else None
+    follows = first is None or (first.seq, first.previous) == (since.seq + 1, since.hash)
+    if chain.problem or not follows:
+        raise LogAltered(
+            f"{durable.short_name(path)}: what follows entry {since.seq} is not what was written "
+            "after it: check the log with `lethe verify --log`"
+        )

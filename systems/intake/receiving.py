@@ -1,0 +1,47 @@
+"""Where every door ends: what came in is durable, then those who settle it are told.
+
+Nothing here looks at the data, so nobody can learn from an answer, or from how long it took,
+whether a person is in them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ledger.inbox import Inbox, Incoming, Receipt
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Reception:
+    """The inbox, and who is to be told of what is in it.
+
+    notify: gets a reference; what it fails for is logged, since whoever looks at the inbox next
+    finds the request all the same.
+    """
+
+    inbox: Inbox
+    notify: Callable[[str], None] = lambda ref: None
+    clock: Callable[[], datetime] = utc_now
+
+    def take(self, incoming: Incoming, *, nonce: str | None = None) -> Receipt:
+        """Receive a request; what `Inbox.receive` raises, this raises."""
+        receipt = self.inbox.receive(incoming, now=self.clock(), nonce=nonce)
+        if not receipt.repeated:
+            self._tell(receipt.ref)
+        return receipt
+
+    def _tell(self, ref: str) -> None:
+        try:
+            self.notify(ref)
+        except Exception as problem:  # noqa: BLE001  # it is received, whatever became of the word
+            logger.warning("%s: is received, but nobody was told: %s", ref, type(problem).__name__)
