@@ -65,7 +65,7 @@ class Answering:
 
     def checkpoint(self, call: Call) -> Response:
         """Where the log ends."""
-        return JSONResponse(asdict(self.records.checkpoint()))
+        return Response(self.records.checkpoint(), media_type="application/json")
 
     def _known(self, call: Call, content: bytes) -> signing.Signed:
         now = self.reception.clock()

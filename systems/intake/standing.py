@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
+from ledger import checkpoint
+from ledger.chain import Entry
 from ledger.domain import DeletionRequest, State
 from ledger.errors import UnknownReference
 from ledger.evidence import ERASURE, SIGNATURE
@@ -22,8 +24,7 @@ from ledger.keys import load_public_key, load_signing_key
 from ledger.projection import Projection
 from ledger.replay.following import Place, read_on
 from systems.settings.workspace import Workspace
-from unlearning.digests import canonical_json
-from unlearning.errors import RequestDenied
+from unlearning.errors import InfrastructureError, RequestDenied
 
 RECEIVED, IN_PROGRESS, CLOSED = "received", "in_progress", "closed"
 """The words for a request's state."""
@@ -38,15 +39,6 @@ class Standing:
     due_at: str
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where the log ends. signature: Ed25519 over `{"entries":N,"head":"..."}`, in hexadecimal."""
-
-    head: str
-    entries: int
-    signature: str
-
-
 class Records:
     """What a workspace's records tell to those outside; read on as the log grows."""
 
@@ -55,6 +47,7 @@ class Records:
         self._ws, self._inbox, self._trusted = ws, inbox, frozenset(trusted)
         self._key = load_public_key(ws.public_key)
         self._place, self._tables = Place(), Projection.in_memory()
+        self._last: Entry | None = None
         self._lock = Lock()
 
     def standing(self, ref: str, source: str, now: datetime) -> Standing:
@@ -82,13 +75,14 @@ class Records:
             raise UnknownReference(f"request {ref}: has no certificate yet")
         return _zipped(folder)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> bytes:
         """Where the log ends now, signed, for whoever wants to find out later if it was cut."""
         with self._lock:
-            place = self._read_on()
-        said = canonical_json({"entries": place.seq, "head": place.hash})
-        signed = load_signing_key(self._ws.keys).sign(said)
-        return Checkpoint(place.hash, place.seq, signed.hex())
+            self._read_on()
+            last = self._last
+        if last is None:
+            raise InfrastructureError("log: holds no entry yet")
+        return checkpoint.signed(checkpoint.of_entry(last), load_signing_key(self._ws.keys))
 
     def _own(self, ref: str, source: str) -> Sent:
         sent = self._inbox.sent(ref)
@@ -107,11 +101,11 @@ class Records:
             self._read_on()
             return next(iter(self._tables.requests(ref=ref)), None)
 
-    def _read_on(self) -> Place:
+    def _read_on(self) -> None:
         gain = read_on(self._ws.log, self._key, self._place)
         self._tables.apply(gain.entries)
         self._place = gain.place
-        return gain.place
+        self._last = gain.entries[-1] if gain.entries else self._last
 
 
 def _zipped(folder: Path) -> bytes:
