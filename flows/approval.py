@@ -8,6 +8,8 @@ resumed looks there first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from flows.cli.work.approving import note, say
 from tasks.approval.answering import Word
 from tasks.approval.words import WAITS
 
@@ -34,38 +37,32 @@ class Reply(RunInput):
     override: bool = Field(default=False, description="Only where the question says so.")
 
 
-Serve = Callable[[], dict[str, Any]]
-Say = Callable[[str, Word], str | None]
-Note = Callable[[str, str], None]
-
-
-def until_answered(serve: Serve, say: Say, note: Note) -> dict[str, Any]:
+def until_answered(workspace: Path, serve: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Serve; while the answer is that a person is asked, suspend this flow run, and serve again.
 
-    serve: goes on with the run, under the workspace's lock, which is free while the flow waits.
-    say: logs a person's word on a request; gives what is wrong with it, None if it was taken.
-    note: logs that this flow run waits for a run's answer. Suspending ends the process; resumed,
-    the flow begins from the top and finds in the log how far it had come.
+    To be called from the flow that a deployment runs, outside of the workspace's lock. serve: takes
+    the lock and goes on with the run. Suspending ends the process; resumed, the flow begins from
+    the top, and the log tells how far it had come.
     """
     found = serve()
     while found["decision"] == WAITS:
-        _ask(found, say, note)
+        note(workspace, found["run"], str(flow_run.id))
+        _ask(workspace, found)
         found = serve()
     return found
 
 
-def _ask(found: dict[str, Any], say: Say, note: Note) -> None:
+def _ask(workspace: Path, found: dict[str, Any]) -> None:
+    """Wait for an answer that can be taken, and log it; one that cannot is asked for again."""
     question, given = found["approval"]["question"], len(found["approval"]["given"])
-    note(found["run"], str(flow_run.id))
-    wrong: str | None = ""
-    tries = 0
-    while wrong is not None:
+    wrong, taken = "", False
+    for tries in count():
         form = Reply.with_initial_data(description=f"{wrong}{question}")
-        key = f"{found['run']}-{given}-{tries}"  # an answer that was not taken is not asked again
-        reply = suspend_flow_run(wait_for_input=form, key=key)
+        reply = suspend_flow_run(wait_for_input=form, key=f"{found['run']}-{given}-{tries}")
         word = Word(reply.reviewer, reply.reason, reply.approve, reply.override, "prefect")
-        problem = say(found["requests"][0], word)
-        wrong, tries = (None if problem is None else f"{problem}\n\n"), tries + 1
+        wrong, taken = say(workspace, found["requests"][0], word)
+        if taken:
+            return
 
 
 def wake(flow: str, word: Word) -> bool:

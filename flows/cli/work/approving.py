@@ -1,4 +1,4 @@
-"""`lethe approve`: a person's answer, logged; a flow run that waits for it goes on."""
+"""A person's answer, logged; a flow run that waits for it goes on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.opening import working
-from tasks.approval.answering import Word, answer, suspended
+from tasks.approval.answering import Word, answer, note_suspended, suspended
+from unlearning.errors import RequestDenied, UsageError
 
 
 def approve(path: Path, request: str, word: Word) -> dict[str, Any]:
@@ -19,3 +20,19 @@ def approve(path: Path, request: str, word: Word) -> dict[str, Any]:
     from flows.approval import wake  # prefect: only who has a server waits for it
 
     return {**found, "flow_run": flow_run, "resumed": wake(flow_run, word)}
+
+
+def say(path: Path, request: str, word: Word) -> tuple[str, bool]:
+    """Log the answer that a flow run was given; say what is wrong with it, and if it was taken."""
+    with working(path) as at:
+        try:
+            answer(at, request, word)
+        except (RequestDenied, UsageError) as problem:
+            return f"This answer was not taken: {problem}\n\n", False
+    return "", True
+
+
+def note(path: Path, run: str, flow_run: str) -> None:
+    """Log that a flow run waits for the answer on a run."""
+    with working(path) as at:
+        note_suspended(at, run, flow_run)
