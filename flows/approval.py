@@ -16,10 +16,10 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-from flows.cli.work.approving import note, say
+from flows.cli.work.approving import asked_by, note, say
 from tasks.approval.answering import Word
 from tasks.approval.words import WAITS
 
@@ -37,16 +37,17 @@ class Reply(RunInput):
     override: bool = Field(default=False, description="Only where the question says so.")
 
 
-def until_answered(workspace: Path, serve: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def until_answered(workspace: Path, serve: Callable[[], Any]) -> Any:
     """Serve; while the answer is that a person is asked, suspend this flow run, and serve again.
 
     To be called from the flow that a deployment runs, outside of the workspace's lock. serve: takes
-    the lock and goes on with the run. Suspending ends the process; resumed, the flow begins from
-    the top, and the log tells how far it had come.
+    the lock and serves, or goes on. Suspending ends the process; resumed, the flow begins from the
+    top, and the log tells what it had asked. Without a deployment it ends with the question.
     """
-    found = serve()
-    while found["decision"] == WAITS:
-        note(workspace, found["run"], str(flow_run.id))
+    own = str(flow_run.id)
+    found = asked_by(workspace, own) or serve()
+    while isinstance(found, dict) and found.get("decision") == WAITS and deployment.id:
+        note(workspace, found["run"], own)
         _ask(workspace, found)
         found = serve()
     return found

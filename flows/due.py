@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
+from flows.approval import until_answered
 from flows.cli.work.serving import served
 from flows.steps import step
 from flows.turns import in_champions_turn
@@ -17,7 +19,10 @@ why_now = step(collecting.why_now)
 
 @flow(name="due", validate_parameters=False, persist_result=False)
 def due(workspace: str) -> Any:
-    """Serve the requests that wait, in one run, if the policy's `collect` says that it is time."""
+    """Serve the requests that wait, in one run, if the policy's `collect` says that it is time.
+
+    Where the policy sends a release to a person, this flow run is suspended until he has answered.
+    """
 
     def work(at: Opened) -> dict[str, Any]:
         why = why_now(at)
@@ -25,4 +30,4 @@ def due(workspace: str) -> Any:
             return {"begun": False, "why": "nothing waits, or it is not time yet"}
         return {"begun": True, "why": why, **served(at, [], everything=True)}
 
-    return in_champions_turn(workspace, work)
+    return until_answered(Path(workspace), lambda: in_champions_turn(workspace, work))

@@ -100,6 +100,14 @@ def note_suspended(at: Opened, run: str, flow_run: str) -> None:
     at.ledger.record(SUSPENDED, body, key=key, now=utc_now())
 
 
+def waiting_with(at: Opened, flow_run: str) -> Run | None:
+    """Give the run whose answer a flow run was suspended for, if it still waits for it."""
+    entries = at.ledger.log.entries()
+    told = (e.body for e in entries if e.event == SUSPENDED)
+    runs = (str(body["run"]) for body in told if body["flow_run"] == flow_run)
+    return next((Run(at, run) for run in runs if awaiting(entries, run)), None)
+
+
 def suspended(at: Opened, run: str) -> str | None:
     """Give the flow run that waits for the answer, None if none was noted."""
     entries = at.ledger.log.entries()

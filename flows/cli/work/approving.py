@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.opening import working
-from tasks.approval.answering import Word, answer, note_suspended, suspended
+from systems.settings.workspace import Workspace
+from tasks.approval.answering import Word, answer, note_suspended, suspended, waiting_with
+from tasks.approval.words import WAITS, told
+from tasks.running.opened import Opened
 from unlearning.errors import RequestDenied, UsageError
 
 
@@ -30,6 +33,18 @@ def say(path: Path, request: str, word: Word) -> tuple[str, bool]:
         except (RequestDenied, UsageError) as problem:
             return f"This answer was not taken: {problem}\n\n", False
     return "", True
+
+
+def asked_by(path: Path, flow_run: str) -> dict[str, Any] | None:
+    """Give what a flow run asked before it was suspended, None where nothing of it is open.
+
+    It is only read, so the lock is not needed.
+    """
+    at = Opened(str(Workspace.at(path).root), reading=True)
+    run = waiting_with(at, flow_run)
+    if run is None:
+        return None
+    return {"run": run.ref, "requests": list(run.requests), "decision": WAITS, **told(run)}
 
 
 def note(path: Path, run: str, flow_run: str) -> None:

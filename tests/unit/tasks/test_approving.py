@@ -15,9 +15,10 @@ from ledger.domain import State
 from ledger.replay.approvals import awaiting, standing
 from systems.settings.workspace import Workspace, write_templates
 from tasks.abort import abort
-from tasks.approval.answering import Word, answer
+from tasks.approval.answering import Word, answer, note_suspended, waiting_with
 from tasks.approval.asking import by_persons
 from tasks.approval.words import because, waits_for
+from tasks.keeping.collecting import why_now
 from tasks.running.opened import Opened
 from tasks.running.operator import operator
 from tasks.running.run import Run
@@ -156,6 +157,17 @@ def test_who_waits_for_a_person_holds_up_nobody(at: Opened) -> None:
     assert serving._chosen(at.ledger, [], everything=True) == [other.ref]
     answer(at, held.requests[0], YES)
     assert serving._chosen(at.ledger, [], everything=True) == list(held.requests)
+
+
+def test_a_deployed_run_goes_on_only_with_what_was_answered(at: Opened) -> None:
+    run = waiting(at)
+    assert why_now(at) is None
+    note_suspended(at, run.ref, "flow-1")
+    found = waiting_with(at, "flow-1")
+    assert (found and found.ref, waiting_with(at, "flow-2")) == (run.ref, None)
+    answer(at, run.requests[0], YES)
+    assert run.ref in (why_now(at) or "")
+    assert waiting_with(at, "flow-1") is None
 
 
 def test_a_release_that_was_refused_is_not_asked_about_again_unasked(at: Opened) -> None:
