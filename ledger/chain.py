@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
+from ledger.keyring import Keyring, next_key
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import LetheError
 
@@ -59,13 +59,15 @@ class Chain:
     """What a log file holds: its genuine entries up to the first problem.
 
     length: bytes that those entries take. torn: the last line has no end, as after a crash in
-    the middle of a write; what follows `length` was then never acknowledged to anyone.
+    the middle of a write; what follows `length` was then never acknowledged to anyone. keys: the
+    public keys that signed it, in order, and last the one that is to sign the next entry.
     """
 
     entries: tuple[Entry, ...]
     length: int
     problem: str | None
     torn: bool
+    keys: tuple[bytes, ...] = ()
 
     @property
     def head(self) -> str:
@@ -83,27 +85,34 @@ def sign_entry(header: Mapping[str, Any], key: Ed25519PrivateKey) -> Entry:
     return Entry(**header, hash=digest, signature=key.sign(digest.encode()).hex())
 
 
-def read_chain(content: bytes, key: Ed25519PublicKey, *, excerpt: bool = False) -> Chain:
+def read_chain(content: bytes, ring: Keyring, *, excerpt: bool = False) -> Chain:
     """Check a log's bytes line by line, up to the first line that is not genuine.
 
-    excerpt: the bytes may begin in the middle of a log; its first line is then taken as given.
+    Any key of the ring may have signed the first line; from there on the same one has to, until an
+    entry of its own names the next. excerpt: the bytes may begin in the middle of a log; its first
+    line is then taken as given.
     """
     *lines, rest = content.split(b"\n")
     entries: list[Entry] = []
-    length, problem = 0, None
+    length, problem, known = 0, None, ring
+    signers: tuple[bytes, ...] = ()
     for number, line in enumerate(lines, start=1):
         try:
-            entries.append(_check(line, entries[-1] if entries else None, key, excerpt=excerpt))
+            before = entries[-1] if entries else None
+            entry, signers = _check(line, before, known, signers, excerpt=excerpt)
+            entries.append(entry)
+            known = Keyring(signers[-1:])
         except _Flaw as flaw:
             problem = f"log line {number}{_seq_of(entries, number, excerpt)}: {flaw}"
             break
         length += len(line) + 1
-    return Chain(tuple(entries), length, problem, torn=problem is None and bool(rest))
+    torn = problem is None and bool(rest)
+    return Chain(tuple(entries), length, problem, torn, signers or ring.keys[-1:])
 
 
-def verify_log(path: Path, key: Ed25519PublicKey) -> Verification:
+def verify_log(path: Path, ring: Keyring) -> Verification:
     """Check a whole log offline; names the first bad line and what is wrong with it."""
-    return verify_chain(read_chain(durable.read(path), key), path.name)
+    return verify_chain(read_chain(durable.read(path), ring), path.name)
 
 
 def verify_chain(chain: Chain, name: str) -> Verification:
@@ -120,17 +129,24 @@ def verify_chain(chain: Chain, name: str) -> Verification:
     return Verification((f"{name}: {count} entries, each signed and chained",), tuple(problems))
 
 
-def _check(line: bytes, before: Entry | None, key: Ed25519PublicKey, *, excerpt: bool) -> Entry:
+def _check(
+    line: bytes, before: Entry | None, known: Keyring, signers: tuple[bytes, ...], *, excerpt: bool
+) -> tuple[Entry, tuple[bytes, ...]]:
+    """Give a genuine entry, and the keys up to the one that is to sign what follows it."""
     entry = _parse(line)
     if before is not None or not excerpt:
         _check_place(entry, before)
     header = {name: value for name, value in asdict(entry).items() if name not in _PROOF}
     _expect("hash of the entry", entry.hash, sha256_hex(canonical_json(header)))
     try:
-        key.verify(bytes.fromhex(entry.signature), entry.hash.encode())
-    except (InvalidSignature, ValueError) as error:
-        raise _Flaw("signature is not from the given key, or was altered") from error
-    return entry
+        by = known.signer(bytes.fromhex(entry.signature), entry.hash.encode())
+        after = next_key(entry.event, entry.body)
+    except ValueError as error:
+        raise _Flaw("signature or key is no key of this kind, or was altered") from error
+    if by is None:
+        raise _Flaw("signature is not from the given key, or was altered")
+    found = signers or (by,)
+    return entry, found if after is None else (*found, after)
 
 
 _PROOF = frozenset({"hash", "signature"})

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import Entry
+from ledger.keyring import Keyring
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import IntegrityError, LetheError
 
@@ -39,8 +39,8 @@ def signed(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
     return canonical_json({**said, "signature": signature})
 
 
-def checked(content: bytes, key: Ed25519PublicKey) -> Checkpoint:
-    """Read a checkpoint; IntegrityError unless the key's owner signed it."""
+def checked(content: bytes, ring: Keyring) -> Checkpoint:
+    """Read a checkpoint; IntegrityError unless one of these keys signed it."""
     try:
         said = json.loads(content)
         signature = bytes.fromhex(said.pop("signature"))
@@ -48,8 +48,9 @@ def checked(content: bytes, key: Ed25519PublicKey) -> Checkpoint:
             raise ValueError(TYPE)
         found = Checkpoint(**said)
         genuine = canonical_json({"type": TYPE, **asdict(found)})
-        key.verify(signature, sha256_hex(genuine).encode())
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidSignature, LetheError) as error:
+        if ring.signer(signature, sha256_hex(genuine).encode()) is None:
+            raise ValueError("signature")
+    except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
         raise IntegrityError(
             "checkpoint: is none that the given key signed, expected one as the witness was "
             "given: it was altered, or is another workspace's"

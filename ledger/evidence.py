@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.chain import Chain, Entry, Verification, read_chain, verify_chain
 from ledger.errors import AlreadySealed
+from ledger.keyring import Keyring
 from unlearning.digests import canonical_json, sha256_file, sha256_hex
 from unlearning.errors import Unrecordable, UsageError
 
@@ -41,13 +41,15 @@ OWN = (STATEMENT, SIGNATURE, EXCERPT, *LATER)
 class Sealed:
     """A sealed folder as read: what it states, its excerpt of the log, and what is wrong with it.
 
-    digest: SHA-256 of its statement.
+    digest: SHA-256 of its statement. ring: the keys that it was checked by, and those that its
+    excerpt led to.
     """
 
     statement: dict[str, Any]
     digest: str
     entries: tuple[Entry, ...]
     verification: Verification
+    ring: Keyring
 
 
 def seal(folder: Path, statement: Mapping[str, Any], signing_key: Ed25519PrivateKey) -> str:
@@ -81,7 +83,7 @@ def refuse_other_folder(folder: Path) -> None:
         )
 
 
-def read_sealed(folder: Path, public_key: Ed25519PublicKey) -> Sealed:
+def read_sealed(folder: Path, ring: Keyring) -> Sealed:
     """Check a sealed folder and name everything in it that is not as it was sealed.
 
     A copy of a public key inside the folder plays no part: whoever altered the rest could have
@@ -89,12 +91,12 @@ def read_sealed(folder: Path, public_key: Ed25519PublicKey) -> Sealed:
     """
     if not folder.is_dir():
         raise UsageError(f"evidence {folder.name}: is no folder: expected a run's sealed bundle")
-    # (1) The statement is the one that the key's owner signed.
-    statement, problems = _check_statement(folder, public_key)
+    # (1) The statement is signed, with the key that its part of the log ended with.
+    chain = read_chain(read_part(folder, EXCERPT), ring, excerpt=True)
+    statement, problems = _check_statement(folder, Keyring(chain.keys[-1:]))
     # (2) The files are the ones that the statement lists, no fewer and no more.
     problems += _check_files(folder, statement)
     # (3) The excerpt of the log is genuine and ends where the statement was made.
-    chain = read_chain(read_part(folder, EXCERPT), public_key, excerpt=True)
     problems += _check_excerpt(chain, statement)
     checked = (
         f"{STATEMENT}: signature",
@@ -102,7 +104,8 @@ def read_sealed(folder: Path, public_key: Ed25519PublicKey) -> Sealed:
         f"{EXCERPT}: signatures, chain and head",
     )
     found = Verification(checked, tuple(problems))
-    return Sealed(statement, sha256_hex(read_part(folder, STATEMENT)), chain.entries, found)
+    digest = sha256_hex(read_part(folder, STATEMENT))
+    return Sealed(statement, digest, chain.entries, found, ring.with_keys(chain.keys))
 
 
 def _sign(content: bytes, key: Ed25519PrivateKey) -> bytes:
@@ -110,10 +113,10 @@ def _sign(content: bytes, key: Ed25519PrivateKey) -> bytes:
     return canonical_json({**digests, "signature": key.sign(canonical_json(digests)).hex()})
 
 
-def _check_statement(folder: Path, key: Ed25519PublicKey) -> tuple[dict[str, Any], list[str]]:
+def _check_statement(folder: Path, ring: Keyring) -> tuple[dict[str, Any], list[str]]:
     content, signature = read_part(folder, STATEMENT), read_part(folder, SIGNATURE)
     statement, proof = _object(content), _object(signature)
-    if not _signed(signature, proof, key):
+    if not _signed(signature, proof, ring):
         problem = f"{SIGNATURE}: no signature of the given key: altered, missing, or another key's"
         return statement, [problem]
     if sha256_hex(content) == proof["statement"]:
@@ -122,13 +125,13 @@ def _check_statement(folder: Path, key: Ed25519PublicKey) -> tuple[dict[str, Any
     return statement, named or [f"{STATEMENT}: bytes are not the sealed ones, its values are"]
 
 
-def _signed(content: bytes, proof: dict[str, Any], key: Ed25519PublicKey) -> bool:
+def _signed(content: bytes, proof: dict[str, Any], ring: Keyring) -> bool:
     digests = {name: proof.get(name) for name in ("statement", "values")}
     try:
-        key.verify(bytes.fromhex(proof["signature"]), canonical_json(digests))
-    except (InvalidSignature, ValueError, TypeError, KeyError):
+        by = ring.signer(bytes.fromhex(proof["signature"]), canonical_json(digests))
+    except (ValueError, TypeError, KeyError):
         return False
-    return canonical_json(proof) == content
+    return by is not None and canonical_json(proof) == content
 
 
 def _changes(statement: dict[str, Any], sealed: dict[str, str]) -> Iterator[str]:

@@ -4,7 +4,8 @@ keys/shards.key       names the shard of a subject      keys/signing.pem  signs 
 keys/suppression.key  recognises erased examples        keys/requests/    one key per request
 keys/inbox.key        reads what waits in the inbox; made by whoever opens the inbox first
 keys/sources/         one secret per sending system: `ledger.sources`
-records/public.pem    checks the signatures; the only one to hand out
+records/public.pem    checks the signatures; the only one to hand out: each key that ever
+                      signed, oldest first
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ledger import durable
 from ledger.errors import KeyMissing, KeyUnusable
+from ledger.keyring import Keyring, keyring_of
 from unlearning.errors import IntegrityError, LetheError
 
 SIGNING = "signing.pem"
+NEXT = "signing.next.pem"
+"""The key that is to sign next, until the log says that it does."""
+
 SHARDS = "shards.key"
 SUPPRESSION = "suppression.key"
 INBOX = "inbox.key"
@@ -73,7 +78,10 @@ def create_inbox_key(keys: Path, *, used: bool) -> None:
 
 def load_signing_key(keys: Path) -> Ed25519PrivateKey:
     """Read the key that signs the log and the evidence."""
-    path = keys / SIGNING
+    return _private(keys / SIGNING)
+
+
+def _private(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(_require(path), password=None)
     except (ValueError, TypeError) as error:
@@ -83,10 +91,18 @@ def load_signing_key(keys: Path) -> Ed25519PrivateKey:
     return key
 
 
-def load_public_key(path: Path) -> Ed25519PublicKey:
-    """Read the key that checks signatures, an Ed25519 key in PEM."""
+def load_public_keys(path: Path) -> Keyring:
+    """Read the keys that check signatures, Ed25519 keys in PEM, oldest first."""
+    blocks = _require(path).split(_END)
+    pems = [block + _END for block in blocks[:-1]]
+    if not pems or blocks[-1].strip():
+        raise KeyUnusable(f"{durable.short_name(path)}: got no public key: {_EXPECTED}")
+    return keyring_of(*(_public(path, pem) for pem in pems))
+
+
+def _public(path: Path, pem: bytes) -> Ed25519PublicKey:
     try:
-        key = load_pem_public_key(_require(path))
+        key = load_pem_public_key(pem)
     except ValueError as error:
         raise KeyUnusable(f"{durable.short_name(path)}: got no public key: {_EXPECTED}") from error
     if not isinstance(key, Ed25519PublicKey):
@@ -97,12 +113,37 @@ def load_public_key(path: Path) -> Ed25519PublicKey:
 def matching_key(keys: Path, records: Path) -> Ed25519PrivateKey:
     """The signing key, once it is sure that the records' public key belongs to it."""
     private = load_signing_key(keys)
-    if public_pem(private.public_key()) != public_pem(load_public_key(records / PUBLIC)):
+    if private.public_key().public_bytes_raw() != load_public_keys(records / PUBLIC).newest:
         raise IntegrityError(
             f"{keys.name}/{SIGNING} does not belong to {records.name}/{PUBLIC}: "
             "restore the pair that wrote this log from your backup"
         )
     return private
+
+
+def next_signing_key(keys: Path) -> Ed25519PrivateKey:
+    """Draw the key that is to sign next, or give the one that was drawn already."""
+    path = keys / NEXT
+    if not path.exists():
+        _write_signing_key(path)
+    return _private(path)
+
+
+def settle_rotation(keys: Path, records: Path, newest: bytes) -> None:
+    """Finish a change of keys that a crash cut off, or take it back if the log never told of it.
+
+    newest: the public key that signs the next entry, by the log.
+    """
+    path = keys / NEXT
+    if not path.exists():
+        return
+    public = _private(path).public_key()
+    if public.public_bytes_raw() == newest:
+        known = durable.read(records / PUBLIC)
+        if newest not in load_public_keys(records / PUBLIC).keys:
+            durable.write(records / PUBLIC, known.rstrip() + b"\n" + public_pem(public))
+        durable.write(keys / SIGNING, durable.read(path))
+    durable.remove_file(path, within=keys)
 
 
 def public_pem(key: Ed25519PublicKey) -> bytes:
@@ -157,6 +198,7 @@ def check_keys(keys: Path) -> list[str]:
     return problems
 
 
+_END = b"-----END PUBLIC KEY-----"
 _EXPECTED = "expected an Ed25519 key in PEM; restore it from your backup"
 
 

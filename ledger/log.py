@@ -16,11 +16,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.chain import Chain, Entry, read_chain, sign_entry
 from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
+from ledger.keyring import ROTATED, Keyring, keyring_of
 from ledger.moments import timestamp
 from unlearning.digests import canonical_json
 from unlearning.errors import Unrecordable, UsageError
@@ -40,28 +41,35 @@ class Log:
         self._entries = list(chain.entries)
         self._by_key = {entry.key: entry for entry in chain.entries}
         self._head = chain.head
+        self._signers = chain.keys
         self._length = chain.length
         self._size = size
         self._signing_key = signing_key
         self._lock = RLock()  # tasks may run in threads of the one process that writes
 
     @classmethod
-    def open(cls, path: Path, key: Ed25519PrivateKey | Ed25519PublicKey) -> Log:
+    def open(cls, path: Path, key: Ed25519PrivateKey | Keyring, ring: Keyring | None = None) -> Log:
         """Read and check the whole log; LogAltered names the first line that is not genuine.
 
-        With a private key the log can be appended to, with a public one only read. A line
-        without an end, left by a crash, is passed over here and cut off by the next append.
+        With a private key the log can be appended to, with public ones only read. ring: the public
+        keys up to that of the private one, where it is not the first. A line without an end, left
+        by a crash, is passed over here and cut off by the next append.
         """
         private = key if isinstance(key, Ed25519PrivateKey) else None
-        public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+        own = key if isinstance(key, Keyring) else keyring_of(key.public_key())
         content = durable.read(path) if path.exists() else b""
-        chain = read_chain(content, public)
+        chain = read_chain(content, ring or own)
         if chain.problem:
             raise LogAltered(
                 f"{durable.short_name(path)}: {chain.problem}: nothing was changed; "
                 "compare with a copy of the log and restore it"
             )
         return cls(path, chain, size=len(content), signing_key=private)
+
+    @property
+    def signers(self) -> tuple[bytes, ...]:
+        """The public keys that signed it, in order; the last one signs the next entry."""
+        return self._signers
 
     @property
     def head(self) -> str:
@@ -90,6 +98,18 @@ class Log:
             if there is not None:
                 return _same(there, event, body)
             return self._write(self._next(event, body, key, now))
+
+    def hand_over(self, to: Ed25519PrivateKey, *, reason: str, key: str, now: datetime) -> Entry:
+        """Let another key sign from here on; the entry that says so is the old one's last.
+
+        reason: as that of any entry.
+        """
+        with self._lock:
+            body = {"public_key": to.public_key().public_bytes_raw().hex(), "reason": reason}
+            entry = self.append(ROTATED, body, key=key, now=now)
+            self._signing_key = to
+            self._signers = (*self._signers, to.public_key().public_bytes_raw())
+            return entry
 
     def _next(self, event: str, body: Mapping[str, Any], key: str, now: datetime) -> Entry:
         if self._signing_key is None:

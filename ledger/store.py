@@ -8,10 +8,17 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from ledger import seen
-from ledger.chain import GENESIS, Entry, Verification
+from ledger import durable, seen
+from ledger.chain import GENESIS, Entry, Verification, read_chain
 from ledger.errors import LogAltered, LogTruncated
-from ledger.keys import PUBLIC, load_public_key, matching_key
+from ledger.keys import (
+    NEXT,
+    PUBLIC,
+    load_public_keys,
+    matching_key,
+    next_signing_key,
+    settle_rotation,
+)
 from ledger.log import Log
 
 if TYPE_CHECKING:
@@ -25,12 +32,12 @@ Unrecorded = Callable[[], Set[str]]
 class Store:
     """One workspace's log and tables."""
 
-    def __init__(self, log: Log, tables: Projection, keys: Path) -> None:
+    def __init__(self, log: Log, tables: Projection, records: Path, keys: Path) -> None:
         """Bring the tables up to the log; use `open` unless both are at hand."""
         _check_position(log, *tables.position())
         self.log = log
         self.tables = tables
-        self._keys = keys
+        self._records, self._keys = records, keys
         self._lock = RLock()
         self._catch_up()
 
@@ -43,15 +50,18 @@ class Store:
         """
         from ledger.projection import Projection  # SQLAlchemy takes half a second to import
 
-        key = load_public_key(records / PUBLIC) if read_only else matching_key(keys, records)
+        if not read_only:
+            _settle_rotation(records, keys)
+        ring = load_public_keys(records / PUBLIC)
+        key = ring if read_only else matching_key(keys, records)
         # The log last: a writer at work meanwhile only makes it longer, and what is behind the
         # log is no alarm.
         beside = seen.look(records, keys, unrecorded=unrecorded)
         open_tables = Projection.in_memory if read_only else Projection.on_disk
         tables = open_tables(records / DATABASE)
-        log = Log.open(records / LOG, key)
+        log = Log.open(records / LOG, key, ring)
         seen.check(beside, log)
-        return cls(log, tables, keys)
+        return cls(log, tables, records, keys)
 
     def record(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
         """Append to the log, then carry the entry, and any that a failure held up, into tables."""
@@ -61,6 +71,17 @@ class Store:
             self._catch_up()
             if self.log.head != before:
                 seen.note(self.log, self._keys)
+            return entry
+
+    def hand_over(self, *, reason: str, now: datetime) -> Entry:
+        """Let a new key sign from here on; what a crash leaves undone, the next opening does."""
+        with self._lock:
+            to = next_signing_key(self._keys)
+            key = f"key/{len(self.log.entries()) + 1}"
+            entry = self.log.hand_over(to, reason=reason, key=key, now=now)
+            settle_rotation(self._keys, self._records, self.log.signers[-1])
+            self._catch_up()
+            seen.note(self.log, self._keys)
             return entry
 
     def check(self) -> Verification:
@@ -77,6 +98,12 @@ class Store:
     def _catch_up(self) -> None:
         with self._lock:
             self.tables.apply(self.log.entries(after=self.tables.position()[0]))
+
+
+def _settle_rotation(records: Path, keys: Path) -> None:
+    if (keys / NEXT).exists():
+        chain = read_chain(durable.read(records / LOG), load_public_keys(records / PUBLIC))
+        settle_rotation(keys, records, chain.keys[-1])
 
 
 def _check_position(log: Log, seq: int, digest: str) -> None:

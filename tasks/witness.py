@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger import checkpoint, durable
 from ledger.checkpoint import Checkpoint
 from ledger.evidence import COMPLETION, ERASURE, LATER, SIGNATURE
+from ledger.keyring import Keyring
 from ledger.keys import load_signing_key
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
 from systems.settings.service import load_service
@@ -87,7 +86,7 @@ def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
     place.give(f"{CHECKPOINTS}/{last.seq:012d}.json", content, until)
 
 
-def seen(url: str, key: Ed25519PublicKey) -> list[Checkpoint]:
+def seen(url: str, ring: Keyring) -> list[Checkpoint]:
     """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
     place = witness_at(url)
-    return [checkpoint.checked(place.read(key_), key) for key_ in place.keys(f"{CHECKPOINTS}/")]
+    return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]

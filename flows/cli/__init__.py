@@ -80,14 +80,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
     *(requests.submit, requests.plan, requests.forget, approving.approve, requests.abort),
     *(requests.extend, requests.deny, requests.hold, requests.resume),
-    *(settings.policy, settings.params, comparing.judge, sending.source),
+    *(settings.policy, settings.params, settings.rotate_key, comparing.judge, sending.source),
     *(versions.taint, versions.rollback),
     *(looking.show, looking.list_, looking.verify, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),
 )
 """In the order of `lethe --help`."""
 
-NAMES = {looking.list_: "list"}
+NAMES = {looking.list_: "list", settings.rotate_key: "rotate-key"}
 """Commands that cannot be called in Python what they are called on the line."""
 
 TAKE_OPTIONS_OF_OTHERS = {"ignore_unknown_options": True, "allow_extra_args": True}

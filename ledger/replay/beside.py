@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger import adoptions, suppression
 from ledger.chain import Entry, Verification
 from ledger.errors import SealAltered
 from ledger.evidence import COMPLETION, ERASURE, SIGNATURE, read_sealed
+from ledger.keyring import Keyring
 from ledger.log import Log
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
 from unlearning.errors import LetheError
@@ -33,18 +32,16 @@ STATEMENTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
 """Steps that sealed a statement, and the folder of it in the run's bundle."""
 
 
-def check_beside(
-    records: Path, public_key: Ed25519PublicKey, *, head: str | None = None
-) -> Verification:
+def check_beside(records: Path, ring: Keyring, *, head: str | None = None) -> Verification:
     """Hold records/ and evidence/ against the log, which is genuine; no private key is needed.
 
     head: hash of an entry that somebody has seen.
     """
-    log = Log.open(records / "log.jsonl", public_key)
+    log = Log.open(records / "log.jsonl", ring)
     entries = log.entries()
     problems = [
         *_head(entries, head),
-        *_bundles(records.parent / "evidence", entries, public_key),
+        *_bundles(records.parent / "evidence", entries, ring.with_keys(log.signers)),
         *_statements(records.parent / "evidence", entries),
         *_suppression(records, entries),
         *_adopted(records, entries),
@@ -59,11 +56,11 @@ def _head(entries: Iterable[Entry], head: str | None) -> Iterator[str]:
         yield f"--head: the log has no entry {head}: it was cut or rewritten, or is another one"
 
 
-def _bundles(evidence: Path, entries: Iterable[Entry], key: Ed25519PublicKey) -> Iterator[str]:
+def _bundles(evidence: Path, entries: Iterable[Entry], ring: Keyring) -> Iterator[str]:
     """Heads that bundles hold and the log lacks."""
     known = {entry.hash for entry in entries}
     for signature in sorted(evidence.glob(f"**/{SIGNATURE}")):
-        sealed = read_sealed(signature.parent, key)
+        sealed = read_sealed(signature.parent, ring)
         head = sealed.statement.get("log_head")
         if sealed.verification.ok and head not in known:
             name = signature.parent.relative_to(evidence)

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger.chain import Verification
 from ledger.evidence import (
     COMPLETION,
@@ -21,6 +19,7 @@ from ledger.evidence import (
     read_sealed,
     refuse_other_folder,
 )
+from ledger.keyring import Keyring
 from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
     completion_contradictions,
@@ -44,16 +43,17 @@ class Bundle:
     verification: Verification
 
 
-def read_bundle(folder: Path, public_key: Ed25519PublicKey) -> Bundle:
+def read_bundle(folder: Path, ring: Keyring) -> Bundle:
     """Check a run's folder, its later statements too, and hold each to the log that it carries.
 
     UsageError for a folder that is no bundle at all.
     """
     refuse_other_folder(folder)
-    first = read_sealed(folder, public_key)
-    later = {
-        name: read_sealed(folder / name, public_key) for name in LATER if (folder / name).exists()
-    }
+    first = read_sealed(folder, ring)
+    later: dict[str, Sealed] = {}
+    for name in (name for name in LATER if (folder / name).exists()):
+        before = next(reversed(later.values()), first)
+        later[name] = read_sealed(folder / name, before.ring)
     problems = [*first.verification.problems, *_of_run(folder, first)]
     checked = [*first.verification.checked, f"{STATEMENT}: against {EXCERPT} and {RECORDS}"]
     for name, found in later.items():

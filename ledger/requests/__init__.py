@@ -57,6 +57,13 @@ class Ledger:
         """Write an event that changes no request, such as a first model; the same key only once."""
         return self._book.store.record(event, body, key=key, now=now)
 
+    def rotate_key(self, *, reason: str, now: datetime) -> Entry:
+        """Let a new signing key take over, as the old one's last entry says, and the old one go.
+
+        RequestDenied while a run is unfinished, whose statements are one key's.
+        """
+        return runs.rotate_key(self._book, reason, now)
+
     def submit(
         self,
         selector: Selector,

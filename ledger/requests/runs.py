@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.domain import DeletionRequest, State, check_move
+from ledger.chain import Entry
+from ledger.domain import DeletionRequest, State, check_move, require_reason
 from ledger.errors import UnknownReference
 from ledger.requests.book import Book
 from unlearning.errors import RequestDenied, UsageError
@@ -45,6 +46,18 @@ def start(book: Book, refs: Sequence[str], now: datetime) -> str:
         body = {"run": run, "requests": sorted(set(refs))}
         book.store.record("run_started", body, key=f"{run}/started", now=now)
         return run
+
+
+def rotate_key(book: Book, reason: str, now: datetime) -> Entry:
+    """Let a new signing key take over; RequestDenied while a run is unfinished."""
+    require_reason(reason, "why the key is replaced")
+    with book.lock:
+        for run, members in book.store.tables.unfinished_runs().items():
+            raise RequestDenied(
+                f"run {run}: is unfinished, and its statements are one key's, expected none: first "
+                f"run `lethe forget {' '.join(members)}`"
+            )
+        return book.store.hand_over(reason=reason, now=now)
 
 
 def requests_of(book: Book, run: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pytest
 
 from flows.cli.work.verifying import Expected, verify_evidence
 from ledger import evidence
-from ledger.keys import load_public_key, load_signing_key
+from ledger.keys import load_public_keys, load_signing_key
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import verify_records
 from tests.end_to_end.conftest import MakeLethe, Told
@@ -24,7 +24,7 @@ Statement = dict[str, Any]
 
 
 def verified(told: Told, bundle: Path, expected: Expected = Expected()) -> dict[str, Any]:  # noqa: B008
-    key = load_public_key(told.lethe.root / "records" / "public.pem")
+    key = load_public_keys(told.lethe.root / "records" / "public.pem")
     return verify_evidence(bundle, key, expected)
 
 

@@ -12,7 +12,7 @@ from flows.cli.work import queries, requesting, serving
 from flows.cli.work.serving import Word
 from ledger.domain import Selector, State
 from ledger.evidence import COMPLETION, ERASURE, read_sealed
-from ledger.keys import load_public_key
+from ledger.keys import load_public_keys
 from ledger.replay.purged import standing
 from ledger.replay.statements import completion_contradictions, erasure_contradictions
 from systems.data.stores import DvcStore
@@ -59,7 +59,7 @@ def ended(at: Opened, who: str) -> Run:
 
 def stated(run: Run, name: str) -> dict[str, Any]:
     """What a later statement says; it is genuine, and what its log says."""
-    found = read_sealed(run.bundle / name, load_public_key(run.at.ws.public_key))
+    found = read_sealed(run.bundle / name, load_public_keys(run.at.ws.public_key))
     assert found.verification.problems == ()
     against = {ERASURE: erasure_contradictions, COMPLETION: completion_contradictions}
     assert [*against[name](found.statement, found.entries, run.ref)] == []
@@ -112,7 +112,7 @@ def test_an_unverified_copy_is_no_proof_until_an_operator_confirms_it(at: Opened
 @pytest.mark.usefixtures("forgetful")
 def test_a_statement_that_hides_what_is_unverified_is_found(at: Opened) -> None:
     run = ended(at, person(at))
-    found = read_sealed(run.bundle / ERASURE, load_public_key(run.at.ws.public_key))
+    found = read_sealed(run.bundle / ERASURE, load_public_keys(run.at.ws.public_key))
     for change in ({"assurance": "A1"}, {"purged": standing(())}):
         forged = {**found.statement, **change}
         problems = [*erasure_contradictions(forged, found.entries, run.ref)]

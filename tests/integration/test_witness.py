@@ -11,7 +11,7 @@ import pytest
 from flows.cli.work.verifying import Expected, verify
 from ledger import durable, evidence
 from ledger.chain import read_chain
-from ledger.keys import load_public_key, load_signing_key
+from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.statements import SEALED
 from systems.witness.places import witness_at
 from tasks.running.opened import Opened, opened
@@ -66,7 +66,7 @@ def test_a_folder_has_the_bundle_and_the_head(site: Opened, tmp_path: Path) -> N
     assert told["given"] == 4
     for path in folder.iterdir():
         assert (tmp_path / "share/evidence" / RUN / path.name).read_bytes() == path.read_bytes()
-    found = seen(str(tmp_path / "share"), load_public_key(site.ws.public_key))
+    found = seen(str(tmp_path / "share"), load_public_keys(site.ws.public_key))
     assert [one.head for one in found] == [site.ledger.log.head]
     assert site.ledger.log.entries()[-1].previous == head
     assert site.ledger.log.entries()[-1].key.startswith(WITNESSED)
@@ -181,7 +181,7 @@ def test_a_log_that_was_written_anew_with_the_right_key_is_found(site: Opened, t
     for path in (site.ws.records / "ledger.db", site.ws.keys / "head.json"):
         path.unlink(missing_ok=True)
     opened(site.root).ledger.record("noted", {"was": 2}, key="one", now=utc_now())
-    content, key = site.ws.log.read_bytes(), load_public_key(site.ws.public_key)
+    content, key = site.ws.log.read_bytes(), load_public_keys(site.ws.public_key)
     assert read_chain(content, key).problem is None
     assert not log_check(site, share)["ok"]
 

@@ -36,6 +36,16 @@ def params(
     answer(ctx, lambda call: _adopt(call, adopt, reason, PARAMS))
 
 
+def rotate_key(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option(help="Why; logged, so name nobody.")],
+) -> None:
+    """Replace the signing key: the old one signs over to a new one, which signs from then on."""
+    from flows.cli.work import settling
+
+    answer(ctx, lambda call: settling.rotate_key(call.workspace, reason))
+
+
 def _adopt(call: Call, file: Path | None, reason: str | None, kind: Kind) -> dict[str, Any]:
     from flows.cli.work import settling
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.opening import ledger_of, working
+from ledger.keys import load_public_keys
 from systems.settings.workspace import Workspace
 from tasks import adopt as adopting
+from tasks.running.records import utc_now
+from unlearning.digests import sha256_hex
 
 
 def in_force(path: Path, kind: adopting.Kind) -> dict[str, Any]:
@@ -21,3 +24,14 @@ def adopt(path: Path, file: Path, reason: str, kind: adopting.Kind) -> dict[str,
     with working(path) as at:
         changed = adopting.adopt(at.ws, at.ledger, file, reason, kind)
         return {"adopted": changed, **adopting.described(at.ws, at.ledger, kind)}
+
+
+def rotate_key(path: Path, reason: str) -> dict[str, Any]:
+    """Replace the signing key; what was completed is stated by the old one first."""
+    with working(path) as at:
+        from tasks.attest import attest_completions
+
+        attest_completions(at)
+        entry = at.ledger.rotate_key(reason=reason, now=utc_now())
+        keys = [sha256_hex(key)[:16] for key in load_public_keys(at.ws.public_key).keys]
+        return {"entry": entry.seq, "at": entry.at, "reason": reason, "keys": keys}

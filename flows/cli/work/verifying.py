@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger import durable, keys
 from ledger.chain import Verification, read_chain
 from ledger.checkpoint import objections as objections_to
+from ledger.keyring import Keyring
 from ledger.replay.bundles import Bundle, read_bundle
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import joined, verify_records
@@ -44,7 +43,7 @@ def verify(
     if expected.witness and not log:
         raise UsageError("verify: got --witness without --log, whose checkpoints a witness has")
     if bundle is not None:
-        public = keys.load_public_key(key or ws.public_key)
+        public = keys.load_public_keys(key or ws.public_key)
         return verify_evidence(bundle, public, expected)
     found = verify_records(ws, expected.head, key)
     if found.ok and expected.witness:
@@ -56,14 +55,14 @@ def _as_seen(ws: Workspace, key: Path | None, witness: str) -> Verification:
     """Hold the log against every checkpoint that a witness has; one without any is a problem."""
     from tasks.witness import seen
 
-    public = keys.load_public_key(key or ws.public_key)
-    known = seen(witness, public)
-    entries = read_chain(durable.read(ws.log), public).entries
+    public = keys.load_public_keys(key or ws.public_key)
+    chain = read_chain(durable.read(ws.log), public)
+    known, entries = seen(witness, public.with_keys(chain.keys)), chain.entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
     return Verification((f"witness: {len(known)} checkpoints",), tuple(problems))
 
 
-def verify_evidence(folder: Path, public: Ed25519PublicKey, expected: Expected) -> dict[str, Any]:
+def verify_evidence(folder: Path, public: Keyring, expected: Expected) -> dict[str, Any]:
     """Verify a bundle offline and say what it is about, as the command line prints it."""
     from flows.cli.work.rejudging import judged_again  # scipy: the log needs none
 

@@ -11,6 +11,7 @@ import yaml
 from flows.cli.work.rejudging import judged_again
 from ledger.chain import Entry, Verification
 from ledger.evidence import Sealed
+from ledger.keyring import Keyring
 from ledger.replay.bundles import Bundle
 from ledger.replay.drift import Drift
 from systems.settings.budget import Budget
@@ -58,7 +59,7 @@ def bundle(folder: Path, drift: dict[str, Any], tried: str, first: str) -> Bundl
         "candidate": {"sha256": None},
     }
     nothing_wrong = Verification(("all",), ())
-    sealed = Sealed(statement, "", log(first, extracted), nothing_wrong)
+    sealed = Sealed(statement, "", log(first, extracted), nothing_wrong, Keyring(()))
     return Bundle(sealed, {}, nothing_wrong)
 
 

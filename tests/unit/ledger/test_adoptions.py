@@ -11,7 +11,7 @@ import pytest
 from ledger import adoptions
 from ledger.chain import verify_log
 from ledger.errors import SealAltered
-from ledger.keys import create_keys, load_public_key
+from ledger.keys import create_keys, load_public_keys
 from ledger.requests import Ledger
 from unlearning.errors import Unrecordable
 
@@ -57,7 +57,7 @@ def test_each_change_is_one_signed_entry_and_the_last_one_holds(root: Path) -> N
     assert second.at == "2026-06-10T12:01:00+00:00"
     assert held(root) == sha256(SECOND)
     records = root / "records"
-    assert verify_log(records / "log.jsonl", load_public_key(records / "public.pem")).ok
+    assert verify_log(records / "log.jsonl", load_public_keys(records / "public.pem")).ok
     assert opened(root).check().ok  # I3: the tables hold nothing that the log does not say
 
 

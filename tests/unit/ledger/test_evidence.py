@@ -14,13 +14,14 @@ from ledger.adoptions import ADOPTED, adoptions, as_stated, objections
 from ledger.chain import Verification
 from ledger.errors import AlreadySealed
 from ledger.evidence import read_sealed, refuse_other_folder, seal
+from ledger.keyring import keyring_of
 from ledger.log import Log
 from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
-PUBLIC = KEY.public_key()
+PUBLIC = keyring_of(KEY.public_key())
 POLICY = "12" * 32  # digest of the policy that the run goes by
 
 

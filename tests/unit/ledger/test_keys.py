@@ -16,7 +16,7 @@ from ledger.errors import KeyMissing, KeyUnusable, SealAltered, UnknownReference
 from ledger.keys import (
     check_keys,
     create_keys,
-    load_public_key,
+    load_public_keys,
     load_signing_key,
     matching_key,
     shard_key,
@@ -40,7 +40,8 @@ def test_keys_are_created_once_and_for_the_owner_only(keys: Path, records: Path)
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} <= {0o600}
     assert len(shard_key(keys)) == 32
     message = b"signed by one half, checked by the other"
-    load_public_key(records / "public.pem").verify(load_signing_key(keys).sign(message), message)
+    signature = load_signing_key(keys).sign(message)
+    assert load_public_keys(records / "public.pem").signer(signature, message)
 
 
 def test_a_lost_signing_key_is_not_silently_replaced(keys: Path, records: Path):
@@ -77,7 +78,7 @@ def test_a_file_that_is_no_key_is_named(keys: Path, tmp_path: Path):
     wrong = tmp_path / "notes.txt"
     wrong.write_text("not a key")
     with pytest.raises(KeyUnusable, match=r"notes\.txt"):
-        load_public_key(wrong)
+        load_public_keys(wrong)
     (keys / "signing.pem").write_text("not a key")
     with pytest.raises(KeyUnusable, match=r"signing\.pem"):
         load_signing_key(keys)

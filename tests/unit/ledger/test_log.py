@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import verify_log
 from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
+from ledger.keyring import keyring_of
 from ledger.log import Log
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import InfrastructureError, Unrecordable, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+PUBLIC = keyring_of(KEY.public_key())
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def sealed_again(path: Path, change: Callable[[dict[str, object]], None]) -> Non
 
 
 def test_entries_come_back_in_order_and_chained(path: Path):
-    log = Log.open(path, KEY.public_key())
+    log = Log.open(path, PUBLIC)
     entries = log.entries()
     assert [entry.seq for entry in entries] == [1, 2, 3]
     assert [entry.body["number"] for entry in entries] == [0, 1, 2]
@@ -78,7 +80,7 @@ def test_no_byte_of_the_log_can_be_changed_unnoticed(path: Path):
         changed = bytearray(content)
         changed[position] ^= 1
         path.write_bytes(bytes(changed))
-        report = verify_log(path, KEY.public_key())
+        report = verify_log(path, PUBLIC)
         line = content[:position].count(b"\n") + 1
         assert not report.ok
         assert f"log line {line} " in report.problems[0] or f"line {line}:" in report.problems[0]
@@ -113,11 +115,11 @@ def test_a_removed_or_doubled_or_swapped_line_is_noticed(path: Path):
 
 def test_an_empty_log_is_not_trivially_sound(path: Path):
     path.write_bytes(b"")
-    assert "no entry" in verify_log(path, KEY.public_key()).problems[0]
+    assert "no entry" in verify_log(path, PUBLIC).problems[0]
 
 
 def test_another_keys_log_is_not_ours(path: Path):
-    report = verify_log(path, Ed25519PrivateKey.generate().public_key())
+    report = verify_log(path, keyring_of(Ed25519PrivateKey.generate().public_key()))
     assert "seq 1" in report.problems[0] and "signature" in report.problems[0]
 
 
@@ -126,12 +128,12 @@ def test_a_torn_last_line_is_reported_then_cut_off_by_the_next_append(path: Path
     log = Log.open(path, KEY)
     log.append("counted", {"number": 3}, key="count/3", now=NOW)
     path.write_bytes(path.read_bytes()[:-20])
-    assert "log line 4: has no end" in verify_log(path, KEY.public_key()).problems[0]
+    assert "log line 4: has no end" in verify_log(path, PUBLIC).problems[0]
     reopened = Log.open(path, KEY)
     assert reopened.find("count/3") is None
     reopened.append("counted", {"number": 3}, key="count/3", now=NOW)
     assert path.read_bytes().startswith(whole)
-    assert verify_log(path, KEY.public_key()).ok
+    assert verify_log(path, PUBLIC).ok
 
 
 def test_a_full_disk_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -158,12 +160,12 @@ def test_two_writers_cannot_fork_the_chain(path: Path):
     one.append("counted", {"number": 3}, key="count/3", now=NOW)
     with pytest.raises(WorkspaceBusy, match="another process"):
         other.append("counted", {"number": 4}, key="count/4", now=NOW)
-    assert verify_log(path, KEY.public_key()).ok
+    assert verify_log(path, PUBLIC).ok
 
 
 def test_a_log_opened_with_the_public_key_is_for_reading(path: Path):
     with pytest.raises(UsageError, match="for reading"):
-        Log.open(path, KEY.public_key()).append("counted", {}, key="count/3", now=NOW)
+        Log.open(path, PUBLIC).append("counted", {}, key="count/3", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ledger.errors import (
     SealAltered,
     UnknownReference,
 )
-from ledger.keys import create_keys, load_public_key
+from ledger.keys import create_keys, load_public_keys
 from ledger.projection import Projection
 from ledger.requests import Ledger, Verb
 from ledger.selectors import SelectorStore
@@ -444,7 +444,7 @@ def test_replay_is_state_whatever_happens(actions: list[tuple[int, int, int]]):
         for action in actions:
             ledger = _act(root, ledger, *action)
         records = root / "records"
-        key = load_public_key(records / "public.pem")
+        key = load_public_keys(records / "public.pem")
         disk = Projection.on_disk(records / "ledger.db")
         assert reopened(root).check().ok
         assert verify_log(records / "log.jsonl", key).ok
