@@ -9,20 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from ledger import durable
 from ledger.chain import GENESIS, Chain, Entry, read_chain
 from ledger.errors import LogAltered, LogTruncated
+from ledger.keyring import Keyring
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the log, after an entry. offset: bytes of the file before it."""
+    """A place in the log, after an entry.
+
+    offset: bytes of the file before it. signer: the public key that signs what follows, if known.
+    """
 
     offset: int = 0
     seq: int = 0
     hash: str = GENESIS
+    signer: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Gain:
     place: Place
 
 
-def read_on(path: Path, key: Ed25519PublicKey, since: Place) -> Gain:
+def read_on(path: Path, ring: Keyring, since: Place) -> Gain:
     """The entries that the log has after a place, up to its last whole line.
 
     LogTruncated if the log does not reach that place any more, LogAltered if what follows is not
@@ -47,7 +50,8 @@ def read_on(path: Path, key: Ed25519PublicKey, since: Place) -> Gain:
                 "the log was cut; check it with `lethe verify --log`"
             )
         file.seek(since.offset)
-        chain = read_chain(file.read(), key, excerpt=since.offset > 0)
+        known = ring if since.signer is None else Keyring((since.signer,))
+        chain = read_chain(file.read(), known, excerpt=since.offset > 0)
     _require_genuine(path, chain, since)
     return Gain(chain.entries, _after(chain, since))
 
@@ -55,7 +59,8 @@ def read_on(path: Path, key: Ed25519PublicKey, since: Place) -> Gain:
 def _after(chain: Chain, since: Place) -> Place:
     if not chain.entries:
         return since
-    return Place(since.offset + chain.length, chain.entries[-1].seq, chain.head)
+    last = chain.entries[-1]
+    return Place(since.offset + chain.length, last.seq, last.hash, chain.keys[-1])
 
 
 def _require_genuine(path: Path, chain: Chain, since: Place) -> None:

@@ -20,7 +20,7 @@ from ledger.domain import DeletionRequest, State
 from ledger.errors import UnknownReference
 from ledger.evidence import ERASURE, SIGNATURE
 from ledger.inbox import Inbox, Sent
-from ledger.keys import load_public_key, load_signing_key
+from ledger.keys import load_public_keys, load_signing_key
 from ledger.projection import Projection
 from ledger.replay.following import Place, read_on
 from systems.settings.workspace import Workspace
@@ -45,7 +45,7 @@ class Records:
     def __init__(self, ws: Workspace, inbox: Inbox, trusted: Collection[str]) -> None:
         """trusted: the sources that may learn how their requests ended."""
         self._ws, self._inbox, self._trusted = ws, inbox, frozenset(trusted)
-        self._key = load_public_key(ws.public_key)
+        self._key = load_public_keys(ws.public_key)
         self._place, self._tables = Place(), Projection.in_memory()
         self._last: Entry | None = None
         self._lock = Lock()

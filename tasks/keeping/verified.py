@@ -16,7 +16,7 @@ from tasks.running.lineage import objections
 
 def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
     """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
-    public = keys.load_public_key(key or ws.public_key)
+    public = keys.load_public_keys(key or ws.public_key)
     found = verify_log(ws.log, public)
     if found.ok:
         found = joined(found, check_beside(ws.records, public, head=head))

@@ -16,7 +16,7 @@ import pytest
 from ledger import checkpoint, sources
 from ledger.domain import Selector, State
 from ledger.inbox import Inbox
-from ledger.keys import load_public_key
+from ledger.keys import load_public_keys
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
 from ledger.sources import signing
@@ -297,7 +297,7 @@ def test_a_source_that_is_not_trusted_learns_nothing_of_the_end(crm: Desk) -> No
 
 def test_the_checkpoint_is_signed_by_the_key_of_the_log(crm: Desk) -> None:
     content = crm.client.get("/v1/log/checkpoint").content
-    seen = checkpoint.checked(content, load_public_key(crm.ws.public_key))
+    seen = checkpoint.checked(content, load_public_keys(crm.ws.public_key))
     log = Ledger.open(crm.ws.records, crm.ws.keys, read_only=True).log
     assert (seen.head, seen.entries) == (log.head, len(log.entries()))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LogAltered, LogTruncated
-from ledger.keys import PUBLIC, load_public_key, load_signing_key
+from ledger.keys import PUBLIC, load_public_keys, load_signing_key
 from ledger.log import Log
 from ledger.replay.following import Place, read_on
 
@@ -26,12 +26,12 @@ def grow(log: Log, count: int = 1) -> None:
 
 
 def seqs(records: Path, since: Place) -> list[int]:
-    gain = read_on(records / "log.jsonl", load_public_key(records / PUBLIC), since)
+    gain = read_on(records / "log.jsonl", load_public_keys(records / PUBLIC), since)
     return [entry.seq for entry in gain.entries]
 
 
 def after(records: Path, since: Place = Place()) -> Place:  # noqa: B008  # frozen
-    return read_on(records / "log.jsonl", load_public_key(records / PUBLIC), since).place
+    return read_on(records / "log.jsonl", load_public_keys(records / PUBLIC), since).place
 
 
 def test_each_entry_comes_once(log: Log, records: Path) -> None:
