@@ -8,17 +8,15 @@ from dataclasses import asdict, dataclass
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from ledger.inbox import Incoming, Receipt
+from ledger.errors import NotAuthentic
+from ledger.inbox import Receipt
 from ledger.sources import SourceKeys, signing
-from systems.intake import cloud_events
-from systems.intake.demands import Demand, demand_in, json_in
+from systems.intake.genuine import UNKNOWN, require_genuine
+from systems.intake.mapping import Reading
 from systems.intake.quotas import Quotas
+from systems.intake.read import Read, read
 from systems.intake.receiving import Reception
 from systems.intake.standing import RECEIVED, Records
-from unlearning.errors import UsageError
-
-KEY = "Idempotency-Key"
-_LONGEST_KEY = 200
 
 
 @dataclass(frozen=True)
@@ -38,18 +36,30 @@ class Answering:
     keys: SourceKeys
     records: Records
     quotas: Quotas
+    mappings: Mapping[str, Reading]
 
     def receive(self, call: Call) -> Response:
         """Take a request in. Nothing here asks the data, so no answer tells of them."""
         signed = self._known(call, call.body)
-        if cloud_events.is_event(call.headers):
-            event = cloud_events.event_in(call.headers, call.body)
-            demand, key = event.demand, event.key
-        else:
-            # A key keeps who sent a request, and what has a nonce has one.
-            demand, key = demand_in(json_in(call.body)), f"nonce {signed.nonce}"
-        incoming = self._incoming(demand, signed.source, _given_key(call) or key)
+        found, own = read(call.headers, call.body), f"nonce {signed.nonce}"
+        incoming = found.incoming(signed.source, own, self.reception.clock())
         return accepted(self.reception.take(incoming, nonce=signed.nonce))
+
+    def webhook(self, call: Call, source: str) -> Response:
+        """Take in what another system's webhook asks for; one that asks for nothing is answered."""
+        reading = self.mappings.get(source)
+        if reading is None:
+            raise NotAuthentic(UNKNOWN)
+        webhook = reading.webhook
+        require_genuine(webhook, call.headers, call.body, self.keys.of, self.reception.clock())
+        self.quotas.take(webhook.source)
+        mapped = reading.read(call.body)
+        if mapped is None:
+            return JSONResponse({"state": "ignored"}, webhook.answer)
+        incoming = Read(mapped.demand, mapped.key).incoming(
+            webhook.source, mapped.key, self.reception.clock()
+        )
+        return accepted(self.reception.take(incoming), webhook.answer)
 
     def standing(self, call: Call, ref: str) -> Response:
         """How a source's own request stands."""
@@ -73,19 +83,8 @@ class Answering:
         self.quotas.take(signed.source)
         return signed
 
-    def _incoming(self, demand: Demand, source: str, key: str) -> Incoming:
-        at = demand.received_at or self.reception.clock()
-        return Incoming(demand.selector, at, demand.jurisdiction, source, key, demand.as_written)
 
-
-def accepted(receipt: Receipt) -> Response:
+def accepted(receipt: Receipt, status: int = 202) -> Response:
     """The same answer whatever was asked for, and whether it came before."""
     content = {"request": receipt.ref, "state": RECEIVED, "due_at": receipt.due_at.isoformat()}
-    return JSONResponse(content, 202, {"Location": f"/v1/erasure-requests/{receipt.ref}"})
-
-
-def _given_key(call: Call) -> str | None:
-    key = call.headers.get(KEY)
-    if key is not None and not (1 <= len(key) <= _LONGEST_KEY and key.isprintable()):
-        raise UsageError(f"{KEY}: expected 1 to {_LONGEST_KEY} printable characters")
-    return key
+    return JSONResponse(content, status, {"Location": f"/v1/erasure-requests/{receipt.ref}"})

@@ -97,6 +97,18 @@ RECEIVE: dict[str, Any] = {
     },
     "openapi_extra": {"parameters": [*SIGNED, KEYED], "requestBody": _BODY},
 }
+WEBHOOK: dict[str, Any] = {
+    "responses": {
+        202: _json("Received, or of no concern; the mapping may name another status."),
+        **_problems(401, 409, 413, 422, 429, 503),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+}
 STANDING: dict[str, Any] = {
     "responses": {
         200: _json(

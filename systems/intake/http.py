@@ -16,6 +16,7 @@ from ledger.inbox import Inbox
 from ledger.sources import SourceKeys
 from systems.intake import described, pages, problems
 from systems.intake.answering import Answering, Call
+from systems.intake.mapping import readings
 from systems.intake.metrics import MEDIA_TYPE, Gauges, Metrics
 from systems.intake.quotas import Quotas
 from systems.intake.receiving import Reception
@@ -53,6 +54,7 @@ def make_app(
         SourceKeys(ws.keys),
         Records(ws, opened, settings.certificates),
         Quotas(settings.per_second, settings.burst),
+        readings(ws.root, settings.mappings),
     )
 
     @asynccontextmanager
@@ -109,6 +111,11 @@ def _add_requests(app: FastAPI, answering: Answering, door: _Door) -> None:
     async def receive(request: Request) -> Response:
         """Receive a request: a JSON object, or a CloudEvent whose data is one."""
         return await door(request, answering.receive)
+
+    @app.post("/v1/webhooks/{source}", status_code=202, **described.WEBHOOK)
+    async def webhook(source: str, request: Request) -> Response:
+        """Receive another system's webhook, as a mapping file says how to read it."""
+        return await door(request, lambda call: answering.webhook(call, source))
 
     @app.get("/v1/erasure-requests/{ref}", **described.STANDING)
     async def standing(ref: str, request: Request) -> Response:

@@ -1,0 +1,100 @@
+"""Requests from a watched folder: a file counts once it is renamed into it, and then goes.
+
+What cannot be read is moved to refused/ with its reason beside it. A file's name may be a person's,
+so it stands in no log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from ledger import durable
+from systems.intake.read import read
+from systems.intake.receiving import Reception
+from unlearning.digests import sha256_hex
+from unlearning.errors import InfrastructureError, LetheError, UsageError
+
+logger = logging.getLogger(__name__)
+
+TAKING, REFUSED = "taking", "refused"
+SUFFIX = ".json"
+EVERY = 1.0  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Takes what a folder has. source: whose files these are. limit: bytes of one file."""
+
+    folder: Path
+    source: str
+    reception: Reception
+    limit: int
+
+    def run(self, stop: Event) -> None:
+        """Look until told to stop; what fails is tried again at the next look."""
+        while not stop.is_set():
+            try:
+                self.sweep()
+            except (InfrastructureError, OSError) as problem:
+                logger.warning("watched folder: %s", type(problem).__name__)
+            stop.wait(EVERY)
+
+    def sweep(self) -> int:
+        """Take every file that is complete; give how many requests are in the inbox for it."""
+        for place in (self.folder, self.folder / TAKING, self.folder / REFUSED):
+            durable.make_folder(place)
+        return sum(self._taken(path) for path in self._claimed())
+
+    def _claimed(self) -> Iterator[Path]:
+        """Files that are ours alone: another of the same name may be renamed in meanwhile."""
+        yield from sorted((self.folder / TAKING).glob(f"[!.]*{SUFFIX}"))
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+            claimed = self.folder / TAKING / path.name
+            if not path.is_dir() and not claimed.exists():
+                with durable.storing(claimed):
+                    path.rename(claimed)
+                    yield claimed
+
+    def _taken(self, path: Path) -> bool:
+        try:
+            content, written = _content(path, self.limit)
+            # The same file after a kill, and another request if it is written anew.
+            own = f"file {sha256_hex(f'{path.name} {written} '.encode() + content)}"
+            incoming = read({}, content).incoming(self.source, own, self.reception.clock())
+            self.reception.take(incoming)
+        except InfrastructureError:
+            raise
+        except LetheError as problem:
+            self._refuse(path, str(problem))
+            return False
+        durable.remove_file(path, within=self.folder)
+        return True
+
+    def _refuse(self, path: Path, reason: str) -> None:
+        logger.error("watched folder: a file is moved to %s/: %s", REFUSED, reason)
+        target = self.folder / REFUSED / f"{path.lstat().st_mtime_ns}-{path.name}"
+        durable.write(target.with_suffix(".reason"), f"{reason}\n".encode())
+        with durable.storing(target):
+            path.replace(target)
+
+
+def _content(path: Path, limit: int) -> tuple[bytes, int]:
+    """A plain file's bytes, and when it was written; UsageError for a link or one that is too long.
+
+    A link would let its owner have any file of ours read.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise UsageError("file: is a link or no plain file, expected a plain file")
+    with durable.reading(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            written = os.fstat(descriptor).st_mtime_ns
+            content = file.read(limit + 1)
+    if len(content) > limit:
+        raise UsageError(f"file: is longer than {limit} bytes, expected less")
+    return content, written

@@ -1,0 +1,77 @@
+"""A queue of SQS that a server on this machine keeps, with its dead-letter queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+TRIES = 3
+"""Receives of a message after which it goes to the dead-letter queue."""
+
+
+@dataclass(frozen=True)
+class Queues:
+    """A FIFO queue and where its dead letters go. client: boto3's."""
+
+    client: Any
+    url: str
+    dead: str
+    endpoint: str
+
+    def send(self, body: str, *, once: str, group: str, **attributes: str) -> None:
+        """Send one message; once: its deduplication id."""
+        told = {
+            name.replace("_", "-"): {"DataType": "String", "StringValue": value}
+            for name, value in attributes.items()
+        }
+        self.client.send_message(
+            QueueUrl=self.url,
+            MessageBody=body,
+            MessageDeduplicationId=once,
+            MessageGroupId=group,
+            MessageAttributes=told,
+        )
+
+    def length(self, url: str) -> int:
+        """How many messages a queue has, seen or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(found["Attributes"][name]) for name in names)
+
+
+@contextmanager
+def queues_on_loopback(patch: pytest.MonkeyPatch, *, visible_after: int) -> Iterator[Queues]:
+    """Give two empty queues. visible_after: seconds until an undeleted message is seen again."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        patch.setenv(name, value)
+    client = boto3.client("sqs")
+    fifo = {"FifoQueue": "true", "VisibilityTimeout": str(visible_after)}
+    dead = client.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
+    names = ["QueueArn"]
+    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
+    made = client.create_queue(
+        QueueName="requests.fifo", Attributes={**fifo, "RedrivePolicy": redrive}
+    )
+    yield Queues(client, made["QueueUrl"], dead, endpoint)
+    client.close()
+    # What it holds belongs to the process, so the next server would have it too.
+    urlopen(Request(f"{endpoint}/moto-api/reset", method="POST"), timeout=10).close()
+    server.stop()

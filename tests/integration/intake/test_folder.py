@@ -1,0 +1,155 @@
+"""The watched folder: a file counts once, and goes only when the inbox has it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.inbox import Inbox
+from systems.intake.folder import Watched
+from systems.intake.receiving import Reception
+from tests.integration.intake.doors import BODY, made, opened
+from unlearning.errors import InfrastructureError
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    found = opened(made(tmp_path / "workspace"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, inbox: Inbox) -> Watched:
+    (tmp_path / "drop").mkdir()
+    return Watched(tmp_path / "drop", "desk", Reception(inbox), 10_000)
+
+
+def dropped(at: Watched, name: str, content: Any = BODY) -> Path:
+    """As a sender does it: written under another name, then renamed."""
+    part = at.folder / f".{name}.part"
+    part.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return part.rename(at.folder / name)
+
+
+def left(at: Watched) -> list[str]:
+    return sorted(p.relative_to(at.folder).as_posix() for p in at.folder.rglob("*") if p.is_file())
+
+
+def test_each_file_is_one_request_and_goes(watched: Watched, inbox: Inbox) -> None:
+    for number in range(3):
+        dropped(watched, f"{number}.json", {"subjects": [f"s-{number}"]})
+    assert watched.sweep() == 3
+    assert watched.sweep() == 0
+    assert left(watched) == []
+    assert [one.source for one in inbox.waiting()] == ["desk"] * 3
+
+
+def test_a_file_that_is_being_written_is_left_alone(watched: Watched, inbox: Inbox) -> None:
+    (watched.folder / ".a.json.part").write_text('{"subjects"')
+    (watched.folder / "notes.txt").write_text("not for us")
+    assert watched.sweep() == 0
+    assert left(watched) == [".a.json.part", "notes.txt"]
+
+
+def test_killed_between_receiving_and_removing_it_is_still_one_request(
+    watched: Watched, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    dropped(watched, "a.json")
+    with monkeypatch.context() as patch:
+        patch.setattr("ledger.durable.remove_file", kill)
+        with pytest.raises(Killed):
+            watched.sweep()
+    assert left(watched) == ["taking/a.json"]
+    assert watched.sweep() == 1
+    assert left(watched) == [] and len(inbox.waiting()) == 1
+
+
+def test_a_file_that_comes_while_its_namesake_is_taken_is_not_lost(
+    watched: Watched, inbox: Inbox
+) -> None:
+    class Late(Reception):
+        def take(self, incoming: Any, *, nonce: str | None = None) -> Any:
+            if not (watched.folder / "a.json").exists() and len(inbox.waiting()) == 0:
+                dropped(watched, "a.json", {"subjects": ["s-2"]})
+            return super().take(incoming, nonce=nonce)
+
+    dropped(watched, "a.json", {"subjects": ["s-1"]})
+    late = Watched(watched.folder, "desk", Late(inbox), 10_000)
+    while late.sweep():
+        pass
+    assert len(inbox.waiting()) == 2 and left(watched) == []
+
+
+def test_a_disk_that_is_full_leaves_the_file(
+    watched: Watched, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise InfrastructureError("disk full")
+
+    dropped(watched, "a.json")
+    with monkeypatch.context() as patch:
+        patch.setattr(Inbox, "receive", full)
+        with pytest.raises(InfrastructureError):
+            watched.sweep()
+    assert watched.sweep() == 1 and len(inbox.waiting()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", {"subjects": []}, b"x" * 10_001])
+def test_what_is_malformed_is_moved_aside_with_its_reason(
+    watched: Watched, inbox: Inbox, content: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    dropped(watched, "jane.json", content)
+    dropped(watched, "ok.json")
+    assert watched.sweep() == 1
+    assert len(inbox.waiting()) == 1
+    refused = watched.folder / "refused"
+    (file,) = refused.glob("*-jane.json")
+    (reason,) = refused.glob("*-jane.reason")
+    assert "expected" in reason.read_text()
+    assert refused.stat().st_mode & 0o077 == 0
+    assert "jane" not in caplog.text and "is moved to refused/" in caplog.text
+    assert file.read_bytes() == (content if isinstance(content, bytes) else b'{"subjects": []}')
+
+
+def test_a_link_is_not_followed(watched: Watched, inbox: Inbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps(BODY))
+    (watched.folder / "a.json").symlink_to(secret)
+    assert watched.sweep() == 0
+    assert secret.exists() and inbox.waiting() == ()
+    assert not (watched.folder / "a.json").is_symlink()
+
+
+def test_a_folder_that_cannot_be_read_is_tried_again(
+    watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def fail(_: Watched) -> int:
+        looks.append(1)
+        raise PermissionError(os.strerror(13))
+
+    class Stop:
+        def is_set(self) -> bool:
+            return len(looks) == 2
+
+        def wait(self, seconds: float) -> None:
+            return None
+
+    monkeypatch.setattr(Watched, "sweep", fail)
+    with caplog.at_level(logging.WARNING):
+        watched.run(Stop())  # type: ignore[arg-type]
+    assert len(looks) == 2 and "PermissionError" in caplog.text
