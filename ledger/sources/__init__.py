@@ -21,7 +21,7 @@ from ledger.chain import Entry
 from ledger.inbox.received import COMMAND_LINE
 from ledger.keys import SOURCES, suppression_key
 from ledger.requests import Ledger
-from unlearning.errors import UsageError
+from unlearning.errors import InfrastructureError, UsageError
 
 ADDED, REMOVED = "source_added", "source_removed"
 
@@ -53,6 +53,14 @@ class SourceKeys:
             return self.path(name).read_bytes().strip() or None
         except OSError:
             return None
+
+    def require(self, name: str) -> None:
+        """InfrastructureError unless a source may send, for doors that others keep shut."""
+        if self.of(name) is None:
+            raise InfrastructureError(
+                f"source {name}: may not send, expected one that was added: run `lethe source add "
+                f"{name}`, or take its door out of service.yaml"
+            )
 
     def path(self, name: str) -> Path:
         """Where the secret of a source lies."""

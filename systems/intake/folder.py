@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from ledger import durable
+from ledger.sources import SourceKeys
 from systems.intake.read import read
 from systems.intake.receiving import Reception
 from unlearning.digests import sha256_hex
@@ -33,6 +34,7 @@ class Watched:
     folder: Path
     source: str
     reception: Reception
+    keys: SourceKeys
     limit: int
 
     def run(self, stop: Event) -> None:
@@ -40,12 +42,15 @@ class Watched:
         while not stop.is_set():
             try:
                 self.sweep()
-            except (InfrastructureError, OSError) as problem:
+            except LetheError as problem:
+                logger.warning("watched folder: %s", problem)
+            except OSError as problem:  # its words may hold a file's name
                 logger.warning("watched folder: %s", type(problem).__name__)
             stop.wait(EVERY)
 
     def sweep(self) -> int:
         """Take every file that is complete; give how many requests are in the inbox for it."""
+        self.keys.require(self.source)
         for place in (self.folder, self.folder / TAKING, self.folder / REFUSED):
             durable.make_folder(place)
         return sum(self._taken(path) for path in self._claimed())

@@ -7,6 +7,7 @@ second request. What cannot be read stays, until the queue moves it to its dead-
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ class Consumer:
                 self.poll()
                 pause = PAUSE
             except (BotoCoreError, ClientError, InfrastructureError) as problem:
-                logger.warning("queue: %s; again in %.0f s", type(problem).__name__, pause)
+                logger.warning("queue: %s; again in %.0f s", _told(problem), pause)
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -97,6 +98,7 @@ class Consumer:
             sent = datetime.fromtimestamp(int(told["SentTimestamp"]) / 1000, UTC)
             signed = signing.verified(headers, body, self.keys.of, now=sent)
             source, own = signed.source, f"nonce {signed.nonce}"
+        self.keys.require(source)
         return read(headers, body).incoming(source, own, self.reception.clock())
 
     def _warn_without_dead_letters(self) -> None:
@@ -111,3 +113,16 @@ class Consumer:
                 "queue: has no dead-letter queue, so what cannot be read comes again and again: "
                 "give it a redrive policy"
             )
+
+
+def _told(problem: Exception) -> str:
+    """Our own words name nobody; another's may."""
+    return str(problem) if isinstance(problem, LetheError) else type(problem).__name__
+
+
+def client_of(queue: Queue) -> Any:
+    """boto3's client for a queue, in the region that its address names, or else in boto3's own."""
+    import boto3
+
+    named = re.match(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.", queue.url)
+    return boto3.client("sqs", region_name=named.group(1) if named else None)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from systems.settings.checking import build, read_yaml
+from systems.settings.quiet import HERE
 from unlearning.errors import PolicyError
 from unlearning.settings import above, at_least, between
 
@@ -50,6 +52,30 @@ class Intake:
     mappings: tuple[str, ...] = ()
     queues: tuple[Queue, ...] = ()
     folders: tuple[Folder, ...] = ()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Who is told what became of requests. source: whose secret signs the notices.
+
+    url: https, unless it is on this machine.
+    """
+
+    url: str
+    source: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address to which a notice would travel in the open."""
+        try:
+            address = urlsplit(self.url)
+            scheme, host = address.scheme, address.hostname
+        except ValueError:
+            scheme, host = "", None
+        if not host or not (scheme == "https" or (scheme == "http" and host in HERE)):
+            raise PolicyError(
+                f"webhooks: url of {self.source}: expected https://HOST/PATH, or http:// on "
+                "this machine"
+            )
 
 
 SCHEMES = ("hmac-sha256", "token", "jwt-es384")

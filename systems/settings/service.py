@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from systems.settings.checking import build, read_yaml
-from systems.settings.events import Intake
+from systems.settings.events import Endpoint, Intake
 from unlearning.errors import PolicyError
 from unlearning.settings import between
 
@@ -86,6 +86,7 @@ class Service:
     timeouts: Timeouts = Timeouts()
     witness: Witnessing = Witnessing()
     intake: Intake = field(default_factory=Intake)
+    webhooks: tuple[Endpoint, ...] = ()
 
 
 def load_service(root: Path) -> Service:

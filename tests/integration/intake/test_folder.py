@@ -12,23 +12,32 @@ from typing import Any
 import pytest
 
 from ledger.inbox import Inbox
+from ledger.sources import SourceKeys, shut
 from systems.intake.folder import Watched
 from systems.intake.receiving import Reception
-from tests.integration.intake.doors import BODY, made, opened
+from systems.settings.workspace import Workspace
+from tests.integration.intake.doors import BODY, made, opened, with_source
 from unlearning.errors import InfrastructureError
 
 
 @pytest.fixture
-def inbox(tmp_path: Path) -> Iterator[Inbox]:
-    found = opened(made(tmp_path / "workspace"))
+def keys(tmp_path: Path) -> SourceKeys:
+    ws = made(tmp_path / "workspace")
+    with_source(ws, "desk")
+    return SourceKeys(ws.keys)
+
+
+@pytest.fixture
+def inbox(keys: SourceKeys) -> Iterator[Inbox]:
+    found = opened(Workspace.at(keys.keys.parent))
     yield found
     found.close()
 
 
 @pytest.fixture
-def watched(tmp_path: Path, inbox: Inbox) -> Watched:
+def watched(tmp_path: Path, inbox: Inbox, keys: SourceKeys) -> Watched:
     (tmp_path / "drop").mkdir()
-    return Watched(tmp_path / "drop", "desk", Reception(inbox), 10_000)
+    return Watched(tmp_path / "drop", "desk", Reception(inbox), keys, 10_000)
 
 
 def dropped(at: Watched, name: str, content: Any = BODY) -> Path:
@@ -87,7 +96,7 @@ def test_a_file_that_comes_while_its_namesake_is_taken_is_not_lost(
             return super().take(incoming, nonce=nonce)
 
     dropped(watched, "a.json", {"subjects": ["s-1"]})
-    late = Watched(watched.folder, "desk", Late(inbox), 10_000)
+    late = Watched(watched.folder, "desk", Late(inbox), watched.keys, 10_000)
     while late.sweep():
         pass
     assert len(inbox.waiting()) == 2 and left(watched) == []
@@ -153,3 +162,11 @@ def test_a_folder_that_cannot_be_read_is_tried_again(
     with caplog.at_level(logging.WARNING):
         watched.run(Stop())  # type: ignore[arg-type]
     assert len(looks) == 2 and "PermissionError" in caplog.text
+
+
+def test_a_source_that_was_removed_sends_nothing_any_more(watched: Watched, inbox: Inbox) -> None:
+    dropped(watched, "a.json")
+    shut(watched.keys.keys, "desk")
+    with pytest.raises(InfrastructureError, match="may not send"):
+        watched.sweep()
+    assert inbox.waiting() == () and left(watched) == ["a.json"]

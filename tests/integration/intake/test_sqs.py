@@ -37,6 +37,7 @@ class Desk:
     def __init__(self, place: Path, queues: Queues) -> None:
         ws = made(place)
         self.secret = with_source(ws, "crm")
+        with_source(ws, "erp")
         self.keys, self.inbox, self.queues = SourceKeys(ws.keys), opened(ws), queues
         self.count = 0
 
