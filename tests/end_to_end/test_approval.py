@@ -73,3 +73,25 @@ def test_who_waits_holds_up_nobody_and_a_changed_champion_means_a_new_judgement(
     assert_one_line(lethe.forget("--all", policy=ASKING, code=DENIED), "legal refused its release")
     assert lethe("deny", waits, "--reason", "art. 17(3)(e)").json["state"] == "denied"
     assert lethe("verify", "--log").json["ok"]
+
+
+def test_two_persons_override_the_utility_of_a_retrain(lethe: Lethe) -> None:
+    """With so few test examples a class the gate on utility cannot tell."""
+    unsure = {"margin": 0.0, "class_margin": 0.0, "class_examples": 1}
+    policy: dict[str, Any] = {
+        **ASKING,
+        "attempts": 1,
+        "gates": {**CHEAP["gates"], "utility": unsure},
+        "approval": {"refused_retrain": True},
+    }
+    request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
+    found = lethe.forget(request, policy=policy, code=WAITS).json
+    (attempt,) = found["attempts"]
+    assert attempt["decision"] in ("refused", "inconclusive")
+    assert (found["approval"]["persons"], found["approval"]["override"]) == (2, True)
+    for reviewer in ("dpo", "head-of-research"):
+        lethe("approve", request, "--override", "--reviewer", reviewer, "--reason", "good enough")
+    released = lethe.forget(request, policy=policy).json
+    assert (released["decision"], released["assurance"]) == ("released", "A3")
+    assert lethe("verify", released["evidence"]).json["problems"] == []
+    assert lethe("verify", "--log").json["ok"]
