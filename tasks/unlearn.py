@@ -157,4 +157,5 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         "settings": digest_of(described["settings"]),
         "seed": seed,
         "sha256": outcome["sha256"],
+        **({"parts": outcome["parts"]} if outcome.get("parts", 1) > 1 else {}),
     }

@@ -79,3 +79,12 @@ class IntegrityError(LetheError):
     """Stored bytes are not the ones that were stored."""
 
     exit_code = 30
+
+
+_NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether a machine or its GPU had less memory than was asked for; torch is not imported."""
+    known = isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError"
+    return known or any(words in str(problem) for words in _NO_MEMORY)

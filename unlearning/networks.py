@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from unlearning import bodies, weights
 from unlearning.digests import sha256_file
 from unlearning.errors import UnknownName, UsageError
+from unlearning.memory import in_parts
 from unlearning.recipe import Recipe as Recipe
 from unlearning.recipe import recipe_in, refuse_other_pictures
 
@@ -46,7 +47,7 @@ class Classifier(nn.Module):
         """
         values = pixels / 255 if pixels.dtype == torch.uint8 else pixels
         try:
-            logits: Tensor = self.body((values - self.mean) / self.std)
+            logits = in_parts(self.body, (values - self.mean) / self.std)
         except ValueError as problem:
             if not (self.training and len(pixels) == 1):
                 raise

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from unlearning.domain import Examples, FloatArray, Group, Outputs, Split
+from unlearning.domain import ByteArray, Examples, FloatArray, Group, Outputs, Split
+from unlearning.errors import is_out_of_memory
 from unlearning.training.loop import pick_device
 
 BATCH = {"cpu": 200, "cuda": 2000}
@@ -25,13 +26,27 @@ def logits_of(
     home = next(network.parameters()).device
     was_training = network.training
     network.to(device).eval()
-    parts = []
+    parts: list[Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(examples), batch_size):
-            images = torch.from_numpy(examples.images[start : start + batch_size]).to(device)
-            parts.append(network(images.contiguous(memory_format=torch.channels_last)).cpu())
+            parts += _answers(network, examples.images[start : start + batch_size], device)
     network.to(home).train(was_training)
     return torch.cat(parts).numpy().astype(np.float32)
+
+
+def _answers(network: nn.Module, images: ByteArray, device: torch.device) -> list[Tensor]:
+    """Give the logits on a batch; where memory does not do, of its halves one after the other."""
+    try:
+        there = torch.from_numpy(images).to(device)
+        return [network(there.contiguous(memory_format=torch.channels_last)).cpu()]
+    except (MemoryError, RuntimeError) as problem:
+        if not is_out_of_memory(problem) or len(images) < 2:
+            raise
+    middle = len(images) // 2
+    return [
+        *_answers(network, images[:middle], device),
+        *_answers(network, images[middle:], device),
+    ]
 
 
 def groups_of(split: Split) -> Mapping[Group, Examples]:

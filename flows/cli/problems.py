@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from unlearning.errors import is_out_of_memory
+
 HOME = Path(__file__).parents[2]
 UNFORESEEN, OUTSIDE = 1, 20
 _LONGEST = 200
@@ -22,8 +24,6 @@ _SPEAK_FOR_THE_OUTSIDE = frozenset(
     | {"urllib3", "websockets"}
 )
 """Packages whose errors are about servers, stores and databases."""
-
-_NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
 
 
 def explain(problem: BaseException) -> tuple[int, str]:
@@ -65,8 +65,7 @@ def _server() -> str:
 
 
 def _about_memory(problem: BaseException) -> str | None:
-    known = isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError"
-    if not known and not any(words in str(problem) for words in _NO_MEMORY):
+    if not is_out_of_memory(problem):
         return None
     return (
         "memory: got less than was asked for; free some, or take a smaller --size or --batch-size, "

@@ -26,7 +26,9 @@ from unlearning.errors import (
     IntegrityError,
     LetheError,
     UsageError,
+    is_out_of_memory,
 )
+from unlearning.memory import room
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
@@ -35,12 +37,16 @@ from unlearning.training.loop import Progress, Training, silent, train
 
 @dataclass(frozen=True)
 class Produced:
-    """A network that was made: its file's digest, the seconds that it took, its loss by epoch."""
+    """A network that was made: its file's digest, the seconds that it took, its loss by epoch.
+
+    parts: into how many its batches were cut, since memory did not do for them whole.
+    """
 
     sha256: str
     seconds: float
     losses: tuple[float, ...]
     report: Mapping[str, float]
+    parts: int = 1
 
 
 def recipe_for(
@@ -91,9 +97,11 @@ def train_network(
     rng, losses = generator(seed), _Losses(progress)
     started = time.perf_counter()
     network = networks.build(recipe, rng)
-    train(network, examples, training, rng, losses)
+    with room() as found:
+        train(network, examples, training, rng, losses)
     seconds = time.perf_counter() - started
-    return Produced(networks.save(network, target), seconds, tuple(losses.values), {})
+    made = networks.save(network, target)
+    return Produced(made, seconds, tuple(losses.values), {}, found.parts)
 
 
 def brought(weights: Path, recipe: Recipe, *, given: bool) -> Classifier:
@@ -152,17 +160,29 @@ def unlearn(
 ) -> Produced:
     """Run a method on the original and write the candidate to `target`.
 
-    Raises AttemptFailed if the method did, for whatever reason of its own.
+    Raises AttemptFailed if the method did, for whatever reason of its own. Where memory does not do
+    for its batches it begins again, with the same seed, and has them cut.
     """
     network, losses = networks.load(original), _Losses(progress)
     started = time.perf_counter()
-    with _own_failure(method):
-        candidate = method.unlearn(network, split.handed(), generator(seed), losses)
+
+    def run() -> Any:
+        losses.values.clear()
+        return method.unlearn(network, split.handed(), generator(seed), losses)
+
+    with _own_failure(method), room() as found:
+        candidate = found.fit(run, _batch(method))
         seconds = time.perf_counter() - started
         if not isinstance(candidate, Classifier):
             raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
         report = method.report(network, candidate, split.handed())
-    return Produced(networks.save(candidate, target), seconds, tuple(losses.values), report)
+    made = networks.save(candidate, target)
+    return Produced(made, seconds, tuple(losses.values), report, found.parts)
+
+
+def _batch(method: Method) -> int:
+    """Give the examples in a method's largest batch, as far as its settings tell."""
+    return int(getattr(getattr(method, "training", method), "batch_size", 1))
 
 
 @contextmanager
@@ -179,6 +199,11 @@ def _own_failure(method: Method) -> Iterator[None]:
     except LetheError as problem:
         raise AttemptFailed(f"{method.name}: {problem}") from problem
     except Exception as problem:
+        if is_out_of_memory(problem):  # that of the machine, whatever the method
+            raise InfrastructureError(
+                f"{method.name}: memory: got less than the smallest part of a batch takes; free "
+                "some, or take smaller pictures or another network, and run it again"
+            ) from problem
         place = traceback.extract_tb(problem.__traceback__)[-1]
         raise AttemptFailed(
             f"{method.name}: raised {type(problem).__name__} in {Path(place.filename).name}, line "

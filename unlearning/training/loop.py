@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.memory import room
 from unlearning.training.optimisers import optimiser_of
 
 Progress = Callable[[int, int, float], None]
@@ -163,22 +164,30 @@ def train(
     factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
     factors = map(factor, range(steps))
     bf16 = uses_bf16(training.precision, device)
+    passed = partial(_pass, network, loss, bf16=bf16)
     for epoch in range(training.epochs):
         total = torch.zeros((), device=device)
         for index in batches(len(examples), training.batch_size, rng):
             where = index.to(device)
             picked = augment(images[where], training.augmentation, rng)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = network(picked)
-            value = loss(logits.float(), labels[where])
-            network.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            with room() as found:
+                value = found.fit(partial(passed, picked, labels[where]), len(index))
             optimiser.step(training.learning_rate * next(factors))
-            total += value.detach() * len(index)
+            total += value * len(index)
         mean = float(total) / len(examples)
         _require_finite(mean, epoch)
         progress(epoch + 1, training.epochs, mean)
     return network.to(home).eval()
+
+
+def _pass(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, bf16: bool) -> Tensor:
+    """Put the gradient of a batch's mean loss into the network, and give that loss."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+        logits = network(images)
+    value = loss(logits.float(), labels)
+    network.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    return value.detach()
 
 
 def _spare() -> torch.Generator:
