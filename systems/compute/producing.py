@@ -199,10 +199,10 @@ def _own_failure(method: Method) -> Iterator[None]:
     except LetheError as problem:
         raise AttemptFailed(f"{method.name}: {problem}") from problem
     except Exception as problem:
-        if is_out_of_memory(problem):  # that of the machine, whatever the method
-            raise InfrastructureError(
-                f"{method.name}: memory: got less than the smallest part of a batch takes; free "
-                "some, or take smaller pictures or another network, and run it again"
+        if is_out_of_memory(problem):
+            raise AttemptFailed(
+                f"{method.name}: memory: got less than it takes for the smallest parts of a batch; "
+                "free some, or take smaller pictures: a failed attempt, the next rung follows"
             ) from problem
         place = traceback.extract_tb(problem.__traceback__)[-1]
         raise AttemptFailed(
