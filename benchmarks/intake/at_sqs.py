@@ -18,10 +18,12 @@ from benchmarks.intake.at_http import Kill
 from benchmarks.intake.events import Event
 from benchmarks.intake.places import PATIENCE, Place, answers, free_port, started, wait_for
 
-VISIBLE_AFTER = 1
-"""Seconds until a message that a killed consumer had is seen again."""
-TRIES = 4
+VISIBLE_AFTER = 4
+"""Seconds until a message that a killed consumer had is seen again; more than a batch takes."""
+TRIES = 100
 """Receives of one message after which it is a dead letter."""
+REFUSED = ("forged", "malformed")
+"""Kinds that stay for the dead-letter queue."""
 FOR_MOTO = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -66,17 +68,19 @@ def storm(place: Place, events: list[Event], kill: Kill) -> dict[str, Any]:
             words = (str(place.ws.root), queues.url)
             return started("benchmarks.intake.consuming", *words, output=subprocess.PIPE)
 
+        bad = sum(event.kind in REFUSED for event in events)
         with kill(start) as killer:
-            _drain(queues)
-        return {"kills": killer.kills, "dead_letters": queues.length(queues.dead)}
+            _drain(queues, bad)
+        return {"kills": killer.kills, "never_deleted": bad}
 
 
-def _drain(queues: Queues) -> None:
+def _drain(queues: Queues, bad: int) -> None:
+    """Wait until nothing is left but what no consumer may delete."""
     end, last = time.monotonic() + PATIENCE, -1
-    while left := queues.length(queues.url):
+    while (left := queues.length(queues.url) + queues.length(queues.dead)) != bad:
         end = time.monotonic() + PATIENCE if left != last else end
-        if time.monotonic() > end:
-            raise TimeoutError(f"{left} messages are left in the queue")
+        if left < bad or time.monotonic() > end:
+            raise TimeoutError(f"{left} messages are left in the queue, expected {bad}")
         last = left
         time.sleep(0.2)
 

@@ -38,21 +38,30 @@ class Watched:
     limit: int
 
     def run(self, stop: Event) -> None:
-        """Look until told to stop; what fails is tried again at the next look."""
+        """Look until told to stop; what fails is tried again at the next look, and told once."""
+        told = ""
         while not stop.is_set():
-            try:
-                self.sweep()
-            except LetheError as problem:
+            problem = self._problem()
+            if problem and problem != told:
                 logger.warning("watched folder: %s", problem)
-            except OSError as problem:  # its words may hold a file's name
-                logger.warning("watched folder: %s", type(problem).__name__)
+            told = problem
             stop.wait(EVERY)
+
+    def _problem(self) -> str:
+        """Sweep, and say what is wrong with the folder itself."""
+        try:
+            self.sweep()
+        except LetheError as problem:
+            return str(problem)
+        except OSError as problem:  # its words may hold a file's name
+            return type(problem).__name__
+        return ""
 
     def sweep(self) -> int:
         """Take every file that is complete; give how many requests are in the inbox for it."""
-        self.keys.require(self.source)
         for place in (self.folder, self.folder / TAKING, self.folder / REFUSED):
             durable.make_folder(place)
+        self.keys.require(self.source)
         return sum(self._taken(path) for path in self._claimed())
 
     def _claimed(self) -> Iterator[Path]:
