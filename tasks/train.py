@@ -77,7 +77,7 @@ def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -
         "data_version": versions.data_version(at.ws),
         "left_out": digest_of(left_out),
         "recipe": dataclasses.asdict(recipe),
-        "training": dataclasses.asdict(training(at)),
+        "training": training(at).as_record(),
         "seed": chosen,
     }
     target = at.ws.artifacts / TRAINED / f"{digest_of(follows_from)[:32]}.safetensors"

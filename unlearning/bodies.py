@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -128,6 +129,74 @@ def conv_medium(channels: int, classes: int) -> nn.Module:
         nn.Flatten(),
         nn.Linear(1024, classes),
     )
+
+
+class Whitening(nn.Module):
+    """Patches of 2 x 2 pixels along their principal axes, each of unit variance, with both signs.
+
+    The axes are those of the first batch that it trains on, and stay as they are: so the layers
+    behind need not learn them (Jordan, 94% on CIFAR-10 in 3.29 Seconds, 2024, section 3.1).
+    """
+
+    EPS = 5e-4
+    """Added to the variance of each axis, on normalised pixels."""
+
+    def __init__(self, channels: int) -> None:
+        """Begin with axes drawn at random."""
+        super().__init__()
+        axes = nn.init.orthogonal_(torch.empty(4 * channels, 4 * channels))
+        self.weight: Tensor
+        self.fitted: Tensor
+        self.register_buffer("weight", self._both(axes, channels))
+        self.register_buffer("fitted", torch.tensor(False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give (n, 8 channels, size - 1, size - 1) for normalised images."""
+        if self.training and not self.fitted:
+            self._fit(x)
+        return functional.conv2d(x, self.weight)
+
+    @torch.no_grad()
+    def _fit(self, x: Tensor) -> None:
+        patches = functional.unfold(x.float(), 2).transpose(1, 2).flatten(0, 1).double()
+        variances, axes = torch.linalg.eigh(patches.T @ patches / len(patches))
+        scaled = (axes / torch.sqrt(variances + self.EPS)).T.flip(0)
+        self.weight.copy_(self._both(scaled, x.shape[1]))
+        self.fitted.fill_(True)
+
+    @staticmethod
+    def _both(axes: Tensor, channels: int) -> Tensor:
+        kernels = axes.reshape(-1, channels, 2, 2)
+        return torch.cat([kernels, -kernels]).float()
+
+
+def conv_whitened(channels: int, classes: int) -> nn.Module:
+    """Give six convolutions behind a whitened layer, for photographs of 24 to 64 pixels.
+
+    Laid out as the fastest public networks for CIFAR-10 are (airbench94), a quarter as wide; each
+    convolution begins as the identity as far as it can.
+    """
+    body = nn.Sequential(
+        Whitening(channels),
+        nn.GELU(),
+        *_halved(8 * channels, 32),
+        *_halved(32, 64),
+        *_halved(64, 64),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )
+    for module in body.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.dirac_(module.weight.data[: module.in_channels])
+    return body
+
+
+def _halved(before: int, width: int) -> list[nn.Module]:
+    first = nn.Conv2d(before, width, 3, padding=1, bias=False)
+    second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+    known = (nn.BatchNorm2d(width), nn.GELU())
+    return [first, nn.MaxPool2d(2), *known, second, nn.BatchNorm2d(width), nn.GELU()]
 
 
 def vit_digits(channels: int, classes: int, size: int) -> nn.Module:

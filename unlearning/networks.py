@@ -60,6 +60,7 @@ class Classifier(nn.Module):
 
 NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
     "conv-medium": lambda recipe: bodies.conv_medium(recipe.channels, recipe.classes),
+    "conv-whitened": lambda recipe: bodies.conv_whitened(recipe.channels, recipe.classes),
     "conv-small": lambda recipe: bodies.conv_small(recipe.channels, recipe.classes),
     "resnet18-cifar": lambda recipe: bodies.wide_resnet18(recipe.channels, recipe.classes),
     "resnet20": lambda recipe: bodies.thin_resnet(recipe.channels, recipe.classes, 3),

@@ -18,6 +18,7 @@ WORDS = {
     "optimiser": ("sgd", "adamw"),
     "augmentation": ("none", "crop", "crop_flip"),
     "precision": ("auto", "fp32", "bf16"),
+    "decays": ("all", "weights"),
 }
 """What training knows; a test holds unlearning/training/loop.py against it, which imports torch."""
 
@@ -57,6 +58,8 @@ class TrainingParams:
     optimiser: str
     augmentation: str
     precision: str
+    label_smoothing: float = field(default=0.0, metadata=between(0, 0.9))
+    decays: str = "all"
 
     def __post_init__(self) -> None:
         """Refuse words that training does not know, before torch is imported to say so."""
@@ -114,12 +117,12 @@ def load_params(root: Path) -> Params:
 
 def read_params(path: Path) -> Params:
     """Read a file of that kind, whatever its name."""
-    return build(Params, read_yaml(path)[1], path.name)
+    return build(Params, read_yaml(path)[1], path.name, defaults=True)
 
 
 def parse_params(content: bytes, name: str = "params.yaml") -> Params:
     """Read settings from a file's bytes; PolicyError as in `load_params`."""
-    return build(Params, parse_yaml(content, name), name)
+    return build(Params, parse_yaml(content, name), name, defaults=True)
 
 
 def check_params(params: Params) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,11 @@ class BankPlan:
     @property
     def key(self) -> str:
         """Name of the bank's folder."""
-        return digest_of(dataclasses.asdict(self))[:32]
+        return digest_of(self.as_record())[:32]
+
+    def as_record(self) -> dict[str, Any]:
+        """Give it as its digest and its index have it."""
+        return {**dataclasses.asdict(self), "training": self.training.as_record()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +147,7 @@ def build_bank(
     train_all = spread or partial(spread_over_processes, workers=workers)
     train_all(job, missing, keep)
     ids = np.concatenate([train_part.ids, holdout.ids]).tolist()
-    write_index(folder, {"plan": dataclasses.asdict(plan), "ids": ids}, seal)
+    write_index(folder, {"plan": plan.as_record(), "ids": ids}, seal)
     return folder
 
 
@@ -189,7 +194,7 @@ def carries_over(folder: Path, plan: BankPlan) -> bool:
     if not bank_complete(folder):
         return False
     described = read_index(folder)["plan"]
-    wanted = json.loads(json.dumps(dataclasses.asdict(plan)))
+    wanted = json.loads(json.dumps(plan.as_record()))
     return {**described, "data_version": None} == {**wanted, "data_version": None}
 
 
@@ -211,7 +216,7 @@ def without_examples(
         write_arrays(shadow_path(target, shadow), {**arrays, **kept})
     ids = [example for example, stays in zip(index["ids"], keep, strict=True) if stays]
     described = {
-        "plan": dataclasses.asdict(plan),
+        "plan": plan.as_record(),
         "ids": ids,
         "derived_from": folder.name,
         "columns_built": index.get("columns_built", len(index["ids"])),

@@ -7,8 +7,9 @@ too, on whole batches.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,9 @@ class Training:
     learning_rate: the peak; schedule `cosine` falls to 0 from it, `one_cycle` rises for the first
     fifth, then falls to 0, `constant` keeps it. augmentation: `none`, `crop` (shift by up to an
     eighth of the size) or `crop_flip`. precision: `fp32`, `bf16`, or `auto`, bf16 autocast where
-    the processor computes it natively.
+    the processor computes it natively. label_smoothing: share of each label that is spread over all
+    classes. decays: what weight decay pulls to 0, `all`, or `weights` alone: neither biases nor
+    what normalisation layers scale and shift by.
     """
 
     epochs: int = 30
@@ -46,6 +49,8 @@ class Training:
     optimiser: str = "sgd"
     augmentation: str = "none"
     precision: str = "auto"
+    label_smoothing: float = 0.0
+    decays: str = "all"
 
     def __post_init__(self) -> None:
         """Refuse words that the loop does not know."""
@@ -54,11 +59,25 @@ class Training:
                 raise UsageError(
                     f"training.{field}: got {getattr(self, field)!r}, expected one of {known}"
                 )
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(
+                f"training.label_smoothing: got {self.label_smoothing}, expected 0 up to below 1"
+            )
         if self.epochs < 1 or self.batch_size < 2:
             raise UsageError(
                 f"training: got {self.epochs} epochs of batches of {self.batch_size}, "
                 "expected at least 1 epoch and batches of at least 2"
             )
+
+    def as_record(self) -> dict[str, Any]:
+        """Give the settings as what follows from them is named by.
+
+        One that came later is left out at its first value, with which all was trained before, so
+        that old names hold.
+        """
+        known = asdict(self)
+        first = {f.name: f.default for f in fields(self) if f.name in _LATER}
+        return {k: v for k, v in known.items() if k not in first or v != first[k]}
 
 
 _KNOWN = {
@@ -66,7 +85,10 @@ _KNOWN = {
     "optimiser": ("sgd", "adamw"),
     "augmentation": ("none", "crop", "crop_flip"),
     "precision": ("auto", "fp32", "bf16"),
+    "decays": ("all", "weights"),
 }
+_LATER = ("label_smoothing", "decays")
+"""Settings that came later: at their first value they are not in `Training.as_record`."""
 
 
 def pick_device() -> torch.device:
@@ -148,10 +170,11 @@ def train(
     training: Training,
     rng: torch.Generator,
     progress: Progress = silent,
-    loss: Loss = functional.cross_entropy,
+    loss: Loss | None = None,
 ) -> nn.Module:
     """Train `network` in place on `examples` and give it back in evaluation mode.
 
+    loss: of a batch's logits and labels; cross-entropy, smoothed as `training` says, without one.
     Raises Diverged as soon as an epoch's mean loss is not finite.
     """
     device = pick_device()
@@ -159,12 +182,13 @@ def train(
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     images, labels = pixels_on(examples, device)
     trainable = [p for p in network.parameters() if p.requires_grad]
-    optimiser = optimiser_of(trainable, training, nesterov=True)
+    optimiser = optimiser_of(trainable, training, nesterov=True, decays=training.decays)
     steps = training.epochs * len(batches(len(examples), training.batch_size, _spare()))
     factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
     factors = map(factor, range(steps))
     bf16 = uses_bf16(training.precision, device)
-    passed = partial(_pass, network, loss, bf16=bf16)
+    own = partial(functional.cross_entropy, label_smoothing=training.label_smoothing)
+    passed = partial(_pass, network, loss or own, bf16=bf16)
     for epoch in range(training.epochs):
         total = torch.zeros((), device=device)
         for index in batches(len(examples), training.batch_size, rng):

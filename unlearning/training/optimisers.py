@@ -8,6 +8,7 @@ objects do the same sums, bit for bit, and import nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -45,13 +46,30 @@ class Settings(Protocol):
 
 
 def optimiser_of(
-    parameters: Iterable[nn.Parameter], settings: Settings, *, nesterov: bool
+    parameters: Iterable[nn.Parameter], settings: Settings, *, nesterov: bool, decays: str = "all"
 ) -> Optimiser:
-    """Give the optimiser that settings name; nesterov is SGD's."""
-    decay = settings.weight_decay
+    """Give the optimiser that settings name; nesterov is SGD's. decays: `all`, or `weights`."""
+    decay = Decay(settings.weight_decay, bare=decays == "all")
     if settings.optimiser == "adamw":
-        return AdamW(parameters, weight_decay=decay)
-    return SGD(parameters, momentum=settings.momentum, weight_decay=decay, nesterov=nesterov)
+        return AdamW(parameters, decay=decay)
+    return SGD(parameters, momentum=settings.momentum, decay=decay, nesterov=nesterov)
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How strongly parameters are pulled to 0. bare: biases, scales and shifts are, too."""
+
+    strength: float
+    bare: bool = True
+
+    def groups(self, parameters: Sequence[Tensor]) -> list[tuple[list[int], float]]:
+        """Give the places of parameters that are pulled alike, and how strongly."""
+        if self.bare or not self.strength:
+            return [(list(range(len(parameters))), self.strength)]
+        places: tuple[list[int], list[int]] = ([], [])
+        for place, parameter in enumerate(parameters):
+            places[parameter.ndim < 2].append(place)
+        return [(places[0], self.strength), (places[1], 0.0)]
 
 
 class SGD:
@@ -62,32 +80,34 @@ class SGD:
         parameters: Iterable[nn.Parameter],
         *,
         momentum: float,
-        weight_decay: float,
+        decay: Decay,
         nesterov: bool,
     ) -> None:
-        """Begin at rest; weight_decay is added to the gradient, nesterov looks ahead."""
+        """Begin at rest; decay is added to the gradient, nesterov looks ahead."""
         self._parameters = list(parameters)
         self._velocity: dict[Tensor, Tensor | None] = {}
-        self._momentum, self._weight_decay = momentum, weight_decay
+        self._momentum, self._decay = momentum, decay
         self._nesterov = nesterov and momentum > 0
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Take one step along the gradients."""
         moved, gradients = _with_gradients(self._parameters)
-        velocity = [self._velocity.get(parameter) for parameter in moved]
-        sgd(
-            moved,
-            gradients,
-            velocity,
-            weight_decay=self._weight_decay,
-            momentum=self._momentum,
-            lr=learning_rate,
-            dampening=0,
-            nesterov=self._nesterov,
-            maximize=False,
-        )
-        self._velocity.update(zip(moved, velocity, strict=True))
+        for places, strength in self._decay.groups(moved):
+            some = [moved[place] for place in places]
+            velocity = [self._velocity.get(parameter) for parameter in some]
+            sgd(
+                some,
+                [gradients[place] for place in places],
+                velocity,
+                weight_decay=strength,
+                momentum=self._momentum,
+                lr=learning_rate,
+                dampening=0,
+                nesterov=self._nesterov,
+                maximize=False,
+            )
+            self._velocity.update(zip(some, velocity, strict=True))
 
     def forget(self, masks: Sequence[Tensor]) -> None:
         """Stop what a mask of 0 hides."""
@@ -103,32 +123,34 @@ class AdamW:
     BETAS = (0.9, 0.999)
     EPS = 1e-8
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, weight_decay: float) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], *, decay: Decay) -> None:
         """Begin with moments of zero."""
         self._parameters = list(parameters)
         self._moments: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
-        self._weight_decay = weight_decay
+        self._decay = decay
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Take one step along the gradients."""
         moved, gradients = _with_gradients(self._parameters)
-        state = [self._state(parameter) for parameter in moved]
-        adamw(
-            moved,
-            gradients,
-            [first for first, _, _ in state],
-            [second for _, second, _ in state],
-            [],
-            [count for _, _, count in state],
-            amsgrad=False,
-            beta1=self.BETAS[0],
-            beta2=self.BETAS[1],
-            lr=learning_rate,
-            weight_decay=self._weight_decay,
-            eps=self.EPS,
-            maximize=False,
-        )
+        for places, strength in self._decay.groups(moved):
+            some = [moved[place] for place in places]
+            state = [self._state(parameter) for parameter in some]
+            adamw(
+                some,
+                [gradients[place] for place in places],
+                [first for first, _, _ in state],
+                [second for _, second, _ in state],
+                [],
+                [count for _, _, count in state],
+                amsgrad=False,
+                beta1=self.BETAS[0],
+                beta2=self.BETAS[1],
+                lr=learning_rate,
+                weight_decay=strength,
+                eps=self.EPS,
+                maximize=False,
+            )
 
     def forget(self, masks: Sequence[Tensor]) -> None:
         """Put both moments to zero where a mask is 0."""

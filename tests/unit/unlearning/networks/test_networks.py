@@ -26,6 +26,7 @@ def pixels(recipe: Recipe, n: int = 2) -> torch.Tensor:
     [
         ("conv-small", 8, 1),
         ("conv-medium", 28, 3),
+        ("conv-whitened", 32, 3),
         ("resnet20", 32, 3),
         ("resnet18-cifar", 32, 3),
         ("vit-digits", 8, 1),
@@ -165,5 +166,5 @@ def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
 
 
 def test_unknown_networks_are_named() -> None:
-    with pytest.raises(UnknownName, match="known are conv-medium, conv-small"):
+    with pytest.raises(UnknownName, match="known are conv-medium, conv-small, conv-whitened"):
         networks.build(replace(toys.RECIPE, network="perceptron-9000"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -107,3 +107,25 @@ def test_inference_does_not_depend_on_the_batch_size() -> None:
     np.testing.assert_allclose(
         logits_of(network, part, batch_size=7), logits_of(network, part), rtol=1e-5, atol=1e-5
     )
+
+
+def test_settings_that_came_later_leave_old_names_as_they_were() -> None:
+    """What was trained before there were these settings is found again under the same digest."""
+    record = Training().as_record()
+    assert "label_smoothing" not in record and "decays" not in record
+    assert Training(label_smoothing=0.1).as_record()["label_smoothing"] == 0.1
+    assert Training(decays="weights").as_record()["decays"] == "weights"
+    assert set(record) == {f.name for f in fields(Training)} - {"label_smoothing", "decays"}
+
+
+def test_smoothed_labels_keep_a_network_from_being_sure() -> None:
+    """Cross-entropy with labels smoothed by s is least where 1 - s + s / classes is answered."""
+    part, sure = toys.examples(64), []
+    for share in (0.0, 0.4):
+        settings = replace(toys.TRAINING, epochs=30, label_smoothing=share)
+        network = train(
+            networks.build(toys.RECIPE, toys.generator()), part, settings, toys.generator()
+        )
+        answers = torch.softmax(torch.from_numpy(logits_of(network, part)), 1)
+        sure.append(float(answers.max(1).values.mean()))
+    assert sure[0] > 0.9 > sure[1]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unlearning.training.optimisers import SGD, AdamW, Optimiser
+from unlearning.training.optimisers import SGD, AdamW, Decay, Optimiser
 
 Parameters = list[nn.Parameter]
 RATES = (0.3, 0.2, 0.1, 0.05)
@@ -52,16 +52,40 @@ def moved_by_torch(make: Callable[[Parameters], torch.optim.Optimizer]) -> Param
 
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
 def test_sgd_does_the_sums_of_torch(momentum: float, nesterov: bool) -> None:
-    settings: dict[str, Any] = {"momentum": momentum, "weight_decay": 0.01, "nesterov": nesterov}
-    ours = moved(lambda of: SGD(of, **settings))
-    torchs = moved_by_torch(lambda of: torch.optim.SGD(of, **settings))
+    settings: dict[str, Any] = {"momentum": momentum, "nesterov": nesterov}
+    ours = moved(lambda of: SGD(of, decay=Decay(0.01), **settings))
+    torchs = moved_by_torch(lambda of: torch.optim.SGD(of, weight_decay=0.01, **settings))
     assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
 
 
 def test_adamw_does_the_sums_of_torch() -> None:
-    ours = moved(lambda of: AdamW(of, weight_decay=0.01))
+    ours = moved(lambda of: AdamW(of, decay=Decay(0.01)))
     torchs = moved_by_torch(lambda of: torch.optim.AdamW(of, weight_decay=0.01))
     assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_biases_and_scales_are_pulled_to_0_unless_weights_alone_are(optimiser: str) -> None:
+    """The matrix goes as torch moves it with decay, the bias as torch moves it without."""
+
+    def ours(decay: Decay) -> Callable[[Parameters], Optimiser]:
+        if optimiser == "adamw":
+            return lambda of: AdamW(of, decay=decay)
+        return lambda of: SGD(of, momentum=0.9, decay=decay, nesterov=True)
+
+    def one_step(decay: Decay) -> Parameters:
+        found = parameters()
+        made = ours(decay)(found)
+        for parameter, gradient in zip(found, gradients(found), strict=False):
+            parameter.grad = gradient
+        made.step(0.1)
+        return found
+
+    weights, everything, nothing = (
+        one_step(decay) for decay in (Decay(0.5, bare=False), Decay(0.5), Decay(0.0))
+    )
+    assert torch.equal(weights[0], everything[0]) and not torch.equal(weights[0], nothing[0])
+    assert torch.equal(weights[1], nothing[1]) and not torch.equal(weights[1], everything[1])
 
 
 def test_two_steps_of_sgd_by_hand() -> None:
@@ -70,7 +94,7 @@ def test_two_steps_of_sgd_by_hand() -> None:
     Then w = .835: g = 1.0835, v = .55 + 1.0835 = 1.6335, w = .835 - .1(1.0835 + .81675) = .644975.
     """
     weight = nn.Parameter(torch.tensor([1.0]))
-    optimiser = SGD([weight], momentum=0.5, weight_decay=0.1, nesterov=True)
+    optimiser = SGD([weight], momentum=0.5, decay=Decay(0.1), nesterov=True)
     for expected in (0.835, 0.644975):
         weight.grad = torch.ones(1)
         optimiser.step(0.1)
@@ -80,8 +104,8 @@ def test_two_steps_of_sgd_by_hand() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda of: SGD(of, momentum=0.9, weight_decay=0.0, nesterov=False),
-        lambda of: AdamW(of, weight_decay=0.0),
+        lambda of: SGD(of, momentum=0.9, decay=Decay(0.0), nesterov=False),
+        lambda of: AdamW(of, decay=Decay(0.0)),
     ],
 )
 def test_what_is_forgotten_moves_no_more(make: Callable[[Parameters], Optimiser]) -> None:
@@ -99,7 +123,7 @@ def test_what_is_forgotten_moves_no_more(make: Callable[[Parameters], Optimiser]
 
 
 def test_what_has_no_gradient_stays() -> None:
-    ours = moved(lambda of: AdamW(of, weight_decay=0.5))
+    ours = moved(lambda of: AdamW(of, decay=Decay(0.5)))
     assert torch.equal(ours[2], parameters()[2])
 
 
