@@ -10,7 +10,17 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.pages import cost, famr, gates, methods, public_code, studies, style, whole_runs
+from benchmarks.pages import (
+    cost,
+    famr,
+    gates,
+    lineage,
+    methods,
+    public_code,
+    studies,
+    style,
+    whole_runs,
+)
 from benchmarks.pages.results import machine, there
 from benchmarks.pages.summary import summary
 from unlearning.errors import UnknownName
@@ -30,6 +40,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "mended": methods.mended,
     "famr-digits": famr.transformer,
     "style": style.style,
+    "lineage-year": lineage.year,
     "bank-study-digits": studies.bank,
     "bank-study-cifar10": studies.bank,
     "ulira-digits": studies.ulira,
