@@ -24,6 +24,9 @@ from ledger.requests import Ledger
 from unlearning.errors import InfrastructureError, UsageError
 
 ADDED, REMOVED = "source_added", "source_removed"
+READY, GONE = "ready", "removed"
+SOUND = frozenset({READY, GONE})
+"""States in which key and log agree."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _BYTES = 32  # of chance in a secret that we draw
@@ -111,7 +114,7 @@ def remove(ledger: Ledger, keys: Path, name: str, *, now: datetime) -> Source:
     known = {source.name: source for source in sources(ledger.log.entries(), keys)}
     if name not in known:
         raise UsageError(f"source {name}: was never added here: see `lethe source list`")
-    if known[name].state != "removed":
+    if known[name].state != GONE:
         _record(ledger, REMOVED, name, now)
     return next(s for s in sources(ledger.log.entries(), keys) if s.name == name)
 
@@ -124,12 +127,12 @@ def sources(entries: Sequence[Entry], keys: Path) -> list[Source]:
 
 def _state(entry: Entry, keys: Path) -> str:
     if entry.event == REMOVED:
-        return "removed"
+        return GONE
     secret = SourceKeys(keys).of(entry.body["source"])
     if secret is None:
         return "no key"
     told = hmac.compare_digest(_digest(keys, secret), str(entry.body["key_digest"]))
-    return "ready" if told else "another key than the log tells of"
+    return READY if told else "another key than the log tells of"
 
 
 def _record(ledger: Ledger, event: str, name: str, now: datetime, **said: str) -> None:

@@ -48,11 +48,16 @@ def make_app(
     around: Surroundings = Surroundings(),
 ) -> FastAPI:
     """The application for one process; it opens the inbox, and closes it as it ends."""
-    opened, metrics = inbox(), Metrics(around.gauges)
-    answering = Answering(
-        Reception(opened, around.notify),
-        SourceKeys(ws.keys),
+    opened = inbox()
+    records, reception = (
         Records(ws, opened, settings.certificates),
+        Reception(opened, around.notify),
+    )
+    metrics = Metrics(lambda: records.numbers(reception.clock()) | dict(around.gauges()))
+    answering = Answering(
+        reception,
+        SourceKeys(ws.keys),
+        records,
         Quotas(settings.per_second, settings.burst),
         readings(ws.root, settings.mappings),
     )

@@ -84,6 +84,22 @@ class Records:
             raise InfrastructureError("log: holds no entry yet")
         return checkpoint.signed(checkpoint.of_entry(last), load_signing_key(self._ws.keys))
 
+    def numbers(self, now: datetime) -> dict[str, float]:
+        """How much waits and is open, and how near the nearest deadline is; for a monitor."""
+        with self._lock:
+            self._read_on()
+            still = [r for r in self._tables.requests() if not r.state.terminal]
+            length = self._place.seq
+        waiting = self._inbox.waiting()
+        dues = [*(r.due_at for r in still), *(one.due_at for one in waiting)]
+        found = {
+            "inbox_waiting": len(waiting),
+            "requests_open": len(still),
+            "log_entries": length,
+        }
+        nearest = {"deadline_seconds": (min(dues) - now).total_seconds()} if dues else {}
+        return found | nearest
+
     def _own(self, ref: str, source: str) -> Sent:
         sent = self._inbox.sent(ref)
         if sent is None or sent.source != source:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows.cli import main
+from flows.cli.work.sending import problem
 from ledger import keys
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
@@ -72,3 +73,12 @@ def test_what_cannot_be_meant_is_one_line(
 ) -> None:
     code, said = lethe(ws, capsys, *words)
     assert code == 2 and "jane" not in said["error"]
+
+
+def test_the_doctor_names_a_source_whose_key_is_gone(
+    ws: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lethe(ws, capsys, "add", "crm")
+    assert problem(ws) == ""
+    SourceKeys(ws.keys).path("crm").unlink()
+    assert problem(ws).startswith("crm: no key: put keys/sources/ back")

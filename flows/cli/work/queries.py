@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from flows.cli.work import sending
 from flows.cli.work.opening import ledger_of
 from flows.cli.work.registered import REGISTERED
 from ledger import keys
@@ -172,6 +173,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
         return
     yield "places", _failure(lambda: _places_problem(ws))
     yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(ws)]))
+    yield "sources", _failure(lambda: sending.problem(ws))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
     yield "policy", _failure(lambda: adopt.problem(ws, ledger_of(ws)))

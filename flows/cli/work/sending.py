@@ -46,6 +46,14 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     return {"source": found.name, "state": found.state, "since": found.since}
 
 
+def problem(ws: Workspace) -> str:
+    """Say what is wrong with the sources' keys; nothing if nothing is."""
+    found = sources.sources(ledger_of(ws).log.entries(), ws.keys)
+    odd = [f"{s.name}: {s.state}" for s in found if s.state not in sources.SOUND]
+    again = "put keys/sources/ back from your backup, or remove such a source and add it again"
+    return f"{'; '.join(odd)}: {again}" if odd else ""
+
+
 def _secret_in(file: Path) -> str:
     lines = with_ids_of(None, file, option="--secret-file") or []
     if len(lines) != 1:

@@ -311,6 +311,23 @@ def test_metrics_count_by_door_and_status_and_name_nobody(crm: Desk) -> None:
     assert "s-1" not in text and "req-" not in text
 
 
+def numbers(at: Desk) -> dict[str, float]:
+    lines = [line.split() for line in at.client.get("/metrics").text.splitlines()]
+    return {line[0]: float(line[1]) for line in lines if line[0] != "#" and len(line) == 2}
+
+
+def test_metrics_say_what_waits_and_how_near_the_next_deadline_is(crm: Desk) -> None:
+    """A month is 28 to 31 days, and a deadline is moved over a weekend at most."""
+    assert "lethe_deadline_seconds" not in numbers(crm)
+    refs = [crm.post({"subjects": [f"s-{n}"]}).json()["request"] for n in range(3)]
+    settled(crm, refs[0], examples=3)
+    settled(crm, refs[1], examples=0)
+    found = numbers(crm)
+    assert (found["lethe_inbox_waiting"], found["lethe_requests_open"]) == (1, 1)
+    assert found["lethe_log_entries"] == 4  # made, the source, and two requests
+    assert 27 < found["lethe_deadline_seconds"] / 86_400 < 40
+
+
 def test_health_is_what_the_service_says(crm: Desk) -> None:
     assert crm.client.get("/healthz").json() == {"ok": True}
 
