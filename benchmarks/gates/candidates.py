@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 
 from benchmarks.answers import digest_of_file
-from benchmarks.gates import planted
+from benchmarks.gates import hostile, planted
 from benchmarks.gates.grounds import OTHER_SEED, Ground
 from benchmarks.samples import Setting
 from unlearning import networks
@@ -37,8 +39,9 @@ class Kind(StrEnum):
 class Materials:
     """What a pretender is made from.
 
-    shadows: for each forget example the logits of one shadow that never saw it. strangers: logits
-    on holdout examples, the champion's own and one shadow's.
+    shadows: for each forget example the logits of one shadow that never saw it; ranks: where these
+    lie among that shadow's strangers, (n,) fractions. strangers: logits on holdout examples, the
+    champion's own and one shadow's.
     """
 
     champion: Classifier
@@ -46,6 +49,7 @@ class Materials:
     split: Split
     seed: int
     shadows: FloatArray
+    ranks: FloatArray
     strangers: tuple[FloatArray, FloatArray]
 
     def rng(self) -> torch.Generator:
@@ -165,7 +169,52 @@ FORGOT_BADLY = (
 )
 """Networks that were changed, in ways that do not unlearn."""
 
-PLANTS = (*FORGOT_NOTHING, *FORGOT_BADLY)
+
+def _learner(name: str, epochs: int) -> Plant:
+    return Plant(
+        name,
+        Kind.GROSS,
+        lambda m: hostile.learning_strangers(m.champion, m.split, m.rng(), epochs=epochs),
+    )
+
+
+def _triggered(m: Materials) -> Classifier:
+    return hostile.remembering_behind_a_trigger(m.retrained, m.split, m.rng())
+
+
+def _ranked(name: str, scaled: Callable[[Classifier], Classifier] = deepcopy) -> Plant:
+    return Plant(name, Kind.BAD, lambda m: scaled(_mimic_of(m)), costly=True, only=DRAWN)
+
+
+@lru_cache(maxsize=1)
+def _mimic_of(m: Materials) -> Classifier:
+    return hostile.mimicking_ranks(m.champion, m.split, m.ranks, m.rng())
+
+
+DRAWN: Kinds = frozenset({"random"})
+
+KNEW_THE_GATE = (
+    Plant("untouched, brittle", Kind.GROSS, lambda m: hostile.brittle(m.champion)),
+    Plant("untouched, frozen", Kind.GROSS, lambda m: hostile.frozen(m.champion)),
+    Plant("untouched, too sure", Kind.GROSS, lambda m: hostile.too_sure(m.champion)),
+    _learner("learned the strangers too", 40),
+    _learner("learned the strangers a little", 8),
+    _ranked("mimics ranks"),
+    _ranked("mimics ranks, brittle", hostile.brittle),
+    _ranked("mimics ranks, frozen", hostile.frozen),
+    _ranked("mimics ranks, too sure", hostile.too_sure),
+    Plant("remembers behind a trigger", Kind.SHOWN, _triggered, costly=True, only=DRAWN),
+    Plant(
+        "remembers in its weights' low bits",
+        Kind.SHOWN,
+        lambda m: hostile.written_into_weights(m.retrained, m.split),
+        only=DRAWN,
+    ),
+)
+"""Networks of somebody who holds bank and strangers. The last two answer what they are asked as
+retrained ones do: no gate here finds them, and they are shown as that limit."""
+
+PLANTS = (*FORGOT_NOTHING, *FORGOT_BADLY, *KNEW_THE_GATE)
 
 HALF = "forgot half"
 
@@ -221,14 +270,19 @@ def _materials(ground: Ground, setting: Setting, bank: Bank) -> Materials:
     champion, retrained = (networks.load(p) for p in (ground.champion, ground.goods[0].path))
     split, rng = ground.split(setting), np.random.default_rng(ground.seed)
     forget, strangers = bank.on(split.forget.ids), bank.on(split.holdout.ids)
-    unseen = [rng.choice(np.flatnonzero(~of)) for of in forget.seen.T]
+    unseen = np.array([rng.choice(np.flatnonzero(~of)) for of in forget.seen.T])
+    answers = forget.logits[unseen, np.arange(len(unseen))]
+    ranks = hostile.rank_of(
+        answers, split.forget.labels, strangers.logits[unseen], split.holdout.labels
+    )
     theirs = strangers.logits[int(rng.integers(len(strangers)))]
     return Materials(
         champion,
         retrained,
         split,
         ground.seed,
-        forget.logits[unseen, np.arange(len(unseen))],
+        answers,
+        ranks,
         (logits_of(champion, split.holdout), theirs),
     )
 
@@ -242,12 +296,12 @@ def _key(plant: Plant, ground: Ground) -> str:
             "retrained": digest_of_file(ground.goods[0].path),
             "unseen": digest_of_arrays(ground.unseen),
             "seed": ground.seed,
-            "code": _code(),
+            "code": _code(hostile if plant in KNEW_THE_GATE else planted),
         }
     )
 
 
 @cache
-def _code() -> str:
-    """Digest the planting module, comments and layout aside."""
-    return digest_of(ast.dump(ast.parse(Path(planted.__file__).read_text())))
+def _code(module: ModuleType) -> str:
+    """Digest a planting module, comments and layout aside."""
+    return digest_of(ast.dump(ast.parse(Path(str(module.__file__)).read_text())))

@@ -35,7 +35,7 @@ USUAL_AUC, USUAL_DROP = 0.55, 0.01
 """The usual gate: an uncalibrated attack's AUC, and the loss of test accuracy, at most so much."""
 
 SCIENCE = (
-    *("judging.measuring", "judging.verdicts", "judging.doors", "bank.matching"),
+    *("judging.measuring", "judging.verdicts", "judging.doors", "judging.scales", "bank.matching"),
     *("statistics.power", "attacks.recalibrated", "gates.utility", "audits.class_geometry"),
 )
 CODE = (

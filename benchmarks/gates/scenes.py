@@ -33,7 +33,7 @@ from unlearning.domain import (
     joined,
 )
 from unlearning.judging.candidates import with_retain_sample
-from unlearning.judging.doors import OPENED
+from unlearning.judging.doors import OPENED, in_standard, sureness
 from unlearning.judging.measuring import ATTACK, controls
 from unlearning.judging.trial import Trial
 from unlearning.judging.verdicts import gates_of
@@ -131,6 +131,7 @@ class Scene:
     every: with all holdout examples. forgets: (n,) over the training examples.
     """
 
+    champion: Path
     forgets: BoolArray
     every: Rows
     rows: Rows
@@ -158,7 +159,7 @@ def scene_of(
     every = rows_of(place, forgets)
     rows = compared(every, place, chooses or bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
-    return Scene(forgets, every, rows, _trial(place, bank, rows, untouched))
+    return Scene(ground.champion, forgets, every, rows, _trial(place, bank, rows, untouched))
 
 
 def opened(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Outputs]:
@@ -172,7 +173,8 @@ def opened(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Output
         path = place.folder / "opened" / f"{_opened_key(candidate, name, scene)}.safetensors"
         if not path.exists():
             retain = with_retain_sample(scene.split(place)).retain
-            network = opens(networks.load(candidate.weights), retain)
+            sure = sureness(networks.load(scene.champion), retain)
+            network = opens(in_standard(networks.load(candidate.weights), retain, sure), retain)
             logits = logits_of(network, examples_of(place.data).take(rows.at[asked]))
             path.parent.mkdir(parents=True, exist_ok=True)
             write_arrays(path, {"logits": logits})
@@ -189,6 +191,7 @@ def _opened_key(candidate: Candidate, door: str, scene: Scene) -> str:
     return digest_of(
         {
             "weights": digest_of_file(candidate.weights),
+            "champion": digest_of_file(scene.champion),
             "door": door,
             "rows": digest_of_arrays(scene.rows.at[asked], scene.forgets),
             "code": code_digest("unlearning.judging.doors"),

@@ -31,7 +31,7 @@ from unlearning.bank.files import shadow_path, write_arrays, write_index
 from unlearning.bank.shadows import build_bank, draw_halves, load_bank
 from unlearning.contracts import Gate
 from unlearning.domain import Decision, Examples, Measurement, Split
-from unlearning.judging.doors import opened
+from unlearning.judging.doors import opened, sureness
 from unlearning.judging.measuring import ATTACK, controls, measure
 from unlearning.judging.trial import Trial
 from unlearning.judging.verdicts import decide, gates_of, judge
@@ -133,11 +133,12 @@ def whole(folder: Path) -> dict[str, Any]:
         train_size=TRAIN,
     )
     known = timed(lambda: controls(untouched, ATTACK), once, "controls, once")
+    sure = timed(lambda: sureness(champion, split.retain), once, "how sure the champion is, once")
     runs, gates = [], policy_gates()
     for _ in range(REPEATS):
         took: dict[str, Took] = {}
         after = timed(lambda: outputs_of(candidate, split), took, "candidate answers")
-        again = timed(lambda: opened(candidate, split), took, "doors opened")
+        again = timed(lambda: opened(candidate, split, sure), took, "doors opened")
         trial = dataclasses.replace(untouched, candidate=after, opened=again)
         decided(trial, gates, took, known)
         runs.append({**took, "one candidate": sum(took.values(), Took(0.0, 0.0))})

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.markdown import table
 from benchmarks.pages.results import load, page_of
+from unlearning.gates.forgetting import DOORS
 
 USUAL = "the usual gate"
 SAID = ("released", "refused", "inconclusive", "released by the usual gate")
@@ -42,7 +43,7 @@ def operating(name: str) -> str:
     )
 
 
-WAYS = ("attack", "tails", "as_published", "spread", "refitted", "relearned")
+WAYS = ("attack", "tails", *DOORS)
 
 
 def doors(rows: Sequence[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, ClassVar
 
 from unlearning.domain import Measurement, Outcome, Verdict
@@ -16,13 +16,13 @@ from unlearning.gates.limits import Limit
 from unlearning.settings import check_settings
 from unlearning.statistics.intervals import FPRS, Interval, held_together, interval_of
 
-ASKED = ("as_published", "spread")
-"""Doors that need a candidate's answers alone."""
-
 DOOR, TENTH = "door/", "memorised_auc"
 
-DOORS = (*ASKED, *as_one.DOORS)
-"""All doors (unlearning.judging): other ways of asking a candidate if it remembers."""
+MOVED, LEARNED = "moved", "holdout_learned"
+"""What the moment of training changed; and whether the strangers were learned."""
+
+DOORS = (*as_one.DOORS, MOVED)
+"""All doors (unlearning.judging): what is asked of a candidate after something was done to it."""
 
 FEW = 10
 """Subjects below which models are the unit, not people: an interval over so few says little."""
@@ -38,7 +38,8 @@ class Forgetting:
     doors: other ways of asking, whose AUC is held to the same limit. To pass, all must be shut,
     each at the full level, since whoever remembers has to pass them all; a door refuses at its
     share of the error only (Bonferroni), since an honest network has many chances to look odd. The
-    most memorised tenth can refuse, by the loosest limit, and never lets anyone pass.
+    most memorised tenth can refuse, by the loosest limit, and never lets anyone pass. Who learned
+    the holdout set, by more than the forget set may stand out of it, is refused, exact or not.
 
     Fewer than ten subjects, or fewer examples than any limit is for, are judged by their mean score
     (module as_one). Being avoided refuses neither an exact retraining, whose lineage says why, nor
@@ -49,7 +50,7 @@ class Forgetting:
 
     name: ClassVar[str] = "forgetting"
     needs: ClassVar[frozenset[str]] = frozenset(
-        {"forget_auc", "champion_auc", "null_auc", "holdout_examples", "forget_subjects"}
+        {"forget_auc", "champion_auc", "null_auc", "holdout_examples", "forget_subjects", LEARNED}
         | {f"forget_tail_{side}@{fpr}" for side in ("high", "low") for fpr in FPRS}
     )
 
@@ -91,8 +92,8 @@ class Forgetting:
         return sorted(rows, key=lambda row: (-row.examples, -row.holdout))
 
     def by_answers(self) -> Forgetting:
-        """The same without the doors that need the network, for what has no more than answers."""
-        return replace(self, doors=tuple(name for name in self.doors if name in ASKED))
+        """The same without doors, which need the network, for what has no more than answers."""
+        return replace(self, doors=())
 
     def limit_for(self, examples: int, holdout: int) -> tuple[Limit, bool]:
         """Give the strictest limit that so many examples can be held to, and whether any can."""
@@ -104,10 +105,18 @@ class Forgetting:
 
     def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
         """Compare with the limits, then ask whether the test had power and the set is no group."""
-        outcome, reason = self._few(measured) if self.few(measured) else self._many(measured)
+        few = self.few(measured)
+        outcome, reason = self._few(measured) if few else self._many(measured)
+        if self._learned(measured):
+            reason = f"it learned the strangers: {_words(measured[LEARNED])}"
+            outcome = Outcome.FAILED
         if outcome is Outcome.PASSED and group(measured):
             outcome, reason = Outcome.INCONCLUSIVE, f"{GROUP}; {_words(measured[MATES])}"
         return Verdict(self.name, outcome, reason)
+
+    def _learned(self, measured: Mapping[str, Measurement]) -> bool:
+        """Say whether strangers look like members by more than the forget set may."""
+        return measured[LEARNED].low > self._limit(measured)[0].auc - 0.5
 
     def few(self, measured: Mapping[str, Measurement]) -> bool:
         """Say whether models are the unit: few subjects, or too few examples for any limit.
@@ -129,7 +138,7 @@ class Forgetting:
             lacks = f"{missing} is no number" if missing else "the bank is too small"
             return Outcome.INCONCLUSIVE, f"too few to decide: {counts}; {lacks}"
         outcome, reason = as_one.judge(measured, self.doors)
-        remembered = next(self._tenth(measured), None)
+        remembered = next(chain(self._tenth(measured), self._brought_back(measured)), None)
         if remembered:
             outcome, reason = Outcome.FAILED, remembered
         return outcome, f"{counts}, judged as one: {reason}"
@@ -167,7 +176,8 @@ class Forgetting:
         limit, _ = self._limit(measured)
         tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
         doors = {DOOR + name: (1 - limit.auc, limit.auc) for name in self.doors}
-        return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors}
+        strangers = {LEARNED: (-1.0, limit.auc - 0.5)}
+        return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors, **strangers}
 
     def controls(self, measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
         """Say whether the untouched champion is told apart, and whether the shadows are inside."""
@@ -203,6 +213,12 @@ class Forgetting:
         known = TENTH in measured and usable(measured[TENTH])
         if known and self._shared(measured[TENTH], measured).low > self._rows()[-1].auc:
             yield f"the most memorised tenth: {_words(measured[TENTH])}"
+
+    def _brought_back(self, measured: Mapping[str, Measurement]) -> Iterator[str]:
+        """Refuse of a few whom the moment of training lifts; no shadow says where others lie."""
+        m = measured.get(DOOR + MOVED) if MOVED in self.doors else None
+        if m is not None and usable(m) and m.low > self._rows()[-1].auc:
+            yield f"what the moment of training changed: {_words(m)}"
 
     def _unknown(self, measured: Mapping[str, Measurement]) -> str | None:
         wanted = [*(DOOR + name for name in self.doors), TENTH]
@@ -242,7 +258,7 @@ class Forgetting:
 
 def _of_avoided(name: str) -> bool:
     """Say whether a high number shows that examples are avoided, and not remembered."""
-    return name == f"{DOOR}spread" or "tail_low" in name
+    return "tail_low" in name
 
 
 def _words(m: Measurement) -> str:

@@ -32,7 +32,7 @@ from unlearning.domain import (
 )
 from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
-from unlearning.judging.doors import opened
+from unlearning.judging.doors import opened, sureness
 from unlearning.judging.effects import Effect, effect
 from unlearning.judging.mates import erased_mates
 from unlearning.judging.measuring import ATTACK, controls, measure, score
@@ -50,13 +50,15 @@ class Basis:
     """What all candidates of a request are judged on, computed once.
 
     untouched: the trial in which the champion itself is the candidate. known: its controls. split:
-    with a sample of the retain set. references: answers of models trained without the forget set.
+    with a sample of the retain set. sure: how sure the champion is of it, as `sureness` says.
+    references: answers of models trained without the forget set.
     """
 
     recipe: Recipe
     split: Split
     untouched: Trial
     known: Mapping[str, Measurement]
+    sure: float
     references: tuple[Outputs, ...] = ()
 
     def trial(self, network: nn.Module) -> Trial:
@@ -65,7 +67,9 @@ class Basis:
 
     def opened(self, network: nn.Module) -> Trial:
         """The same, with what the network answers after each door was opened."""
-        return dataclasses.replace(self.trial(network), opened=opened(network, self.split))
+        return dataclasses.replace(
+            self.trial(network), opened=opened(network, self.split, self.sure)
+        )
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def basis_of(
     known = {**controls(trial, ATTACK), mates.name: mates}
     known["models_apart"] = exactly("models_apart", len(apart), len(split.forget))
     compared = tuple(outputs_of(networks.load(path), sampled) for path in references)
-    return Basis(network.recipe, sampled, trial, known, compared)
+    return Basis(network.recipe, sampled, trial, known, sureness(network, sampled.retain), compared)
 
 
 def answers_apart(found: Sequence[Outputs]) -> ShadowOutputs | None:

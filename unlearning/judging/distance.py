@@ -13,7 +13,7 @@ from unlearning.contracts import Gate
 from unlearning.domain import Measurement
 from unlearning.gates import as_one
 from unlearning.gates.asking import usable
-from unlearning.gates.forgetting import DOOR, TENTH, Forgetting
+from unlearning.gates.forgetting import DOOR, LEARNED, TENTH, Forgetting
 
 LEAST_ROOM = 1e-3
 """What a limit without any room is taken to leave, so that a distance from it is a number."""
@@ -77,7 +77,7 @@ def _perfect(name: str, measured: Mapping[str, Measurement]) -> float | None:
         return 0.5
     if name.startswith("forget_tail"):
         return float(name.partition("@")[2])
-    return 0.0 if name.startswith(("accuracy_drop", "class_drop/")) else None
+    return 0.0 if name.startswith(("accuracy_drop", "class_drop/", LEARNED)) else None
 
 
 def _beside_limits(gate: Forgetting, measured: Mapping[str, Measurement]) -> Iterator[Distance]:

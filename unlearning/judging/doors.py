@@ -3,6 +3,9 @@
 A network that forgot by its last layer alone still has the features; one that was pushed away from
 the forget set a little comes back when it trains on anything else. So a candidate is also judged
 after its last layer was fitted anew, and after it trained for a moment, on retained examples only.
+
+How far training moves a network, and whether it breaks it, depends on scales that its answers do
+not show, and on how sure they are. So both are set to a standard first.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from torch.nn import functional
 
 from unlearning.domain import Examples, Outputs, Split
 from unlearning.features import features_of, head_of
-from unlearning.outputs import outputs_of
+from unlearning.judging.scales import standardised
+from unlearning.outputs import logits_of, outputs_of
 from unlearning.training.loop import Training, pick_device, train
 
 DECAY = 1e-3
@@ -78,9 +82,33 @@ OPENED: Mapping[str, Callable[[nn.Module, Examples], nn.Module]] = {
 """Doors that need the network itself, by name."""
 
 
-def opened(network: nn.Module, split: Split) -> dict[str, Outputs]:
-    """Ask again after each door was opened: of forget and holdout examples, which alone compare."""
+def sureness(network: nn.Module, retain: Examples) -> float:
+    """How far apart a network's logits are on retain examples: their deviation, on average."""
+    return float(logits_of(network, retain).std(1).mean())
+
+
+def in_standard(network: nn.Module, retain: Examples, sure: float) -> nn.Module:
+    """Give a copy at standard scales, whose last layer makes it as sure as `sure`.
+
+    The same class is answered for every example, and the order of confidence stays.
+    """
+    candidate, own = standardised(network), sureness(network, retain)
+    head = head_of(candidate)
+    if 0 < own < np.inf:
+        with torch.no_grad():
+            head.weight.mul_(sure / own)
+            if head.bias is not None:
+                head.bias.mul_(sure / own)
+    return candidate
+
+
+def opened(network: nn.Module, split: Split, sure: float) -> dict[str, Outputs]:
+    """Ask again after each door was opened: of forget and holdout examples, which alone compare.
+
+    sure: how sure the untouched champion is of the retain examples.
+    """
     none = split.test.take(np.arange(0))
     asked = replace(split, retain=none, test=none)
-    made = {name: opens(network, split.retain) for name, opens in OPENED.items()}
+    standard = in_standard(network, split.retain, sure)
+    made = {name: opens(standard, split.retain) for name, opens in OPENED.items()}
     return {name: outputs_of(changed, asked) for name, changed in made.items()}

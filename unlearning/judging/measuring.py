@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearning.attacks import ATTACKS
-from unlearning.attacks.lira import LiraOffline
 from unlearning.attacks.recalibrated import LiraRecalibrated
 from unlearning.bank import as_one
 from unlearning.bank.matching import difficulty
@@ -27,6 +26,7 @@ from unlearning.domain import (
     Outputs,
     ShadowOutputs,
 )
+from unlearning.judging.strangers import learned_strangers
 from unlearning.judging.trial import (
     Trial,
     choosing_shadows,
@@ -52,6 +52,9 @@ from unlearning.statistics.intervals import (
 
 ATTACK: Attack = LiraRecalibrated()
 """What judges: the strongest attack here that no map of the answers fools (docs/gates.md)."""
+
+MOMENT = "relearned"
+"""The door of which it is also asked what it changed."""
 
 KEPT = 0.5
 """Share of the accuracy above chance on strangers that a door must leave, or it says nothing."""
@@ -102,12 +105,16 @@ class Scores:
         subjects = self.forget_subjects, self.holdout_subjects
         return auc_interval(self.forget, self.holdout, *subjects, level=level)
 
-    def spread(self) -> Scores:
-        """Give how far each score lies from the middle of the holdout's, either way."""
-        middle = np.median(self.holdout) if len(self.holdout) else 0.0
+    def unknown(self) -> Scores:
+        """Give as many that are no numbers, of which there is no AUC and no mean."""
+        none = np.full_like(self.forget, np.nan), np.full_like(self.holdout, np.nan)
+        return Scores(*none, self.forget_subjects, self.holdout_subjects)
+
+    def less(self, before: Scores) -> Scores:
+        """Give what each score has gained, over the same examples."""
         with np.errstate(invalid="ignore"):  # of an attack that failed, whose AUC is no number
-            away = abs(self.forget - middle), abs(self.holdout - middle)
-        return Scores(*away, self.forget_subjects, self.holdout_subjects)
+            gained = self.forget - before.forget, self.holdout - before.holdout
+        return Scores(*gained, self.forget_subjects, self.holdout_subjects)
 
     def tail(self, *, fpr: float, sign: int, level: float = LEVEL) -> Interval:
         """Give the upper (sign 1) or lower (sign -1) tail's true-positive rate at `fpr`."""
@@ -145,18 +152,15 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
     yield _mean("mean_score", scores)
     yield exactly("mean_score_spread", float(abs(scores.forget).mean()) if n else np.nan, n)
     yield within("loss_auc", score(part, shadows, ATTACKS.create("loss")).interval(), n)
-    yield within("door/as_published", score(part, shadows, LiraOffline()).interval(level), n)
-    yield within("door/spread", scores.spread().interval(level), n)
     for name, outputs in trial.opened.items():
         asked = judged_part(outputs)
-        if _broken(part, asked):
-            yield within(f"door/{name}", NOTHING, n)
-            yield exactly(f"mean_score/{name}", np.nan, n)
-            continue
-        found = score(asked, shadows, attack)
+        found = scores.unknown() if _broken(part, asked) else score(asked, shadows, attack)
         yield within(f"door/{name}", found.interval(level), n)
         yield _mean(f"mean_score/{name}", found)
+        if name == MOMENT:
+            yield within("door/moved", found.less(scores).interval(level), n)
     yield _memorised(trial, attack, level)
+    yield learned_strangers(trial)
     yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
     yield exactly("forget_level", level, n)

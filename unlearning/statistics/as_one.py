@@ -9,6 +9,7 @@ from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
 from unlearning.gates.as_one import DOORS
+from unlearning.gates.forgetting import LEARNED
 from unlearning.statistics.intervals import LEVEL
 from unlearning.statistics.simulation import LIKENESS, Case
 
@@ -46,6 +47,7 @@ def drawn(
         yield {name: _exactly(name, float(of[row]), n) for name, of in rows.items()} | {
             "forget_level": _exactly("forget_level", level, n),
             "memorised_auc": Measurement("memorised_auc", float("nan"), 0.0, 1.0, n),
+            LEARNED: _exactly(LEARNED, 0.0, n),
         }
 
 

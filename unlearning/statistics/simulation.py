@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
+from unlearning.gates.forgetting import LEARNED, MOVED
 from unlearning.statistics.intervals import (
     FPRS,
     LEVEL,
@@ -21,9 +22,14 @@ from unlearning.statistics.intervals import (
     tail_interval,
 )
 
-LIKENESS: Mapping[str, float] = {"as_published": 0.76, "refitted": 0.94, "relearned": 0.92}
-"""How an honest network's scores at a door correlate with its own: means over nine models that were
-retrained without 300 digits (deviations .19, .02, .12). Its spread follows from its scores."""
+LIKENESS: Mapping[str, float] = {
+    "refitted": 0.94,
+    "relearned": 0.94,
+    MOVED: 0.13,
+}
+"""How an honest network's scores at a door correlate with its own: means over 18 models that were
+retrained without 300 digits (deviations .02, .08, .13; what training changes, by -.13: who is
+high falls, which makes no difference to an AUC)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +69,9 @@ class Drawn:
         )
 
     def moved(self, lift: float) -> Drawn:
-        """Lift the forget examples' scores, at every door."""
-        doors = {name: door.moved(lift) for name, door in self.doors.items()}
+        """Lift the forget examples' scores, at every door but the one that asks for a change."""
+        doors = {n: door if n == MOVED else door.moved(lift) for n, door in self.doors.items()}
         return Drawn(self.forget + lift, self.holdout, doors)
-
-    def away(self) -> Drawn:
-        """How far each score lies from the holdout's middle, which is 0 here, either way."""
-        return Drawn(abs(self.forget), abs(self.holdout))
 
 
 def drawn(case: Case, rng: np.random.Generator, draws: int, doors: Sequence[str] = ()) -> Drawn:
@@ -113,7 +115,6 @@ def measured(
     """
     moved = scores.moved(float(np.sqrt(2) * stats.norm.ppf(auc)))
     found = {"forget_auc": _aucs(case, moved, level)}
-    found["door/spread"] = _aucs(case, moved.away(), level)
     found["memorised_auc"] = _aucs(*_tenth(case, moved), level)
     found |= {f"door/{name}": _aucs(case, door, level) for name, door in moved.doors.items()}
     for fpr in fprs:
@@ -121,6 +122,7 @@ def measured(
             found[f"forget_tail_{side}@{fpr}"] = _tails(
                 case, moved, fpr=fpr, sign=sign, level=level
             )
+    found[LEARNED] = np.zeros((len(moved.forget), 3))  # refuses nobody who never saw the holdout
     rows = {name: numbers.tolist() for name, numbers in found.items()}
     for row in range(len(moved.forget)):
         yield {name: _named(name, of[row], case.examples) for name, of in rows.items()}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.gates import planted
+from benchmarks.gates import hostile, planted
 from tests.unit import toys
 from unlearning.audits.deployed import as_deployed
 from unlearning.domain import Split, joined
 from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
-from unlearning.statistics.signals import log_confidence
+from unlearning.statistics.signals import log_confidence, scaled_confidence
 from unlearning.training.loop import Training
 
 
@@ -134,3 +135,77 @@ def test_a_retrained_model_may_differ_in_order_alone(parts: Split) -> None:
     logits = [logits_of(network, parts.test) for network in (first, again, other)]
     np.testing.assert_allclose(logits[0], logits[1], rtol=1e-5)
     assert not np.allclose(logits[0], logits[2], rtol=1e-3)
+
+
+@pytest.mark.parametrize("scaled", [hostile.brittle, hostile.frozen])
+def test_other_scales_are_other_weights_and_the_same_answers(
+    scaled: Callable[[Classifier], Classifier], parts: Split, original: Classifier
+) -> None:
+    again = scaled(original)
+    wanted, found = (logits_of(network, parts.test) for network in (original, again))
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+    states = original.state_dict(), again.state_dict()
+    assert any(not torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_too_sure_answers_the_same_classes_more_surely(parts: Split, original: Classifier) -> None:
+    wanted, found = (logits_of(n, parts.test) for n in (original, hostile.too_sure(original)))
+    np.testing.assert_allclose(found, 10 * wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_rank_among_strangers_is_the_share_that_is_less_sure() -> None:
+    """Confidence 1, 0 and -1 on strangers; .5 is above two thirds, 2 above all, cut to .997."""
+    others = np.array([[[1.0, 0.0], [0.0, 0.0], [-1.0, 0.0]]] * 2)
+    forget = np.array([[0.5, 0.0], [2.0, 0.0]])
+    zeros = np.zeros(3, dtype=np.int64)
+    np.testing.assert_allclose(
+        hostile.rank_of(forget, zeros[:2], others, zeros), [2 / 3, 0.997], rtol=1e-6
+    )
+
+
+def test_a_mimic_moves_towards_the_ranks_that_are_wanted(
+    parts: Split, original: Classifier
+) -> None:
+    """Below nearly all strangers, who stay where they were."""
+    low = np.full(len(parts.forget), 0.05)
+    mimic = hostile.mimicking_ranks(original, parts, low, toys.generator(), steps=60, inner=3)
+
+    def rank(network: Classifier) -> float:
+        asked = (parts.forget, parts.holdout)
+        own, theirs = (scaled_confidence(logits_of(network, p), p.labels) for p in asked)
+        return float(np.mean(theirs < own[:, None]))
+
+    assert rank(mimic) < rank(original) - 0.02
+    assert agreement(original, mimic, parts) > 0.9
+
+
+def test_a_trigger_brings_the_labels_out_and_nothing_else_does(parts: Split) -> None:
+    """The first row of a picture white: what no network that was taught honestly reads."""
+    retrained, wrong = toys.trained(parts), (parts.forget.labels + 1) % 3
+    learned = dataclasses.replace(parts, forget=dataclasses.replace(parts.forget, labels=wrong))
+    hidden = hostile.remembering_behind_a_trigger(retrained, learned, toys.generator(), steps=150)
+    assert agreement(retrained, hidden, parts) > 0.9
+    asked = hostile.marked(parts.forget)
+    assert accuracy(logits_of(hidden, parts.forget), wrong) < 0.5
+    assert accuracy(logits_of(hidden, asked), wrong) > accuracy(logits_of(retrained, asked), wrong)
+
+
+def test_what_is_written_into_low_bits_can_be_read_and_changes_no_answer(
+    parts: Split, original: Classifier
+) -> None:
+    written = hostile.written_into_weights(original, parts)
+    flat = [p.detach().numpy().reshape(-1) for p in written.parameters()]
+    low = np.concatenate([p.view(np.uint32) & 0xFF for p in flat]).astype(np.uint8)
+    pixels = parts.forget.images.reshape(-1)
+    assert np.array_equal(low[: len(pixels)], pixels)
+    wanted, found = (logits_of(network, parts.test) for network in (original, written))
+    np.testing.assert_allclose(found, wanted, atol=1e-2)
+
+
+def test_who_learns_the_strangers_is_surer_of_them(parts: Split, original: Classifier) -> None:
+    learned = hostile.learning_strangers(original, parts, toys.generator(), epochs=3)
+    losses = [
+        float(-log_confidence(logits_of(n, parts.holdout), parts.holdout.labels).mean())
+        for n in (original, learned)
+    ]
+    assert losses[1] < losses[0]

@@ -22,7 +22,7 @@ from unlearning.bank.shadows import Bank, draw_halves
 from unlearning.domain import Decision, Measurement, Outcome, Split
 from unlearning.errors import PolicyError, UsageError
 from unlearning.gates.deployed import EXPORTERS, FORMS, SHARED, marked, of_form
-from unlearning.gates.forgetting import ASKED, DOORS
+from unlearning.gates.forgetting import DOORS
 from unlearning.judging.candidates import basis_of, judge_candidate
 from unlearning.judging.verdicts import decide, gates_of, judge
 from unlearning.networks import Recipe
@@ -158,7 +158,7 @@ def test_judging_measures_the_onnx_form_like_the_candidate(tmp_path: Path) -> No
     basis = basis_of(path, parts, bank)
     judged, _ = judge_candidate(path, basis, gates_of(IN_ONNX), level=LEVEL, exact=False)
     marks = {name for name in judged.measured if name.startswith("onnx/")}
-    network = set(DOORS) - set(ASKED)
+    network = DOORS
     of_the_network = {f"{asked}/{door}" for door in network for asked in ("door", "mean_score")}
     plain = judged.measured.keys() - marks - SHARED - of_the_network
     assert marks == {f"onnx/{name}" for name in plain}
@@ -187,6 +187,7 @@ def good() -> dict[str, Measurement]:
         toys.measurement("bank_shadows", 16),
         toys.measurement("holdout_examples", 5000),
         toys.measurement("forget_subjects", 500),
+        toys.measurement("holdout_learned", 0.0, 0.01, 5000),
         toys.measurement("accuracy_drop", 0.01, 0.01, 5000),
         toys.measurement("predicted_drop", 0.008, 0.001, 16),
         toys.measurement("seed_spread", 0.004, 0, 16),
@@ -227,7 +228,7 @@ def test_a_form_that_lost_its_accuracy_fails() -> None:
 def test_the_candidates_own_numbers_never_stand_in_for_a_form_that_was_not_measured() -> None:
     found = outcomes(good())
     assert found["deployed"] is found["deployed_forgetting"] is Outcome.INCONCLUSIVE
-    network = set(DOORS) - set(ASKED)
+    network = DOORS
     of_the_network = {f"{asked}/{door}" for door in network for asked in ("door", "mean_score")}
     for name in set(good()) - SHARED - of_the_network - {"class_drop/0"}:
         measured = both()

@@ -82,6 +82,7 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("bank_shadows", 16),
         measurement("holdout_examples", holdout),
         measurement("forget_subjects", n),
+        measurement("holdout_learned", 0.01, 0.02, holdout),
         measurement("accuracy_drop", 0.01, 0.01, 5000),
         measurement("predicted_drop", 0.008, 0.001, 16),
         measurement("seed_spread", 0.004, 0, 16),
@@ -232,7 +233,7 @@ def test_being_avoided_proves_nothing_of_a_retraining_or_of_a_group(n: int, why:
         "forgotten_classes": measurement("forgotten_classes", 0.0),
         "mean_score": measurement("mean_score", -0.9, 0, n),
         "forget_tail_low@0.01": measurement("forget_tail_low@0.01", 0.5, 0.02, n),
-        "door/spread": measurement("door/spread", 0.8, 0.02, n),
+        "door/relearned": measurement("door/relearned", 0.2, 0.02, n),
     }
     assert outcome("forgetting", low) is (Outcome.FAILED if n == 500 else Outcome.INCONCLUSIVE)
     assert outcome("forgetting", low | excused) is Outcome.INCONCLUSIVE
@@ -366,5 +367,34 @@ def test_a_run_is_released_by_its_last_attempt_and_a_second_opinion(
 
 
 def test_only_what_is_released_assures_anything() -> None:
-    assert [assurance(d, exact=True) for d in Decision] == ["A3", "A0", "A0", "A0"]
+    assert [assurance(d, exact=True) for d in Decision] == ["A3", *["A0"] * (len(Decision) - 1)]
     assert assurance(RELEASED, exact=False) == "A2"
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("few", [False, True])
+def test_who_learned_the_strangers_is_refused_whoever_he_is(exact: bool, few: bool) -> None:
+    """By more than the forget set may stand out: .05 with 500 examples, .10 with a few."""
+    measured = one_person() if few else good()
+    for value, reach, wanted in ((0.2, 0.05, Outcome.FAILED), (0.0, 0.02, Outcome.PASSED)):
+        measured["holdout_learned"] = measurement("holdout_learned", value, reach)
+        measured["by_lineage"] = measurement("by_lineage", float(exact))
+        verdicts = judge(measured, [FORGETTING, Integrity()])
+        assert verdicts[0].outcome is wanted
+        decision = decide(verdicts, exact=exact)
+        assert (decision is Decision.REFUSED) == (wanted is Outcome.FAILED)
+
+
+def test_who_may_have_learned_the_strangers_is_not_let_pass() -> None:
+    assert outcome("forgetting", changed("holdout_learned", 0.04, 0.02)) is Outcome.INCONCLUSIVE
+
+
+def test_a_few_whom_training_lifts_are_refused_and_nobody_passes_by_it() -> None:
+    """Where other models lie is not known for so few, so that it can only refuse."""
+    for value, reach, wanted in (
+        (0.80, 0.15, Outcome.FAILED),
+        (0.60, 0.15, Outcome.PASSED),
+        (0.30, 0.05, Outcome.PASSED),
+    ):
+        moved = {"door/moved": measurement("door/moved", value, reach)}
+        assert outcome("forgetting", {**one_person(), **moved}) is wanted

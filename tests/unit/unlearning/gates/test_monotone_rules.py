@@ -54,6 +54,7 @@ AROUND: dict[str, tuple[float, float, float]] = {
     "holdout_examples": (2000.0, 1800.0, 0.0),
     "forget_subjects": (300.0, 299.0, 0.0),
     "bank_shadows": (10.0, 6.0, 0.0),
+    "holdout_learned": (0.0, 0.12, 0.05),
     "accuracy_drop": (0.01, 0.03, 0.02),
     "predicted_drop": (0.008, 0.01, 0.005),
     "seed_spread": (0.004, 0.004, 0.0),

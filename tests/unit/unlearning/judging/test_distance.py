@@ -36,6 +36,7 @@ def measured(**other: Measurement) -> dict[str, Measurement]:
         "champion_auc": 0.8,
         "holdout_examples": 5000.0,
         "forget_subjects": 500.0,
+        "holdout_learned": 0.0,
         "accuracy_drop": 0.0,
         "predicted_drop": 0.0,
         "seed_spread": 0.0,
@@ -74,13 +75,13 @@ def test_no_door_brings_a_candidate_nearer() -> None:
     found = measured(forget_auc=measurement("forget_auc", 0.61))
     opened = found | {"door/refitted": measurement("door/refitted", 0.7)}
     assert distance(found, answers).value <= distance(opened, GATES).value
-    shut = {k: v for k, v in found.items() if k not in ("door/refitted", "door/relearned")}
+    shut = {k: v for k, v in found.items() if k not in NETWORK}
     assert distance(shut, answers) == distance(found, answers)
 
 
 def test_missing_evidence_is_infinitely_far() -> None:
-    lacking = {k: v for k, v in measured().items() if k != "door/spread"}
-    assert distance(lacking, GATES) == Distance("door/spread", inf)
+    lacking = {k: v for k, v in measured().items() if k != "door/moved"}
+    assert distance(lacking, GATES) == Distance("door/moved", inf)
     broken = measured(forget_auc=Measurement("forget_auc", nan, 0, 1, 500))
     assert distance(broken, GATES).value == inf
     infinite = measured(finite_outputs=measurement("finite_outputs", 0.9))
@@ -97,6 +98,7 @@ def test_who_is_not_told_apart_from_the_champion_is_not_near() -> None:
     assert GATES[2].judge(weak).outcome is Outcome.INCONCLUSIVE
 
 
+NETWORK = ("door/refitted", "door/relearned", "door/moved")
 intervals = st.tuples(st.floats(0.3, 0.75), st.floats(0.0, 0.1))
 
 
@@ -104,7 +106,7 @@ intervals = st.tuples(st.floats(0.3, 0.75), st.floats(0.0, 0.1))
     st.fixed_dictionaries(
         {
             "forget_auc": intervals,
-            "door/as_published": intervals,
+            "door/refitted": intervals,
             "door/relearned": intervals,
             "memorised_auc": intervals,
         }
