@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.markdown import table
 from benchmarks.pages.results import load, page_of
-from unlearning.gates.forgetting import DOORS
 
 USUAL = "the usual gate"
 SAID = ("released", "refused", "inconclusive", "released by the usual gate")
@@ -43,21 +42,24 @@ def operating(name: str) -> str:
     )
 
 
-WAYS = ("attack", "tails", *DOORS)
+FIRST = ("attack", "tails")
+"""What is asked of the answers themselves; the doors stand behind it."""
 
 
 def doors(rows: Sequence[dict[str, Any]]) -> str:
     """Write for each way of asking how many it holds back, and how many no other way would."""
     if not rows:
         return ""
+    found = dict.fromkeys(way for row in rows for way in row["held"])
+    ways = (*FIRST, *(way for way in found if way not in FIRST))
     lines = [
-        [row["candidate"], row["is a"], *(_held(row["held"].get(way)) for way in WAYS)]
+        [row["candidate"], row["is a"], *(_held(row["held"].get(way)) for way in ways)]
         for row in rows
     ]
     return (
         "How many each way of asking holds back, of how many that were asked so; after the plus, "
         "those that no other way would have held back. Of honest retrains that is its cost:\n\n"
-        + table(("candidate", "is", *WAYS), lines)
+        + table(("candidate", "is", *ways), lines)
         + "\n"
     )
 
