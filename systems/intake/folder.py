@@ -16,9 +16,9 @@ from threading import Event
 from ledger import durable
 from ledger.sources import SourceKeys
 from systems.intake.read import read
-from systems.intake.receiving import Reception
+from systems.intake.receiving import OURS, Reception, told
 from unlearning.digests import sha256_hex
-from unlearning.errors import InfrastructureError, LetheError, UsageError
+from unlearning.errors import UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +51,8 @@ class Watched:
         """Sweep, and say what is wrong with the folder itself."""
         try:
             self.sweep()
-        except LetheError as problem:
-            return str(problem)
-        except OSError as problem:  # its words may hold a file's name
-            return type(problem).__name__
+        except Exception as problem:  # noqa: BLE001  # a folder is never given up
+            return told(problem)
         return ""
 
     def sweep(self) -> int:
@@ -81,10 +79,10 @@ class Watched:
             own = f"file {sha256_hex(f'{path.name} {written} '.encode() + content)}"
             incoming = read({}, content).incoming(self.source, own, self.reception.clock())
             self.reception.take(incoming)
-        except InfrastructureError:
+        except OURS:
             raise
-        except LetheError as problem:
-            self._refuse(path, str(problem))
+        except Exception as problem:  # noqa: BLE001  # the others behind it must go on
+            self._refuse(path, told(problem))
             return False
         durable.remove_file(path, within=self.folder)
         return True

@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ledger.inbox import Inbox, Incoming, Receipt
+from unlearning.errors import InfrastructureError, IntegrityError, LetheError
 
 logger = logging.getLogger(__name__)
+
+OURS = (InfrastructureError, IntegrityError)
+"""What is wrong with us and not with what came: it must stay where it is, and come again."""
 
 
 def utc_now() -> datetime:
     """Read the clock."""
     return datetime.now(UTC)
+
+
+def told(problem: Exception) -> str:
+    """What may be logged of an error: our own words name nobody, another's may."""
+    return str(problem) if isinstance(problem, LetheError) else type(problem).__name__
 
 
 @dataclass(frozen=True)
@@ -44,4 +53,4 @@ class Reception:
         try:
             self.notify(ref)
         except Exception as problem:  # noqa: BLE001  # it is received, whatever became of the word
-            logger.warning("%s: is received, but nobody was told: %s", ref, type(problem).__name__)
+            logger.warning("%s: is received, but nobody was told: %s", ref, told(problem))

@@ -19,9 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ledger.inbox import Incoming
 from ledger.sources import SourceKeys, signing
 from systems.intake.read import read
-from systems.intake.receiving import Reception
+from systems.intake.receiving import OURS, Reception, told
 from systems.settings.events import Queue
-from unlearning.errors import InfrastructureError, LetheError
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +60,8 @@ class Consumer:
             try:
                 self.poll()
                 pause = PAUSE
-            except (BotoCoreError, ClientError, InfrastructureError) as problem:
-                logger.warning("queue: %s; again in %.0f s", _told(problem), pause)
+            except Exception as problem:  # noqa: BLE001  # a queue is never given up
+                logger.warning("queue: %s; again in %.0f s", told(problem), pause)
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -80,10 +79,10 @@ class Consumer:
     def _taken(self, message: Mapping[str, Any]) -> bool:
         try:
             self.reception.take(self._incoming(message))
-        except InfrastructureError:
+        except OURS:
             raise
-        except LetheError as problem:
-            logger.error("queue: a message is left to the dead-letter queue: %s", problem)
+        except Exception as problem:  # noqa: BLE001  # the queue goes on behind it
+            logger.error("queue: a message is left to the dead-letter queue: %s", told(problem))
             return False
         self.client.delete_message(QueueUrl=self.queue.url, ReceiptHandle=message["ReceiptHandle"])
         return True
@@ -113,11 +112,6 @@ class Consumer:
                 "queue: has no dead-letter queue, so what cannot be read comes again and again: "
                 "give it a redrive policy"
             )
-
-
-def _told(problem: Exception) -> str:
-    """Our own words name nobody; another's may."""
-    return str(problem) if isinstance(problem, LetheError) else type(problem).__name__
 
 
 def client_of(queue: Queue) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.sources import require_name
 from systems.settings.events import Endpoint
 from systems.settings.workspace import Workspace
 from systems.webhooks.sending import Post, Telling, posted
@@ -12,7 +13,7 @@ from unlearning.errors import PolicyError
 
 def tellings(ws: Workspace, endpoints: Sequence[Endpoint], post: Post = posted) -> list[Telling]:
     """One loop for each endpoint; PolicyError for two of one source, who share a cursor."""
-    sources = [endpoint.source for endpoint in endpoints]
+    sources = [require_name(endpoint.source) for endpoint in endpoints]
     if len(set(sources)) != len(sources):
         raise PolicyError("service.yaml: webhooks: two have the same source, expected one of each")
     return [Telling(ws, endpoint, post) for endpoint in endpoints]

@@ -57,8 +57,9 @@ class Telling:
                     del queue[0]
                     self.waiting, failures = len(queue), 0
                 stop.wait(EVERY)
-            except LetheError as problem:
-                logger.warning("webhook of %s: %s", self.endpoint.source, problem)
+            except Exception as problem:  # noqa: BLE001  # an endpoint is never given up
+                told = problem if isinstance(problem, LetheError) else type(problem).__name__
+                logger.warning("webhook of %s: %s", self.endpoint.source, told)
                 failures += 1
                 stop.wait(_pause(failures))
 

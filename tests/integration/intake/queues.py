@@ -46,10 +46,15 @@ class Queues:
         found = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(found["Attributes"][name]) for name in names)
 
+    def show_again_after(self, seconds: int) -> None:
+        """Let what is received from now on, and not deleted, be seen again after so long."""
+        told = {"VisibilityTimeout": str(seconds)}
+        self.client.set_queue_attributes(QueueUrl=self.url, Attributes=told)
+
 
 @contextmanager
-def queues_on_loopback(patch: pytest.MonkeyPatch, *, visible_after: int) -> Iterator[Queues]:
-    """Give two empty queues. visible_after: seconds until an undeleted message is seen again."""
+def queues_on_loopback(patch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    """Give two empty queues, whose messages are seen once as far as a test is concerned."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -62,7 +67,7 @@ def queues_on_loopback(patch: pytest.MonkeyPatch, *, visible_after: int) -> Iter
     }.items():
         patch.setenv(name, value)
     client = boto3.client("sqs")
-    fifo = {"FifoQueue": "true", "VisibilityTimeout": str(visible_after)}
+    fifo = {"FifoQueue": "true", "VisibilityTimeout": "60"}
     dead = client.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
     names = ["QueueArn"]
     arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"]["QueueArn"]

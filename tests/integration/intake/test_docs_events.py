@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "events.md").read_text()
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/erasure.fifo"
 DOOR = "127.0.0.1:8700"
-LONG = 20.0  # seconds that a test waits for what takes one
+LONG = 60.0  # seconds that a test waits for what takes one
 
 
 def blocks(*kinds: str) -> list[tuple[str, str]]:
@@ -86,7 +86,7 @@ def script(door: str, queue: str) -> str:
 
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    with queues_on_loopback(monkeypatch, visible_after=5) as found:
+    with queues_on_loopback(monkeypatch) as found:
         yield found
 
 

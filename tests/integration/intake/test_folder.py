@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ledger.errors import SealAltered
 from ledger.inbox import Inbox
 from ledger.sources import SourceKeys, shut
 from systems.intake.folder import Watched
@@ -114,6 +115,36 @@ def test_a_disk_that_is_full_leaves_the_file(
         with pytest.raises(InfrastructureError):
             watched.sweep()
     assert watched.sweep() == 1 and len(inbox.waiting()) == 1
+
+
+def test_an_inbox_that_was_altered_refuses_nobodys_file(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def altered(*_: Any, **__: Any) -> None:
+        raise SealAltered("inbox.db: does not hold an inbox")
+
+    dropped(watched, "a.json")
+    monkeypatch.setattr(Inbox, "receive", altered)
+    with pytest.raises(SealAltered):
+        watched.sweep()
+    assert left(watched) == ["taking/a.json"]
+
+
+def test_what_nobody_foresaw_is_moved_aside_and_the_others_go_on(
+    watched: Watched, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd(Reception):
+        def take(self, incoming: Any, *, nonce: str | None = None) -> Any:
+            if incoming.selector.values == ("odd",):
+                raise KeyError("jane@example.com")
+            return super().take(incoming, nonce=nonce)
+
+    dropped(watched, "a.json", {"subjects": ["odd"]})
+    dropped(watched, "b.json")
+    odd = Watched(watched.folder, "desk", Odd(inbox), watched.keys, 10_000)
+    assert odd.sweep() == 1 and len(inbox.waiting()) == 1
+    (reason,) = (watched.folder / "refused").glob("*.reason")
+    assert reason.read_text() == "KeyError\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", {"subjects": []}, b"x" * 10_001])

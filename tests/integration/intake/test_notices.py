@@ -26,7 +26,7 @@ from systems.webhooks.sending import Telling, posted
 from tests.integration.intake.doors import made, with_source
 from unlearning.errors import InfrastructureError, PolicyError
 
-LONG = 10.0  # seconds that a test waits for what takes milliseconds
+LONG = 60.0  # seconds that a test waits for what takes milliseconds
 
 
 @pytest.fixture

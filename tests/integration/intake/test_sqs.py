@@ -27,7 +27,7 @@ VISIBLE_AFTER = 1  # second
 
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    with queues_on_loopback(monkeypatch, visible_after=VISIBLE_AFTER) as found:
+    with queues_on_loopback(monkeypatch) as found:
         yield found
 
 
@@ -110,6 +110,7 @@ def test_killed_before_the_delete_it_is_still_one_request(
         pass
 
     consumer = crm.consumer()
+    crm.queues.show_again_after(VISIBLE_AFTER)
 
     def kill(**_: Any) -> None:
         raise Killed
@@ -131,6 +132,7 @@ def test_killed_before_the_inbox_has_it_it_is_not_lost(
     def full(*_: Any, **__: Any) -> None:
         raise InfrastructureError("disk full")
 
+    crm.queues.show_again_after(VISIBLE_AFTER)
     crm.send()
     with monkeypatch.context() as patch:
         patch.setattr(Inbox, "receive", full)
@@ -143,13 +145,29 @@ def test_killed_before_the_inbox_has_it_it_is_not_lost(
 def test_dead_letters_are_what_cannot_be_read_or_is_forged(
     crm: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
+    crm.queues.show_again_after(VISIBLE_AFTER)
     crm.send('{"subjects": ["jane@example.com"')
     crm.send(**{signing.SIGNATURE: "0" * 64})
     crm.send({"subjects": ["s-1"]})
-    assert crm.drained(crm.consumer()) == 1
+    assert crm.drained(crm.consumer()) >= 1
     assert len(crm.inbox.waiting()) == 1
     assert crm.queues.length(crm.queues.dead) == 2
     assert "dead-letter queue" in caplog.text and "jane" not in caplog.text
+
+
+def test_what_nobody_foresaw_stops_no_queue(crm: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(Reception):
+        def take(self, incoming: Any, *, nonce: str | None = None) -> Any:
+            if incoming.selector.values == ("odd",):
+                raise KeyError("jane@example.com")
+            return super().take(incoming, nonce=nonce)
+
+    crm.send({"subjects": ["odd"]})
+    crm.send({"subjects": ["s-1"]})
+    consumer = Consumer(Queue(crm.queues.url), Odd(crm.inbox), crm.keys, crm.queues.client)
+    while not crm.inbox.waiting():
+        consumer.poll(wait=1)
+    assert "KeyError" in caplog.text and "jane" not in caplog.text
 
 
 def test_a_queue_whose_policy_says_who_may_send_needs_no_signature(crm: Desk) -> None:
