@@ -22,6 +22,9 @@ from tasks.running.records import utc_now
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, PolicyError, UsageError
 
+HEADS_ONLY = "head_downdate"
+"""The method that a network with a frozen backbone alone can be tried by."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -114,6 +117,8 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
 def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> None:
     """Refuse a file by which, with the other one in force, no run could ever be decided."""
     policy, params = (file if one is kind else _kept(ws, ledger, one) for one in (POLICY, PARAMS))
+    if policy and params and read_params(params).head is None:
+        _refuse_heads(load_policy(policy))
     if policy and params:  # the first two are checked by `init`, before it writes anything
         check_bank(load_policy(policy), read_params(params).bank.shadows)
     if kind is POLICY and ws.manifest.exists():
@@ -121,6 +126,15 @@ def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> No
 
         classes, tests = loading.classes(ws), loading.counts(ws)["test"]
         check_answers(load_policy(file), classes=len(classes), tests=tests)
+
+
+def _refuse_heads(policy: Policy) -> None:
+    """PolicyError for a rung that nothing here could be tried by."""
+    if any(rung.method == HEADS_ONLY for rung in policy.ladder):
+        raise PolicyError(
+            f"ladder: got {HEADS_ONLY}, expected it only where a backbone is frozen (`lethe init "
+            "--backbone FILE`): the network here is trained as a whole, use retrain"
+        )
 
 
 def check_bank(policy: Policy, shadows: int) -> None:

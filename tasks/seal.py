@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -178,7 +177,7 @@ def candidate_of(run: Run) -> tuple[Path, dict[str, Any]]:
             f"{str(decided['candidate'])[:16]}; nothing was promoted: put {path.name} back from "
             f"your backup, or leave the run: `lethe abort {run.ref} --reason TEXT`"
         )
-    return path, dataclasses.asdict(networks.load(path).recipe)
+    return path, networks.load(path).recipe.as_record()
 
 
 def _registered(run: Run, sha256: str) -> Path | None:

@@ -23,7 +23,14 @@ from tasks.running import progress
 from tasks.running.champion import standing
 from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_plan, bank_state, ensure_bank, parts_of, training
+from tasks.running.parts import (
+    backbone_of,
+    bank_plan,
+    bank_state,
+    ensure_bank,
+    parts_of,
+    training,
+)
 from tasks.running.records import utc_now
 from tasks.running.run import read_json, write_json
 from unlearning import networks
@@ -33,10 +40,13 @@ from unlearning.domain import Examples, Outcome
 from unlearning.errors import Diverged, IntegrityError, UsageError
 from unlearning.gates.asking import ask
 from unlearning.gates.integrity import Integrity
+from unlearning.heads.backbones import described
 from unlearning.judging.measuring import integrity_of
 from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
 from unlearning.outputs import logits_of
+from unlearning.recipe import Head
+from unlearning.training import keyed
 
 TRAINED = "trained"
 
@@ -61,7 +71,12 @@ def recipe_of(at: Opened) -> Recipe:
     if champion is not None:
         return networks.load(champion.weights).recipe
     parts = parts_of(at)
-    return producing.recipe_for(at.params.network, len(parts.classes), parts.train)
+    recipe = producing.recipe_for(at.params.network, len(parts.classes), parts.train)
+    if at.params.head is None:
+        return recipe
+    head = Head(**dataclasses.asdict(at.params.head))
+    framed = dataclasses.replace(recipe, head=head)
+    return described(backbone_of(at, framed) or at.ws.backbone, recipe, head, given=False)
 
 
 def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -> Trained:
@@ -76,7 +91,7 @@ def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -
     follows_from = {
         "data_version": versions.data_version(at.ws),
         "left_out": digest_of(left_out),
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": recipe.as_record(),
         "training": training(at).as_record(),
         "seed": chosen,
     }
@@ -100,7 +115,13 @@ def _kept(target: Path) -> Trained | None:
 def _train(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Path) -> Trained:
     try:
         made = producing.train_network(
-            examples, recipe, training(at), seed, target, progress.epochs
+            examples,
+            recipe,
+            training(at),
+            seed,
+            target,
+            progress.epochs,
+            backbone=backbone_of(at, recipe),
         )
     except Diverged as problem:  # trying again would end as it did
         raise UsageError(f"training.learning_rate of params.yaml: {problem}") from problem
@@ -131,7 +152,7 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
     _require_working(at, original)
     mlruns, name = at.ws.mlruns, at.params.model.name
     version = versions.data_version(at.ws)
-    recipe = dataclasses.asdict(networks.load(original.weights).recipe)
+    recipe = networks.load(original.weights).recipe.as_record()
     tags = {"lethe.run": "init", "lethe.data_version": version, "lethe.verdict": "first"}
     first = models.register(mlruns, name, original.weights, recipe, tags)
     at.ledger.record(
@@ -190,3 +211,4 @@ def forget_trained(at: Opened) -> None:
     """Remove the networks of artifacts/trained: they learned from people who are erased now."""
     durable.remove_folder(at.ws.artifacts / TRAINED, within=at.ws.root)
     at.kept.pop("parts", None)
+    keyed.clear()

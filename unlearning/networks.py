@@ -6,10 +6,9 @@ that a file is complete; a file from elsewhere has none and is read with the wor
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unlearning import bodies, weights
-from unlearning.digests import sha256_file
+from unlearning.digests import digest_of_arrays, sha256_file
 from unlearning.errors import UnknownName, UsageError
 from unlearning.memory import in_parts
 from unlearning.recipe import Recipe as Recipe
@@ -39,6 +38,44 @@ class Classifier(nn.Module):
         shape = (1, recipe.channels, 1, 1)
         self.register_buffer("mean", torch.tensor(recipe.mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(recipe.std).reshape(shape), persistent=False)
+        self._carried: dict[str, Tensor] = {}
+        self._carried_by = ""
+        if recipe.head is not None:
+            self.requires_grad_(False)
+            self.last_layer.requires_grad_(True)
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The layer that gives the logits, linear and with biases; UsageError if there is none."""
+        linear = [module for module in self.body.modules() if isinstance(module, nn.Linear)]
+        if not linear or linear[-1].bias is None:
+            raise UsageError(
+                f"network {self.recipe.network}: ends in no linear layer with biases, expected one "
+                "as its head: take another --network"
+            )
+        return linear[-1]
+
+    def train(self, mode: bool = True) -> Classifier:
+        """Change the mode; a frozen backbone stays as it is when it answers."""
+        super().train(mode)
+        if self.recipe.head is not None:
+            self.body.eval()
+        return self
+
+    def carry(self, statistics: Mapping[str, Tensor]) -> None:
+        """Carry along the sums that the head follows from; {} for none."""
+        self._carried, self._carried_by = dict(statistics), _digest(self.last_layer)
+
+    @property
+    def carried(self) -> dict[str, Tensor]:
+        """The sums that the head follows from; {} where there are none, or another head is there.
+
+        A head that something else has moved since is not told of by them, and they are of people
+        that it may have been moved to forget.
+        """
+        if self._carried and self._carried_by == _digest(self.last_layer):
+            return self._carried
+        return {}
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Give logits (n, classes) for pixels (n, channels, size, size), uint8 or 0..1.
@@ -56,6 +93,11 @@ class Classifier(nn.Module):
                 f"{self.recipe.size} pixels, expected at least two in a batch: forget more at once"
             ) from problem
         return logits
+
+
+def _digest(layer: nn.Linear) -> str:
+    parts = (layer.weight, layer.bias)
+    return digest_of_arrays(*(part.detach().cpu().numpy() for part in parts))
 
 
 NETWORKS: dict[str, Callable[[Recipe], nn.Module]] = {
@@ -136,11 +178,17 @@ def require_fit(recipe: Recipe) -> None:
         raise _unfit(recipe, problem) from problem
 
 
+CARRIED = "statistics."
+"""What stands before the names of the sums that a ridge head follows from, in a file."""
+
+
 def save(network: Classifier, path: Path) -> str:
     """Write weights and recipe as safetensors and give the file's SHA-256; same in, same bytes."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in _state(network).items()}
+    sums = {f"{CARRIED}{key}": value for key, value in network.carried.items()}
+    state = {**_state(network), **sums}
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    recipe = json.dumps(dataclasses.asdict(network.recipe), sort_keys=True)
+    recipe = json.dumps(network.recipe.as_record(), sort_keys=True)
     part = path.with_suffix(".part")
     save_file(tensors, part, metadata={"recipe": recipe})
     part.replace(path)
@@ -164,6 +212,7 @@ def load(path: Path, recipe: Recipe | None = None) -> Classifier:
     if recipe is not None:
         refuse_other_pictures(path.name, chosen, recipe)
     network = build(chosen)
+    sums = {key.removeprefix(CARRIED): tensors.pop(key) for key in _carried_in(tensors, chosen)}
     state, counters = _state(network), _counters(network)
     if problem := weights.misfit(state, {**counters, **tensors}):
         raise UsageError(
@@ -171,7 +220,13 @@ def load(path: Path, recipe: Recipe | None = None) -> Classifier:
             f"{chosen.classes} classes"
         )
     network.body.load_state_dict({**counters, **tensors})
+    if sums:
+        network.carry(sums)
     return network.eval()
+
+
+def _carried_in(tensors: Mapping[str, Tensor], recipe: Recipe) -> list[str]:
+    return [key for key in tensors if recipe.head and key.startswith(CARRIED)]
 
 
 def _counters(network: Classifier) -> dict[str, Tensor]:

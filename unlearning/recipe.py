@@ -12,12 +12,37 @@ from unlearning.errors import UsageError
 LARGEST = 2**15 - 1  # classes or pixels a side, as labels are stored
 
 
+HEADS = ("ridge", "logistic")
+"""Losses with one optimum: ridge regression on one-hot labels, multinomial logistic regression."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last layer of a network of which it alone is fitted, to its one optimum.
+
+    backbone: SHA-256 of the file that all other weights come from. loss: one of HEADS. penalty:
+    lambda of the mean loss + lambda / 2 times the sum of squared weights, biases included.
+    """
+
+    backbone: str
+    loss: str = "ridge"
+    penalty: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Refuse a loss that nobody knows, and a penalty that leaves more than one optimum."""
+        if self.loss not in HEADS:
+            raise UsageError(f"head: got {self.loss!r}, expected {' or '.join(HEADS)}")
+        if not 0 < self.penalty < float("inf"):
+            raise UsageError(f"head: got the penalty {self.penalty}, expected a number above 0")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What is needed to build a network.
 
     network: a name of NETWORKS or of timm. size: image height and width in pixels.
     mean, std: per channel, in units of pixel value / 255; they are applied inside the network.
+    head: how the last layer is fitted where the others are frozen; None where all are trained.
     """
 
     network: str
@@ -26,6 +51,7 @@ class Recipe:
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    head: Head | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no network can be built of; UsageError names them."""
@@ -38,9 +64,15 @@ class Recipe:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Recipe:
-        """Read the form that `dataclasses.asdict` writes, JSON's lists included."""
+        """Read the form that `as_record` writes, JSON's lists included."""
         listed = {name: _as_tuple(values[name]) for name in ("mean", "std")}
-        return Recipe(**{**values, **listed})
+        head = {"head": Head(**values["head"])} if values.get("head") else {}
+        return Recipe(**{**values, **listed, **head})
+
+    def as_record(self) -> dict[str, Any]:
+        """Give it as it is written; a head is named where there is one, so that old names stay."""
+        values = dataclasses.asdict(self)
+        return values if self.head else {k: v for k, v in values.items() if k != "head"}
 
 
 def _as_tuple(value: Any) -> Any:
@@ -72,11 +104,13 @@ def recipe_in(text: str | None, file: str) -> Recipe | None:
     except (ValueError, RecursionError):
         return None
     own = {field.name for field in dataclasses.fields(Recipe)}
-    if not isinstance(values, dict) or values.keys() != own or type(values["network"]) is not str:
+    if not isinstance(values, dict) or values.keys() | {"head"} != own:
+        return None
+    if type(values["network"]) is not str:
         return None
     try:
         return Recipe.from_dict(values)
-    except UsageError as problem:
+    except (UsageError, TypeError) as problem:
         raise UsageError(f"weights {file}: its recipe's {problem}") from problem
 
 

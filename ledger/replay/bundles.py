@@ -20,6 +20,7 @@ from ledger.evidence import (
     refuse_other_folder,
 )
 from ledger.keyring import Keyring
+from ledger.replay import certificates
 from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
     completion_contradictions,
@@ -70,6 +71,7 @@ def _of_run(folder: Path, first: Sealed) -> Iterator[str]:
     records = json_value(read_part(folder, RECORDS))
     yield from _named(contradictions(first.statement, first.entries))
     yield from _named(record_contradictions(first.statement, records, first.entries))
+    yield from _named(certificates.objections(first.statement.get("attempts"), first.entries))
 
 
 def _named(lines: Iterable[str], folder: str = "") -> list[str]:

@@ -28,6 +28,8 @@ from unlearning.errors import (
     UsageError,
     is_out_of_memory,
 )
+from unlearning.heads.backbones import on_backbone
+from unlearning.heads.fitting import fitted
 from unlearning.memory import room
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
@@ -92,10 +94,16 @@ def train_network(
     seed: int,
     target: Path,
     progress: Progress = silent,
+    backbone: Path | None = None,
 ) -> Produced:
-    """Train a fresh network and write it to `target`."""
+    """Train a fresh network and write it to `target`; backbone: of a recipe with a head."""
     rng, losses = generator(seed), _Losses(progress)
     started = time.perf_counter()
+    if backbone is not None:
+        headed, certificate = fitted(on_backbone(backbone, recipe), examples)
+        seconds = time.perf_counter() - started
+        sha256 = networks.save(headed, target)
+        return Produced(sha256, seconds, (), dataclasses.asdict(certificate))
     network = networks.build(recipe, rng)
     with room() as found:
         train(network, examples, training, rng, losses)

@@ -112,8 +112,13 @@ def _head(
     )
 
 
+ANEW = ", trained again from scratch without the examples"
+EXACTLY = {"head_downdate": ", its last layer found anew without the examples"}
+"""How exact methods forget, in a heading."""
+
+
 def _attempt(number: int, attempt: AttemptPicture, pictures: Mapping[str, bytes]) -> str:
-    exact = ", trained again from scratch without the examples" if attempt.exact else ""
+    exact = EXACTLY.get(attempt.name, ANEW) if attempt.exact else ""
     title = f"Attempt {number}: {attempt.name}{exact}: {attempt.decision}"
     return "\n".join(
         [

@@ -97,9 +97,35 @@ class RemoteParams:
     url: str | None
 
 
+HEADS = ("ridge", "logistic")
+"""What `unlearning.recipe` knows, which a test holds this against."""
+
+
+@dataclass(frozen=True)
+class HeadParams:
+    """The head of a network whose backbone is frozen; `unlearning.recipe.Head` says what it means.
+
+    backbone: SHA-256 of artifacts/backbone.safetensors.
+    """
+
+    backbone: str
+    loss: str = "ridge"
+    penalty: float = field(default=0.001, metadata=above(0))
+
+    def __post_init__(self) -> None:
+        """Refuse a loss that nobody knows."""
+        if self.loss not in HEADS:
+            raise PolicyError(
+                f"params.yaml: head.loss: got {self.loss!r}, expected one of {', '.join(HEADS)}"
+            )
+
+
 @dataclass(frozen=True)
 class Params:
-    """params.yaml: every tunable number, read in one place."""
+    """params.yaml: every tunable number, read in one place.
+
+    head: where the last layer alone is fitted, on a frozen backbone; then `training` is not read.
+    """
 
     data: DataParams
     network: str
@@ -108,6 +134,7 @@ class Params:
     model: ModelParams
     remote: RemoteParams
     seed: int = field(metadata=between(0, 2**32 - 1))
+    head: HeadParams | None = None
 
 
 def load_params(root: Path) -> Params:

@@ -16,7 +16,7 @@ from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
 from unlearning.settings import REQUIRED_GATES, text_at
 
-EXACT = frozenset({"retrain"})
+EXACT = frozenset({"retrain", "head_downdate"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
 methods against it, which this module, being read offline, does not import."""
 

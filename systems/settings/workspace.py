@@ -170,6 +170,11 @@ class Workspace:
         return self.artifacts / "manifest.json"
 
     @property
+    def backbone(self) -> Path:
+        """What is frozen of a network whose head alone is fitted; it never saw the data."""
+        return self.artifacts / "backbone.safetensors"
+
+    @property
     def stage_runner(self) -> Path:
         """Runs DVC's stages with the Python that made the workspace."""
         return self.artifacts / "stage.sh"

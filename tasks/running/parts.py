@@ -22,6 +22,7 @@ from unlearning.bank.shadow_training import Spread
 from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
+from unlearning.errors import InfrastructureError
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
@@ -115,7 +116,20 @@ def ensure_bank(at: Opened, recipe: Recipe) -> Path:
         spread=_spread(at.params.bank.cluster),
         restricted=np.array(restricted_ids(at), dtype=np.str_),
         seal=partial(vouch, at),
+        backbone=backbone_of(at, recipe),
     )
+
+
+def backbone_of(at: Opened, recipe: Recipe) -> Path | None:
+    """Give the file of a frozen backbone, None where networks are trained as a whole."""
+    if recipe.head is None:
+        return None
+    if not at.ws.backbone.is_file():
+        raise InfrastructureError(
+            f"{at.ws.backbone.name}: is not in artifacts/, expected the backbone that `lethe init` "
+            "put there: put it back from your backup"
+        )
+    return at.ws.backbone
 
 
 def finished_bank(at: Opened, recipe: Recipe) -> Path | None:

@@ -23,13 +23,16 @@ from PIL import Image
 import flows.train
 from flows.cli.work import asking, initialising
 from flows.cli.work.asking import Files
+from ledger.replay.certificates import BACKBONE
 from ledger.requests import Ledger
 from systems.data import versions
 from systems.data.sources import Columns
 from systems.settings.params import load_params
+from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace, write_templates
 from tasks.running.lineage import FIRST
 from tasks.running.records import utc_now
+from unlearning.digests import sha256_file
 from unlearning.errors import InfrastructureError, LetheError, UsageError
 
 CHECKOUT = Path(__file__).parents[2]
@@ -538,3 +541,50 @@ def test_the_examples_shard_key_is_public_and_real_data_get_a_secret(
 
     assert key("one", "digits") == initialising.PUBLIC_KEY
     assert len({key("two", offered), key("three", offered), initialising.PUBLIC_KEY}) == 3
+
+
+# -- a frozen backbone -----------------------------------------------------------------------------
+
+
+def frozen(root: Path, data: str, **files: Any) -> dict[str, Any]:
+    from unlearning import networks
+    from unlearning.networks import Recipe
+
+    path = root.parent / "backbone.safetensors"
+    recipe = Recipe(network="conv-small", classes=5, channels=1, size=8, mean=(0.3,), std=(0.2,))
+    networks.save(networks.build(recipe), path)
+    words = {"backbone": path, "statement": "trained on other pictures", **files}
+    return initialising.init(
+        root, Files(data, None, None, None, None, None, None, **words), Columns(), {}
+    )
+
+
+def test_a_frozen_backbone_is_kept_signed_for_and_has_a_ladder(
+    tmp_path: Path, offered: str
+) -> None:
+    frozen(tmp_path / "ws", offered, head="logistic")
+    ws = Workspace.at(tmp_path / "ws")
+    kept, head = sha256_file(ws.backbone), load_params(ws.root).head
+    assert head is not None and (head.backbone, head.loss) == (kept, "logistic")
+    assert [rung.method for rung in load_policy(ws.policy).ladder] == ["head_downdate", "retrain"]
+    said = Ledger.open(ws.records, ws.keys).log.find(BACKBONE)
+    assert said is not None and said.body["statement"] == "trained on other pictures"
+    assert said.body["sha256"] == kept
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"statement": None}, "--backbone-statement: got nothing"),
+        ({"statement": "ask a@example.org"}, "holds an e-mail address"),
+        ({"head": "svm"}, "head.loss: got 'svm'"),
+        ({"backbone": None}, "--backbone-statement: got without --backbone"),
+        ({"backbone": None, "statement": None, "head": "ridge"}, "--head: got without"),
+    ],
+)
+def test_half_of_a_backbone_is_refused(
+    tmp_path: Path, offered: str, files: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(LetheError, match=re.escape(said)):
+        frozen(tmp_path / "ws", offered, **files)
+    assert not (tmp_path / "ws").exists()

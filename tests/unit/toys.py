@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from unlearning import networks
-from unlearning.domain import Examples, Group, Measurement, Outputs, Split
+from unlearning.domain import Examples, Group, Measurement, Outputs, Split, joined
+from unlearning.heads.fitting import fitted
 from unlearning.networks import Classifier, Recipe
+from unlearning.recipe import Head
 from unlearning.training.loop import Training, train
 
 RECIPE = Recipe(network="conv-small", classes=3, channels=1, size=8, mean=(0.5,), std=(0.25,))
@@ -55,6 +59,14 @@ def trained(parts: Split | None = None) -> Classifier:
     network = networks.build(RECIPE, rng)
     train(network, both, TRAINING, rng)
     return network
+
+
+def frozen(parts: Split | None = None, loss: str = "ridge", **head: float) -> Classifier:
+    """Give a network with random frozen weights whose head is fitted to forget and retain."""
+    parts = parts or split()
+    recipe = replace(RECIPE, head=Head(backbone="0" * 64, loss=loss, **head))
+    blank = networks.build(recipe, generator(7)).eval()
+    return fitted(blank, joined(parts.forget, parts.retain))[0]
 
 
 def outputs(logits: np.ndarray, labels: np.ndarray, groups: list[Group]) -> Outputs:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
 
 from unlearning import networks
-from unlearning.domain import BoolArray, Examples
-from unlearning.networks import Recipe
+from unlearning.domain import BoolArray, Examples, FloatArray
+from unlearning.errors import UsageError
+from unlearning.heads.features import UNIT, whole_features
+from unlearning.heads.fitting import optimum_of
+from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
 from unlearning.training.loop import Training, pick_device, train
 
@@ -27,10 +30,20 @@ Keep = Callable[[int, Answers], None]
 
 
 @dataclass(frozen=True, eq=False)
+class Features:
+    """What a frozen backbone says of training, holdout and test examples, (n, d + 1) each."""
+
+    train: FloatArray
+    holdout: FloatArray
+    test: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Job:
     """What training any shadow of a bank takes.
 
     seen: (shadows, n) over the training, then the holdout examples: who is in whose half.
+    features: of a frozen backbone, whose heads alone are then trained; images are not read.
     """
 
     recipe: Recipe
@@ -40,6 +53,7 @@ class Job:
     holdout: Examples
     test: Examples
     seen: BoolArray
+    features: Features | None = None
 
 
 Spread = Callable[[Job, Sequence[int], Keep], None]
@@ -54,6 +68,8 @@ def without_names(examples: Examples) -> Examples:
 
 def train_shadow(job: Job, shadow: int) -> Answers:
     """Train one shadow on its half and give what it answers; nothing is written."""
+    if job.features is not None:
+        return _fit_head(job, job.features, shadow)
     rng = torch.Generator().manual_seed(job.seed * 100_003 + shadow)
     half = job.train.take(job.seen[shadow, : len(job.train)])
     network = train(networks.build(job.recipe, rng), half, job.training, rng)
@@ -64,6 +80,26 @@ def train_shadow(job: Job, shadow: int) -> Answers:
         "test_accuracy": np.array([correct]),
         "trained_on": np.array([float(len(half))]),
     }
+
+
+def _fit_head(job: Job, features: Features, shadow: int) -> Answers:
+    if job.recipe.head is None:
+        raise UsageError("shadow bank: got features without a head, expected a recipe with one")
+    half = job.seen[shadow, : len(job.train)]
+    part = features.train[half], job.train.labels[half], job.recipe.classes
+    weights = optimum_of(job.recipe.head, *part).weights.astype(np.float32)
+    answers = [(of / UNIT).astype(np.float32) @ weights for of in astuple(features)]
+    return {
+        "logits": np.concatenate(answers[:2]),
+        "seen": job.seen[shadow].astype(np.uint8),
+        "test_accuracy": np.array([accuracy(answers[2], job.test.labels)]),
+        "trained_on": np.array([float(half.sum())]),
+    }
+
+
+def features_of_splits(network: Classifier, *splits: Examples) -> Features:
+    """Ask a frozen backbone once of training, holdout and test examples."""
+    return Features(*(whole_features(network, split) for split in splits))
 
 
 def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, workers: int) -> None:

@@ -32,12 +32,14 @@ from unlearning.bank.shadow_training import (
     Answers,
     Job,
     Spread,
+    features_of_splits,
     spread_over_processes,
     without_names,
 )
 from unlearning.digests import digest_of
 from unlearning.domain import BoolArray, Examples, FloatArray, Outputs, ShadowOutputs, TextArray
 from unlearning.errors import IntegrityError, UsageError
+from unlearning.heads.backbones import on_backbone
 from unlearning.networks import Recipe
 from unlearning.training.loop import Training
 
@@ -71,7 +73,8 @@ class BankPlan:
 
     def as_record(self) -> dict[str, Any]:
         """Give it as its digest and its index have it."""
-        return {**dataclasses.asdict(self), "training": self.training.as_record()}
+        own = {"training": self.training.as_record(), "recipe": self.recipe.as_record()}
+        return {**dataclasses.asdict(self), **own}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +129,14 @@ def build_bank(
     spread: Spread | None = None,
     restricted: TextArray = NOBODY,
     seal: Seal | None = None,
+    backbone: Path | None = None,
 ) -> Path:
     """Build or complete the bank of `plan` under `root` and give its folder.
 
     splits: train, holdout, test. spread: who trains the shadows, without it `workers` processes.
     restricted: ids of examples that are in nobody's half, and so count as unseen by all. seal: is
-    told the index' digest before the bank is complete. Only this process writes, so a shadow that
+    told the index' digest before the bank is complete. backbone: of a recipe with a head, whose
+    features are computed once and kept in no file. Only this process writes, so a shadow that
     is lost on its way, or that a crash left unreadable, costs no more than itself.
     """
     train_part, holdout, _ = splits
@@ -144,6 +149,9 @@ def build_bank(
         write_arrays(shadow_path(folder, shadow), answers)
         progress(next(finished), plan.shadows)
 
+    if backbone is not None and missing:
+        blank = on_backbone(backbone, plan.recipe)
+        job = dataclasses.replace(job, features=features_of_splits(blank, *splits))
     train_all = spread or partial(spread_over_processes, workers=workers)
     train_all(job, missing, keep)
     ids = np.concatenate([train_part.ids, holdout.ids]).tolist()

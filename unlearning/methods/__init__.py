@@ -12,6 +12,7 @@ from unlearning.methods import (  # noqa: E402, F401
     famr,
     finetune,
     gradient_ascent,
+    head_downdate,
     l1_sparse,
     neg_grad_plus,
     random_label,

@@ -11,6 +11,7 @@ from torch import nn
 from unlearning import networks
 from unlearning.domain import TrainingSets
 from unlearning.errors import UsageError
+from unlearning.heads.fitting import fitted
 from unlearning.methods import METHODS
 from unlearning.training.loop import Progress, Training, train
 
@@ -30,9 +31,14 @@ class Retrain:
     def unlearn(
         self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
-        """Train a network of the original's recipe; nothing of its weights is read."""
+        """Train a network of the original's recipe; nothing of its weights is read.
+
+        Where a backbone is frozen, it is kept, and the head fitted from nothing.
+        """
         if not isinstance(original, networks.Classifier):
             raise UsageError("retrain: the original carries no recipe; expected a Classifier")
+        if original.recipe.head is not None:
+            return fitted(original, split.retain)[0].train(original.training)
         fresh = networks.build(original.recipe, rng).to(next(original.parameters()).device)
         trained = train(fresh, split.retain, self.training, rng, progress)
         return trained.train(original.training)

@@ -24,8 +24,13 @@ def init(
     example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
     network: Annotated[str | None, typer.Option(help="See `lethe list networks`.")] = None,
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file to begin with.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Of --weights, by channel: .5,.5,.5")] = None,
-    std: Annotated[str | None, typer.Option(help="Of --weights, by channel: .2,.2,.2")] = None,
+    backbone: Annotated[Path | None, typer.Option(help="Frozen .safetensors under a head.")] = None,
+    backbone_statement: Annotated[
+        str | None, typer.Option(help="That it never saw these data; signed.")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="ridge or logistic, on --backbone.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Of the file, by channel: .5,.5,.5")] = None,
+    std: Annotated[str | None, typer.Option(help="Of the file, by channel: .2,.2,.2")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of training.")] = None,
     holdout_fraction: Annotated[float | None, typer.Option(help="Never trained on.")] = None,
@@ -45,7 +50,8 @@ def init(
 
     columns = Columns(image, label, subject, example)
     files = asking.Files(
-        *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key)
+        *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key),
+        *(backbone, backbone_statement, head),
     )
     changes = {
         "network": network,

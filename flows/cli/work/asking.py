@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from flows.cli.work import decidable
+from flows.cli.work.asked import freezing
+from flows.cli.work.asked.files import Files as Files
+from flows.cli.work.asked.freezing import Frozen
 from ledger import durable
 from systems.data import importing
 from systems.data.gathering import Gathered, gather
@@ -16,27 +18,10 @@ from systems.data.sources import Columns, Source
 from systems.settings import beginning
 from systems.settings.beginning import Beginning
 from systems.settings.params import Params, changed, check_params, parse_params
-from systems.settings.policy import load_policy
 from systems.settings.workspace import TEMPLATES, Workspace
 from tasks import adopt as adopting
 from unlearning.digests import digest_of
 from unlearning.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Files:
-    """What `init` reads."""
-
-    data: str
-    test: Path | None
-    holdout: Path | None
-    weights: Path | None
-    limit: int | None
-    mean: str | None
-    std: str | None
-    as_written: bool = False
-    suppression: Path | None = None
-    suppression_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +43,7 @@ class Checked:
     """What was checked before anything is written.
 
     settings: the bytes of params.yaml to be. notes: what whoever offers the data may not expect.
+    frozen: the backbone, where one is.
     """
 
     past: Beginning
@@ -65,12 +51,14 @@ class Checked:
     params: Params
     offered: Gathered
     notes: tuple[str, ...]
+    frozen: Frozen | None = None
 
 
 def checked_before(ws: Workspace, asked: Asked) -> Checked:
     """Refuse what could not be carried out; nothing is written."""
     files = asked.files
     _refuse_weights_without_holdout(files)
+    freezing.check_asked(files)
     norm = _normalisation(files)
     beginning.refuse_occupied(ws)
     beginning.refuse_exposed(ws)
@@ -94,11 +82,17 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     )
     offered = gather(source, params)
     importing.require_splits(offered, offered.table)
-    rules = load_policy(policy)
+    rules = freezing.rules_of(policy, ws, files)
     decidable.refuse_undecidable(rules, params, offered)
-    _require_fit(offered.dataset, params.network, files.weights, norm)
+    frozen = _require_fit(offered.dataset, params.network, files, norm)
+    if frozen is not None:
+        settings = freezing.settings_with(settings, frozen, files.head)
+    elif params.head is not None:
+        raise UsageError("params.yaml: head: got without --backbone, expected its file")
     classes = decidable.about_classes(rules, offered, given=files.holdout is not None)
-    return Checked(beginning.survey(ws), settings, params, offered, (*offered.notes, *classes))
+    notes = (*offered.notes, *classes)
+    params = parse_params(settings)
+    return Checked(beginning.survey(ws), settings, params, offered, notes, frozen)
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:
@@ -113,19 +107,19 @@ def _refuse_weights_without_holdout(files: Files) -> None:
 def _normalisation(files: Files) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation that weights from elsewhere were trained with, empty if not given."""
     given = [name for name in ("mean", "std") if getattr(files, name) is not None]
-    if given and (len(given) == 1 or files.weights is None):
+    if given and (len(given) == 1 or files.weights is files.backbone is None):
         got = " and ".join(f"--{name}" for name in given)
         raise UsageError(
             f"{got}: got without {'--weights' if len(given) == 2 else 'the other'}, expected "
-            "--weights with both, --mean and --std, or with neither"
+            "--weights or --backbone with both, --mean and --std, or with neither"
         )
     return numbers(files.mean, "--mean"), numbers(files.std, "--std")
 
 
 def _require_fit(
-    dataset: Dataset, network: str, weights: Path | None, norm: tuple[tuple[float, ...], ...]
-) -> None:
-    """Refuse a network or weights that cannot work on the data."""
+    dataset: Dataset, network: str, files: Files, norm: tuple[tuple[float, ...], ...]
+) -> Frozen | None:
+    """Refuse a network or weights that cannot work on the data; give the backbone, if one is."""
     from systems.compute.producing import brought
     from unlearning import networks
 
@@ -139,10 +133,11 @@ def _require_fit(
         mean=mean,
         std=std,
     )
-    if weights is None:
+    if files.weights is not None:
+        brought(files.weights, recipe, given=bool(norm[0]))
+    elif files.backbone is None:
         networks.require_fit(recipe)
-    else:
-        brought(weights, recipe, given=bool(norm[0]))
+    return freezing.frozen_in(files, recipe, given=bool(norm[0]))
 
 
 def numbers(text: str | None, option: str) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import typer
 
+from flows.cli.work.asked import freezing
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
@@ -93,6 +94,7 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
 def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     """Write git's ignore file and the settings, then the keys, then the data."""
     ws = at.ws
+    freezing.write_policy(ws, files)
     write_templates(ws)
     if ws.params.read_bytes() != checked.settings:
         durable.write(ws.params, checked.settings, mode=durable.OPEN)
@@ -101,6 +103,7 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     mark_place(ws)
     server.bind(ws.mlruns, os.environ.get(server.VARIABLE))
     durable.make_folder(ws.artifacts)
+    freezing.keep(at, checked.frozen)
     durable.write(ws.stage_runner, _stage_runner().encode())
     adopting.adopt(ws, at.ledger, ws.policy, "the first policy, at init")
     adopting.adopt(ws, at.ledger, ws.params, "the first params, at init", adopting.PARAMS)
@@ -148,7 +151,8 @@ def _trained(at: Opened, files: Files) -> dict[str, Any]:
     """Make the first champion and the bank of the data that are in; then the workspace is whole."""
     from flows.train import train as train_flow
 
-    mean, std = numbers(files.mean, "--mean"), numbers(files.std, "--std")
+    given = (None, None) if files.backbone else (files.mean, files.std)  # the backbone has them
+    mean, std = numbers(given[0], "--mean"), numbers(given[1], "--std")
     try:
         made = train_flow(at.root, weights=files.weights, mean=mean, std=std)
     except UsageError:  # what was asked for will not do: nothing of it stays

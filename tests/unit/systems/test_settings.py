@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from ledger.replay.attempts import Earlier
-from systems.settings.params import WORDS, change_params, changed, load_params
+from systems.settings.params import HEADS, WORDS, change_params, changed, load_params
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
+from unlearning import recipe
 from unlearning.errors import PolicyError
 from unlearning.methods import METHODS
 from unlearning.training import loop
@@ -106,6 +107,10 @@ def test_repeated_runs_share_the_error_and_the_cap(
 
 def test_the_exact_methods_are_those_of_the_registry() -> None:
     assert {name for name in METHODS if METHODS[name].exact} == EXACT
+
+
+def test_the_losses_of_a_head_are_those_that_can_be_fitted() -> None:
+    assert HEADS == recipe.HEADS
 
 
 def test_settings_that_are_there_stay(ws: Workspace) -> None:
@@ -211,7 +216,11 @@ def test_a_policy_is_its_ladder_its_gates_and_the_digest_of_its_bytes(tmp_path: 
         ("method: famr", "method: famr\n    access: forget", "ladder[0]: unknown key 'access'"),
         ("settings: {epochs: 3}", "settings: 3", "ladder[0].settings: got 3"),
         ("attempts: 2", "attempts: 0", "attempts: got 0, expected a whole number from 1"),
-        ("  - method: retrain\n", "", "ladder: ends in famr, expected retrain as its last rung"),
+        (
+            "  - method: retrain\n",
+            "",
+            "ladder: ends in famr, expected head_downdate or retrain",
+        ),
         ("attempts: 2", "tries: 2", "unknown key 'tries'"),
     ],
 )
