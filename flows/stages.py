@@ -10,6 +10,7 @@ from systems.data import loading
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, private
 from tasks import train as originals
+from tasks.requests.receive import settle_waiting
 from tasks.running.opened import Opened, opened
 from tasks.running.run import write_json
 
@@ -43,7 +44,8 @@ def main(arguments: list[str]) -> int:
     """Run the stages named, in the workspace that is the current directory."""
     quiet_environment()
     ws = Workspace.at(".")
-    with private(), workspace_lock(ws.records / "lock"):
+    with private(), workspace_lock(ws.lock):
+        settle_waiting(opened(str(ws.root)))  # nothing is trained on what was asked for meanwhile
         for name in arguments:
             STAGES[name](opened(str(ws.root)))
     return 0

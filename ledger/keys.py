@@ -67,10 +67,8 @@ def create_keys(keys: Path, records: Path, *, shards: bytes | None = None) -> No
         durable.write(records / PUBLIC, public_pem(load_signing_key(keys).public_key()))
 
 
-def create_inbox_key(keys: Path, *, used: bool) -> None:
-    """Create the inbox's key if it is missing; KeyMissing if something that is used needs it."""
-    if used:
-        _require(keys / INBOX)
+def create_inbox_key(keys: Path) -> None:
+    """Create the inbox's key if it is missing; nothing may wait that was sealed under another."""
     durable.make_folder(keys)
     if not (keys / INBOX).exists():
         write_secret(keys / INBOX)

@@ -11,6 +11,8 @@ from pathlib import Path
 from ledger.durable import storing
 from ledger.errors import WorkspaceBusy
 
+BUSY = "another lethe is at work in this workspace: wait until it has ended, then try again"
+
 
 @contextmanager
 def workspace_lock(path: Path) -> Iterator[None]:
@@ -27,10 +29,22 @@ def workspace_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock file; nothing is written, and nobody is kept out."""
+    if not path.exists():
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise WorkspaceBusy(
-            "another lethe is at work in this workspace: wait until it has ended, then try again"
-        ) from error
+        raise WorkspaceBusy(BUSY) from error

@@ -8,19 +8,26 @@ is answered here.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from ledger import keys as workspace_keys
 from ledger.deadlines import due_at, profile_of
-from ledger.errors import KeyConflict, Replayed, UnknownReference
+from ledger.errors import (
+    KeyConflict,
+    KeyMissing,
+    KeyUnusable,
+    Replayed,
+    SealAltered,
+    UnknownReference,
+)
 from ledger.inbox.database import Database
-from ledger.inbox.payloads import Payloads
+from ledger.inbox.payloads import Payloads, seal
 from ledger.inbox.received import COMMAND_LINE as COMMAND_LINE
 from ledger.inbox.received import Incoming as Incoming
 from ledger.inbox.received import Receipt as Receipt
@@ -29,7 +36,12 @@ from ledger.inbox.received import Waiting as Waiting
 from ledger.inbox.tables import nonces, received
 from ledger.inbox.together import Together
 from ledger.moments import timestamp
+from ledger.requests.submitting import new_reference
+from unlearning.digests import canonical_json
 from unlearning.errors import LetheError, UsageError
+
+UNREADABLE = (KeyMissing, KeyUnusable, SealAltered)
+"""What says that nobody can tell any more what a received request named."""
 
 NONCE_WINDOW = timedelta(hours=1)
 """How long a nonce is remembered: at least twice the age at which a signature is refused."""
@@ -39,12 +51,27 @@ NONCE_WINDOW = timedelta(hours=1)
 class _Arrival:
     """One request on its way in, all that can be done without the database being done."""
 
+    ref: str
     incoming: Incoming
     due_at: datetime
     now: datetime
+    plain: bytes
     key_digest: str | None
     content_digest: str | None
     nonce_digest: str | None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {
+            "ref": self.ref,
+            "received_at": timestamp(self.incoming.received_at),
+            "due_at": timestamp(self.due_at),
+            "jurisdiction": self.incoming.jurisdiction,
+            "source": self.incoming.source,
+            "key_digest": self.key_digest,
+            "content_digest": self.content_digest,
+        }
 
 
 class Inbox:
@@ -60,14 +87,18 @@ class Inbox:
     def open(cls, place: Path, keys: Path, url: str | None = None) -> Inbox:
         """Open the inbox in folder `place`, or at a URL of PostgreSQL; make what is missing.
 
-        keys: the workspace's folder of keys. KeyMissing if a key is lost that what waits needs;
-        InfrastructureError if the database cannot be used.
+        keys: the workspace's folder of keys. InfrastructureError if the database cannot be used.
         """
         database = Database.open(place, url)
         with database.writing() as connection:
-            used = connection.execute(select(received.c.ref).where(_is_waiting())).first()
-            workspace_keys.create_inbox_key(keys, used=used is not None)
+            if not _any_waits(connection):  # a new key would not open what waits under a lost one
+                workspace_keys.create_inbox_key(keys)
         return cls(database, Payloads(keys))
+
+    @classmethod
+    def look(cls, place: Path, keys: Path, url: str | None = None) -> Inbox:
+        """Open it to be read only: nothing is written or made, an absent one is empty."""
+        return cls(Database.look(place, url), Payloads(keys))
 
     def close(self) -> None:
         """Give the connections back; nothing that was received is lost without it."""
@@ -77,19 +108,28 @@ class Inbox:
         """Receive a request; it is on the disk when this returns.
 
         UsageError for a law that is unknown or a time in the future, KeyConflict if its key came
-        before with another content. nonce: Replayed if its source used it within NONCE_WINDOW; it
-        counts as used also if the request is refused.
+        before with another content, KeyMissing if the key of what waits is lost. nonce: Replayed if
+        its source used it within NONCE_WINDOW; it counts as used also if the request is refused.
         """
         if incoming.received_at > now:
             raise UsageError(
                 f"received at {timestamp(incoming.received_at)}: lies after {timestamp(now)}: "
                 "expected a time in the past"
             )
-        say = self._payloads
-        used = say.nonce_digest(incoming.source, nonce) if nonce is not None else None
-        limit = due_at(incoming.received_at, incoming.jurisdiction)
-        digests = (say.key_digest(incoming), say.content_digest(incoming), used)
-        return self._together(_Arrival(incoming, limit, now, *digests))
+        return self._together(self._arrival(incoming, now, nonce))
+
+    def _arrival(self, incoming: Incoming, now: datetime, nonce: str | None) -> _Arrival:
+        say, ref = self._payloads, new_reference()
+        return _Arrival(
+            ref,
+            incoming,
+            due_at(incoming.received_at, incoming.jurisdiction),
+            now,
+            canonical_json(incoming.as_value()),
+            say.key_digest(incoming),
+            say.content_digest(incoming),
+            say.nonce_digest(incoming.source, nonce) if nonce is not None else None,
+        )
 
     def waiting(self) -> tuple[Waiting, ...]:
         """What is not settled, in the order in which it was received."""
@@ -100,7 +140,8 @@ class Inbox:
     def opened(self, ref: str) -> Incoming:
         """What a waiting request says: personal data, so not for logs or messages.
 
-        UnknownReference if it does not wait here, SealAltered if it is not what was received.
+        UnknownReference if it does not wait here, SealAltered if it is not what was received,
+        KeyMissing if nobody can tell any more.
         """
         query = select(received.c.payload).where(received.c.ref == ref, _is_waiting())
         with self._database.reading() as connection:
@@ -108,6 +149,17 @@ class Inbox:
         if row is None:
             raise UnknownReference(f"request {ref}: does not wait in the inbox")
         return self._payloads.open(ref, row.payload)
+
+    def lost(self, ref: str) -> str | None:
+        """Say why nobody can tell what a waiting request says; None if it can be read."""
+        try:
+            self.opened(ref)
+        except UNREADABLE as problem:
+            return (
+                f"request {ref}: waits in the inbox and cannot be read ({problem}); or end it with "
+                f"`lethe deny {ref} --reason TEXT`"
+            )
+        return None
 
     def settled(self, ref: str, as_ref: str | None = None) -> None:
         """Destroy what a request said, once the ledger has it; twice is harmless.
@@ -119,13 +171,20 @@ class Inbox:
             if as_ref is None:  # without a key nothing can be its repetition
                 connection.execute(delete(received).where(*mine, received.c.key_digest.is_(None)))
             connection.execute(update(received).where(*mine).values(payload=None, as_ref=as_ref))
-        self._database.forget_deleted()
+        self._forget()
 
     def withdraw(self, ref: str) -> None:
         """Take a request back as if it had never come: its sender is told so at once."""
         with self._database.writing() as connection:
             connection.execute(delete(received).where(received.c.ref == ref, _is_waiting()))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Leave nothing of what has gone: here in no file, and in no copy once nothing waits."""
         self._database.forget_deleted()
+        with self._database.writing() as connection:  # only after the commit that let it go
+            if not _any_waits(connection):
+                self._payloads.new_key()
 
     def sent(self, ref: str) -> Sent | None:
         """Who sent a request under a key, also once it is settled; None for no such request."""
@@ -143,29 +202,22 @@ class Inbox:
     def _receive_all(self, arrivals: Sequence[_Arrival]) -> Sequence[Receipt | LetheError]:
         with self._database.writing() as connection:
             _forget_nonces(connection, min(arrival.now for arrival in arrivals))
-            return [self._receive_one(connection, arrival) for arrival in arrivals]
+            key = self._payloads.key()  # nobody draws another while this transaction lasts
+            return [_receive_one(connection, arrival, key) for arrival in arrivals]
 
-    def _receive_one(self, connection: Connection, arrival: _Arrival) -> Receipt | LetheError:
-        try:
-            _use_nonce(connection, arrival)
-            return _repeated(connection, arrival) or self._new(connection, arrival)
-        except (KeyConflict, Replayed) as refused:  # of this one alone
-            return refused
 
-    def _new(self, connection: Connection, arrival: _Arrival) -> Receipt:
-        ref, incoming = f"req-{secrets.token_hex(6)}", arrival.incoming
-        row = {
-            "ref": ref,
-            "received_at": timestamp(incoming.received_at),
-            "due_at": timestamp(arrival.due_at),
-            "jurisdiction": incoming.jurisdiction,
-            "source": incoming.source,
-            "key_digest": arrival.key_digest,
-            "content_digest": arrival.content_digest,
-            "payload": self._payloads.seal(ref, incoming),
-        }
-        connection.execute(insert(received).values(row))
-        return Receipt(ref, arrival.due_at, repeated=False)
+def _receive_one(connection: Connection, arrival: _Arrival, key: bytes) -> Receipt | LetheError:
+    try:
+        _use_nonce(connection, arrival)
+        return _repeated(connection, arrival) or _new(connection, arrival, key)
+    except (KeyConflict, Replayed) as refused:  # of this one alone
+        return refused
+
+
+def _new(connection: Connection, arrival: _Arrival, key: bytes) -> Receipt:
+    payload = seal(key, arrival.ref, arrival.plain)
+    connection.execute(insert(received).values({**arrival.row, "payload": payload}))
+    return Receipt(arrival.ref, arrival.due_at, repeated=False)
 
 
 def _repeated(connection: Connection, arrival: _Arrival) -> Receipt | None:
@@ -201,6 +253,10 @@ def _use_nonce(connection: Connection, arrival: _Arrival) -> None:
 def _forget_nonces(connection: Connection, now: datetime) -> None:
     limit = timestamp(now - NONCE_WINDOW)
     connection.execute(delete(nonces).where(nonces.c.seen_at < limit))
+
+
+def _any_waits(connection: Connection) -> bool:
+    return connection.execute(select(received.c.ref).where(_is_waiting())).first() is not None
 
 
 def _is_waiting() -> ColumnElement[bool]:

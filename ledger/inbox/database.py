@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.schema import CreateTable
 
 from ledger import durable
 from ledger.errors import SealAltered
 from ledger.inbox import tables
 from unlearning.errors import InfrastructureError, UsageError
 
-FILE = "inbox.db"
+FILE, GITIGNORE = "inbox.db", ".gitignore"
 _PATIENCE = 20  # seconds that a writer waits for the others'
 _POSTGRESQL_LOCK = 0x4C65_7468_6501  # any number that is ours: "Lethe", 1
 
@@ -39,6 +42,15 @@ class Database:
         return opened
 
     @classmethod
+    def look(cls, place: Path, url: str | None) -> Database:
+        """Open the inbox to be read only; in a folder nothing is made, what is absent is empty."""
+        if url:
+            return cls.open(place, url)
+        path = place / FILE
+        engine = create_engine("sqlite://", creator=lambda: _looked_at(path), poolclass=StaticPool)
+        return cls(engine, durable.short_name(path), "BEGIN")
+
+    @classmethod
     def _at_url(cls, url: str) -> Database:
         try:
             address = make_url(url)
@@ -51,8 +63,12 @@ class Database:
 
     @classmethod
     def _in_folder(cls, place: Path) -> Database:
-        durable.make_folder(place)
         path = place / FILE
+        durable.make_folder(place)
+        if not path.exists():
+            _refuse_occupied(place)
+            # A workspace of before there was an inbox has a .gitignore that does not name it.
+            durable.write(place / GITIGNORE, b"*\n", mode=durable.OPEN)
         with durable.storing(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE))
         address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
@@ -98,6 +114,55 @@ class Database:
                 f"{self._name}: does not hold an inbox ({type(error.orig).__name__}): restore it "
                 "from your backup"
             ) from error
+
+
+def _refuse_occupied(place: Path) -> None:
+    names = [path.name for path in place.iterdir() if path.suffix != durable.UNFINISHED]
+    if set(names) - {FILE, GITIGNORE}:
+        raise UsageError(
+            f"{place.name}/: holds what is not Lethe's, expected it empty or absent: requests are "
+            "received there; move that elsewhere"
+        )
+
+
+def _looked_at(path: Path) -> sqlite3.Connection:
+    """Read a file of SQLite and make none beside it; an empty one where there is no inbox."""
+    if path.exists():
+        found = _at_rest(path) or _connect(_address(path))
+        if found.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
+            return found
+        found.close()
+    empty = _connect("file::memory:")
+    empty.execute(str(CreateTable(tables.received).compile(dialect=sqlite.dialect())))
+    return empty
+
+
+def _at_rest(path: Path) -> sqlite3.Connection | None:
+    """Copy a file that nobody writes to; None if somebody does, or did meanwhile.
+
+    SQLite would make a log beside the file to read it, and could not where nothing may be written.
+    """
+    before = path.stat()
+    copied = _connect("file::memory:")
+    with closing(_connect(f"{_address(path)}&immutable=1")) as source:
+        if not _log_of(path).exists():
+            source.backup(copied)
+            if not _log_of(path).exists() and path.stat().st_mtime_ns == before.st_mtime_ns:
+                return copied
+    copied.close()
+    return None
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, timeout=_PATIENCE, check_same_thread=False)
+
+
+def _address(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _prepare(connection: Any, _: object) -> None:

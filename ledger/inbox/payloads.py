@@ -18,10 +18,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import SealAltered
 from ledger.inbox.received import Incoming, incoming_of
-from ledger.keys import INBOX, read_secret, suppression_key
+from ledger.keys import INBOX, read_secret, suppression_key, write_secret
 from unlearning.digests import canonical_json
 
 _NONCE = 12  # bytes, as NIST SP 800-38D recommends for GCM
+
+
+def seal(key: bytes, ref: str, plain: bytes) -> bytes:
+    """Encrypt what was received, bound to its reference."""
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, ref.encode())
 
 
 @dataclass(frozen=True)
@@ -30,15 +36,20 @@ class Payloads:
 
     keys: Path
 
-    def seal(self, ref: str, incoming: Incoming) -> bytes:
-        """Encrypt what was received, bound to its reference."""
-        nonce = secrets.token_bytes(_NONCE)
-        plain = canonical_json(incoming.as_value())
-        return nonce + AESGCM(read_secret(self.keys / INBOX)).encrypt(nonce, plain, ref.encode())
+    def key(self) -> bytes:
+        """The key under which is sealed now; KeyMissing if it is lost."""
+        return read_secret(self.keys / INBOX)
+
+    def new_key(self) -> None:
+        """Draw another key: what was sealed before, and every copy of it, is unreadable for good.
+
+        The caller is in a transaction that no other writer is in, and nothing waits.
+        """
+        write_secret(self.keys / INBOX)
 
     def open(self, ref: str, payload: bytes) -> Incoming:
         """Decrypt it; SealAltered if it, its key or its reference is another, KeyMissing."""
-        key = read_secret(self.keys / INBOX)
+        key = self.key()
         try:
             plain = AESGCM(key).decrypt(payload[:_NONCE], payload[_NONCE:], ref.encode())
         except (InvalidTag, ValueError) as error:

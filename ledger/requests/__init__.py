@@ -75,18 +75,30 @@ class Ledger:
         now: datetime,
         denial: str | None = None,
         erased_by: str | None = None,
+        ref: str | None = None,
+        source: str | None = None,
+        hold: str | None = None,
     ) -> DeletionRequest:
-        """Record a request as accepted, as denied with its reason, or as served already.
+        """Record a request as accepted, held, denied with its reason, or as served already.
 
         examples: how many the selector was found to match; with none the request is denied, unless
         erased_by names the run that erased them: then it goes with that run, and is complete when
         that run's requests are. A key that was used before gives the request of that time back, or
         raises KeyConflict if the selector or the law is another, or if nobody can tell any more.
+        ref: what it was called when it was received; what has it already is given back as it is.
+        source: who sent it. hold: why a person has to look at it first.
         """
         demand = submitting.Demand(
-            *(selector, received_at, jurisdiction, idempotency_key, examples, denial, erased_by)
+            *(selector, received_at, jurisdiction, idempotency_key, examples, denial, erased_by),
+            *(ref, source, hold),
         )
         return submitting.submit(self._book, demand, now)
+
+    def deny_unread(
+        self, ref: str, received_at: datetime, jurisdiction: str, *, reason: str, now: datetime
+    ) -> DeletionRequest:
+        """Record a request that was received, and that nobody can read any more, as denied."""
+        return submitting.deny_unread(self._book, ref, received_at, jurisdiction, reason, now)
 
     def link(self, ref: str, run: str, *, now: datetime) -> DeletionRequest:
         """Let a request go with the run that erased its examples; a second time changes nothing.
@@ -98,6 +110,10 @@ class Ledger:
     def request(self, ref: str) -> DeletionRequest:
         """One request; UnknownReference if it was never recorded."""
         return self._book.request(ref)
+
+    def known(self, ref: str) -> DeletionRequest | None:
+        """One request; None if it was never recorded."""
+        return next(iter(self._book.store.tables.requests(ref=ref)), None)
 
     def requests(self, due_within: timedelta | None, now: datetime) -> list[DeletionRequest]:
         """All requests, the earliest deadline first.

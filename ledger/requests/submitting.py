@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.deadlines import due_at
-from ledger.domain import DeletionRequest, Selector, State
+from ledger.domain import DeletionRequest, Selector, State, require_reason
 from ledger.errors import KeyConflict
 from ledger.moments import timestamp
 from ledger.requests.book import LOST, Book
@@ -25,14 +25,19 @@ class Demand:
     jurisdiction: str
     idempotency_key: str | None
     examples: int
-    denial: str | None
-    erased_by: str | None
+    denial: str | None = None
+    erased_by: str | None = None
+    ref: str | None = None
+    source: str | None = None
+    hold: str | None = None
 
 
 def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
     """Record a request, or give back the one that had its idempotency key before."""
     _check_past(demand.received_at, now)
     with book.lock:
+        if demand.ref and book.store.tables.requests(ref=demand.ref):
+            return book.request(demand.ref)  # settled before, and a crash came after
         key, selectors = demand.idempotency_key, book.selectors
         digest = selectors.key_digest(key) if key else None
         earlier = book.store.tables.requests(key_digest=digest) if digest else []
@@ -41,7 +46,32 @@ def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
         if earlier:
             return _repeated(book, earlier[0], demand, content)
         fields = {"key_digest": digest, "content_digest": content, **_fields(book, demand)}
-        return _new_request(book, demand.selector, fields, now)
+        return _new_request(book, demand, fields, now)
+
+
+def deny_unread(
+    book: Book, ref: str, received_at: datetime, jurisdiction: str, reason: str, now: datetime
+) -> DeletionRequest:
+    """Record a request of which nobody can tell what it named, as denied: it has no selector."""
+    require_reason(reason, "why: it is logged with `deny`")
+    body = {
+        "request": ref,
+        "commitment": None,
+        "state": State.DENIED,
+        "received_at": timestamp(received_at),
+        "due_at": timestamp(due_at(received_at, jurisdiction)),
+        "jurisdiction": jurisdiction,
+        "examples": 0,
+        "reason": reason,
+    }
+    with book.lock:
+        book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
+        return book.request(ref)
+
+
+def new_reference() -> str:
+    """What a request is called from its receipt on."""
+    return f"req-{secrets.token_hex(6)}"
 
 
 def _fields(book: Book, demand: Demand) -> dict[str, Any]:
@@ -54,10 +84,13 @@ def _fields(book: Book, demand: Demand) -> dict[str, Any]:
         "examples": demand.examples,
         "reason": reason,
         "run": demand.erased_by if was_started(book, demand.erased_by) else None,
+        **({"source": demand.source} if demand.source else {}),
     }
 
 
 def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:
+    if demand.hold is not None:
+        return State.HELD, demand.hold
     if demand.erased_by is not None:
         return State.PURGING, goes_with(demand.erased_by)
     if demand.denial or not demand.examples:
@@ -83,12 +116,12 @@ def _asks_for(book: Book, ref: str, selector: Selector) -> bool:
 
 
 def _new_request(
-    book: Book, selector: Selector, fields: dict[str, Any], now: datetime
+    book: Book, demand: Demand, fields: dict[str, Any], now: datetime
 ) -> DeletionRequest:
     # (1) Seal before the log: a crash between the two leaves a sealed file that nobody
     #     refers to, which the next opening removes; never an entry without its selector.
-    ref = f"req-{secrets.token_hex(6)}"
-    commitment = book.selectors.put(ref, selector)
+    ref = demand.ref or new_reference()
+    commitment = book.selectors.put(ref, demand.selector)
     # (2) One entry records receipt and decision, so that no request is ever in between.
     body = {"request": ref, "commitment": commitment, **fields}
     book.store.record("submitted", body, key=f"{ref}/submitted", now=now)

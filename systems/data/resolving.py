@@ -25,6 +25,10 @@ from unlearning.errors import UsageError
 _COLUMN_OF = {"subject": SUBJECT, "example": EXAMPLE, "class": LABEL}
 
 
+class NoAttribute(UsageError):
+    """A selector names a column that the data do not have."""
+
+
 @dataclass(frozen=True)
 class Resolution:
     """What a selector means in the data version: example ids by split, sorted; personal data.
@@ -53,7 +57,7 @@ def by_split(found: Sequence[Resolution]) -> dict[str, list[str]]:
 def resolve_all(ws: Workspace, selectors: Sequence[Selector]) -> list[Resolution]:
     """Find the examples of each selector; the shards that hold any are read and checked once.
 
-    UsageError if a selector names a column that is none.
+    NoAttribute if a selector names a column that is none.
     """
     dataset = load_dataset(ws)
     columns = [_column(selector, dataset) for selector in selectors]
@@ -82,7 +86,7 @@ def _column(selector: Selector, dataset: Dataset) -> str:
         return _COLUMN_OF[selector.kind]
     if selector.column not in dataset.attributes:
         known = ", ".join(dataset.attributes) or "none"
-        raise UsageError(
+        raise NoAttribute(
             f"where: the data has no attribute '{selector.column}', it has {known}: name one of "
             "them, or select by subject, example or class"
         )

@@ -27,8 +27,10 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "data": (),
         ".importing": (),
         "keys": (
-            *("shards.key", "signing.pem", "suppression.key", "requests", "head.json", ".*.part"),
+            *("shards.key", "signing.pem", "suppression.key", "inbox.key", "requests", "head.json"),
+            ".*.part",
         ),
+        "inbox": (),
         "remote": (),
         "records": ("lock", "public.pem", "suppression.jsonl", ".*.part"),
         "evidence": (),

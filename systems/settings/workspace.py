@@ -14,13 +14,15 @@ from unlearning.errors import UsageError
 TEMPLATES = Path(__file__).parent / "templates"
 
 PLACES = (
-    *("params", "policy", "dvc", "cache", "data_file", "data", "shards", "remote", "keys"),
+    *("params", "policy", "dvc", "cache", "data_file", "data", "shards", "remote", "keys", "inbox"),
     *("records", "log", "evidence", "artifacts", "bank", "candidates", "mlruns", "database"),
     "service",
 )
 """What must lie in the workspace itself: what is removed or written, it and nothing else."""
 
-FOLDERS = ("data", "remote", "keys", "records", "evidence", "artifacts", "mlruns", ".dvc")
+FOLDERS = (
+    *("data", "remote", "keys", "inbox", "records", "evidence", "artifacts", "mlruns", ".dvc"),
+)
 DEPTH = 3
 """How deep below these a link is looked for: as far as their own layout goes."""
 
@@ -51,7 +53,7 @@ class Workspace:
                     "file or folder itself, so that a copy shares nothing with its original: put "
                     "it here, or mount it here"
                 )
-        for path in (self.log, self.records / "ledger.db", self.database):
+        for path in (self.log, self.records / "ledger.db", self.database, self.received):
             if path.exists() and path.stat().st_nlink > 1:
                 raise UsageError(
                     f"{path.relative_to(self.root)}: has another hard link, as after `cp -al`, "
@@ -125,9 +127,24 @@ class Workspace:
         return self.root / "keys"
 
     @property
+    def inbox(self) -> Path:
+        """What was received and not settled yet."""
+        return self.root / "inbox"
+
+    @property
+    def received(self) -> Path:
+        """The inbox's database, if it is a file."""
+        return self.inbox / "inbox.db"
+
+    @property
     def records(self) -> Path:
         """The ledger's files."""
         return self.root / "records"
+
+    @property
+    def lock(self) -> Path:
+        """Who holds it is the only one that changes the workspace; receiving needs none."""
+        return self.records / "lock"
 
     @property
     def beginning(self) -> Path:
@@ -240,7 +257,9 @@ def private() -> Iterator[None]:
 def private_places(ws: Workspace) -> tuple[Path, ...]:
     """The folders that hold keys, personal data, or what learned from it or tells of it."""
     stores = (ws.data, ws.remote, ws.dvc, ws.mlruns, ws.artifacts)
-    return (*stores, ws.keys, ws.records, ws.records / "sealed", ws.evidence, ws.service)
+    inbox = (ws.inbox,) if ws.received.exists() else ()  # else such a folder is not ours
+    own = (ws.keys, ws.records, ws.records / "sealed", ws.evidence, ws.service)
+    return (*stores, *own, *inbox)
 
 
 def make_private(ws: Workspace) -> None:

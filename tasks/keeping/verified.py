@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
-from ledger import keys
+from ledger import durable, keys
 from ledger.chain import Verification, verify_log
+from ledger.inbox import Inbox
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside
 from ledger.requests import Ledger
@@ -26,7 +28,14 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
         entries = ledger.log.entries()
         problems = (*objections(entries), *unapproved(entries), *unasked(ws, entries))
         found = joined(found, Verification((), problems))
+    if found.ok and ws.received.is_file():
+        found = joined(found, Verification((_waiting(ws),), ()))
     return found
+
+
+def _waiting(ws: Workspace) -> str:
+    with closing(Inbox.look(ws.inbox, ws.keys)) as inbox:
+        return f"{durable.short_name(ws.received)}: {len(inbox.waiting())} requests wait"
 
 
 def joined(one: Verification, other: Verification) -> Verification:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ledger.lock import workspace_lock
 from systems.settings import beginning
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, make_private, private
+from tasks.requests.receive import Settled, settle_waiting
 from tasks.running.opened import Opened, opened
 from unlearning.errors import InfrastructureError, UsageError
 
@@ -20,21 +21,27 @@ POLL = 0.2
 """Seconds between two looks at a lock that another process holds."""
 
 
-def workable(path: Path | str) -> Workspace:
-    """Give a workspace that can be worked in, its folders closed to everybody else."""
+def readable(path: Path | str) -> Workspace:
+    """Give a workspace that is there, and whole."""
     quiet_environment()
     ws = Workspace.at(path)
     if not ws.records.is_dir():
         raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    if not os.access(ws.records, os.W_OK):
-        raise InfrastructureError(
-            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
-            "make it writable and try again"
-        )
     if beginning.begun(ws):
         raise UsageError(
             f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
             "workspace: run it again, it goes on"
+        )
+    return ws
+
+
+def workable(path: Path | str) -> Workspace:
+    """Give a workspace that can be worked in, its folders closed to everybody else."""
+    ws = readable(path)
+    if not os.access(ws.records, os.W_OK):
+        raise InfrastructureError(
+            f"{ws.root.name}: is read-only, expected a workspace that can be written; "
+            "make it writable and try again"
         )
     ws.require_whole()  # before any mode is changed, which follows links
     make_private(ws)
@@ -45,7 +52,7 @@ def workable(path: Path | str) -> Workspace:
 def locked(ws: Workspace, *, wait: float = 0) -> Iterator[None]:
     """Hold a workspace's lock; WorkspaceBusy if another holds it for longer than `wait` seconds."""
     with private(), ExitStack() as held:
-        _enter(held, ws.records / "lock", time.monotonic() + wait)
+        _enter(held, ws.lock, time.monotonic() + wait)
         yield
 
 
@@ -60,8 +67,15 @@ def _enter(held: ExitStack, lock: Path, until: float) -> None:
 
 
 @contextmanager
-def holding(path: Path | str, *, wait: float = 0) -> Iterator[Opened]:
-    """Hold an existing workspace for one piece of work."""
+def holding(
+    path: Path | str, *, wait: float = 0, tell: Callable[[Sequence[Settled]], object] = len
+) -> Iterator[Opened]:
+    """Hold an existing workspace for one piece of work; what was received is settled before it.
+
+    tell: gets what was settled.
+    """
     ws = workable(path)
     with locked(ws, wait=wait):
-        yield opened(str(ws.root))
+        at = opened(str(ws.root))
+        tell(settle_waiting(at))
+        yield at

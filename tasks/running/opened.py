@@ -43,8 +43,8 @@ class Opened:
         return load_params(self.ws.root)
 
 
-def opened(root: str) -> Opened:
-    """Open a workspace; the caller holds its lock.
+def opened(root: str, *, reading: bool = False) -> Opened:
+    """Open a workspace; the caller holds its lock, unless it is only read.
 
     IntegrityError if the data or the suppression list are others than the log tells of.
     """
@@ -52,8 +52,9 @@ def opened(root: str) -> Opened:
     if not ws.records.is_dir():
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
     ws.require_whole()
-    found = Opened(str(ws.root))
-    mark_place(ws)
+    found = Opened(str(ws.root), reading)
+    if not reading:
+        mark_place(ws)
     if ws.log.is_file():
         check_standing(ws, found.ledger)
     return found

@@ -40,11 +40,13 @@ def unchanged(shared: Lethe) -> Iterator[Lethe]:
 
 
 def digests(lethe: Lethe, *, log: bool = True) -> dict[str, str]:
-    """Digest what a workspace is: every file but locks, databases and DVC's notes to itself."""
+    """Digest what a workspace is: every file but locks, databases and DVC's notes to itself.
+
+    The inbox's key is drawn anew whenever nothing waits any more.
+    """
     root = lethe.root
-    apart = {"lock", "registry.lock", "ledger.db", "mlflow.db", "head.json"} | (
-        set() if log else {"log.jsonl"}
-    )
+    databases = {"ledger.db", "mlflow.db", "inbox.db", "inbox.key"}
+    apart = {"lock", "registry.lock", "head.json"} | databases | (set() if log else {"log.jsonl"})
     found = {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files_below(root)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.lock import workspace_lock
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.conftest import MakeLethe
-from tests.end_to_end.traces import people_of
+from tests.end_to_end.traces import contents, people_of
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +15,19 @@ def lethe(make_lethe: MakeLethe) -> Lethe:
     return make_lethe("planned")
 
 
+def ours(lethe: Lethe) -> dict[str, bytes]:
+    """What a workspace holds, but for MLflow's database and DVC's notes to itself."""
+    theirs = ("mlruns/mlflow.db", ".dvc/tmp/")
+    return {n: file for n, file in contents(lethe.root).items() if not n.startswith(theirs)}
+
+
 def test_one_person_is_foreseen_as_one_by_the_models_of_the_bank(lethe: Lethe) -> None:
     """A dozen digits and eight shadows of one epoch: too little, and the plan says what it saw."""
-    plan = lethe("plan", lethe.submit(*subjects(people_of(lethe.root, "train", 1)))).json
+    request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
+    before = ours(lethe)
+    with workspace_lock(lethe.root / "records" / "lock"):  # as while a training runs
+        plan = lethe("plan", request).json
+    assert ours(lethe) == before
     assert plan["decidable"] is False
     assert "judged as one" in plan["why"] and "which lineage proves" in plan["why"]
     power = plan["power"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.cli.work.opening import working
 from ledger.requests import Verb
+from tasks.requests.receive import deny_unreadable
 from tasks.running.records import as_record, utc_now
 
 
@@ -17,6 +18,8 @@ def say(path: Path, verb: str, request: str, reason: str) -> dict[str, Any]:
             from tasks.requests.hold import require_untouched  # torch: the other verbs need none
 
             require_untouched(at, request)
+        if verb == Verb.DENY and (ended := deny_unreadable(at, request, reason)):
+            return as_record(ended)
         found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now())
         told = at.ledger.log.entries()[-1].body.get("inform_by")
         return as_record(found) | ({"inform_person_by": told, "said": reason} if told else {})

@@ -7,21 +7,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.cli.progress import bar, counter
+from ledger.errors import WorkspaceBusy
+from ledger.lock import BUSY, is_held
 from ledger.requests import Ledger
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace
+from tasks.requests.receive import settle_waiting
 from tasks.running import progress
-from tasks.running.holding import locked, workable
+from tasks.running.holding import locked, readable, workable
 from tasks.running.opened import Opened, opened
-from unlearning.errors import UsageError
+from unlearning.errors import IntegrityError, UsageError
 
 
 @contextmanager
 def working(path: Path) -> Iterator[Opened]:
-    """Hold an existing workspace for one command."""
+    """Hold an existing workspace for one command; what was received is settled before it."""
     ws = workable(path)
     with held(ws):
-        yield opened(str(ws.root))
+        at = opened(str(ws.root))
+        settle_waiting(at)
+        yield at
 
 
 @contextmanager
@@ -42,6 +47,23 @@ def ready(path: Path) -> Iterator[Opened]:
     with working(path) as at:
         load_params(at.ws.root)
         yield at
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[Opened]:
+    """Open a workspace whose settings can be used, without the lock, to read it.
+
+    What is found wrong while another process changes it may be what that one is in the middle of.
+    """
+    ws = readable(path)
+    load_params(ws.root)
+    before = ws.log.stat().st_size
+    try:
+        yield opened(str(ws.root), reading=True)
+    except IntegrityError as problem:
+        if is_held(ws.lock) or ws.log.stat().st_size != before:
+            raise WorkspaceBusy(BUSY) from problem
+        raise
 
 
 def ledger_of(ws: Workspace) -> Ledger:

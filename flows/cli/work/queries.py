@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from flows.cli.work import sending
 from flows.cli.work.opening import ledger_of
 from flows.cli.work.registered import REGISTERED
+from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable
 from ledger import keys
 from ledger.chain import Entry
 from ledger.replay.approvals import awaiting
@@ -23,12 +25,13 @@ from ledger.requests import DeletionRequest, Ledger
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
 from systems.settings.quiet import quiet_environment
+from systems.settings.receiving import look_into
 from systems.settings.workspace import Workspace
 from tasks import adopt
-from tasks.approval.words import as_told, waits_for
+from tasks.approval.words import as_told
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
-from tasks.running.records import as_record, utc_now
+from tasks.running.records import utc_now
 from tasks.running.run import Run
 from unlearning.errors import UsageError
 
@@ -36,8 +39,13 @@ from unlearning.errors import UsageError
 def show(path: Path, request: str) -> dict[str, Any]:
     """Give a request with its history and its sealed bundles."""
     ws = Workspace.at(path)
+    with closing(look_into(ws)) as inbox:
+        request = inbox.known_as(request)
+        record = as_it_stands(ws, inbox, request)
     ledger = ledger_of(ws)
-    found = ledger.request(request)
+    found = ledger.known(request)
+    if found is None:
+        return {**record, "judgements": 0, "history": [], "runs": []}
     begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
     runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
     history = [_told(e) for e in ledger.log.entries() if e.body.get("request") == request]
@@ -55,9 +63,8 @@ def show(path: Path, request: str) -> dict[str, Any]:
         if entry is not None
     ]
     judged = judgements(ledger.log.entries(), [request]).get(request, 0)
-    listed = _listed(ledger, found)
     return {
-        **listed,
+        **listed(ledger, found),
         **_question(ws, ledger, found),
         "judgements": judged,
         "history": history,
@@ -104,9 +111,7 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     ws = Workspace.at(path)
     if what == "requests":
         within = _days(due)
-        ledger = ledger_of(ws)
-        found = ledger.requests(within, utc_now())
-        return {"requests": [_listed(ledger, request) for request in found]}
+        return {"requests": all_requests(ws, within, utc_now())}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(ws))
         return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
@@ -114,11 +119,6 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         kinds = ", ".join(["requests", "versions", *REGISTERED])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
     return {what: REGISTERED[what]()}
-
-
-def _listed(ledger: Ledger, request: DeletionRequest) -> dict[str, Any]:
-    waits = waits_for(ledger, request)
-    return as_record(request) | ({"waits_for": waits} if waits else {})
 
 
 def _days(due: str | None) -> timedelta | None:
@@ -174,6 +174,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "places", _failure(lambda: _places_problem(ws))
     yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(ws)]))
     yield "sources", _failure(lambda: sending.problem(ws))
+    yield "inbox", _failure(lambda: "; ".join(unreadable(ws)))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
     yield "policy", _failure(lambda: adopt.problem(ws, ledger_of(ws)))

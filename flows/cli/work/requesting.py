@@ -1,19 +1,27 @@
-"""`lethe submit`: what is to be forgotten, and since when, is recorded under the lock."""
+"""`lethe submit`: what is to be forgotten, and since when, is received without the lock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.cli.work.opening import working
+from flows.cli.work.opening import held
+from flows.cli.work.standing import as_it_stands
 from ledger.deadlines import profile_of
-from ledger.domain import Selector, State
-from systems.data.texts import KINDS
+from ledger.domain import Selector
+from ledger.errors import WorkspaceBusy
+from ledger.inbox import COMMAND_LINE, Inbox, Incoming, Receipt
+from systems.settings.receiving import inbox_of
+from systems.settings.workspace import Workspace
+from tasks.requests.receive import settle
+from tasks.running.holding import workable
+from tasks.running.opened import Opened, opened
 from tasks.running.records import as_record, utc_now
-from unlearning.errors import UsageError
+from unlearning.errors import LetheError, UsageError
 
 EARLIEST_YEAR = 2000
 """No request under today's laws was received before; a year such as 0026 is mistyped."""
@@ -52,45 +60,47 @@ def submit(
     *,
     as_written: bool = False,
 ) -> dict[str, Any]:
-    """Record a request as accepted, or as denied with its reason.
+    """Receive a request, and settle it at once if nobody else is at work in the workspace.
 
     Values that look like one of the data and are none are asked about, unless meant as_written.
     """
     received = _moment(received_at, profile_of(jurisdiction).zone)
-    with working(path) as at:
-        from tasks.extract import erased_alike, erasing_run, find, refusal
-        from unlearning.domain import SPLITS
-
-        ids = find(at.ws, [selector])
-        if ids["alike"] and not as_written:
-            _refuse_alike(len(ids["alike"]), len(selector.values), "the data has another")
-        if not as_written and (erased := erased_alike(at.ws, selector, ids)):
-            _refuse_alike(erased, len(selector.values), "the suppression list has an erased one")
-        request = at.ledger.submit(
-            selector,
-            received_at=received,
-            jurisdiction=jurisdiction,
-            idempotency_key=key,
-            examples=sum(len(ids[part]) for part in SPLITS),
-            now=utc_now(),
-            denial=refusal(at, ids),
-            erased_by=erasing_run(at.ws, selector, ids),
-        )
-        if request.state is State.PURGING:
-            from tasks.purge import (
-                finish_linked,  # torch: seconds that other requests need not wait
-            )
-
-            finish_linked(at, [request.ref])
-        return {**as_record(at.ledger.request(request.ref)), "unknown": len(ids["unknown"])}
+    ws = workable(path)
+    incoming = Incoming(selector, received, jurisdiction, COMMAND_LINE, key, as_written)
+    with closing(inbox_of(ws)) as inbox:
+        receipt = inbox.receive(incoming, now=utc_now())
+        try:
+            return _settled(ws, inbox, receipt, selector)
+        except WorkspaceBusy:
+            return as_it_stands(ws, inbox, receipt.ref) | {"unknown": None}
+        except LetheError as problem:
+            raise _still_received(inbox, receipt, problem) from problem
 
 
-def _refuse_alike(alike: int, count: int, there: str) -> None:
-    """A request must not miss what its sender meant; what it named is not shown."""
-    raise UsageError(
-        f"submit: for {alike} of {count} values {there} that differs only by {KINDS}, expected its "
-        "own way of writing; nothing was recorded: write it so, name both, or say --as-written if "
-        "the other is not meant"
+def _settled(ws: Workspace, inbox: Inbox, receipt: Receipt, selector: Selector) -> dict[str, Any]:
+    present = None if receipt.repeated else receipt.ref
+    with held(ws):
+        at = opened(str(ws.root))
+        settled = settle(at, inbox, present=present)
+        found = at.ledger.request(inbox.known_as(receipt.ref))
+        unknown = [one.unknown for one in settled if one.request.ref == found.ref]
+        return {**as_record(found), "unknown": unknown[0] if unknown else _unknown(at, selector)}
+
+
+def _unknown(at: Opened, selector: Selector) -> int:
+    """Count the values, of a request that was settled before, that belong to nothing now."""
+    from tasks.extract import find
+
+    return len(find(at.ws, [selector])["unknown"])
+
+
+def _still_received(inbox: Inbox, receipt: Receipt, problem: LetheError) -> LetheError:
+    """Say of a request that could not be settled that it was received all the same."""
+    if all(one.ref != receipt.ref for one in inbox.waiting()):
+        return problem
+    return type(problem)(
+        f"request {receipt.ref}: was received, due {receipt.due_at.isoformat()}, and waits to be "
+        f"settled: {problem}"
     )
 
 

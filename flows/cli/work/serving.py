@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.cli.work.opening import ready, working
+from flows.cli.work.opening import looking, ready, working
 from ledger.domain import State
 from ledger.replay.approvals import awaiting, refused_by
 from ledger.requests import Ledger
@@ -18,8 +18,8 @@ from unlearning.errors import RequestDenied, UsageError
 
 
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
-    """Say what serving requests would touch and cost."""
-    with ready(path) as at:
+    """Say what serving requests would touch and cost; without the lock, nothing is changed."""
+    with looking(path) as at:
         from tasks.plan import plan_of
         from tasks.requests.choose import consider
 

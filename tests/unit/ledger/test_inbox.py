@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -162,7 +163,8 @@ def test_what_no_deadline_can_be_counted_for_is_not_received(
 def test_nothing_of_a_person_is_readable_in_the_files(inbox: Inbox, place: Path) -> None:
     inbox.receive(ASKED, now=NOW, nonce=CANARY)
     assert CANARY.encode() not in on_disk(place)
-    assert {path.stat().st_mode & 0o777 for path in place.iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in place.glob("inbox.db*")} == {0o600}
+    assert (place / ".gitignore").read_text() == "*\n"  # an older workspace's names no inbox
     assert place.stat().st_mode & 0o777 == 0o700
 
 
@@ -179,6 +181,48 @@ def test_of_what_is_settled_not_even_the_ciphertext_stays(inbox: Inbox, place: P
     left = on_disk(place)
     parts = (ref for ref in refs for n in (16, 100) if payloads[ref][n : n + 16] in left)
     assert set(parts) == {refs[-1]}
+
+
+def test_a_copy_of_before_it_was_settled_opens_no_more(
+    inbox: Inbox, place: Path, keys: Path
+) -> None:
+    """A back-up or a snapshot of the disk keeps the row, and nobody the key; once nothing waits."""
+    first, last = (inbox.receive(replace(ASKED, key=key), now=NOW).ref for key in "ab")
+    copy = shutil.copytree(place, place.with_name("copy"))
+    inbox.settled(first)
+    assert inbox.opened(last).key == "b"
+    inbox.settled(last)
+    copied = Inbox.open(copy, keys)
+    for ref in (first, last):
+        with pytest.raises(SealAltered):
+            copied.opened(ref)
+    copied.close()
+
+
+def test_a_key_drawn_meanwhile_by_another_process_is_used(
+    inbox: Inbox, place: Path, keys: Path
+) -> None:
+    another = Inbox.open(place, keys)
+    another.settled(inbox.receive(ASKED, now=NOW).ref)
+    ref = inbox.receive(replace(ASKED, key="2"), now=NOW).ref
+    assert another.opened(ref).key == "2"
+    another.close()
+
+
+def test_no_request_is_lost_while_others_are_settled(inbox: Inbox, place: Path, keys: Path) -> None:
+    """Each settled one may be the last that waits, so keys are drawn while others come in."""
+    another = Inbox.open(place, keys)
+    seen = set()
+    with ThreadPoolExecutor(4) as pool:
+        coming = [
+            pool.submit(inbox.receive, replace(ASKED, key=str(n)), now=NOW) for n in range(60)
+        ]
+        while len(seen) < 60:
+            for one in another.waiting():
+                seen.add(another.opened(one.ref).key)
+                another.settled(one.ref)
+    assert {receipt.result().ref for receipt in coming} and seen == set(map(str, range(60)))
+    another.close()
 
 
 def test_many_threads_receive_each_request_once(inbox: Inbox) -> None:
@@ -261,9 +305,14 @@ def test_a_lost_key_is_not_drawn_anew_while_something_waits(
 ) -> None:
     ref = inbox.receive(ASKED, now=NOW).ref
     lost = (keys / "inbox.key").rename(keys / "elsewhere")
+    for opened in (inbox, Inbox.open(place, keys), Inbox.look(place, keys)):
+        with pytest.raises(KeyMissing):
+            opened.opened(ref)
+        assert "lethe deny" in (opened.lost(ref) or "")
     with pytest.raises(KeyMissing):
-        Inbox.open(place, keys)
+        inbox.receive(ASKED, now=NOW)
     lost.rename(keys / "inbox.key")
+    assert inbox.lost(ref) is None
     inbox.settled(ref)
     (keys / "inbox.key").unlink()
     Inbox.open(place, keys).close()
@@ -275,6 +324,41 @@ def test_a_file_that_is_no_inbox_is_named(place: Path, keys: Path) -> None:
     (place / "inbox.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(SealAltered, match=r"inbox/inbox\.db"):
         Inbox.open(place, keys)
+
+
+def test_who_only_looks_makes_nothing(place: Path, keys: Path) -> None:
+    assert Inbox.look(place, keys).waiting() == ()
+    place.mkdir()
+    assert Inbox.look(place, keys).waiting() == ()
+    (place / "inbox.db").touch()  # another process is about to make it
+    assert Inbox.look(place, keys).waiting() == ()
+    assert not (keys / "inbox.key").exists()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_who_only_looks_sees_what_waits(
+    inbox: Inbox, place: Path, keys: Path, closed: bool
+) -> None:
+    """With a write-ahead log beside the file, and where there is none any more."""
+    ref = inbox.receive(ASKED, now=NOW).ref
+    if closed:
+        inbox.close()
+    before = sorted(path.name for path in place.iterdir())
+    assert ("inbox.db-wal" in before) == (not closed)
+    place.chmod(0o500)
+    looked = Inbox.look(place, keys)
+    assert [waiting.ref for waiting in looked.waiting()] == [ref]
+    looked.close()
+    place.chmod(0o700)
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_a_folder_of_somebody_else_is_left_alone(place: Path, keys: Path) -> None:
+    place.mkdir()
+    (place / "letter.txt").write_text("dear all")
+    with pytest.raises(UsageError, match="not Lethe's"):
+        Inbox.open(place, keys)
+    assert [path.name for path in place.iterdir()] == ["letter.txt"]
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "no url", "sqlite:///file.db"])

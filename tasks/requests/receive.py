@@ -1,0 +1,142 @@
+"""What waits in the inbox is settled: resolved against the data, and accepted, linked or denied.
+
+Whoever holds the workspace's lock does so before anything else. Each request is settled by itself:
+first the ledger has it, under the reference that it was received with, then the inbox lets it go. A
+crash between the two leaves a request that the ledger knows, and settling it again changes nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ledger.domain import DeletionRequest, State
+from ledger.errors import KeyConflict
+from ledger.inbox import COMMAND_LINE, UNREADABLE, Inbox, Incoming
+from systems.settings.receiving import inbox_of, may_hold
+from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from unlearning.errors import UsageError
+
+if TYPE_CHECKING:
+    from tasks.requests.meaning import Meaning
+
+REUSED_KEY = "its idempotency key was used before with another content: send it with a new key"
+
+
+class Asked(UsageError):
+    """The sender of a request, who waits for the answer, has to say more."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A request that the ledger has now. unknown: how many of its values belong to nothing."""
+
+    request: DeletionRequest
+    unknown: int
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it waits to be served."""
+        return self.request.state is State.ACCEPTED
+
+
+def settle_waiting(at: Opened) -> list[Settled]:
+    """Settle all that waits; the caller holds the workspace's lock."""
+    if not may_hold(at.ws):
+        return []
+    with closing(inbox_of(at.ws)) as inbox:
+        return settle(at, inbox)
+
+
+def left(at: Opened) -> list[str]:
+    """What waits although it was to be settled: nobody can read it, `lethe doctor` says why."""
+    if not may_hold(at.ws):
+        return []
+    with closing(inbox_of(at.ws)) as inbox:
+        return [one.ref for one in inbox.waiting()]
+
+
+def settle(at: Opened, inbox: Inbox, *, present: str | None = None) -> list[Settled]:
+    """Settle what waits, in the order in which it came; what cannot be read waits on.
+
+    present: the request whose sender waits for the answer. What only he can say he is asked: it is
+    taken back, and Asked or KeyConflict says why. Of the others a person decides: they are held.
+    """
+    done = [_settle_one(at, inbox, one.ref, present) for one in inbox.waiting()]
+    return [settled for settled in done if settled is not None]
+
+
+def _settle_one(at: Opened, inbox: Inbox, ref: str, present: str | None) -> Settled | None:
+    if known := at.ledger.known(ref):  # a crash came after, or an older inbox was put back
+        inbox.settled(ref)
+        return _went_on(at, Settled(known, 0))
+    try:
+        incoming = inbox.opened(ref)
+    except UNREADABLE:
+        return None
+    try:
+        found = _record(at, incoming, ref, asking=ref == present)
+    except (Asked, KeyConflict):
+        inbox.withdraw(ref)
+        raise
+    known_as = found.request.ref
+    inbox.settled(ref, None if known_as == ref else known_as)
+    return _went_on(at, found)
+
+
+def _went_on(at: Opened, found: Settled) -> Settled:
+    """Complete a request whose examples are gone, if no copy of them is left."""
+    ref = found.request.ref
+    if found.request.state is State.PURGING:
+        from tasks.purge import finish_linked  # torch: seconds that other requests need not wait
+
+        finish_linked(at, [ref])
+    return replace(found, request=at.ledger.request(ref))
+
+
+def _record(at: Opened, incoming: Incoming, ref: str, *, asking: bool) -> Settled:
+    """Let the ledger have a request, once."""
+    from tasks.requests.meaning import Meaning, meaning_of  # pyarrow
+
+    found = meaning_of(at, incoming)
+    if asking and found.asked:
+        raise Asked(found.asked)
+    try:
+        return Settled(_submit(at, incoming, ref, found), found.unknown)
+    except KeyConflict:
+        if asking:
+            raise
+        keyless = replace(incoming, key=None)
+        return Settled(_submit(at, keyless, ref, Meaning(denial=REUSED_KEY)), found.unknown)
+
+
+def _submit(at: Opened, incoming: Incoming, ref: str, found: Meaning) -> DeletionRequest:
+    return at.ledger.submit(
+        incoming.selector,
+        received_at=incoming.received_at,
+        jurisdiction=incoming.jurisdiction,
+        idempotency_key=incoming.ledger_key,
+        examples=found.examples,
+        now=max(utc_now(), incoming.received_at),  # another machine's clock may have been ahead
+        denial=found.denial,
+        erased_by=found.erased_by,
+        ref=ref,
+        source=None if incoming.source == COMMAND_LINE else incoming.source,
+        hold=found.hold,
+    )
+
+
+def deny_unreadable(at: Opened, ref: str, reason: str) -> DeletionRequest | None:
+    """End a request that waits and that nobody can read any more; None if it is no such one."""
+    if not may_hold(at.ws) or at.ledger.known(ref):
+        return None
+    with closing(inbox_of(at.ws)) as inbox:
+        for one in inbox.waiting():
+            if one.ref == ref:
+                told = (one.received_at, one.jurisdiction)
+                denied = at.ledger.deny_unread(ref, *told, reason=reason, now=utc_now())
+                inbox.settled(ref)
+                return denied
+    return None
