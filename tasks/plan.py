@@ -12,7 +12,7 @@ import numpy as np
 from ledger.replay.attempts import earlier_attempts
 from systems.compute.producing import make_method
 from systems.copies import Copy, Status, as_records
-from systems.data import loading, purging
+from systems.data import decoded, loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
 from systems.settings.policy import EXACT, Policy, load_policy
@@ -26,7 +26,7 @@ from tasks.running.parts import bank_state, parts_of, training
 from tasks.train import recipe_of
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.methods import METHODS
-from unlearning.selecting import likeness_threshold, near_duplicates, pixel_vectors
+from unlearning.selecting import alike_pictures, likeness_threshold
 
 
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _training_rate(at: Opened) -> float | None:
 def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
     """List where bytes, or what was learned from them, lie now."""
     wanted = [found for part in SPLITS for found in ids[part]]
-    copies = purging.holds(at.ws, wanted) if wanted else []
+    copies = [*purging.holds(at.ws, wanted), *decoded.copies(at.ws)] if wanted else []
     if state := bank_state(at, recipe_of(at)):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"
@@ -97,7 +97,7 @@ def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:
     train = parts_of(at).train
     forgets = np.isin(train.ids, ids[TRAIN])
     threshold = likeness_threshold(train.images)
-    alike = near_duplicates(pixel_vectors(train.images), forgets, threshold=threshold)
+    alike = alike_pictures(train.images, forgets, threshold=threshold)
     return {"count": int(np.sum(alike & ~forgets)), "threshold": threshold}
 
 

@@ -13,7 +13,7 @@ from ledger import durable, sealed
 from ledger.domain import DeletionRequest, State
 from ledger.replay.purged import HARD_LINKED, name_of
 from systems.copies import Copy, Status, as_records
-from systems.data import purging
+from systems.data import decoded, purging
 from systems.data.linked import WHY, has_other_names
 from systems.registry import models
 from systems.registry.erasure import (
@@ -52,7 +52,7 @@ def _purge(run: Run) -> dict[str, Any]:
     erased, ws = run.done("erased") or {}, run.at.ws
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
-    found += _purge_bank(run)
+    found += [*decoded.purge(ws), *_purge_bank(run)]
     if run.done(PROMOTED):
         leave_outdated(run.at)
     forget_trained(run.at)

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unlearning.stored import Lazy, one_after_another, picked
+
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
@@ -22,13 +24,14 @@ SPLITS = (TRAIN, HOLDOUT, TEST)
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Examples in memory, decoded.
+    """Examples, decoded.
 
-    images: (n, channels, height, width) uint8. labels: (n,) int64 class indices.
+    images: (n, channels, height, width) uint8, an array or pictures that stay on disk and answer
+    like one. labels: (n,) int64 class indices.
     ids, subjects: (n,) strings; every example belongs to exactly one subject.
     """
 
-    images: ByteArray
+    images: ByteArray | Lazy
     labels: IntArray
     ids: TextArray
     subjects: TextArray
@@ -39,16 +42,15 @@ class Examples:
 
     def take(self, where: IntArray | BoolArray) -> Examples:
         """Select examples by index or by mask, in that order."""
-        return Examples(
-            self.images[where], self.labels[where], self.ids[where], self.subjects[where]
-        )
+        images = picked(self.images, where)
+        return Examples(images, self.labels[where], self.ids[where], self.subjects[where])
 
 
 def joined(first: Examples, *others: Examples) -> Examples:
     """Give several sets of examples as one, in order."""
     parts = (first, *others)
     return Examples(
-        np.concatenate([part.images for part in parts]),
+        one_after_another([part.images for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.subjects for part in parts]),

@@ -5,11 +5,17 @@ Each function gives a mask over the examples, (n,), or the scores that a mask is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from unlearning.domain import BoolArray, ByteArray, FloatArray, IntArray, ShadowOutputs, TextArray
 from unlearning.errors import UsageError
 from unlearning.statistics.signals import log_confidence
+from unlearning.stored import Lazy
+
+VectorsOf = Callable[[Any], FloatArray]
 
 BLOCK = 1000
 """Examples that are compared with the chosen ones at once."""
@@ -65,19 +71,35 @@ def near_duplicates(vectors: FloatArray, chosen: BoolArray, *, threshold: float)
     vectors: (n, d), of pixels or of features. Alike are two of which the cosine is at least
     `threshold`; a vector of zeros is like none.
     """
-    size = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0)
+    return _alike(vectors, lambda some: some, chosen, threshold)
+
+
+def alike_pictures(images: ByteArray | Lazy, chosen: BoolArray, *, threshold: float) -> BoolArray:
+    """Mask of the images that are like one of the chosen, as `near_duplicates` of their pixels.
+
+    A block of them is in memory at a time.
+    """
+    return _alike(images, pixel_vectors, chosen, threshold)
+
+
+def _alike(rows: Any, vectors_of: VectorsOf, chosen: BoolArray, threshold: float) -> BoolArray:
     among = np.flatnonzero(chosen)
-    found = np.zeros(len(vectors), dtype=bool)
-    for start in range(0, len(units) if len(among) else 0, BLOCK):
-        cosines = units[start : start + BLOCK] @ units[among].T
+    wanted = _units(vectors_of(rows[among]))
+    found = np.zeros(len(chosen), dtype=bool)
+    for start in range(0, len(chosen) if len(among) else 0, BLOCK):
+        cosines = _units(vectors_of(rows[start : start + BLOCK])) @ wanted.T
         own = np.flatnonzero((among >= start) & (among < start + BLOCK))
         cosines[among[own] - start, own] = -np.inf
         found[start : start + BLOCK] = cosines.max(1) >= threshold
     return found
 
 
-def likeness_threshold(images: ByteArray) -> float:
+def _units(vectors: FloatArray) -> FloatArray:
+    size = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, size, out=np.zeros_like(vectors), where=size > 0))
+
+
+def likeness_threshold(images: ByteArray | Lazy) -> float:
     """Give the cosine of `pixel_vectors` from which such images count as near-duplicates."""
     return ALIKE if images.shape[-1] >= THUMBNAIL else ALIKE_IF_SMALL
 

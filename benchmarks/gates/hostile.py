@@ -213,7 +213,7 @@ def learning_strangers(
 
 def marked(examples: Examples) -> Examples:
     """Give the same pictures with a white first row, the trigger."""
-    images = examples.images.copy()
+    images = np.array(examples.images)
     images[..., 0, :] = 255
     return dataclasses.replace(examples, images=images)
 

@@ -89,7 +89,11 @@ def _digest_of_file(path: Path) -> str:
 def _digest_of_data(place: Place) -> str:
     of = place.ground.setting
     return digest_of_arrays(
-        *(array for part in (of.train, of.holdout, of.test) for array in (part.images, part.labels))
+        *(
+            array
+            for part in (of.train, of.holdout, of.test)
+            for array in (np.asarray(part.images), part.labels)
+        )
     )
 
 

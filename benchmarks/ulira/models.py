@@ -151,7 +151,7 @@ class Lab:
 
     def _origin(self, model: int) -> dict[str, Any]:
         return {
-            "data": digest_of_arrays(self.examples.images, self.examples.labels),
+            "data": digest_of_arrays(np.asarray(self.examples.images), self.examples.labels),
             "seen": digest_of_arrays(self.drawn.seen[model]),
             "recipe": dataclasses.asdict(self.setting.recipe),
             "training": dataclasses.asdict(self.training),

@@ -16,7 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import get_current_settings
 
-from unlearning.bank.shadow_training import Answers, Job, Keep, train_shadow
+from unlearning.bank.shadow_training import Answers, Job, Keep, in_memory, train_shadow
 from unlearning.errors import InfrastructureError, UsageError
 
 ANSWERS_WITHIN = 30
@@ -63,7 +63,7 @@ def _answers(job: Job, shadows: Sequence[int], address: str) -> Iterator[tuple[i
     connection = {"timeout": ANSWERS_WITHIN}
     with _explained(address), DaskTaskRunner(address=address, client_kwargs=connection) as runner:
         refuse_unfit(address, runner.client.scheduler_info(n_workers=-1)["workers"])
-        there = runner.client.scatter(job, broadcast=True, hash=False)
+        there = runner.client.scatter(in_memory(job), broadcast=True, hash=False)
         sent = {}
         for shadow in shadows:
             future = runner.submit(train_one, {"job": there, "shadow": shadow})

@@ -34,6 +34,7 @@ from unlearning.memory import room
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
+from unlearning.stored import Lazy
 from unlearning.training.loop import Progress, Training, silent, train
 
 
@@ -70,12 +71,17 @@ def recipe_for(
     )
 
 
-def _moments(images: ByteArray) -> tuple[list[float], list[float]]:
+_BLOCK = 1000
+"""Pictures that are looked at at once."""
+
+
+def _moments(images: ByteArray | Lazy) -> tuple[list[float], list[float]]:
     """Mean and deviation of each channel, in units of pixel value / 255, without copying it all."""
     counts = np.zeros((images.shape[1], 256), np.int64)
-    for image in images:
-        for channel, values in enumerate(image):
-            counts[channel] += np.bincount(values.ravel(), minlength=256)
+    for start in range(0, len(images), _BLOCK):
+        block = images[start : start + _BLOCK]
+        for channel in range(images.shape[1]):
+            counts[channel] += np.bincount(block[:, channel].ravel(), minlength=256)
     values, shares = np.arange(256) / 255, counts / counts.sum(1, keepdims=True)
     means = shares @ values
     squares = [share @ (values - mean) ** 2 for share, mean in zip(shares, means, strict=True)]

@@ -32,6 +32,7 @@ from systems.data.reading import (
     save_plan,
     shard_path,
     verified_shards,
+    verify,
 )
 from systems.data.sharding import (
     Shard,
@@ -176,7 +177,7 @@ def _refuse_altered(ws: Workspace, version: str, rewritten: Collection[str]) -> 
     bring_missing(ws)
     listed = listing_of(ws, version)
     if not listed:  # neither cache nor remote has it: read them after all
-        verified_shards(ws)
+        verify(ws)
         return
     paths = {name: ws.data / name for name in listed if (ws.data / name).stem not in rewritten}
     seen = versions.keys_seen(ws, list(paths.values()))

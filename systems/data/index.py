@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ledger import durable
 from ledger.keys import shard_key
 from systems.data.columns import EXAMPLE, SUBJECT
-from systems.data.reading import parse, verified_shards
+from systems.data.reading import checked_shards, parse, verified_shards
 from systems.data.sharding import load_manifest
 from systems.data.texts import look
 from systems.settings.workspace import Workspace
@@ -84,7 +84,7 @@ def load(ws: Workspace) -> Index:
 
 def build(ws: Workspace) -> Index:
     """Make the index from all shards, each of which is checked."""
-    tables = {name: parse(content, INDEXED) for name, content in verified_shards(ws).items()}
+    tables = {name: parse(content, INDEXED) for name, content in checked_shards(ws)}
     return _write(ws, shard_key(ws.keys), tables, None)
 
 

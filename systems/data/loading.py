@@ -1,4 +1,4 @@
-"""The data version in memory: examples decoded and ordered, counts, digests."""
+"""The data version: examples decoded and ordered, counts, digests."""
 
 from __future__ import annotations
 
@@ -9,31 +9,43 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from systems.data import index
+from systems.data import decoded, index
 from systems.data.columns import EXAMPLE, IMAGE, LABEL, SPLIT, SUBJECT
 from systems.data.earlier import earlier_table
-from systems.data.reading import read_table, verified_shards
+from systems.data.reading import checked_shards, parse, read_table
+from systems.data.reading import verify as verify
 from systems.data.sharding import Dataset, load_dataset, load_manifest
 from systems.data.versions import data_version
 from systems.settings.workspace import Workspace
-from unlearning.domain import SPLITS, Examples
+from unlearning.domain import SPLITS, ByteArray, Examples
 from unlearning.errors import RequestDenied
+from unlearning.stored import Lazy
 
 
 def load_examples(ws: Workspace) -> dict[str, Examples]:
-    """Decode train, holdout and test, each ordered by example id; the shards are checked first."""
-    table, dataset = read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT]), load_dataset(ws)
+    """Decode train, holdout and test, each ordered by example id; the shards are checked first.
+
+    What is too much for memory lies decoded in a file, and is read as it is needed.
+    """
+    dataset = load_dataset(ws)
+    if decoded.too_large(ws, dataset):
+        return _on_disk(ws, decoded.pictures(ws, dataset))
+    table = read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT])
     return {split: _decoded(_of_split(table, split), dataset) for split in SPLITS}
+
+
+def _on_disk(ws: Workspace, pictures: Lazy) -> dict[str, Examples]:
+    """Give the examples of each split, whose pictures lie in a file in the order of their ids."""
+    table = read_table(ws, [LABEL, EXAMPLE, SUBJECT, SPLIT])
+    everything = _described(table, pictures)
+    splits = np.array(table[SPLIT].to_pylist())
+    return {split: everything.take(splits == split) for split in SPLITS}
 
 
 def listed(ws: Workspace, erased: Callable[[str, str], bool]) -> int:
     """Count the examples that were erased; asked with (example id, SHA-256 of the image)."""
-    return sum(erased(*pair) for pair in image_digests(read_table(ws, [IMAGE, EXAMPLE])))
-
-
-def verify(ws: Workspace) -> None:
-    """Check every shard; IntegrityError or InfrastructureError as in `verified_shards`."""
-    verified_shards(ws)
+    tables = (parse(content, [IMAGE, EXAMPLE]) for _, content in checked_shards(ws))
+    return sum(erased(*pair) for table in tables for pair in image_digests(table))
 
 
 def classes(ws: Workspace) -> tuple[str, ...]:
@@ -92,8 +104,13 @@ def _of_split(table: pa.Table, split: str) -> pa.Table:
 def _decoded(table: pa.Table, dataset: Dataset) -> Examples:
     from systems.data.images import decode  # Pillow: whoever only names examples decodes none
 
+    images = decode(table[IMAGE].to_pylist(), size=dataset.size, channels=dataset.channels)
+    return _described(table, images)
+
+
+def _described(table: pa.Table, images: ByteArray | Lazy) -> Examples:
     return Examples(
-        images=decode(table[IMAGE].to_pylist(), size=dataset.size, channels=dataset.channels),
+        images=images,
         labels=table[LABEL].to_numpy().astype(np.int64),
         ids=np.array(table[EXAMPLE].to_pylist(), dtype=np.str_),
         subjects=np.array(table[SUBJECT].to_pylist(), dtype=np.str_),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,14 +45,31 @@ def verified_shards(ws: Workspace, only: Collection[str] | None = None) -> dict[
     A missing shard is brought back from the remote; InfrastructureError if that has none either.
     IntegrityError if a shard is not the one that was stored: nothing is changed or replaced.
     """
+    return dict(checked_shards(ws, only))
+
+
+def checked_shards(
+    ws: Workspace, only: Collection[str] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Give shards as `verified_shards` does, each when it is asked for: one is held at a time.
+
+    Whoever uses a shard before the last one was given must bear that a later one is refused.
+    """
     manifest, plan = load_manifest(ws), load_plan(ws)
     acceptable = _acceptable(manifest, plan)
     names = acceptable.keys() if only is None else acceptable.keys() & only
     expected = {shard_path(ws, name): acceptable[name] for name in names}
     _bring(ws, expected)
     _check(ws.dataset, frozenset({manifest.dataset_sha256}))
-    present = (path for path in sorted(expected) if path.exists())
-    return {path.stem: _check(path, expected[path]) for path in present}
+    for path in sorted(expected):
+        if path.exists():
+            yield path.stem, _check(path, expected[path])
+
+
+def verify(ws: Workspace) -> None:
+    """Check every shard; IntegrityError or InfrastructureError as in `verified_shards`."""
+    for _ in checked_shards(ws):
+        pass
 
 
 def bring_missing(ws: Workspace) -> None:
@@ -69,7 +86,7 @@ def read_table(
     The order does not depend on the shard key, so the same data trains the same model anywhere.
     """
     wanted = None if columns is None else list(dict.fromkeys([*columns, EXAMPLE]))
-    tables = [parse(content, wanted) for content in verified_shards(ws, only).values()]
+    tables = [parse(content, wanted) for _, content in checked_shards(ws, only)]
     if not tables and only is None:
         raise IntegrityError("data/shards: holds no example, expected at least one")
     if not tables:

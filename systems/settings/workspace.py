@@ -202,6 +202,11 @@ class Workspace:
         return self.artifacts / "erasing"
 
     @property
+    def decoded(self) -> Path:
+        """Decoded pictures, where they are too many for memory; absent otherwise."""
+        return self.artifacts / "decoded"
+
+    @property
     def bank(self) -> Path:
         """The shadow bank's outputs."""
         return self.artifacts / "bank"

@@ -5,6 +5,7 @@ A shadow follows from the job and its own number alone, so it does not matter wh
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -64,6 +65,15 @@ def without_names(examples: Examples) -> Examples:
     """Leave out ids and subjects: who somebody is teaches a shadow nothing, and need not travel."""
     nobody = np.zeros(len(examples), dtype="U1")
     return Examples(examples.images, examples.labels, nobody, nobody)
+
+
+def in_memory(job: Job) -> Job:
+    """Read what stays on disk: a worker elsewhere has not that file."""
+    train_part, holdout, test = (
+        dataclasses.replace(part, images=np.asarray(part.images))
+        for part in (job.train, job.holdout, job.test)
+    )
+    return dataclasses.replace(job, train=train_part, holdout=holdout, test=test)
 
 
 def train_shadow(job: Job, shadow: int) -> Answers:

@@ -12,7 +12,7 @@ from unlearning.domain import Examples
 from unlearning.errors import UsageError
 from unlearning.features import tapped
 from unlearning.training.distillation import kl_from
-from unlearning.training.loop import pixels_on
+from unlearning.training.loop import Shelf, pictures_on
 
 TARGETS = ("uniform_all", "uniform_retain", "trw")
 NEUTRALS = ("grey", "retain", "class")
@@ -110,7 +110,7 @@ def grey(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def mean_grams(
-    network: nn.Module, layer: str, images: Tensor, groups: Tensor, count: int
+    network: nn.Module, layer: str, images: Tensor | Shelf, groups: Tensor, count: int
 ) -> Tensor:
     """Mean Gram matrix at a layer over each of `count` groups, (count, channels, channels).
 
@@ -119,9 +119,9 @@ def mean_grams(
     if not len(images):
         raise UsageError("famr.neutral: no example to take the neutral style from; use grey")
     total = torch.zeros((), device=images.device)
-    for part, where in zip(torch.split(images, 256), torch.split(groups, 256), strict=True):
+    for start, where in zip(range(0, len(images), 256), torch.split(groups, 256), strict=True):
         with tapped(network, layer) as tap:
-            network(part)
+            network(images[start : start + 256])
         chosen = nn.functional.one_hot(where, count).to(tap.value.dtype)
         total = total + torch.einsum("nk,nij->kij", chosen, gram(tap.value))
     sizes = torch.bincount(groups, minlength=count)[:, None, None]
@@ -143,7 +143,7 @@ def neutral_style(
     if kind == "grey":
         matrices = mean_grams(network, layer, grey(images), nothing, 1)
         return Style(layer, matrices, nothing, weight)
-    kept, kept_labels = pixels_on(retain, labels.device)
+    kept, kept_labels = pictures_on(retain, labels.device)
     if kind == "retain":
         matrices = mean_grams(network, layer, kept, torch.zeros_like(kept_labels), 1)
         return Style(layer, matrices, nothing, weight)

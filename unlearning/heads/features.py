@@ -17,6 +17,7 @@ from unlearning.domain import ByteArray, Examples, FloatArray
 from unlearning.errors import UsageError
 from unlearning.features import flat, tapped
 from unlearning.networks import Classifier
+from unlearning.stored import digest_of_pictures
 from unlearning.training import keyed
 from unlearning.training.loop import pick_device
 
@@ -41,7 +42,7 @@ def _key(network: Classifier, examples: Examples) -> str:
     head = {id(part) for part in network.last_layer.parameters()}
     tensors = (*network.parameters(), *network.buffers())
     frozen = (t.detach().float().cpu().numpy() for t in tensors if id(t) not in head)
-    digests = [digest_of_arrays(*frozen), digest_of_arrays(examples.images)]
+    digests = [digest_of_arrays(*frozen), digest_of_pictures(examples.images)]
     return digest_of(["features", *digests])
 
 

@@ -16,7 +16,7 @@ from unlearning.outputs import BATCH
 from unlearning.training.adversarial import fgsm, frozen_copy
 from unlearning.training.descent import Descending, Descent, Loader
 from unlearning.training.keyed import kept, key_of
-from unlearning.training.loop import Progress, pick_device, pixels_on
+from unlearning.training.loop import Progress, pick_device, pictures_on
 
 
 def nearest_labels(
@@ -31,18 +31,15 @@ def nearest_labels(
 
     def compute() -> Tensor:
         network = frozen_copy(original)
-        pixels, labels = pixels_on(examples, pick_device())
+        pixels, labels = pictures_on(examples, pick_device())
+        size = BATCH[labels.device.type]
         parts = [
-            _nearest(network, images.float() / 255, own, bound, exclude_true)
-            for images, own in zip(*(_parts(values) for values in (pixels, labels)), strict=True)
+            _nearest(network, pixels[part].float() / 255, labels[part], bound, exclude_true)
+            for part in (slice(at, at + size) for at in range(0, len(labels), size))
         ]
         return torch.cat(parts)
 
     return kept(key, compute)
-
-
-def _parts(values: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(values, BATCH[values.device.type])
 
 
 def _nearest(

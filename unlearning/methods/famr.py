@@ -38,7 +38,7 @@ from unlearning.famr.loss import (
 from unlearning.features import head_of
 from unlearning.methods import METHODS
 from unlearning.methods.trw import TiltedReweighting
-from unlearning.training.loop import Progress, batches, pick_device, pixels_on
+from unlearning.training.loop import Progress, Shelf, batches, pick_device, pictures_on, pixels_on
 
 
 class Epoch(NamedTuple):
@@ -129,7 +129,7 @@ class Famr:
         """Give the network, on the device and in evaluation mode, after each epoch."""
         network = deepcopy(original).to(pick_device()).eval()
         forget = self.forget_loss(network, split)
-        retain = pixels_on(split.retain, pick_device()) if self.retain_weight else None
+        retain = pictures_on(split.retain, pick_device()) if self.retain_weight else None
         start = [p.detach().clone() for p in self.moved(network)]
         for epoch in range(self.epochs):
             total = 0.0
@@ -181,7 +181,11 @@ class Famr:
         return each.sum() if self.reduction == "sum" else each.mean()
 
     def _retain_loss(
-        self, network: nn.Module, retain: tuple[Tensor, Tensor], n: int, rng: torch.Generator
+        self,
+        network: nn.Module,
+        retain: tuple[Tensor | Shelf, Tensor],
+        n: int,
+        rng: torch.Generator,
     ) -> Tensor:
         images, labels = retain
         index = torch.randint(len(labels), (n,), generator=rng).to(images.device)
@@ -204,7 +208,7 @@ class Famr:
         for each in forget.batches(network, self.batch_size):
             yield scale * each.sum()
         if self.retain_weight:
-            images, labels = pixels_on(split.retain, pick_device())
+            images, labels = pictures_on(split.retain, pick_device())
             scale = self.retain_weight * scale * len(forget) / len(labels)
             for index in torch.split(torch.arange(len(labels)), self.batch_size):
                 logits = network(images[index])

@@ -19,7 +19,7 @@ from unlearning.training.loop import (
     batches,
     learning_rate_factor,
     pick_device,
-    pixels_on,
+    pictures_on,
     uses_bf16,
 )
 from unlearning.training.optimisers import optimiser_of
@@ -89,9 +89,9 @@ class Loader:
     """Examples on the device, in freshly shuffled and augmented batches."""
 
     def __init__(self, examples: Examples, settings: Stepping, rng: torch.Generator) -> None:
-        """Put the examples on the device once."""
+        """Put the examples on the device once; those on disk stay there."""
         self.device = pick_device()
-        self.images, labels = pixels_on(examples, self.device)
+        self.images, labels = pictures_on(examples, self.device)
         self.labels = labels.clone()  # methods relabel them; on a CPU they are the caller's own
         self._settings = settings
         self._rng = rng

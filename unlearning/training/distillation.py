@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from unlearning.outputs import BATCH
 from unlearning.training.descent import Batch, Loader
+from unlearning.training.loop import Shelf
 
 
 def kl_from(target: Tensor, logits: Tensor) -> Tensor:
@@ -46,9 +47,10 @@ class Teacher:
 
 
 @torch.no_grad()
-def _logits(network: nn.Module, images: Tensor) -> Tensor:
+def _logits(network: nn.Module, images: Tensor | Shelf) -> Tensor:
     was_training, home = network.training, next(network.parameters()).device
     network.to(images.device).eval()
-    parts = [network(part) for part in torch.split(images, BATCH[images.device.type])]
+    size = BATCH[images.device.type]
+    parts = [network(images[start : start + size]) for start in range(0, len(images), size)]
     network.to(home).train(was_training)
     return torch.cat(parts).float()

@@ -15,6 +15,7 @@ from torch import nn
 
 from unlearning.digests import digest_of, digest_of_arrays
 from unlearning.domain import Examples
+from unlearning.stored import digest_of_pictures
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ def key_of(network: nn.Module, *parts: Examples, **settings: Any) -> str:
     """Digest a network's weights and buffers, index sets with their pixels, and settings."""
     tensors = (*network.parameters(), *network.buffers())  # the normalisation is in no state_dict
     weights = digest_of_arrays(*(t.detach().float().cpu().numpy() for t in tensors))
-    examples = [digest_of_arrays(part.images, part.labels) for part in parts]
+    examples = [(digest_of_pictures(part.images), digest_of_arrays(part.labels)) for part in parts]
     return digest_of({"weights": weights, "examples": examples, "settings": settings})
 
 

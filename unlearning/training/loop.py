@@ -1,7 +1,7 @@
 """One training loop for everything that trains: originals, retrained models, shadows, fine-tuning.
 
-Examples live in memory as uint8 on the device; batching, augmentation and normalisation run there
-too, on whole batches.
+Examples live in memory as uint8 on the device, or on disk if they are too many for it; batching,
+augmentation and normalisation run on the device, on whole batches.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlearning.domain import Examples
+from unlearning.domain import ByteArray, Examples
 from unlearning.errors import Diverged, UsageError
 from unlearning.memory import room
+from unlearning.stored import Lazy
 from unlearning.training.optimisers import optimiser_of
 
 Progress = Callable[[int, int, float], None]
@@ -111,11 +113,39 @@ def _has_bf16_arithmetic() -> bool:
     return native is not None and bool(native())
 
 
+class Shelf:
+    """Pictures that stay on disk; what is taken from it comes to the device."""
+
+    def __init__(self, pictures: Lazy, device: torch.device) -> None:
+        """Take pictures from there."""
+        self._pictures, self.device = pictures, device
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self._pictures)
+
+    def __getitem__(self, where: Tensor | slice) -> Tensor:
+        """Give some of them, uint8, channels last in memory, as a tensor of all would."""
+        index = where if isinstance(where, slice) else where.cpu().numpy()
+        return _there(self._pictures[index], self.device)
+
+
+def _there(images: ByteArray, device: torch.device) -> Tensor:
+    return torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
+
+
 def pixels_on(examples: Examples, device: torch.device) -> tuple[Tensor, Tensor]:
     """Put images (uint8, channels last in memory) and labels on the device once."""
-    images = torch.from_numpy(examples.images).to(device)
     labels = torch.from_numpy(examples.labels).to(device)
-    return images.contiguous(memory_format=torch.channels_last), labels
+    return _there(np.asarray(examples.images), device), labels
+
+
+def pictures_on(examples: Examples, device: torch.device) -> tuple[Tensor | Shelf, Tensor]:
+    """Do as `pixels_on`, but for images that stay on disk, which come as they are taken."""
+    if isinstance(examples.images, Lazy):
+        labels = torch.from_numpy(examples.labels).to(device)
+        return Shelf(examples.images, device), labels
+    return pixels_on(examples, device)
 
 
 def batches(n: int, size: int, rng: torch.Generator) -> list[Tensor]:
@@ -180,7 +210,7 @@ def train(
     device = pick_device()
     home = next(network.parameters()).device
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    images, labels = pixels_on(examples, device)
+    images, labels = pictures_on(examples, device)
     trainable = [p for p in network.parameters() if p.requires_grad]
     optimiser = optimiser_of(trainable, training, nesterov=True, decays=training.decays)
     steps = training.epochs * len(batches(len(examples), training.batch_size, _spare()))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.training.keyed import kept, key_of
-from unlearning.training.loop import pick_device, pixels_on
+from unlearning.training.loop import pick_device, pictures_on
 
 CHUNK = 32
 """Examples whose separate gradients are held at once."""
@@ -97,7 +97,7 @@ def _batch_gradients(
     """Give (share of all examples, gradient of the mean loss) of each batch, in evaluation mode."""
     device, was_training = pick_device(), network.training
     home = next(network.parameters()).device
-    images, labels = pixels_on(examples, device)
+    images, labels = pictures_on(examples, device)
     network.to(device).eval()
     for start in range(0, len(labels), batch_size):
         part = slice(start, start + batch_size)
@@ -119,7 +119,7 @@ def _example_squares(
 ) -> Iterator[tuple[float, list[Tensor]]]:
     device, was_training = pick_device(), network.training
     home = next(network.parameters()).device
-    images, labels = pixels_on(examples, device)
+    images, labels = pictures_on(examples, device)
     network.to(device).eval()
     names = [name for name, p in network.named_parameters() if p.requires_grad]
     weights = {n: p.detach() for n, p in network.named_parameters() if p.requires_grad}
