@@ -28,6 +28,6 @@ def due(workspace: str) -> Any:
         why = why_now(at)
         if why is None:
             return {"begun": False, "why": "nothing waits, or it is not time yet"}
-        return {"begun": True, "why": why, **served(at, [], everything=True)}
+        return {"begun": True, "why": why, **served(at, [], everything=True, within=True)}
 
     return until_answered(Path(workspace), lambda: in_champions_turn(workspace, work))

@@ -46,15 +46,20 @@ def served(
     everything: bool,
     policy: Path | None = None,
     method: str | None = None,
+    within: bool = False,
 ) -> dict[str, Any]:
-    """Serve requests of a workspace that is held, or everything that waits."""
+    """Serve requests of a workspace that is held, or everything that waits.
+
+    within: a flow that is under way, whose steps these are; else it is a flow run of its own.
+    """
     refs = _chosen(at.ledger, requests, everything=everything)
     from flows.forget import forget as forget_flow
 
+    work = forget_flow.fn if within else forget_flow
     chosen = str((policy or at.ws.policy).resolve())
-    _finish_others(at, refs, lambda others: forget_flow(at.root, others, chosen, None))
+    _finish_others(at, refs, lambda others: work(at.root, others, chosen, None))
     refs, left = _servable(at, refs) if everything else (refs, [])
-    found: dict[str, Any] = forget_flow(at.root, refs, chosen, method)
+    found: dict[str, Any] = work(at.root, refs, chosen, method)
     return {**found, "left": left}
 
 
