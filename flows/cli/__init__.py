@@ -20,6 +20,7 @@ from flows.cli.commands import (
     making,
     requests,
     sending,
+    service,
     settings,
     versions,
 )
@@ -84,6 +85,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(versions.taint, versions.rollback),
     *(looking.show, looking.list_, looking.verify, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),
+    service.serve,
 )
 """In the order of `lethe --help`."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
@@ -21,6 +22,7 @@ from unlearning.heads.features import UNIT, whole_features
 from unlearning.heads.fitting import optimum_of
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
+from unlearning.processes import end_with
 from unlearning.training.loop import Training, pick_device, train
 
 Answers = dict[str, np.ndarray]
@@ -122,7 +124,7 @@ def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, worke
             keep(shadow, train_shadow(job, shadow))
         return
     spawn, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
-    with ProcessPoolExecutor(workers, spawn, _start_worker, (job,)) as pool:
+    with ProcessPoolExecutor(workers, spawn, _start_worker, (job, os.getpid())) as pool:
         sent = {pool.submit(_work, shadow): shadow for shadow in shadows}
         try:
             for future in as_completed(sent):
@@ -137,8 +139,9 @@ def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, worke
 _job: Job | None = None
 
 
-def _start_worker(job: Job) -> None:
+def _start_worker(job: Job, parent: int) -> None:
     global _job
+    end_with(parent)  # a pool's workers wait for ever for one that was killed
     torch.set_num_threads(1)
     _job = job
 

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "flows.cli": EVERYTHING_BUT_BENCHMARKS,
     "flows.demo": EVERYTHING_BUT_BENCHMARKS,
     "flows.stages": EVERYTHING_BUT_BENCHMARKS,
+    "flows.service": EVERYTHING_BUT_BENCHMARKS,
     "benchmarks": EVERYTHING_BUT_BENCHMARKS | {"benchmarks"},
 }
 LIGHT = {"ledger": {"unlearning.errors", "unlearning.digests"}}

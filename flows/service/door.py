@@ -1,0 +1,69 @@
+"""The HTTP door, in a thread of the supervisor."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.inbox import Inbox
+from systems.settings.service import Service
+from systems.settings.workspace import Workspace
+from unlearning.errors import InfrastructureError
+
+START, END = 30.0, 2.0
+"""Seconds for the door to open, and for calls under way to end."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the door is given. notify: told of each request; health: how the parts are."""
+
+    ws: Workspace
+    service: Service
+    notify: Callable[[str], None]
+    health: Callable[[], dict[str, Any]]
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Keep it open meanwhile."""
+        import uvicorn
+
+        config = uvicorn.Config(
+            self._app(),
+            host=self.service.host,
+            port=self.service.ports.http,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(END),
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, name="http", daemon=True)
+        thread.start()
+        try:
+            _wait_for(server, thread)
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(END + 1)
+
+    def _app(self) -> Any:
+        from systems.intake.http import Surroundings, make_app
+
+        around = Surroundings(notify=self.notify, health=self.health)
+        return make_app(self.ws, self._inbox, self.service.intake, around)
+
+    def _inbox(self) -> Inbox:
+        return Inbox.open(self.ws.root / "inbox", self.ws.keys, self.service.database)
+
+
+def _wait_for(server: Any, thread: threading.Thread) -> None:
+    until = time.monotonic() + START
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > until:
+            raise InfrastructureError("http: the door did not open; choose another --port")
+        time.sleep(0.02)

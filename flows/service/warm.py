@@ -1,0 +1,64 @@
+"""What the runner's warm process has loaded, and what it does in a process forked from it.
+
+Nothing here may start a thread or open a file when it is imported: every run is a fork of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import Any
+from uuid import UUID
+
+from systems.settings.quiet import quiet_environment
+from unlearning.processes import end_with
+
+HEAVY = (
+    *("flows.service.deployments", "flows.cli.work.serving", "flows.forget", "flows.intake"),
+    *("flows.due", "flows.purge", "flows.deadlines", "flows.audit", "flows.bank"),
+    *("flows.reconcile", "flows.drill"),
+    *("mlflow.pyfunc", "torch._dynamo", "torchvision", "timm", "great_expectations"),
+    *("dvc.repo", "dvc.repo.add", "dvc_data", "dvc_render", "scmrepo.git", "networkx"),
+    *("alembic.command", "matplotlib.pyplot", "pyarrow.parquet", "PIL.Image"),
+)
+"""What a run imports, here or there: fifteen seconds of it, once."""
+
+
+def load() -> None:
+    """Import all of it."""
+    quiet_environment()
+    for name in HEAVY:
+        import_module(name)
+
+
+def register(root: str, answer: Connection) -> None:
+    """Register the deployments of a workspace; send their ids, or what went wrong."""
+    from flows.service.deployments import register as register_all
+    from systems.settings.service import load_service
+    from systems.settings.workspace import Workspace
+
+    end_with(os.getppid())
+    ws = Workspace.at(root)
+    try:
+        answer.send(register_all(ws, load_service(ws.root)))
+    except Exception as problem:  # noqa: BLE001  # told to the runner, which says so
+        from flows.cli.problems import explain
+
+        answer.send(explain(problem)[1])
+
+
+def run(flow: str, flow_run: str) -> None:
+    """Be one flow run, as Prefect has it, to its end; its state says how that was."""
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+
+    end_with(os.getppid())
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    module, _, function = flow.partition(":")
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_run(UUID(flow_run))
+    work: Any = getattr(import_module(module), function)
+    run_flow(work, flow_run=found, parameters=found.parameters, return_type="state")
