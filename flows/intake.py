@@ -6,11 +6,21 @@ from typing import Any
 
 from prefect import flow
 
+from flows.events import ACCEPTED, tell
 from flows.turns import in_turn
+from tasks.keeping.collecting import accepted
 from tasks.requests.receive import left
+from tasks.running.opened import Opened
 
 
 @flow(name="intake", validate_parameters=False, persist_result=False)
 def intake(workspace: str) -> Any:
     """Accept, link, hold or deny what waits in the inbox, as everybody does who gets his turn."""
-    return in_turn(workspace, lambda at: {"waiting": left(at)})
+
+    def work(at: Opened) -> dict[str, Any]:
+        count = len(accepted(at))
+        if count:  # whether it is time for a run, the policy says
+            tell(workspace, ACCEPTED, requests=count)
+        return {"accepted": count, "waiting": left(at)}
+
+    return in_turn(workspace, work)

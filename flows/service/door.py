@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.inbox import Inbox
+from systems.settings.receiving import inbox_of
 from systems.settings.service import Service
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError
@@ -55,10 +55,7 @@ class Door:
         from systems.intake.http import Surroundings, make_app
 
         around = Surroundings(notify=self.notify, health=self.health)
-        return make_app(self.ws, self._inbox, self.service.intake, around)
-
-    def _inbox(self) -> Inbox:
-        return Inbox.open(self.ws.root / "inbox", self.ws.keys, self.service.database)
+        return make_app(self.ws, lambda: inbox_of(self.ws), self.service.intake, around)
 
 
 def _wait_for(server: Any, thread: threading.Thread) -> None:

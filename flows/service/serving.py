@@ -16,13 +16,16 @@ from typing import Any
 
 import typer
 
+from flows.events import resource_of
 from flows.service import runner
+from flows.service.background import Background
 from flows.service.door import Door
 from flows.service.notifying import Notifier
 from flows.service.parts import Part, answers
 from flows.service.ports import free_ports
 from ledger import durable
 from ledger.lock import workspace_lock
+from systems.registry import places
 from systems.registry import server as tracking_server
 from systems.settings.service import Ports, Service, load_service
 from systems.settings.workspace import Workspace, private
@@ -71,6 +74,7 @@ class Served:
         self.servers = tuple(self._servers())
         self.runner = self._runner()
         self.said: dict[str, bool] = {}
+        self.beside: Callable[[], dict[str, Any]] = dict
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -89,8 +93,9 @@ class Served:
             words = (str(self.ws.root), host, str(ports.mlflow))
             address = f"http://{host}:{ports.mlflow}"
             ask = answers(f"{address}/health")
+            page = f"{address}{places.page_of_runs(self.ws.mlruns)}"
             log = self.log("mlflow")
-            yield Part("mlflow", "flows.service.mlflow_pages", words, ask, log, address=address)
+            yield Part("mlflow", "flows.service.mlflow_pages", words, ask, log, address=page)
 
     def _runner(self) -> Part:
         own = {"PREFECT_API_URL": self.api}
@@ -112,7 +117,7 @@ class Served:
 
     def health(self) -> dict[str, Any]:
         """Say of each part how it is; ok if all work."""
-        told = {part.name: part.told() for part in self.parts}
+        told = {part.name: part.told() for part in self.parts} | self.beside()
         return {"ok": all(one["ok"] for one in told.values()), "parts": told}
 
     def work(self, say: Callable[[str], None]) -> None:
@@ -174,11 +179,20 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
         served = Served(ws, service)
         notify = Notifier(ws, served.api)
         parts.callback(notify.end)
+        background = Background(ws, service, notify)
+        served.beside = background.told
+        parts.enter_context(background.running())
         parts.enter_context(Door(ws, service, notify, served.health).open())
         with _until_told(served):
-            _say(f"requests: http://{service.host}:{service.ports.http}/v1/erasure-requests")
+            _greet(ws, service)
             served.work(_say)
     return {"served": ws.root.name, "restarts": {p.name: len(p.starts) - 1 for p in served.parts}}
+
+
+def _greet(ws: Workspace, service: Service) -> None:
+    door = f"http://{service.host}:{service.ports.http}"
+    _say(f"requests: {door}/v1/erasure-requests, described at {door}/docs; health: {door}/healthz")
+    _say(f"events: of {resource_of(ws.root)}")
 
 
 @contextmanager

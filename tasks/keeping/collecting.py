@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.domain import State
+from ledger.domain import DeletionRequest, State
 from ledger.replay.approvals import awaiting
 from systems.settings.policy import load_policy
 from tasks.running.opened import Opened
@@ -17,7 +17,10 @@ def why_now(at: Opened) -> str | None:
     entries = at.ledger.log.entries()
     if unfinished := [r for r in at.ledger.unfinished_runs() if not awaiting(entries, r)]:
         return f"{', '.join(unfinished)} was cut off, or has its answer"
-    now = utc_now()
-    known = at.ledger.requests(None, now)
-    waiting = [(r.received_at, r.due_at) for r in known if r.state is State.ACCEPTED]
-    return load_policy(at.ws.policy).collect.why(waiting, now)
+    waiting = [(request.received_at, request.due_at) for request in accepted(at)]
+    return load_policy(at.ws.policy).collect.why(waiting, utc_now())
+
+
+def accepted(at: Opened) -> list[DeletionRequest]:
+    """Give the requests that wait for a run."""
+    return [r for r in at.ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
