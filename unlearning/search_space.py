@@ -117,6 +117,7 @@ SPACES: Mapping[str, Space] = {
             "forget_weight": Real(0.1, 10.0),
         }
     ),
+    "shrink_distil": Space({"shrink": Real(0.0, 0.9, log=False), "learning_rate": Real(1e-2, 0.5)}),
     "ssd": Space({"selection": Real(1.0, 10.0), "strength": Real(0.05, 5.0)}, length=None),
 }
 """Where each method is searched; settings that are not named stay as published.

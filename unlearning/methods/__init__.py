@@ -20,6 +20,7 @@ from unlearning.methods import (  # noqa: E402, F401
     salun,
     scrub,
     sfr_on,
+    shrink_distil,
     ssd,
     trw,
 )

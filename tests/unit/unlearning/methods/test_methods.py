@@ -42,6 +42,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "scrub": QUICK,
     "scrub_rewind": QUICK,
     "sfr_on": {"steps": 6, "batch_size": 16, "precision": "fp32", "outer_beta": 0.5},
+    "shrink_distil": {**QUICK, "retain_share": 0.5},
     "ssd": {"selection": 1.0, "gradients": "batches"},
     "trw": QUICK,
 }

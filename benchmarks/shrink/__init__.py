@@ -1,0 +1,1 @@
+"""Shrinking, perturbing and distilling beside labels alone at the same cost."""
