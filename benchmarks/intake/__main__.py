@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import record
-from benchmarks.intake import http, likeness, storm
+from benchmarks.intake import alone, http, likeness, storm
 
 PARTS: dict[str, Callable[[], Path]] = {
+    "inbox": alone.measure,
     "http": http.measure,
     "storm": storm.measure,
     "likeness": likeness.measure,

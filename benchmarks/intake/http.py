@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import record
-from benchmarks.intake.places import SOURCE, Place, free_port, load, served
+from benchmarks.intake.places import SOURCE, Place, free_port, served
+from benchmarks.intake.timing import CALLS, CONNECTIONS, WARM, timed
 from ledger.sources import signing
 
 POST = "/v1/erasure-requests"
-CONNECTIONS = (1, 16)
-CALLS = 3_000
-WARM = 200
-"""Calls before the first that counts."""
 
 
 class Caller:
@@ -50,41 +45,14 @@ class Caller:
         self._connection.close()
 
 
-def called(place: Place, port: int, connections: int, calls: int) -> dict[str, Any]:
-    """Send requests on so many connections at once, each as soon as it has its answer."""
-    seconds: list[float] = []
-
-    def work(number: int) -> None:
-        caller = Caller(place, port)
-        seconds.extend(caller.call(f"s-{number}-{i}") for i in range(calls // connections))
-        caller.close()
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(connections)]
-    before, began = load(), time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    wall = time.perf_counter() - began
-    p50, p99 = (float(np.percentile(seconds, q) * 1000) for q in (50, 99))
-    return {
-        "connections": connections,
-        "calls": len(seconds),
-        "per_second": len(seconds) / wall,
-        "p50_ms": p50,
-        "p99_ms": p99,
-        "load_before": before,
-    }
-
-
 def rows(calls: int = CALLS) -> list[dict[str, Any]]:
     """Measure with each number of connections, against one process of the door."""
     with tempfile.TemporaryDirectory() as folder:
         place, port = Place.made(Path(folder)), free_port()
-        process = served(place, port)
+        process, caller = served(place, port), partial(Caller, place, port)
         try:
-            called(place, port, 1, min(WARM, calls))
-            return [called(place, port, connections, calls) for connections in CONNECTIONS]
+            timed(caller, 1, min(WARM, calls))
+            return [timed(caller, connections, calls) for connections in CONNECTIONS]
         finally:
             process.kill()
             process.wait()

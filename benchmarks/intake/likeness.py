@@ -16,8 +16,9 @@ import numpy as np
 from scipy.stats import ks_2samp, mannwhitneyu
 
 from benchmarks import record
-from benchmarks.intake.http import POST, WARM, Caller
+from benchmarks.intake.http import POST, Caller
 from benchmarks.intake.places import SOURCE, Place, free_port, load, served
+from benchmarks.intake.timing import WARM
 from ledger import keys
 from ledger.sources import signing
 from systems.data import importing, loading

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.intake import http, likeness, storm
+from benchmarks.intake import alone, http, likeness, storm
 
 
 @pytest.mark.parametrize("door", sorted(storm.DOORS))
@@ -33,3 +33,9 @@ def test_the_door_answers_over_the_wire_on_many_connections() -> None:
 def test_known_and_unknown_persons_are_answered_alike() -> None:
     found = likeness.row(100)
     assert found["answers_alike"] and found["calls"] == 100
+
+
+def test_the_inbox_alone_is_measured_on_as_many() -> None:
+    *found, settled = alone.rows(64)
+    assert [(row["connections"], row["calls"]) for row in found] == [(1, 64), (16, 64)]
+    assert settled["settled"] == 64 + 2 * 64  # those that warm up too
