@@ -9,6 +9,7 @@ from systems.copies import Copy, Status, as_records
 from systems.data import erasing, index
 from systems.data.columns import EXAMPLE
 from systems.data.linked import WHY, has_other_names, linked
+from tasks.running.bases import other_names
 from tasks.running.run import Run
 
 
@@ -33,6 +34,7 @@ def _linked(run: Run) -> list[Copy]:
             for bank in banks
             if any(map(has_other_names, bank.rglob("*")))
         ),
+        *other_names(run.at),
     ]
 
 

@@ -8,14 +8,18 @@ from typing import Any
 
 from ledger import suppression
 from ledger.domain import Selector
+from ledger.replay.ancestry import BY_ANCESTORS
 from systems.data import loading, resolving, versions
 from systems.data.texts import look
+from systems.settings.policy import Rung
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
+from tasks.running import bases
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, give_back, rungs
+from tasks.train import recipe_of
 from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -108,6 +112,21 @@ def _refuse_lost_classes(ws: Workspace, forgotten: frozenset[str], out: Restrict
         )
 
 
+def _lineage(run: Run, known: Sequence[Rung], out: Restriction) -> dict[str, Any] | None:
+    """Say which bases are clean, where bases stand or a rung begins from them; else None."""
+    needed = [rung for rung in known if rung.method in BY_ANCESTORS]
+    if not needed and not bases.standing(run.at):
+        return None
+    left_out = tuple(one.ref for one in out.out)
+    found = bases.lineage(run.at, recipe_of(run.at), run.requests, left_out)
+    if len(needed) == len(known) and found["skipped"]:
+        raise RequestDenied(
+            f"{needed[0].method}: {found['skipped']}, and --method names no other: run it without "
+            "--method"
+        )
+    return found
+
+
 def _extract(run: Run) -> dict[str, Any]:
     ws = run.at.ws
     rows_of(run.at)  # every shard is read and checked, also those that hold nobody concerned
@@ -121,10 +140,12 @@ def _extract(run: Run) -> dict[str, Any]:
     if forgotten and not out.ids <= forgotten:
         _refuse_lost_classes(ws, forgotten, out)
     drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
-    if not rungs(run, exact_only=drift["exact_only"]):
+    known = rungs(run, exact_only=drift["exact_only"])
+    if not known:
         raise RequestDenied(
             f"drift budget: {drift['words']}, and --method names another: run it without --method"
         )
+    found = _lineage(run, known, out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -137,5 +158,6 @@ def _extract(run: Run) -> dict[str, Any]:
         "training_set": loading.counts(ws)[TRAIN],
         "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
+        **({"lineage": found} if found else {}),
         **{part: len(ids[part]) for part in SPLITS},
     }

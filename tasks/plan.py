@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import earlier_attempts
 from systems.compute.producing import make_method
 from systems.copies import Copy, Status, as_records
@@ -18,7 +19,8 @@ from systems.registry.erasure import REGISTRY
 from systems.settings.policy import EXACT, Policy, load_policy
 from tasks.extract import find, likewise
 from tasks.foresee import foreseen
-from tasks.requests.asked import classes_lost
+from tasks.requests.asked import classes_lost, restriction
+from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
@@ -38,8 +40,9 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
     rungs = rules.rungs(before, exact_only=drift["exact_only"])
     ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rungs]
+    ladder = _without_bases(at, ladder, requests, ids)
     level = rules.level_after(before)
-    known = [rung["estimated_seconds"] for rung in ladder]
+    known = [rung["estimated_seconds"] for rung in ladder if "skipped" not in rung]
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
@@ -70,6 +73,18 @@ def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> di
     return {"method": name, "exact": exact, "passes": passes, "estimated_seconds": seconds}
 
 
+def _without_bases(
+    at: Opened, ladder: list[dict[str, Any]], requests: Sequence[str], ids: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    """Say of rungs that begin from bases why they would be skipped, if they would."""
+    if not any(rung["method"] in BY_ANCESTORS for rung in ladder):
+        return ladder
+    out = tuple(one.ref for one in restriction(at, ids[TRAIN]).out)
+    why = bases.lineage(at, recipe_of(at), requests, out)["skipped"]
+    skipped = {"skipped": why} if why else {}
+    return [rung | skipped if rung["method"] in BY_ANCESTORS else rung for rung in ladder]
+
+
 def _training_rate(at: Opened) -> float | None:
     """Examples a second of the original's training; None if it was trained elsewhere."""
     entry = at.ledger.log.find("initialised")
@@ -85,6 +100,7 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"
         copies.append(Copy("shadow bank", what, Status.PRESENT))
+    copies += bases.present(at) if ids[TRAIN] else []
     for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():
         serving = ", the champion" if models.CHAMPION in version.aliases else ""
         what = f"weights of version {version.version}{serving}"

@@ -29,6 +29,7 @@ from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
 from tasks.confirm import unverified
 from tasks.erase import columns_of
+from tasks.running import bases
 from tasks.running.champion import TAINTED, sealed_champion
 from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
@@ -52,7 +53,7 @@ def _purge(run: Run) -> dict[str, Any]:
     erased, ws = run.done("erased") or {}, run.at.ws
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
-    found += [*decoded.purge(ws), *_purge_bank(run)]
+    found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run)]
     if run.done(PROMOTED):
         leave_outdated(run.at)
     forget_trained(run.at)
@@ -71,7 +72,9 @@ def _with_linked(run: Run, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Say of what had other names on the disk that its removal cannot be verified."""
     seen = {name_of(row): row for row in (run.done(HARD_LINKED) or {}).get("copies", ())}
     told = [seen.pop(name_of(row), row) for row in rows]
-    return told + [row for row in seen.values() if row["where"] in ("workspace", "shadow bank")]
+    return told + [
+        row for row in seen.values() if row["where"] in ("workspace", "shadow bank", bases.WHERE)
+    ]
 
 
 def _refuse_remaining(found: Sequence[Copy]) -> None:
@@ -100,6 +103,16 @@ def _purge_bank(run: Run) -> list[Copy]:
         durable.remove_folder(folder, within=ws.bank)
         gone.append(Copy("shadow bank", columns_of(folder.name), Status.REMOVED))
     return gone
+
+
+def _purge_bases(run: Run) -> list[Copy]:
+    """Remove the bases that may have learned from the erased; all, where nobody said who was in."""
+    known = (run.done("extracted") or {}).get("lineage")
+    for base in bases.standing(run.at):
+        if known is None or base.saw({ref: known["shards"][ref] for ref in run.requests}):
+            bases.remove(run.at, base, run.ref)
+    bases.sweep(run.at)
+    return bases.removed_by(run.at, run.ref)
 
 
 def _tag_tainted(run: Run) -> None:

@@ -19,7 +19,7 @@ from systems.data import versions
 from systems.registry import models
 from systems.settings.policy import load_policy
 from tasks.requests.asked import restricted_ids
-from tasks.running import progress
+from tasks.running import bases, progress
 from tasks.running.champion import standing
 from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
@@ -199,7 +199,9 @@ def build_bank(at: Opened) -> dict[str, Any]:
         durable.remove_folder(at.ws.bank / bank_plan(at, recipe).key, within=at.ws.bank)
     folder = ensure_bank(at, recipe)
     bank = load_bank(folder)
+    made = bases.build(at, recipe)
     return {
+        **({"bases": bases.wanted(at), "bases_built": made} if bases.wanted(at) else {}),
         "bank": folder.name,
         "shadows": len(bank.logits),
         "examples": len(bank.ids),

@@ -10,11 +10,13 @@ from typing import Any
 
 from ledger.domain import State
 from ledger.evidence import json_value, read_part
+from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.bundles import RECORDS
 from systems.compute.producing import make_method, unlearn
 from systems.registry import models
 from systems.settings.policy import Rung
 from tasks.running import progress
+from tasks.running.bases import files
 from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning.digests import digest_of
@@ -145,9 +147,12 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         "settings": dataclasses.asdict(method),  # type: ignore[call-overload]
         "seed": seed,
     }
+    if attempt.method in BY_ANCESTORS:
+        described["ancestors"] = (run.done("extracted") or {})["lineage"]["ancestors"]
     target = weights_path(run, attempt.number)
     try:
-        made = unlearn(parent, split_of(run), method, seed, target, progress.epochs)
+        ancestors = files(run.at, described.get("ancestors", []))
+        made = unlearn(parent, split_of(run), method, seed, target, progress.epochs, ancestors)
         outcome = dataclasses.asdict(made) | {"error": None}
     except AttemptFailed as problem:
         outcome = {"sha256": None, "error": str(problem)}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearning.stored import Lazy, one_after_another, picked
+
+if TYPE_CHECKING:  # values are read without torch
+    from torch import nn
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -75,11 +78,15 @@ class TrainingSets(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Handed:
-    """What a method is handed: training sets, and no example that it will be judged on."""
+    """What a method is handed: training sets, and no example that it will be judged on.
+
+    bases: stored networks that never saw an example to forget, for methods that need them.
+    """
 
     forget: Examples
     retain: Examples
     classes: int
+    bases: tuple[nn.Module, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +104,9 @@ class Split:
         """The classes that are forgotten whole: no example of them stays."""
         return np.setdiff1d(self.forget.labels, self.retain.labels)
 
-    def handed(self) -> Handed:
+    def handed(self, bases: tuple[nn.Module, ...] = ()) -> Handed:
         """Give what a method may see."""
-        return Handed(self.forget, self.retain, self.classes)
+        return Handed(self.forget, self.retain, self.classes, bases)
 
 
 class Group(IntEnum):

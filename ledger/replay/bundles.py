@@ -21,6 +21,7 @@ from ledger.evidence import (
 )
 from ledger.keyring import Keyring
 from ledger.replay import certificates
+from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
 from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
     completion_contradictions,
@@ -70,6 +71,9 @@ def _of_run(folder: Path, first: Sealed) -> Iterator[str]:
         return
     records = json_value(read_part(folder, RECORDS))
     yield from _named(contradictions(first.statement, first.entries))
+    yield from _named(
+        ancestry_contradictions(first.statement, first.entries, first.statement.get("run"))
+    )
     yield from _named(record_contradictions(first.statement, records, first.entries))
     yield from _named(certificates.objections(first.statement.get("attempts"), first.entries))
 
@@ -107,5 +111,7 @@ def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterato
         wanted = assured(first.statement.get("decision"), first.statement.get("assurance"), known)
         if statement["assurance"] != wanted:
             yield f"assurance: got {statement['assurance']!r}, expected {wanted!r}"
+    if name == ERASURE:
+        yield from shard_contradictions(first.statement, statement)
     if name == ERASURE and first.statement.get("decision") not in ERASING:
         yield f"decision: is {first.statement.get('decision')}, expected one that erases"

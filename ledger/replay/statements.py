@@ -176,7 +176,7 @@ def record_contradictions(
 STATED = (
     *("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error"),
     *("decision", "verdicts", "controls", "measurements", "effect"),
-    *("class_out_models", "models_apart", "not_measured", "parts"),
+    *("class_out_models", "models_apart", "not_measured", "parts", "ancestors"),
 )
 """What a statement repeats of an attempt's record."""
 

@@ -171,25 +171,28 @@ def unlearn(
     seed: int,
     target: Path,
     progress: Progress = silent,
+    ancestors: Sequence[Path] = (),
 ) -> Produced:
     """Run a method on the original and write the candidate to `target`.
 
+    ancestors: stored networks that never saw what is forgotten, for a method that needs bases.
     Raises AttemptFailed if the method did, for whatever reason of its own. Where memory does not do
     for its batches it begins again, with the same seed, and has them cut.
     """
     network, losses = networks.load(original), _Losses(progress)
+    handed = split.handed(tuple(map(networks.load, ancestors)))
     started = time.perf_counter()
 
     def run() -> Any:
         losses.values.clear()
-        return method.unlearn(network, split.handed(), generator(seed), losses)
+        return method.unlearn(network, handed, generator(seed), losses)
 
     with _own_failure(method), room() as found:
         candidate = found.fit(run, _batch(method))
         seconds = time.perf_counter() - started
         if not isinstance(candidate, Classifier):
             raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
-        report = method.report(network, candidate, split.handed())
+        report = method.report(network, candidate, handed)
     made = networks.save(candidate, target)
     return Produced(made, seconds, tuple(losses.values), report, found.parts)
 

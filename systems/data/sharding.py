@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -121,13 +121,14 @@ def _without_writer(content: bytes) -> bytes:
     return data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
+def shard_of(subject: str, *, key: bytes, shards: int) -> int:
+    """Give the number of a subject's shard: HMAC-SHA256(key, subject) mod `shards`."""
+    return int.from_bytes(hmac.digest(key, subject.encode(), "sha256")) % shards
+
+
 def spread(table: pa.Table, *, key: bytes, shards: int) -> dict[str, pa.Table]:
-    """Divide a table by HMAC-SHA256(key, subject) mod `shards`; empty shards are left out."""
-
-    @cache
-    def bucket(subject: str) -> int:
-        return int.from_bytes(hmac.digest(key, subject.encode(), "sha256")) % shards
-
+    """Divide a table by the shards of its subjects; empty shards are left out."""
+    bucket = cache(partial(shard_of, key=key, shards=shards))
     buckets = np.array([bucket(subject) for subject in table[SUBJECT].to_pylist()])
     return {
         f"{number:02x}": table.take(np.flatnonzero(buckets == number))

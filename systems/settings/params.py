@@ -72,14 +72,17 @@ class TrainingParams:
 
 @dataclass(frozen=True)
 class BankParams:
-    """The shadow bank: how many shadows, trained by how many processes, or by a Dask cluster.
+    """The shadow bank: shadows, trained by how many processes or by a Dask cluster, and bases.
 
     cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null trains on this machine.
+    bases: models kept with their weights, each trained on its share of the people alone, from which
+    `warm_retrain` begins; 0 for none.
     """
 
     shadows: int = field(metadata={**between(4, 10_000), "even": True})
     workers: int = field(metadata=between(1, 1_024))
     cluster: str | None
+    bases: int = field(default=0, metadata=between(0, 64))
 
 
 @dataclass(frozen=True)

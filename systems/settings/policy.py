@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
 from systems.settings.approval import Approval, approval_of
 from systems.settings.budget import Budget
@@ -16,9 +17,12 @@ from unlearning.digests import sha256_hex
 from unlearning.errors import PolicyError
 from unlearning.settings import REQUIRED_GATES, text_at
 
-EXACT = frozenset({"retrain", "head_downdate"})
+EXACT = frozenset({"retrain", "head_downdate", "warm_retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
 methods against it, which this module, being read offline, does not import."""
+
+ALWAYS = EXACT - BY_ANCESTORS
+"""Exact methods that can always be tried: bases may be missing, or none be clean."""
 
 ALARM, REVERT = "alarm", "revert"
 """What is done about an alias that somebody moved: it is told of, or put back too."""
@@ -120,10 +124,10 @@ def _ladder(value: object, name: str) -> tuple[Rung, ...]:
             f"{name}: ladder: got {text_at(value)}, expected a list of methods in the order to try"
         )
     rungs = tuple(_rung(item, f"{name}: ladder[{i}]") for i, item in enumerate(value))
-    if rungs[-1].method not in EXACT:
+    if rungs[-1].method not in ALWAYS:
         raise PolicyError(
-            f"{name}: ladder: ends in {rungs[-1].method}, expected {' or '.join(sorted(EXACT))} as "
-            "its last rung: where no approximate method passes, only lineage can show forgetting"
+            f"{name}: ladder: ends in {rungs[-1].method}, expected {' or '.join(sorted(ALWAYS))} "
+            "as its last rung: where no approximate method passes, only lineage can show forgetting"
         )
     return rungs
 

@@ -16,7 +16,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 PLACES = (
     *("params", "policy", "dvc", "cache", "data_file", "data", "shards", "remote", "keys", "inbox"),
     *("records", "log", "evidence", "artifacts", "bank", "candidates", "mlruns", "database"),
-    "service",
+    *("service", "bases"),
 )
 """What must lie in the workspace itself: what is removed or written, it and nothing else."""
 
@@ -210,6 +210,11 @@ class Workspace:
     def bank(self) -> Path:
         """The shadow bank's outputs."""
         return self.artifacts / "bank"
+
+    @property
+    def bases(self) -> Path:
+        """Weights of the bases, named by their SHA-256."""
+        return self.artifacts / "bases"
 
     @property
     def candidates(self) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger import adoptions, durable, sealed, suppression
 from ledger.domain import State
+from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
 from systems.data import resolving
 from systems.settings.policy import Policy, Rung
@@ -167,10 +168,13 @@ def _selections(at: Opened, refs: Sequence[str], version: str) -> Iterator[dict[
 def ladder(run: Run) -> tuple[Rung, ...]:
     """Give what this run may try: the policy's rungs, less what earlier runs used up.
 
-    Exact ones only where the forget set found exceeds the drift budget.
+    Exact ones only where the forget set found exceeds the drift budget; none that begins from
+    bases where too few were clean, which is no attempt and costs no error.
     """
-    drift = (run.done("extracted") or {}).get("drift", {})
-    return rungs(run, exact_only=drift.get("exact_only", False))
+    extracted = run.done("extracted") or {}
+    drift, found = extracted.get("drift", {}), extracted.get("lineage") or {}
+    known = rungs(run, exact_only=drift.get("exact_only", False))
+    return tuple(r for r in known if r.method not in BY_ANCESTORS or found.get("ancestors"))
 
 
 def rungs(run: Run, *, exact_only: bool) -> tuple[Rung, ...]:

@@ -79,3 +79,8 @@ def outputs(logits: np.ndarray, labels: np.ndarray, groups: list[Group]) -> Outp
 def measurement(name: str, value: float, reach: float = 0.0, n: int = 500) -> Measurement:
     """Give a measurement with a symmetric interval."""
     return Measurement(name, value, value - reach, value + reach, n)
+
+
+def bases(count: int = 3) -> tuple[Classifier, ...]:
+    """Give stored networks that learned from nobody of `split`."""
+    return tuple(networks.build(RECIPE, generator(50 + k)).eval() for k in range(count))

@@ -23,4 +23,5 @@ from unlearning.methods import (  # noqa: E402, F401
     shrink_distil,
     ssd,
     trw,
+    warm_retrain,
 )

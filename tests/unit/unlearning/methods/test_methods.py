@@ -14,7 +14,7 @@ from torch import nn
 from tests.unit import toys
 from unlearning import networks
 from unlearning.contracts import Method
-from unlearning.domain import Examples, Split
+from unlearning.domain import Examples, Split, TrainingSets
 from unlearning.errors import Diverged, UnknownName, UsageError
 from unlearning.methods import METHODS
 from unlearning.methods.famr import Famr
@@ -45,6 +45,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "shrink_distil": {**QUICK, "retain_share": 0.5},
     "ssd": {"selection": 1.0, "gradients": "batches"},
     "trw": QUICK,
+    "warm_retrain": {"training": toys.TRAINING, "share": 0.7},
 }
 
 
@@ -55,6 +56,11 @@ def method(name: str) -> Method:
 def original_for(name: str, parts: Split | None = None) -> networks.Classifier:
     """The network that a method works on: one with a frozen backbone where it needs one."""
     return toys.frozen(parts) if name == "head_downdate" else toys.trained(parts)
+
+
+def sets(name: str, split: Split) -> TrainingSets:
+    """Give what a method sees: stored networks too, for those that begin from them."""
+    return split.handed(toys.bases()) if "bases" in METHODS[name].needs else split
 
 
 def weights(network: nn.Module) -> torch.Tensor:
@@ -74,7 +80,7 @@ def test_every_method_has_contract_settings() -> None:
 def test_the_original_is_untouched_and_the_candidate_differs(name: str) -> None:
     original = original_for(name)
     before = weights(original)
-    candidate = method(name).unlearn(original, toys.split(), toys.generator(1), silent)
+    candidate = method(name).unlearn(original, sets(name, toys.split()), toys.generator(1), silent)
     assert torch.equal(weights(original), before)
     assert not torch.equal(weights(candidate), before)
 
@@ -83,7 +89,7 @@ def test_the_original_is_untouched_and_the_candidate_differs(name: str) -> None:
 def test_the_examples_are_untouched(name: str) -> None:
     """A method that relabels or shifts images does so on its own copy."""
     split, same = toys.split(), toys.split()
-    method(name).unlearn(original_for(name), split, toys.generator(1), silent)
+    method(name).unlearn(original_for(name), sets(name, split), toys.generator(1), silent)
     for part in ("forget", "retain", "holdout", "test"):
         after, before = getattr(split, part), getattr(same, part)
         np.testing.assert_array_equal(after.labels, before.labels)
@@ -93,14 +99,19 @@ def test_the_examples_are_untouched(name: str) -> None:
 @pytest.mark.parametrize("name", list(METHODS))
 def test_the_same_seed_gives_the_same_candidate(name: str) -> None:
     original, split = original_for(name), toys.split()
-    twice = [method(name).unlearn(original, split, toys.generator(5), silent) for _ in range(2)]
+    twice = [
+        method(name).unlearn(original, sets(name, split), toys.generator(5), silent)
+        for _ in range(2)
+    ]
     assert torch.equal(weights(twice[0]), weights(twice[1]))
 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_a_forget_set_of_one_is_enough(name: str) -> None:
     split = toys.split(forget=1)
-    candidate = method(name).unlearn(original_for(name, split), split, toys.generator(), silent)
+    candidate = method(name).unlearn(
+        original_for(name, split), sets(name, split), toys.generator(), silent
+    )
     assert torch.isfinite(weights(candidate)).all()
 
 
@@ -108,7 +119,7 @@ def test_a_forget_set_of_one_is_enough(name: str) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_type_device_and_mode_are_kept(name: str, training: bool) -> None:
     original = original_for(name).train(training)
-    candidate = method(name).unlearn(original, toys.split(), toys.generator(), silent)
+    candidate = method(name).unlearn(original, sets(name, toys.split()), toys.generator(), silent)
     for old, new in zip(original.parameters(), candidate.parameters(), strict=True):
         assert (old.dtype, old.device, old.requires_grad) == (
             new.dtype,
@@ -124,16 +135,16 @@ def test_what_is_not_declared_is_not_read(name: str) -> None:
     original, split = original_for(name), toys.split()
     hidden = {"forget", "retain", "holdout", "test"} - method(name).needs
     other = replace(split, **{part: spoiled(getattr(split, part)) for part in hidden})
-    plain = method(name).unlearn(original, split, toys.generator(), silent)
-    blind = method(name).unlearn(original, other, toys.generator(), silent)
+    plain = method(name).unlearn(original, sets(name, split), toys.generator(), silent)
+    blind = method(name).unlearn(original, sets(name, other), toys.generator(), silent)
     assert torch.equal(weights(plain), weights(blind))
 
 
 def test_no_method_is_handed_what_judges_it() -> None:
     """A run hands over forget and retain examples; there is no holdout and no test set in it."""
     handed = toys.split().handed()
-    assert {field.name for field in fields(handed)} == {"forget", "retain", "classes"}
-    assert all(METHODS[name].needs <= {"forget", "retain"} for name in METHODS)
+    assert {field.name for field in fields(handed)} == {"forget", "retain", "classes", "bases"}
+    assert all(METHODS[name].needs <= {"forget", "retain", "bases"} for name in METHODS)
 
 
 @pytest.mark.parametrize("name", list(METHODS))
@@ -141,7 +152,7 @@ def test_every_method_works_with_what_it_is_handed(name: str) -> None:
     original, split = original_for(name), toys.split()
     given = [
         method(name).unlearn(original, parts, toys.generator(1), silent)
-        for parts in (split, split.handed())
+        for parts in (sets(name, split), split.handed(toys.bases()))
     ]
     assert torch.equal(*map(weights, given))
     method(name).report(original, given[1], split.handed())
@@ -154,7 +165,7 @@ def test_chance_comes_from_the_generator_alone(name: str) -> None:
         torch.manual_seed(noise)
         np.random.default_rng(noise)
         before = torch.random.get_rng_state()
-        results.append(method(name).unlearn(original, split, toys.generator(3), silent))
+        results.append(method(name).unlearn(original, sets(name, split), toys.generator(3), silent))
         assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(weights(results[0]), weights(results[1]))
 
@@ -176,7 +187,7 @@ def test_passes_are_what_is_passed(name: str, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(networks.Classifier, "forward", forward)
     keyed.clear()
-    method(name).unlearn(original, split, toys.generator(), silent)
+    method(name).unlearn(original, sets(name, split), toys.generator(), silent)
     passed = counted[True] + round(counted[False] / 3)
     assert method(name).passes(len(split.forget), len(split.retain)) == passed
 
@@ -184,13 +195,17 @@ def test_passes_are_what_is_passed(name: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", list(METHODS))
 def test_the_report_is_finite_numbers(name: str) -> None:
     original, split = original_for(name), toys.split()
-    candidate = method(name).unlearn(original, split, toys.generator(), silent)
+    candidate = method(name).unlearn(original, sets(name, split), toys.generator(), silent)
     assert all(math.isfinite(v) for v in method(name).report(original, candidate, split).values())
 
 
 def test_what_is_exact() -> None:
-    """Whoever trains afresh, and whoever finds an optimum that is one."""
-    assert [name for name in METHODS if METHODS[name].exact] == ["head_downdate", "retrain"]
+    """Whoever begins afresh, or from what never saw the forget set, or finds the one optimum."""
+    assert [name for name in METHODS if METHODS[name].exact] == [
+        "head_downdate",
+        "retrain",
+        "warm_retrain",
+    ]
 
 
 def test_retrain_reads_nothing_of_the_original_weights() -> None:
