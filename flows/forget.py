@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 
+from flows.steps import outside, step
 from tasks import unlearn as ladder
 from tasks.approval.asking import ask_persons
 from tasks.approval.words import WAITS, because, told
@@ -33,26 +33,24 @@ from tasks.trace import start_tracking, trace_attempt, trace_run
 from tasks.unlearn import Attempt
 from tasks.witness import bring_up_to_date, witness_run
 
-step = task(cache_policy=NO_CACHE, persist_result=False)  # our journal remembers, Prefect does not
-
 link = step(link_erased)
 claim = step(claim_requests)
 extract = step(extract_forget_set)
 expect_data = step(expect_sound_data)
-track = step(start_tracking)
+track = outside(start_tracking)
 unlearn = step(ladder.make_candidate)
 judge = step(judge_attempt)
-note_attempt = step(trace_attempt)
+note_attempt = outside(trace_attempt)
 expect_numbers = step(expect_limits)
 ask = step(ask_persons)
 seal = step(seal_evidence)
-show_witnesses = step(witness_run)
-note_run = step(trace_run)
-promote = step(promote_candidate)
+show_witnesses = outside(witness_run)
+note_run = outside(trace_run)
+promote = outside(promote_candidate)
 suppress = step(suppress_examples)
-erase = step(erase_examples)
+erase = outside(erase_examples)
 expect_gone = step(expect_erased)
-purge = step(purge_copies)
+purge = outside(purge_copies)
 attest = step(attest_erasure)
 
 
