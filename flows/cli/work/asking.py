@@ -10,6 +10,7 @@ from flows.cli.work import decidable
 from flows.cli.work.asked import freezing
 from flows.cli.work.asked.files import Files as Files
 from flows.cli.work.asked.freezing import Frozen
+from flows.cli.work.asked.suited import suited, told
 from ledger import durable
 from systems.data import importing
 from systems.data.gathering import Gathered, gather
@@ -81,6 +82,9 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
         as_written=files.as_written,
     )
     offered = gather(source, params)
+    suiting = _suiting(offered, asked) if there != ws.params else {}
+    settings = changed(settings, suiting)
+    params = parse_params(settings)
     importing.require_splits(offered, offered.table)
     rules = freezing.rules_of(policy, ws, files)
     decidable.refuse_undecidable(rules, params, offered)
@@ -90,9 +94,17 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     elif params.head is not None:
         raise UsageError("params.yaml: head: got without --backbone, expected its file")
     classes = decidable.about_classes(rules, offered, given=files.holdout is not None)
-    notes = (*offered.notes, *classes)
+    notes = (*offered.notes, *told(suiting), *classes)
     params = parse_params(settings)
     return Checked(beginning.survey(ws), settings, params, offered, notes, frozen)
+
+
+def _suiting(offered: Gathered, asked: Asked) -> dict[str, Any]:
+    """Give settings that suit the pictures, where no option says what to take."""
+    of, rows, files = offered.dataset, offered.table.num_rows, asked.files
+    if files.weights or files.backbone:
+        return {}
+    return suited(of.size, of.channels, rows, asked.changes)
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:

@@ -1,0 +1,37 @@
+"""What `init` takes for larger pictures where nobody chose."""
+
+from __future__ import annotations
+
+from flows.cli.work.asked.suited import NETWORK, suited, told
+from systems.settings.params import changed, parse_params
+from systems.settings.workspace import TEMPLATES
+
+
+def test_small_pictures_keep_what_the_template_has() -> None:
+    assert suited(8, 1, 1_000, {}) == {}
+    assert told({}) == ()
+
+
+def test_larger_ones_get_a_network_and_a_training_that_params_take() -> None:
+    settings = suited(32, 3, 10_000, {})
+    content = changed((TEMPLATES / "params.yaml").read_bytes(), settings)
+    params = parse_params(content)
+    assert params.network == NETWORK
+    assert params.training.epochs == 6
+    assert params.training.augmentation == "crop_flip"
+    assert params.training.decays == "weights"
+    assert "conv-whitened" in told(settings)[0]
+
+
+def test_fewer_examples_are_passed_more_often_and_grey_ones_are_not_mirrored() -> None:
+    """A letter that is mirrored is another letter."""
+    few = suited(32, 1, 3_000, {})
+    assert few["training.epochs"] == 20
+    assert few["training.augmentation"] == "crop"
+    assert suited(32, 3, 100, {})["training.epochs"] == 30
+
+
+def test_what_somebody_chose_stays() -> None:
+    assert suited(32, 3, 10_000, {"network": "resnet20"}) == {}
+    found = suited(32, 3, 10_000, {"training.epochs": 3})
+    assert "training.epochs" not in found and found["network"] == NETWORK
