@@ -132,14 +132,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=(), help="Recipes; the result is not written.")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    found = []
     for data in args.data:
         if data != "digits" and not (samples.SHARED / data).is_dir():
             print(f"skipped: ../shared/data/{data} is not there")
             continue
+        found = []
         for row in rows(data, args.seeds, tuple(args.only)):
             found.append(row)
             told = {k: v for k, v in row.items() if k not in ("training", "n")}
             print(told, file=sys.stderr, flush=True)
-    if not args.only:
-        print(record.write("recipe", {"seeds": args.seeds, "threads": 1}, found))
+        if not args.only:
+            print(record.write(f"recipe-{data}", {"seeds": args.seeds, "threads": 1}, found))
