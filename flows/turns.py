@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.concurrency.sync import concurrency
 from prefect.states import Completed, Failed
 
-from flows.events import ACCEPTED, tell
-from tasks.requests.receive import Settled
 from tasks.running.holding import WorkspaceBusy, holding
 from tasks.running.opened import Opened
 
@@ -34,7 +31,7 @@ LEASE = 60.0
 def in_turn(workspace: str, work: Callable[[Opened], Any]) -> Any:
     """Do the work while holding the workspace; a state that says Busy if another holds it."""
     try:
-        with holding(workspace, wait=WAIT, tell=partial(_tell, workspace)) as at:
+        with holding(workspace, wait=WAIT) as at:
             return work(at)
     except WorkspaceBusy:
         return _busy("another lethe is at work in this workspace")
@@ -57,13 +54,6 @@ def in_champions_turn(workspace: str, work: Callable[[Opened], Any]) -> Any:
             return in_turn(workspace, work)
     except TimeoutError:
         return _busy(f"another run has the slot of {CHAMPION}")
-
-
-def _tell(workspace: str, settled: Sequence[Settled]) -> None:
-    """Let those who serve requests know of what can be served now."""
-    for one in settled:
-        if one.accepted:
-            tell(workspace, ACCEPTED, request=one.request.ref)
 
 
 def _busy(why: str) -> State[Any]:

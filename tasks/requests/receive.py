@@ -36,11 +36,6 @@ class Settled:
     request: DeletionRequest
     unknown: int
 
-    @property
-    def accepted(self) -> bool:
-        """Whether it waits to be served."""
-        return self.request.state is State.ACCEPTED
-
 
 def settle_waiting(at: Opened) -> list[Settled]:
     """Settle all that waits; the caller holds the workspace's lock."""

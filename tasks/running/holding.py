@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ledger.lock import workspace_lock
 from systems.settings import beginning
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, make_private, private
-from tasks.requests.receive import Settled, settle_waiting
+from tasks.requests.receive import settle_waiting
 from tasks.running.opened import Opened, opened
 from unlearning.errors import InfrastructureError, UsageError
 
@@ -67,15 +67,10 @@ def _enter(held: ExitStack, lock: Path, until: float) -> None:
 
 
 @contextmanager
-def holding(
-    path: Path | str, *, wait: float = 0, tell: Callable[[Sequence[Settled]], object] = len
-) -> Iterator[Opened]:
-    """Hold an existing workspace for one piece of work; what was received is settled before it.
-
-    tell: gets what was settled.
-    """
+def holding(path: Path | str, *, wait: float = 0) -> Iterator[Opened]:
+    """Hold an existing workspace for one piece of work; what was received is settled before it."""
     ws = workable(path)
     with locked(ws, wait=wait):
         at = opened(str(ws.root))
-        tell(settle_waiting(at))
+        settle_waiting(at)
         yield at
