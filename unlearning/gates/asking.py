@@ -8,6 +8,9 @@ from math import isfinite
 from unlearning.contracts import Gate
 from unlearning.domain import Measurement, Outcome, Verdict
 
+SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
+"""What weighs more stands behind."""
+
 
 def ask(gate: Gate, measured: Mapping[str, Measurement]) -> Verdict:
     """Give a gate's verdict; INCONCLUSIVE where what it needs is missing or no number."""

@@ -15,7 +15,7 @@ from unlearning.contracts import Gate
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
-from unlearning.gates.asking import ask
+from unlearning.gates.asking import SEVERITY, ask
 from unlearning.gates.forgetting import Forgetting
 
 FORMS = ("bf16", "int8")
@@ -37,8 +37,6 @@ SHARED = frozenset(
 
 APART = ("forgetting", "bank", "geometry")
 """Gates that `deployed` does not ask: its other half does, or they ask of the weights only."""
-
-_SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,7 @@ class _InForms:
         ]
         if not verdicts:
             return Verdict(name, Outcome.INCONCLUSIVE, "there was no gate to ask")
-        return max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.outcome))
+        return max(verdicts, key=lambda verdict: SEVERITY.index(verdict.outcome))
 
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
         """Bound each form's measurements as the candidate's own."""

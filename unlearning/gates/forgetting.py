@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES, as_one
-from unlearning.gates.asking import usable
+from unlearning.gates.asking import SEVERITY, usable
 from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
 from unlearning.gates.limits import Limit
+from unlearning.gates.suspicions import LEARNED, MOVED, Said, learned, lifted, words
 from unlearning.settings import check_settings
 from unlearning.statistics.intervals import FPRS, Interval, held_together, interval_of
 
 DOOR, TENTH = "door/", "memorised_auc"
-
-MOVED, LEARNED = "moved", "holdout_learned"
-"""What the moment of training changed; and whether the strangers were learned."""
 
 DOORS = (*as_one.DOORS, MOVED)
 """All doors (unlearning.judging): what is asked of a candidate after something was done to it."""
@@ -105,18 +103,12 @@ class Forgetting:
 
     def judge(self, measured: Mapping[str, Measurement]) -> Verdict:
         """Compare with the limits, then ask whether the test had power and the set is no group."""
-        few = self.few(measured)
-        outcome, reason = self._few(measured) if few else self._many(measured)
-        if self._learned(measured):
-            reason = f"it learned the strangers: {_words(measured[LEARNED])}"
-            outcome = Outcome.FAILED
+        said = self._few(measured) if self.few(measured) else self._many(measured)
+        allowed = self._limit(measured)[0].auc - 0.5
+        outcome, reason = worst(said, *learned(measured, allowed))
         if outcome is Outcome.PASSED and group(measured):
-            outcome, reason = Outcome.INCONCLUSIVE, f"{GROUP}; {_words(measured[MATES])}"
+            outcome, reason = Outcome.INCONCLUSIVE, f"{GROUP}; {words(measured[MATES])}"
         return Verdict(self.name, outcome, reason)
-
-    def _learned(self, measured: Mapping[str, Measurement]) -> bool:
-        """Say whether strangers look like members by more than the forget set may."""
-        return measured[LEARNED].low > self._limit(measured)[0].auc - 0.5
 
     def few(self, measured: Mapping[str, Measurement]) -> bool:
         """Say whether models are the unit: few subjects, or too few examples for any limit.
@@ -137,10 +129,9 @@ class Forgetting:
         if missing or measured[as_one.UNSEEN].n < self.smallest_bank:
             lacks = f"{missing} is no number" if missing else "the bank is too small"
             return Outcome.INCONCLUSIVE, f"too few to decide: {counts}; {lacks}"
-        outcome, reason = as_one.judge(measured, self.doors)
-        remembered = next(chain(self._tenth(measured), self._brought_back(measured)), None)
-        if remembered:
-            outcome, reason = Outcome.FAILED, remembered
+        tenth = ((Outcome.FAILED, reason) for reason in self._tenth(measured))
+        moved = lifted(measured, self._rows()[-1].auc) if MOVED in self.doors else ()
+        outcome, reason = worst(as_one.judge(measured, self.doors), *tenth, *moved)
         return outcome, f"{counts}, judged as one: {reason}"
 
     def _many(self, measured: Mapping[str, Measurement]) -> tuple[Outcome, str]:
@@ -154,7 +145,7 @@ class Forgetting:
             doubt = (
                 f"too few to decide: {measured['forget_auc'].n} examples against "
                 f"{measured['holdout_examples'].value:.0f} comparable holdout examples, at least "
-                f"{limit.examples} and {limit.holdout} are needed; {_words(measured['forget_auc'])}"
+                f"{limit.examples} and {limit.holdout} are needed; {words(measured['forget_auc'])}"
             )
         if doubt:
             return Outcome.INCONCLUSIVE, doubt
@@ -164,19 +155,19 @@ class Forgetting:
         if doubts[0]:
             return Outcome.INCONCLUSIVE, doubts[0]
         return Outcome.PASSED, (
-            f"{_words(measured['forget_auc'])}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; "
+            f"{words(measured['forget_auc'])}, inside [{1 - limit.auc:.2f}, {limit.auc:.2f}]; "
             f"both tails within limits; {len(self.doors)} doors shut"
         )
 
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
         """Bound the AUC on both sides and each tail above; of a few, the mean score."""
+        limit, _ = self._limit(measured)
+        strangers = {LEARNED: (-1.0, limit.auc - 0.5)}
         if self.few(measured):
             known = as_one.unknown(measured, self.doors) is None
-            return as_one.limits(measured, self.doors) if known else {}
-        limit, _ = self._limit(measured)
+            return as_one.limits(measured, self.doors) | strangers if known else {}
         tails = {f"forget_tail_{side}@{limit.fpr}": (0.0, limit.tail) for side in ("high", "low")}
         doors = {DOOR + name: (1 - limit.auc, limit.auc) for name in self.doors}
-        strangers = {LEARNED: (-1.0, limit.auc - 0.5)}
         return {"forget_auc": (1 - limit.auc, limit.auc), **tails, **doors, **strangers}
 
     def controls(self, measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
@@ -199,7 +190,7 @@ class Forgetting:
         for name, (low, high) in self.limits(measured).items():
             m = measured[name]
             surely = self._shared(m, measured) if name.startswith(DOOR) else m
-            text = f"{_words(m)}, allowed [{low:.2f}, {high:.2f}]"
+            text = f"{words(m)}, allowed [{low:.2f}, {high:.2f}]"
             remembered = surely.low > high and not _of_avoided(name)
             avoided = surely.high < low or (surely.low > high and _of_avoided(name))
             if remembered or (avoided and not forgiving):
@@ -212,13 +203,7 @@ class Forgetting:
         """Refuse whoever remembers the most memorised tenth; being avoided there proves nothing."""
         known = TENTH in measured and usable(measured[TENTH])
         if known and self._shared(measured[TENTH], measured).low > self._rows()[-1].auc:
-            yield f"the most memorised tenth: {_words(measured[TENTH])}"
-
-    def _brought_back(self, measured: Mapping[str, Measurement]) -> Iterator[str]:
-        """Refuse of a few whom the moment of training lifts; no shadow says where others lie."""
-        m = measured.get(DOOR + MOVED) if MOVED in self.doors else None
-        if m is not None and usable(m) and m.low > self._rows()[-1].auc:
-            yield f"what the moment of training changed: {_words(m)}"
+            yield f"the most memorised tenth: {words(measured[TENTH])}"
 
     def _unknown(self, measured: Mapping[str, Measurement]) -> str | None:
         wanted = [*(DOOR + name for name in self.doors), TENTH]
@@ -234,9 +219,9 @@ class Forgetting:
         if null.n < self.smallest_bank:
             return f"{null.n} shadows could be scored, at least {self.smallest_bank} are needed"
         if null.low < 1 - limit.auc and null.high > limit.auc:
-            return f"models that never saw the forget set are not told apart: {_words(null)}"
+            return f"models that never saw the forget set are not told apart: {words(null)}"
         if not 1 - limit.auc < null.value < limit.auc:
-            return f"models that never saw the forget set fail the test themselves: {_words(null)}"
+            return f"models that never saw the forget set fail the test themselves: {words(null)}"
         return None
 
     def _powerless(self, measured: Mapping[str, Measurement]) -> str | None:
@@ -252,7 +237,7 @@ class Forgetting:
             return None
         return (
             "the test has no power here: the untouched champion is not told apart from models that "
-            f"never saw the forget set, or not from this one, {_words(champion)}"
+            f"never saw the forget set, or not from this one, {words(champion)}"
         )
 
 
@@ -261,11 +246,6 @@ def _of_avoided(name: str) -> bool:
     return "tail_low" in name
 
 
-def _words(m: Measurement) -> str:
-    names = {
-        "forget_auc": "attack AUC",
-        "champion_auc": "champion's attack AUC",
-        "null_auc": "null band of the attack AUC",
-    }
-    name = names.get(m.name, m.name.replace("_", " "))
-    return f"{name} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}] (n={m.n})"
+def worst(first: Said, *others: Said) -> Said:
+    """Give what weighs most; of equals what was said first."""
+    return max(first, *others, key=lambda said: SEVERITY.index(said[0])) if others else first

@@ -13,7 +13,8 @@ from unlearning.contracts import Gate
 from unlearning.domain import Measurement
 from unlearning.gates import as_one
 from unlearning.gates.asking import usable
-from unlearning.gates.forgetting import DOOR, LEARNED, TENTH, Forgetting
+from unlearning.gates.forgetting import DOOR, TENTH, Forgetting
+from unlearning.gates.suspicions import LEARNED
 
 LEAST_ROOM = 1e-3
 """What a limit without any room is taken to leave, so that a distance from it is a number."""

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Group, IntArray, Measurement
-from unlearning.gates.forgetting import LEARNED
+from unlearning.gates.suspicions import LEARNED
 from unlearning.judging.trial import Trial, within
 from unlearning.statistics.finite import all_finite
 from unlearning.statistics.intervals import (

@@ -9,8 +9,8 @@ from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
 from unlearning.gates.as_one import DOORS
-from unlearning.gates.forgetting import LEARNED
-from unlearning.statistics.intervals import LEVEL
+from unlearning.gates.suspicions import LEARNED
+from unlearning.statistics.intervals import LEVEL, chance_variance
 from unlearning.statistics.simulation import LIKENESS, Case
 
 REMEMBERED, ONE_EXAMPLE, SIZE = 0.65, 0.6, 0.5
@@ -43,12 +43,22 @@ def drawn(
         moved = like * own + np.sqrt(1 - like**2) * other
         rows[f"mean_score/{name}"] = _placed(known["mean_score_unseen"], moved) + lift
     rows["mean_score_spread"], n = spread, known["forget_auc"].n
+    change = _changes(n, int(known["holdout_examples"].value), rng.normal(size=draws))
     for row in range(draws):
         yield {name: _exactly(name, float(of[row]), n) for name, of in rows.items()} | {
             "forget_level": _exactly("forget_level", level, n),
             "memorised_auc": Measurement("memorised_auc", float("nan"), 0.0, 1.0, n),
             LEARNED: _exactly(LEARNED, 0.0, n),
+            change[row].name: change[row],
         }
+
+
+def _changes(n: int, holdout: int, draws: FloatArray) -> list[Measurement]:
+    """Give what training changes of who was never seen: an AUC of one half, but for chance."""
+    chance = float(np.sqrt(chance_variance(n, holdout)))
+    reach = float(stats.norm.ppf(0.5 + LEVEL / 2)) * chance
+    values = 0.5 + chance * draws
+    return [Measurement("door/moved", v, v - reach, v + reach, n) for v in values.tolist()]
 
 
 def _placed(around: Measurement, draws: FloatArray) -> FloatArray:

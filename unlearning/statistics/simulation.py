@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
-from unlearning.gates.forgetting import LEARNED, MOVED
+from unlearning.gates.suspicions import LEARNED, MOVED
 from unlearning.statistics.intervals import (
     FPRS,
     LEVEL,

@@ -387,14 +387,23 @@ def test_who_learned_the_strangers_is_refused_whoever_he_is(exact: bool, few: bo
 
 def test_who_may_have_learned_the_strangers_is_not_let_pass() -> None:
     assert outcome("forgetting", changed("holdout_learned", 0.04, 0.02)) is Outcome.INCONCLUSIVE
+    few = one_person() | {"holdout_learned": measurement("holdout_learned", 0.09, 0.02)}
+    assert outcome("forgetting", few) is Outcome.INCONCLUSIVE
 
 
-def test_a_few_whom_training_lifts_are_refused_and_nobody_passes_by_it() -> None:
-    """Where other models lie is not known for so few, so that it can only refuse."""
-    for value, reach, wanted in (
+@pytest.mark.parametrize(
+    ("value", "reach", "said"),
+    [
         (0.80, 0.15, Outcome.FAILED),
+        (0.60, 0.05, Outcome.INCONCLUSIVE),
         (0.60, 0.15, Outcome.PASSED),
         (0.30, 0.05, Outcome.PASSED),
-    ):
-        moved = {"door/moved": measurement("door/moved", value, reach)}
-        assert outcome("forgetting", {**one_person(), **moved}) is wanted
+        (math.nan, 0.05, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_few_whom_training_lifts_above_strangers_do_not_pass(
+    value: float, reach: float, said: Outcome
+) -> None:
+    """To who never saw them they are strangers, so that .5 is where they lie; .6 is the limit."""
+    moved = {"door/moved": measurement("door/moved", value, reach)}
+    assert outcome("forgetting", {**one_person(), **moved}) is said
