@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -86,8 +87,8 @@ class Telling:
         cursors.keep(self._path, Cursor(notice.seq, notice.id))
 
     @property
-    def _path(self) -> Any:
-        return self.ws.root / "service" / "notices" / f"{self.endpoint.source}.json"
+    def _path(self) -> Path:
+        return self.ws.service / "notices" / f"{self.endpoint.source}.json"
 
 
 def posted(url: str, body: bytes, headers: dict[str, str]) -> int:

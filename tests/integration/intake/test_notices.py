@@ -97,7 +97,7 @@ def submitted(ws: Workspace, subject: str) -> str:
 
 
 def cursor(ws: Workspace, name: str = "crm") -> Path:
-    return ws.root / "service" / "notices" / f"{name}.json"
+    return ws.service / "notices" / f"{name}.json"
 
 
 @contextmanager
