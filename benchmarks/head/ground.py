@@ -33,10 +33,15 @@ class Ground:
         order = np.random.default_rng(0).permutation(50_000)
         rows = np.split(order, np.cumsum([LENT, TRAINED, HELD]))
         file = samples.SHARED / "cifar10/train.parquet"
-        self.lent, self.train, self.holdout = (_people(samples.decoded(file, r)) for r in rows[:3])
+        self._lent, self._file = rows[0], file
+        self.train, self.holdout = (_people(samples.decoded(file, r)) for r in rows[1:3])
         rest = np.random.default_rng(1).permutation(10_000)[:5_000]
         self.test = samples.decoded(samples.SHARED / "cifar10/test.parquet", rest)
         self.recipe = samples.recipe_on_cifar10(NETWORK)
+
+    def lent(self) -> Examples:
+        """Decode the images that the backbone learns from; nobody else sees them."""
+        return samples.decoded(self._file, self._lent)
 
     def network_on(self, examples: Examples, seed: int) -> tuple[Classifier, dict[str, float]]:
         """Train a whole network, with the seconds that it takes."""

@@ -20,7 +20,7 @@ import torch
 import yaml
 
 from benchmarks import record, samples
-from benchmarks.head.ground import PERSON, TRAINING, Clock, Ground
+from benchmarks.head.ground import LENT, PERSON, TRAINING, Clock, Ground
 from benchmarks.methods.grounds import CACHE
 from unlearning import networks
 from unlearning.bank.shadow_training import features_of_splits, train_shadow
@@ -40,7 +40,9 @@ from unlearning.training.loop import silent
 COUNTS = (1, 10, 100, 1_000)
 LOSSES = ("ridge", "logistic")
 PENALTY = {"ridge": 1e-2, "logistic": 1e-3}
-SHADOWS, SUCCESSIVE = 16, 50
+SHADOWS = 16
+SUCCESSIVE = {"ridge": 50, "logistic": 5}
+"""People who are taken out one after the other; a logistic head reads all who stay each time."""
 
 
 def costs(on: Ground, champion: Classifier, loss: str) -> Iterator[dict[str, Any]]:
@@ -77,12 +79,16 @@ def _downdated(champion: Classifier, parts: Handed) -> tuple[Classifier, dict[st
 def successive(on: Ground, champion: Classifier, loss: str) -> dict[str, Any]:
     """Take fifty people out, one after the other, and compare with a refit."""
     network, left = champion, on.train
-    for _ in range(SUCCESSIVE):
+    for _ in range(SUCCESSIVE[loss]):
         gone = left.subjects == left.subjects[0]
         parts = Handed(left.take(gone), left.take(~gone), on.recipe.classes)
         network, left = _downdated(network, parts)[0], parts.retain
     apart = weights_of(network) - weights_of(fitted(champion, left)[0])
-    return {"head": loss, "deletions": SUCCESSIVE, "largest difference": float(np.abs(apart).max())}
+    return {
+        "head": loss,
+        "deletions": SUCCESSIVE[loss],
+        "largest difference": float(np.abs(apart).max()),
+    }
 
 
 def bank_of(on: Ground, champion: Classifier) -> tuple[Bank, dict[str, float]]:
@@ -148,31 +154,30 @@ def run(args: argparse.Namespace) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     backbone = folder / "backbone.safetensors"
     if not backbone.exists():
-        networks.save(on.network_on(on.lent, 1)[0], backbone)
-    whole, spent = on.network_on(on.train, 2)
-    right = accuracy(logits_of(whole, on.test), on.test.labels)
-    rows: dict[str, Any] = {"whole network": {**spent, "accuracy": right}}
-    kinds: tuple[str, ...] = ("costs", "successive", "gates")
-    rows |= {kind: [] for kind in kinds}
-    for loss in LOSSES:
+        networks.save(on.network_on(on.lent(), 1)[0], backbone)
+    rows: dict[str, Any] = {"costs": [], "successive": [], "gates": []}
+    for loss in args.heads:
         champion = fitted(on.blank(backbone, loss, PENALTY[loss]), on.train)[0]
         rows["costs"] += costs(on, champion, loss)
         rows["successive"].append(successive(on, champion, loss))
         rows["gates"] += judged(on, champion, loss, folder)
+    whole, spent = on.network_on(on.train, 2)
+    right = accuracy(logits_of(whole, on.test), on.test.labels)
     settings = {
         "network": on.recipe.network,
-        "lent": len(on.lent),
+        "lent": LENT,
         "train": len(on.train),
         "epochs": TRAINING.epochs,
-        "penalty": PENALTY,
+        "penalty": {loss: PENALTY[loss] for loss in args.heads},
         "shadows": SHADOWS,
     }
-    return record.write("head", settings, rows)
+    return record.write("head", settings, {**rows, "whole network": {**spent, "accuracy": right}})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="head", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--heads", nargs="+", choices=LOSSES, default=LOSSES)
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)
     record.perform("head", lambda: run(args))

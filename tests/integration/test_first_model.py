@@ -16,9 +16,12 @@ from systems.settings.params import change_params, load_params
 from systems.settings.workspace import Workspace, write_templates
 from tasks import train
 from tasks.running.opened import Opened, opened
+from tasks.running.parts import parts_of
 from unlearning import networks
 from unlearning.digests import sha256_file
-from unlearning.errors import UsageError
+from unlearning.errors import InfrastructureError, IntegrityError, UsageError
+from unlearning.heads.fitting import fitted
+from unlearning.networks import Recipe
 
 
 @pytest.fixture
@@ -54,3 +57,34 @@ def test_a_rate_that_diverges_is_a_mistake_and_no_bad_luck(at: Opened) -> None:
     change_params(at.ws.root, {"training.learning_rate": 1e30})
     with pytest.raises(UsageError, match=r"training.learning_rate of params.yaml: .*diverged"):
         train.train(opened(at.root))
+
+
+def frozen(at: Opened) -> Opened:
+    """The same workspace with random frozen weights, as `lethe init --backbone` leaves it."""
+    recipe = Recipe(network="conv-small", classes=10, channels=1, size=8, mean=(0.3,), std=(0.3,))
+    networks.save(networks.build(recipe, torch.Generator().manual_seed(1)), at.ws.backbone)
+    changes = {"head.backbone": sha256_file(at.ws.backbone), "bank.shadows": 4}
+    change_params(at.ws.root, changes)
+    return opened(at.root)
+
+
+def test_a_head_is_fitted_on_the_workspaces_backbone_and_so_are_shadows(at: Opened) -> None:
+    at = frozen(at)
+    made = networks.load(train.train(at).weights)
+    kept = networks.load(at.ws.backbone)
+    again, _ = fitted(made, parts_of(at).train)
+    assert torch.equal(again.last_layer.weight, made.last_layer.weight)
+    assert torch.equal(made.body.state_dict()["0.weight"], kept.body.state_dict()["0.weight"])
+    bank = train.build_bank(at)
+    assert (bank["shadows"], bank["test_accuracy"] > 0.3) == (4, True)
+
+
+def test_a_backbone_that_is_lost_or_another_is_named(at: Opened) -> None:
+    at = frozen(at)
+    other = networks.build(networks.load(at.ws.backbone).recipe, torch.Generator().manual_seed(2))
+    networks.save(other, at.ws.backbone)
+    with pytest.raises(IntegrityError, match=r"backbone backbone\.safetensors: SHA-256 got"):
+        train.train(at)
+    at.ws.backbone.unlink()
+    with pytest.raises(InfrastructureError, match="put it back from your backup"):
+        train.train(at)

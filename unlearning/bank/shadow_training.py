@@ -117,9 +117,11 @@ def features_of_splits(network: Classifier, *splits: Examples) -> Features:
 def spread_over_processes(job: Job, shadows: Sequence[int], keep: Keep, *, workers: int) -> None:
     """Train by `workers` processes of one thread, which small networks use best on a CPU.
 
-    On a GPU, and where there is nothing to share out, one after another in this process.
+    On a GPU, and where there is nothing to share out, one after another in this process; so are
+    heads, of which many are fitted before a process has begun.
     """
-    if workers <= 1 or pick_device().type == "cuda" or len(shadows) < 2:
+    alone = workers <= 1 or len(shadows) < 2 or job.features is not None
+    if alone or pick_device().type == "cuda":
         for shadow in shadows:
             keep(shadow, train_shadow(job, shadow))
         return
