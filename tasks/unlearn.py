@@ -152,7 +152,11 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     target = weights_path(run, attempt.number)
     try:
         ancestors = files(run.at, described.get("ancestors", []))
-        made = unlearn(parent, split_of(run), method, seed, target, progress.epochs, ancestors)
+        count = run.at.params.compute.processes
+        made = unlearn(
+            *(parent, split_of(run), method, seed, target, progress.epochs, ancestors),
+            processes=count,
+        )
         outcome = dataclasses.asdict(made) | {"error": None}
     except AttemptFailed as problem:
         outcome = {"sha256": None, "error": str(problem)}

@@ -29,9 +29,14 @@ SMALLEST = 2
 
 @dataclass
 class Room:
-    """Into how many parts batches are cut so far; 1 until memory did not do."""
+    """Into how many parts batches are cut so far; 1 until memory did not do.
+
+    alone: False where several processes train together: one that begins again would leave the
+    others waiting, so whoever started them begins all of them again.
+    """
 
     parts: int = 1
+    alone: bool = True
 
     def fit(self, work: Callable[[], T], batch: int) -> T:
         """Do the work from its beginning until memory does, each time in twice as many parts.
@@ -42,7 +47,8 @@ class Room:
             try:
                 return work()
             except (MemoryError, RuntimeError) as problem:
-                if not (is_out_of_memory(problem) and batch >= 2 * SMALLEST * self.parts):
+                smaller = self.alone and batch >= 2 * SMALLEST * self.parts
+                if not (smaller and is_out_of_memory(problem)):
                     raise
             self._halve(batch)  # here, where the failed work's tensors are held by nobody
 
@@ -58,15 +64,16 @@ _ROOM: ContextVar[Room | None] = ContextVar("room", default=None)
 
 
 @contextmanager
-def room() -> Iterator[Room]:
-    """Give the room that the work around is done in, or a new one for what is done inside."""
+def room(given: Room | None = None) -> Iterator[Room]:
+    """Give the room that the work around is done in; without one, `given` or a new one."""
     around = _ROOM.get()
     if around is not None:
         yield around
         return
-    token = _ROOM.set(Room())
+    made = given or Room()
+    token = _ROOM.set(made)
     try:
-        yield _ROOM.get() or Room()
+        yield made
     finally:
         _ROOM.reset(token)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unlearning.domain import ByteArray, Examples, FloatArray, Group, Outputs, Split
 from unlearning.errors import is_out_of_memory
@@ -26,27 +26,31 @@ def logits_of(
     home = next(network.parameters()).device
     was_training = network.training
     network.to(device).eval()
-    parts: list[Tensor] = []
     with torch.inference_mode():
-        for start in range(0, len(examples), batch_size):
-            parts += _answers(network, examples.images[start : start + batch_size], device)
+        found = _answers(network, examples.images[:batch_size], device)
+        # One array for all: small ones, kept between large temporaries, leave holes that nothing
+        # fits in again, a megabyte for every batch.
+        logits = np.empty((len(examples), *found.shape[1:]), np.float32)
+        logits[:batch_size] = found
+        for start in range(batch_size, len(examples), batch_size):
+            part = slice(start, start + batch_size)
+            logits[part] = _answers(network, examples.images[part], device)
     network.to(home).train(was_training)
-    return torch.cat(parts).numpy().astype(np.float32)
+    return logits
 
 
-def _answers(network: nn.Module, images: ByteArray, device: torch.device) -> list[Tensor]:
+def _answers(network: nn.Module, images: ByteArray, device: torch.device) -> FloatArray:
     """Give the logits on a batch; where memory does not do, of its halves one after the other."""
     try:
         there = torch.from_numpy(images).to(device)
-        return [network(there.contiguous(memory_format=torch.channels_last)).cpu()]
+        logits = network(there.contiguous(memory_format=torch.channels_last))
+        return np.asarray(logits.cpu().numpy())
     except (MemoryError, RuntimeError) as problem:
         if not is_out_of_memory(problem) or len(images) < 2:
             raise
     middle = len(images) // 2
-    return [
-        *_answers(network, images[:middle], device),
-        *_answers(network, images[middle:], device),
-    ]
+    halves = (_answers(network, part, device) for part in (images[:middle], images[middle:]))
+    return np.concatenate(list(halves))
 
 
 def groups_of(split: Split) -> Mapping[Group, Examples]:

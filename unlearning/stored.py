@@ -6,7 +6,9 @@ index, slice or mask, which come as an array. What chooses rows keeps their numb
 
 from __future__ import annotations
 
-import mmap
+import itertools
+import os
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
 SMALL = 64 * 2**20
 """Bytes up to which chosen rows are read at once and kept in memory."""
-
-RESIDENT = 256 * 2**20
-"""Bytes after which what was read of a file counts as memory of this process no longer."""
-
 
 BLOCK = 1000
 """Rows that are read at once where all of them are wanted in turn."""
@@ -84,17 +82,20 @@ def _numbers(where: IntArray | BoolArray) -> IntArray:
 
 
 class Stored(Lazy):
-    """All rows of a file, from `offset` bytes on; mapped into memory, not read into it."""
+    """All rows of a file, from `offset` bytes on.
+
+    They are read, not mapped: what is mapped counts as memory of this process, 64 KiB about every
+    row that is touched, until the system wants it back.
+    """
 
     def __init__(self, path: Path, shape: tuple[int, ...], offset: int) -> None:
         """Name the file; it is opened when the first row is read, in whatever process."""
         self.path, self.shape, self.offset = path, shape, offset
-        self._map: mmap.mmap | None = None
-        self._read = 0
+        self._opened: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel to another process of this machine as a name."""
-        return {**self.__dict__, "_map": None, "_read": 0}
+        return {**self.__dict__, "_opened": None}
 
     @property
     def digest(self) -> str:
@@ -102,21 +103,26 @@ class Stored(Lazy):
         return digest_of([self.path.name, list(self.shape)])
 
     def rows(self, where: IntArray) -> ByteArray:
-        """Read these rows; what was read before is given back to the system now and then."""
-        pages = np.frombuffer(self._pages(), np.uint8, offset=self.offset).reshape(self.shape)
-        found: ByteArray = pages[where]
-        del pages
-        self._read += found.nbytes
-        if self._read > RESIDENT and hasattr(mmap, "MADV_DONTNEED"):
-            self._pages().madvise(mmap.MADV_DONTNEED)
-            self._read = 0
+        """Read these rows; neighbours in one go. EOFError for a file that is too short."""
+        found = np.empty((len(where), *self.shape[1:]), np.uint8)
+        for first, last in _runs(where):
+            self._fill(found[first:last], int(where[first]) % max(1, len(self)))
         return found
 
-    def _pages(self) -> mmap.mmap:
-        if self._map is None:
-            with self.path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._map
+    def _fill(self, place: ByteArray, row: int) -> None:
+        if self._opened is None:
+            self._opened = os.open(self.path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._opened)
+        at = self.offset + row * (place.nbytes // len(place))
+        if os.preadv(self._opened, [place.data.cast("B")], at) != place.nbytes:
+            raise EOFError(f"{self.path.name}: ends before row {row + len(place)}")
+
+
+def _runs(where: IntArray) -> Iterator[tuple[int, int]]:
+    """Give the places (first, last + 1) of numbers that follow one another."""
+    cuts = np.flatnonzero(np.diff(where) != 1) + 1
+    ends = [0, *cuts.tolist(), len(where)] if len(where) else []
+    yield from itertools.pairwise(ends)
 
 
 class Chosen(Lazy):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from systems.compute.team import Work, together, without_names_of
 from unlearning import networks
 from unlearning.contracts import Method
 from unlearning.domain import ByteArray, Examples, Split
@@ -172,12 +173,14 @@ def unlearn(
     target: Path,
     progress: Progress = silent,
     ancestors: Sequence[Path] = (),
+    processes: int = 1,
 ) -> Produced:
     """Run a method on the original and write the candidate to `target`.
 
     ancestors: stored networks that never saw what is forgotten, for a method that needs bases.
     Raises AttemptFailed if the method did, for whatever reason of its own. Where memory does not do
-    for its batches it begins again, with the same seed, and has them cut.
+    for its batches it begins again, with the same seed, and has them cut. processes: that do it
+    together, each with its share of every batch.
     """
     network, losses = networks.load(original), _Losses(progress)
     handed = split.handed(tuple(map(networks.load, ancestors)))
@@ -185,6 +188,9 @@ def unlearn(
 
     def run() -> Any:
         losses.values.clear()
+        if processes > 1:
+            work = Work(original, without_names_of(handed), method, seed, found.parts)
+            return networks.load(together(work, target, processes, losses))
         return method.unlearn(network, handed, generator(seed), losses)
 
     with _own_failure(method), room() as found:

@@ -86,6 +86,13 @@ class BankParams:
 
 
 @dataclass(frozen=True)
+class ComputeParams:
+    """Where one network is trained: by so many processes of this machine, each on its own GPU."""
+
+    processes: int = field(default=1, metadata=between(1, 64))
+
+
+@dataclass(frozen=True)
 class ModelParams:
     """The registered model's name, and the days a replaced champion may still be gone back to."""
 
@@ -137,6 +144,7 @@ class Params:
     model: ModelParams
     remote: RemoteParams
     seed: int = field(metadata=between(0, 2**32 - 1))
+    compute: ComputeParams = field(default_factory=ComputeParams)
     head: HeadParams | None = None
 
 

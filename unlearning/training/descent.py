@@ -23,6 +23,7 @@ from unlearning.training.loop import (
     uses_bf16,
 )
 from unlearning.training.optimisers import optimiser_of
+from unlearning.training.team import one_gradient, shared
 
 Factor = Callable[[int], float]
 """Factor on the learning rate at a step, counted from 0."""
@@ -156,7 +157,7 @@ class Descent:
     def __call__(self, images: Tensor) -> Tensor:
         """Give the logits (n, classes) float32, computed at the settings' precision."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            logits: Tensor = self.network(images)
+            logits = shared(self.network, images)
         return logits.float()
 
     def step(self, loss: Tensor, *, masks: Masks | None = None, clip: float | None = None) -> None:
@@ -168,7 +169,8 @@ class Descent:
         self, loss: Tensor, *, masks: Masks | None = None, clip: float | None = None
     ) -> None:
         """Add the gradient of `loss`; masks and clip act on all that was added since a step."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        with one_gradient(self.parameters):
+            loss.backward()  # type: ignore[no-untyped-call]
         if masks is not None:
             _hide(self.parameters, masks)
         if clip is not None:

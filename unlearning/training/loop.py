@@ -21,6 +21,7 @@ from unlearning.errors import Diverged, UsageError
 from unlearning.memory import room
 from unlearning.stored import Lazy
 from unlearning.training.optimisers import optimiser_of
+from unlearning.training.team import one_gradient, shared
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epochs done, epochs in all, mean training loss)."""
@@ -237,10 +238,11 @@ def train(
 def _pass(network: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, bf16: bool) -> Tensor:
     """Put the gradient of a batch's mean loss into the network, and give that loss."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-        logits = network(images)
+        logits = shared(network, images)
     value = loss(logits.float(), labels)
     network.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
+    with one_gradient(list(network.parameters())):
+        value.backward()  # type: ignore[no-untyped-call]
     return value.detach()
 
 

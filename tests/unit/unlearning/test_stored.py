@@ -30,7 +30,6 @@ HEAD = 64
 @pytest.fixture(autouse=True)
 def nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "SMALL", 0)
-    monkeypatch.setattr(stored, "RESIDENT", 1000)
     keyed.clear()
 
 
@@ -84,7 +83,7 @@ def test_sets_are_joined_without_being_read(both: tuple[Examples, Examples]) -> 
     assert np.array_equal(one.images[some], wanted.images[some])
 
 
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("name", [n for n in METHODS if n != "head_downdate"])  # needs a backbone
 def test_every_method_makes_the_same_candidate(name: str, tmp_path: Path) -> None:
     """Its bytes, from pictures in memory and from pictures on disk."""
     original, plain = tmp_path / "original.safetensors", toys.split()
