@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from benchmarks.markdown import table
 from benchmarks.pages.results import load
 
@@ -22,3 +26,37 @@ def year(name: str) -> str:
 
 def _words(served: str) -> str:
     return "each alone" if served == "each" else "collected weekly"
+
+
+def measured(name: str) -> str:
+    """Write accuracy, cost and verdicts of candidates from bases, beside those without."""
+    result = load(name)
+    asked, rows = result["settings"], result["rows"]
+    keys = ("people", "candidate", "shards", "share", "teaching")
+    cells = dict.fromkeys(tuple(row.get(key) for key in keys) for row in rows)
+    lines = [_cell(cell, [r for r in rows if tuple(map(r.get, keys)) == cell]) for cell in cells]
+    words = (
+        f"{asked['train']:,} training images, {asked['network']}, {asked['seeds']} seeds; whole "
+        f"training is {asked['epochs']} epochs.\n\n"
+    )
+    heads = ("people", "candidate", "passes", "processor seconds", "test accuracy", "decision")
+    return words + table((*heads, "not passed"), lines)
+
+
+def _cell(cell: tuple[Any, ...], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    people, candidate, shards, share, teaching = cell
+    words = candidate
+    if shards:
+        how = "" if teaching is None else ", taught by bases" if teaching else ", labels"
+        words = f"from {shards} shards{how}"
+    done = [row for row in rows if "skipped" not in row]
+    if not done:
+        return [str(people), words, "", "", "", "skipped: too few clean", ""]
+    seconds = sum(row["seconds"] for row in done) / len(done)
+    seen = " ".join(f"{row['accuracy']['test']:.3f}" for row in done)
+    said = ", ".join(f"{n} {what}" for what, n in Counter(r["decision"] for r in done).items())
+    failed = Counter(
+        f"{g} {o.lower()}" for r in done for g, o in r["gates"].items() if o != "PASSED"
+    )
+    told = ", ".join(f"{n} {what}" for what, n in failed.items())
+    return [str(people), words, f"{share:g}", f"{seconds:.1f}", seen, said, told]

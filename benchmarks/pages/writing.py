@@ -46,6 +46,8 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "head": heads.head,
     "shrink-digits": heads.shrink,
     "lineage-year": lineage.year,
+    "lineage-digits": lineage.measured,
+    "lineage-cifar10": lineage.measured,
     "intake-inbox": intake.speed,
     "intake-http": intake.speed,
     "intake-storm": intake.storm,

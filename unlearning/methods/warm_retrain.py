@@ -37,8 +37,8 @@ class WarmRetrain:
     needs: ClassVar[frozenset[str]] = frozenset({"retain", "bases"})
     exact: ClassVar[bool] = True
 
-    share: float = field(default=0.2, metadata=between(0, 1))
-    teaching: float = field(default=0.5, metadata=between(0, 1))
+    share: float = field(default=0.3, metadata=between(0, 1))
+    teaching: float = field(default=0.0, metadata=between(0, 1))
     training: Training = field(default_factory=Training)
 
     def unlearn(

@@ -237,8 +237,8 @@ def _bases_problem(ws: Workspace) -> str:
     """Absent ones are built by the flow `bank`."""
     from tasks.running.bases import altered
 
-    count = altered(_looked_at(ws))
-    return f"{count} are not the bytes that the log vouches for: remove them" if count else ""
+    found = altered(_looked_at(ws))
+    return f"{found} are not the bytes that the log vouches for: remove them" if found else ""
 
 
 def _bank_problem(ws: Workspace) -> str:

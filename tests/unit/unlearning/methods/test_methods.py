@@ -45,7 +45,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "shrink_distil": {**QUICK, "retain_share": 0.5},
     "ssd": {"selection": 1.0, "gradients": "batches"},
     "trw": QUICK,
-    "warm_retrain": {"training": toys.TRAINING, "share": 0.7},
+    "warm_retrain": {"training": toys.TRAINING, "share": 0.7, "teaching": 0.5},
 }
 
 
