@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,7 @@ class Database:
             _refuse_occupied(place)
             # A workspace of before there was an inbox has a .gitignore that does not name it.
             durable.write(place / GITIGNORE, b"*\n", mode=durable.OPEN)
-        with durable.storing(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE))
+        _make(path)
         address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
         engine = create_engine(address, connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _prepare)
@@ -114,6 +113,16 @@ class Database:
                 f"{self._name}: does not hold an inbox ({type(error.orig).__name__}): restore it "
                 "from your backup"
             ) from error
+
+
+def _make(path: Path) -> None:
+    """Make the file, the owner's alone; one that is there is not even opened.
+
+    Closing any descriptor of it drops all locks that this process has on it: whoever closes last
+    elsewhere would then remove the write-ahead log from under an open connection.
+    """
+    with durable.storing(path), suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, durable.PRIVATE))
 
 
 def _refuse_occupied(place: Path) -> None:
