@@ -86,6 +86,8 @@ def _away(mlruns: Path, digests: Collection[str]) -> list[str]:
 @outside
 def unverifiable(mlruns: Path, found: ModelVersion) -> str | None:
     """Say why nobody will see that a version's bytes are gone from the server; None if one can."""
+    if server.address(mlruns) is None:
+        return None
     return server.unverifiable(client(mlruns), mlruns, found.model_id)
 
 
