@@ -48,7 +48,7 @@ def test_two_processes_make_what_one_makes(name: str, original: Path, tmp_path: 
     alone, both = (weights(tmp_path / f"{n}.safetensors") for n in (1, 2))
     assert torch.allclose(alone, both, atol=1e-4), float((alone - both).abs().max())
     assert not torch.allclose(alone, weights(original), atol=1e-3)
-    assert np.allclose(made[0].losses, made[1].losses, atol=1e-4)
+    assert np.allclose(made[0].losses, made[1].losses, atol=1e-3)
     assert told == [1, 2, 1, 2]
 
 
