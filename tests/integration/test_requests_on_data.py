@@ -162,7 +162,7 @@ def test_nothing_is_trained_on_who_has_asked(at: Opened, monkeypatch: pytest.Mon
     at = opened(at.root)
     seen: dict[str, set[str]] = {}
 
-    def training(examples: Examples, *_: object) -> None:
+    def training(examples: Examples, *_: object, **__: object) -> None:
         seen["network"] = set(examples.ids)
         raise Trained
 
