@@ -58,8 +58,9 @@ def shrink(name: str) -> str:
     """Write how many of the forget sets are released at each share of retraining's passes."""
     rows, settings = load(name)["rows"], load(name)["settings"]
     words = (
-        f"**{settings['data']}**: {settings['forgotten']} people forgotten, {settings['seeds']} "
-        f"forget sets, {settings['epochs']} epochs of retraining, shrink {settings['shrink']}, "
+        f"**{settings['data']}**: {settings['forgotten']} people forgotten, "
+        f"forget sets: {settings['seeds']}, {settings['epochs']} epochs of retraining, "
+        f"shrink {settings['shrink']}, "
         f"noise {settings['noise']}; all judged as approximate.\n\n"
     )
     cells = dict.fromkeys((row["method"], row["passes"]) for row in rows)
