@@ -5,10 +5,12 @@ Nothing here may start a thread or open a file when it is imported: every run is
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 from importlib import import_module
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 from uuid import UUID
 
@@ -33,13 +35,30 @@ def load() -> None:
         import_module(name)
 
 
+def end_with_runner() -> None:
+    """End this process when the runner ends, also by kill -9.
+
+    The warm process, which it was forked from, would not tell: it stays as long as a fork of it
+    lives. The end of that one is seen by the kernel.
+    """
+    end_with(os.getppid())
+    runner = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if runner is not None:
+            wait([runner.sentinel])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="runner", daemon=True).start()
+
+
 def register(root: str, answer: Connection) -> None:
     """Register the deployments of a workspace; send their ids, or what went wrong."""
     from flows.service.deployments import register as register_all
     from systems.settings.service import load_service
     from systems.settings.workspace import Workspace
 
-    end_with(os.getppid())
+    end_with_runner()
     ws = Workspace.at(root)
     try:
         answer.send(register_all(ws, load_service(ws.root)))
@@ -54,7 +73,7 @@ def run(flow: str, flow_run: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.flow_engine import run_flow
 
-    end_with(os.getppid())
+    end_with_runner()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     module, _, function = flow.partition(":")
