@@ -26,7 +26,9 @@ def shown() -> Iterator[list[str]]:
     """Give the words of every such command, once."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     lines = {
-        line.strip().removeprefix("$ ") for page in pages for line in page.read_text().splitlines()
+        line.strip().removeprefix("$ ")
+        for page in pages
+        for line in page.read_text().replace("\\\n", " ").splitlines()
     }
     for line in sorted(line for line in lines if line.startswith("lethe init")):
         yield shlex.split(line, comments=True)[1:]
