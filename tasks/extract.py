@@ -14,12 +14,10 @@ from systems.data.texts import look
 from systems.settings.policy import Rung
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
-from tasks.running import bases
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, give_back, rungs
-from tasks.train import recipe_of
 from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -114,6 +112,9 @@ def _refuse_lost_classes(ws: Workspace, forgotten: frozenset[str], out: Restrict
 
 def _lineage(run: Run, known: Sequence[Rung], out: Restriction) -> dict[str, Any] | None:
     """Say which bases are clean, where bases stand or a rung begins from them; else None."""
+    from tasks.running import bases  # torch: whoever records a request asks for none of this
+    from tasks.train import recipe_of
+
     needed = [rung for rung in known if rung.method in BY_ANCESTORS]
     if not needed and not bases.standing(run.at):
         return None

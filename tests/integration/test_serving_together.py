@@ -15,6 +15,7 @@ from flows.cli.work import queries, requesting, serving
 from ledger.domain import Selector, State
 from ledger.requests import Verb
 from systems.data.sources import Source
+from systems.settings.policy import Rung
 from tasks import extract as extracting
 from tasks.claim import link_erased
 from tasks.extract import extract_forget_set
@@ -52,7 +53,7 @@ def nothing_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "parent", lambda _: SimpleNamespace(version=1))
     monkeypatch.setattr(Run, "policy", lambda _: None)
     monkeypatch.setattr(extracting, "drift_told", lambda *_: {"exact_only": False})
-    monkeypatch.setattr(extracting, "rungs", lambda *_, **__: ("retrain",))
+    monkeypatch.setattr(extracting, "rungs", lambda *_, **__: (Rung("retrain", {}),))
 
 
 def submit(at: Opened, kind: Any, *values: str) -> str:

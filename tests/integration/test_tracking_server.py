@@ -132,6 +132,7 @@ def test_a_version_is_on_the_server_and_serves_from_there(make_site, bucket, url
     assert models.champion(site.mlruns, site.name) == models.version(site.mlruns, site.name, 1)
     assert any(key.endswith("weights.safetensors") for key in stored(bucket, first.model_id))
     mlflow.set_tracking_uri(url)
+    mlflow.set_registry_uri(url)
     served = mlflow.pyfunc.load_model(f"models:/{site.name}@champion")
     images = np.zeros((2, 1, 8, 8), dtype=np.uint8)
     network = build(RECIPE, torch.Generator().manual_seed(1)).eval()

@@ -22,11 +22,17 @@ from unlearning.errors import IntegrityError, UsageError
 @contextmanager
 def working(path: Path) -> Iterator[Opened]:
     """Hold an existing workspace for one command; what was received is settled before it."""
-    ws = workable(path)
-    with held(ws):
-        at = opened(str(ws.root))
+    with holding(path) as at:
         settle_waiting(at)
         yield at
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[Opened]:
+    """Hold an existing workspace for what has nothing to do with requests."""
+    ws = workable(path)
+    with held(ws):
+        yield opened(str(ws.root))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.ids import STANDARD_INPUT, with_ids_of
-from flows.cli.work.opening import ledger_of, working
+from flows.cli.work.opening import holding, ledger_of
 from ledger import sources
 from ledger.errors import WorkspaceBusy
 from systems.settings.workspace import Workspace
@@ -18,7 +18,7 @@ def add(path: Path, name: str, secret_file: Path | None) -> dict[str, Any]:
     """Let a source send; its secret is told here and never again."""
     sources.require_name(name)
     given = None if secret_file is None else _secret_in(secret_file)
-    with working(path) as at:
+    with holding(path) as at:
         secret = sources.add(at.ledger, at.ws.keys, name, now=utc_now(), secret=given)
         return {"source": name, "secret": secret}
 
@@ -36,7 +36,7 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     ledger_of(ws)
     shut = sources.shut(ws.keys, name)
     try:
-        with working(path) as at:
+        with holding(path) as at:
             found = sources.remove(at.ledger, at.ws.keys, name, now=utc_now())
     except WorkspaceBusy as busy:
         raise WorkspaceBusy(
