@@ -83,10 +83,11 @@ def alike_pictures(images: ByteArray | Lazy, chosen: BoolArray, *, threshold: fl
 
 
 def _alike(rows: Any, vectors_of: VectorsOf, chosen: BoolArray, threshold: float) -> BoolArray:
-    among = np.flatnonzero(chosen)
+    among, found = np.flatnonzero(chosen), np.zeros(len(chosen), dtype=bool)
+    if not len(among):
+        return found
     wanted = _units(vectors_of(rows[among]))
-    found = np.zeros(len(chosen), dtype=bool)
-    for start in range(0, len(chosen) if len(among) else 0, BLOCK):
+    for start in range(0, len(chosen), BLOCK):
         cosines = _units(vectors_of(rows[start : start + BLOCK])) @ wanted.T
         own = np.flatnonzero((among >= start) & (among < start + BLOCK))
         cosines[among[own] - start, own] = -np.inf

@@ -68,7 +68,7 @@ class Database:
         if not path.exists():
             _refuse_occupied(place)
             # A workspace of before there was an inbox has a .gitignore that does not name it.
-            durable.write(place / GITIGNORE, b"*\n", mode=durable.OPEN)
+            durable.write(place / GITIGNORE, b"*\n")
         _make(path)
         address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
         engine = create_engine(address, connect_args={"timeout": _PATIENCE})

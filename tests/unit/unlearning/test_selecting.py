@@ -13,6 +13,7 @@ from unlearning.selecting import (
     ALIKE,
     ALIKE_IF_SMALL,
     BLOCK,
+    alike_pictures,
     likeness_threshold,
     memorisation,
     near_duplicates,
@@ -94,3 +95,9 @@ def test_images_smaller_than_thumbnails_must_be_more_alike() -> None:
     thresholds = [likeness_threshold(np.zeros((1, 1, s, s), dtype=np.uint8)) for s in sides]
     assert thresholds == [ALIKE_IF_SMALL, ALIKE_IF_SMALL, ALIKE, ALIKE]
     assert pixel_vectors(np.zeros((2, 1, 8, 8), dtype=np.uint8)).shape == (2, 64)
+
+
+def test_no_picture_is_like_an_empty_set() -> None:
+    """A request for test examples alone forgets none of those that were trained on."""
+    images = np.zeros((3, 1, 8, 8), dtype=np.uint8)
+    assert not alike_pictures(images, np.zeros(3, dtype=bool), threshold=0.9).any()
