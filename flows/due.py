@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 
 from flows.approval import until_answered
-from flows.cli.work.serving import served
+from flows.served import served
 from flows.steps import step
 from flows.turns import in_champions_turn
 from tasks.keeping import collecting

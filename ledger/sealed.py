@@ -24,13 +24,25 @@ _NONCE = 12  # bytes, as NIST SP 800-38D recommends for GCM
 _REFERENCE = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
+def encrypt(key: bytes, ref: str, plain: bytes) -> bytes:
+    """Encrypt bytes under a key of 32, bound to a reference."""
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, ref.encode())
+
+
+def decrypt(key: bytes, ref: str, content: bytes) -> bytes:
+    """Decrypt it; ValueError if a byte of it, its key or its reference is another."""
+    try:
+        return AESGCM(key).decrypt(content[:_NONCE], content[_NONCE:], ref.encode())
+    except InvalidTag as error:
+        raise ValueError("another key, reference or content") from error
+
+
 def seal(path: Path, keys: Path, ref: str, value: dict[str, Any]) -> None:
     """Encrypt a value into `path` under the request's key, which is drawn if there is none."""
     key_path = _key_path(keys, ref)
     key = read_secret(key_path) if key_path.exists() else write_secret(key_path)
-    nonce = secrets.token_bytes(_NONCE)
-    ciphertext = AESGCM(key).encrypt(nonce, canonical_json(value), ref.encode())
-    durable.write(path, nonce + ciphertext)
+    durable.write(path, encrypt(key, ref, canonical_json(value)))
 
 
 def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:
@@ -43,8 +55,8 @@ def unseal(path: Path, keys: Path, ref: str) -> dict[str, Any]:
         raise SelectorMissing(_lost(durable.short_name(path), ref))
     content = durable.read(path)
     try:
-        plain = AESGCM(key).decrypt(content[:_NONCE], content[_NONCE:], ref.encode())
-    except (InvalidTag, ValueError) as error:
+        plain = decrypt(key, ref, content)
+    except ValueError as error:
         raise SealAltered(
             f"{durable.short_name(path)}: {len(content)} bytes do not open with the key of {ref}: "
             "the file was altered or swapped; restore it from your backup"

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import record
 from benchmarks.intake.places import SOURCE, Place
-from benchmarks.intake.timing import CALLS, CONNECTIONS, WARM, timed
+from benchmarks.intake.timing import CALLS, CONNECTIONS, SETTINGS, WARM, timed
 from ledger.domain import Selector
 from ledger.inbox import Inbox, Incoming
 
@@ -57,10 +57,5 @@ def rows(calls: int = CALLS) -> list[dict[str, Any]]:
 
 def measure() -> Path:
     """Write benchmarks/results/intake-inbox.json."""
-    settings = {
-        "calls": CALLS,
-        "warm": WARM,
-        "client": "threads of one process",
-        "asked": {"per_second": 200, "p99_ms": 100},
-    }
+    settings = {**SETTINGS, "client": "threads of one process"}
     return record.write("intake-inbox", settings, rows())

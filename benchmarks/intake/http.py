@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import record
 from benchmarks.intake.places import SOURCE, Place, free_port, served
-from benchmarks.intake.timing import CALLS, CONNECTIONS, WARM, timed
+from benchmarks.intake.timing import CALLS, CONNECTIONS, SETTINGS, WARM, timed
 from ledger.sources import signing
 
 POST = "/v1/erasure-requests"
@@ -60,10 +60,5 @@ def rows(calls: int = CALLS) -> list[dict[str, Any]]:
 
 def measure() -> Path:
     """Write benchmarks/results/intake-http.json."""
-    settings = {
-        "calls": CALLS,
-        "warm": WARM,
-        "client": "threads of one process on the same machine",
-        "asked": {"per_second": 200, "p99_ms": 100},
-    }
+    settings = {**SETTINGS, "client": "threads of one process on the same machine"}
     return record.write("intake-http", settings, rows())

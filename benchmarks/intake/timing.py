@@ -17,6 +17,10 @@ WARM = 200
 """Calls before the first that counts."""
 
 
+SETTINGS = {"calls": CALLS, "warm": WARM, "asked": {"per_second": 200, "p99_ms": 100}}
+"""What a result says of how it was measured, and of what was asked for."""
+
+
 class Calls(Protocol):
     """Sends requests one after another."""
 

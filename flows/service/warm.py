@@ -18,7 +18,7 @@ from systems.settings.quiet import quiet_environment
 from unlearning.processes import end_with
 
 HEAVY = (
-    *("flows.service.deployments", "flows.cli.work.serving", "flows.forget", "flows.intake"),
+    *("flows.service.deployments", "flows.served", "flows.forget", "flows.intake"),
     *("flows.due", "flows.purge", "flows.deadlines", "flows.audit", "flows.bank"),
     *("flows.reconcile", "flows.drill"),
     *("mlflow.pyfunc", "torch._dynamo", "torchvision", "timm", "great_expectations"),

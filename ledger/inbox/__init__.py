@@ -27,7 +27,7 @@ from ledger.errors import (
     UnknownReference,
 )
 from ledger.inbox.database import Database
-from ledger.inbox.payloads import Payloads, seal
+from ledger.inbox.payloads import Payloads
 from ledger.inbox.received import COMMAND_LINE as COMMAND_LINE
 from ledger.inbox.received import Incoming as Incoming
 from ledger.inbox.received import Receipt as Receipt
@@ -37,6 +37,7 @@ from ledger.inbox.tables import nonces, received
 from ledger.inbox.together import Together
 from ledger.moments import timestamp
 from ledger.requests.submitting import new_reference
+from ledger.sealed import encrypt
 from unlearning.digests import canonical_json
 from unlearning.errors import LetheError, UsageError
 
@@ -215,7 +216,7 @@ def _receive_one(connection: Connection, arrival: _Arrival, key: bytes) -> Recei
 
 
 def _new(connection: Connection, arrival: _Arrival, key: bytes) -> Receipt:
-    payload = seal(key, arrival.ref, arrival.plain)
+    payload = encrypt(key, arrival.ref, arrival.plain)
     connection.execute(insert(received).values({**arrival.row, "payload": payload}))
     return Receipt(arrival.ref, arrival.due_at, repeated=False)
 

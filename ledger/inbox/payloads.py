@@ -9,25 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import SealAltered
 from ledger.inbox.received import Incoming, incoming_of
 from ledger.keys import INBOX, read_secret, suppression_key, write_secret
+from ledger.sealed import decrypt
 from unlearning.digests import canonical_json
-
-_NONCE = 12  # bytes, as NIST SP 800-38D recommends for GCM
-
-
-def seal(key: bytes, ref: str, plain: bytes) -> bytes:
-    """Encrypt what was received, bound to its reference."""
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + AESGCM(key).encrypt(nonce, plain, ref.encode())
 
 
 @dataclass(frozen=True)
@@ -51,8 +40,8 @@ class Payloads:
         """Decrypt it; SealAltered if it, its key or its reference is another, KeyMissing."""
         key = self.key()
         try:
-            plain = AESGCM(key).decrypt(payload[:_NONCE], payload[_NONCE:], ref.encode())
-        except (InvalidTag, ValueError) as error:
+            plain = decrypt(key, ref, payload)
+        except ValueError as error:
             raise SealAltered(
                 f"inbox: {len(payload)} bytes of {ref} do not open with {self.keys.name}/{INBOX}: "
                 "the inbox was altered, or the key is another one; restore both from your backup"

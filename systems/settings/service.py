@@ -56,11 +56,9 @@ class Schedules:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: for a part to answer after its start, to end when told to, for an outside system."""
+    """Seconds: for a part to end when told to."""
 
-    start: int = field(default=180, metadata=_SECONDS)
     stop: int = field(default=8, metadata=_SECONDS)
-    outside: int = field(default=60, metadata=_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
 
 from flows.cli.work import approving
-from ledger import keys
 from ledger.requests import Ledger
-from systems.settings.workspace import Workspace, write_templates
+from systems.settings.workspace import Workspace
 from tasks.approval.answering import Word
 from tasks.running.opened import Opened
 from tests.end_to_end import waiting as deployed
+from tests.unit.submitted import workspace
 from tests.unit.tasks.test_approving import waiting as asked
 
 ROOT = Path(__file__).parents[2]
@@ -37,11 +37,7 @@ def client(prefect_api: str) -> Iterator[SyncPrefectClient]:
 @pytest.fixture
 def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("LETHE_OPERATOR", "ops-7")
-    made = Workspace.at(tmp_path)
-    write_templates(made)
-    made.records.mkdir()
-    keys.create_keys(made.keys, made.records)
-    return made
+    return workspace(tmp_path)
 
 
 def begin(client: SyncPrefectClient, ws: Workspace, *, override: bool) -> FlowRun:

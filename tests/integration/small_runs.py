@@ -63,7 +63,17 @@ def person(at: Opened, number: int = 0) -> str:
 
 def extracted(at: Opened, who: str) -> Run:
     """Begin a run over somebody's request; its ids are found and sealed."""
-    ref = requesting.submit(at.ws.root, Selector("subject", (who,)), None, "gdpr", None)["request"]
+    return begun(at, asked(at, who), noted)
+
+
+def asked(at: Opened, who: str) -> str:
+    """Record somebody's request; give its reference."""
+    selector = Selector("subject", (who,))
+    return str(requesting.submit(at.ws.root, selector, None, "gdpr", None)["request"])
+
+
+def begun(at: Opened, ref: str, note: Callable[[Run], dict[str, Any]]) -> Run:
+    """Begin a run over a request as far as what it notes of its forget set."""
     at = opened(at.root)
     run = Run(at, at.ledger.start_run([ref], now=utc_now()))
     policy = adopt.content_in_force(at.ledger, at.ws.policy)
@@ -71,11 +81,11 @@ def extracted(at: Opened, who: str) -> Run:
     durable.write(run.folder / "policy.yaml", policy)
     run.once("begun", lambda: {"policy": sha256_hex(policy)})
     run.move(State.EXTRACTING)
-    run.once("extracted", lambda: _extracted(run))
+    run.once("extracted", lambda: note(run))
     return run
 
 
-def _extracted(run: Run) -> dict[str, Any]:
+def noted(run: Run) -> dict[str, Any]:
     """What a run notes of its forget set, as far as an erasure needs it: there is no model."""
     ids = find(run.at.ws, [run.at.ledger.selector(ref) for ref in run.requests])
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})

@@ -8,24 +8,17 @@ from typing import Any
 
 import pytest
 
-from flows.cli.work import requesting
 from ledger import durable, keys
-from ledger.domain import Selector, State
 from ledger.requests import Ledger
 from systems.compute.producing import recipe_for
-from systems.data import versions
 from systems.data.sharding import load_dataset, shard_of
 from systems.settings.params import change_params
-from tasks import adopt
-from tasks.extract import find
 from tasks.running import bases
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import parts_of
-from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tests.integration import small_runs
-from unlearning.digests import sha256_file, sha256_hex
-from unlearning.domain import SPLITS
+from unlearning.digests import sha256_file
 from unlearning.errors import AttemptFailed
 from unlearning.networks import Recipe
 
@@ -56,31 +49,14 @@ def base_of(at: Opened, who: str) -> int:
     return shard_of(who, key=key, shards=load_dataset(at.ws).shards) % COUNT
 
 
-def ask(at: Opened, who: str) -> str:
-    selector = Selector("subject", (who,))
-    return str(requesting.submit(at.ws.root, selector, None, "gdpr", None)["request"])
-
-
 def begin(at: Opened, ref: str) -> Run:
     """Begin a run that notes its forget set as a run with bases does."""
-    at = opened(at.root)
-    run = Run(at, at.ledger.start_run([ref], now=utc_now()))
-    policy = adopt.content_in_force(at.ledger, at.ws.policy)
-    durable.make_folder(run.folder)
-    durable.write(run.folder / "policy.yaml", policy)
-    run.once("begun", lambda: {"policy": sha256_hex(policy)})
-    run.move(State.EXTRACTING)
-    run.once("extracted", lambda: _extracted(run))
-    return run
+    return small_runs.begun(at, ref, _noted)
 
 
-def _extracted(run: Run) -> dict[str, Any]:
-    ids = find(run.at.ws, [run.at.ledger.selector(ref) for ref in run.requests])
-    return {
-        "data_version": versions.data_version(run.at.ws),
-        "commitment": run.seal_forget_ids({part: ids[part] for part in SPLITS}),
-        "lineage": bases.lineage(run.at, recipe(run.at), run.requests, ()),
-    }
+def _noted(run: Run) -> dict[str, Any]:
+    known = bases.lineage(run.at, recipe(run.at), run.requests, ())
+    return {**small_runs.noted(run), "lineage": known}
 
 
 def files(at: Opened) -> set[str]:
@@ -100,7 +76,7 @@ def test_every_person_is_in_one_base(at: Opened) -> None:
 
 def test_all_but_the_persons_base_are_clean(at: Opened) -> None:
     who = small_runs.person(at)
-    ref = ask(at, who)
+    ref = small_runs.asked(at, who)
     at = opened(at.root)
 
     found = bases.lineage(at, recipe(at), [ref], [])
@@ -113,7 +89,8 @@ def test_all_but_the_persons_base_are_clean(at: Opened) -> None:
 
 def test_where_too_few_are_clean_the_rung_is_skipped_with_a_reason(at: Opened) -> None:
     people = sorted(set(parts_of(at).train.subjects.tolist()))
-    refs = [ask(at, next(w for w in people if base_of(at, w) == k)) for k in range(COUNT - 1)]
+    firsts = [next(w for w in people if base_of(at, w) == k) for k in range(COUNT - 1)]
+    refs = [small_runs.asked(at, who) for who in firsts]
     at = opened(at.root)
 
     found = bases.lineage(at, recipe(at), refs[:1], refs[1:])
@@ -123,7 +100,7 @@ def test_where_too_few_are_clean_the_rung_is_skipped_with_a_reason(at: Opened) -
 
 def test_a_base_that_saw_the_erased_goes_with_them_and_is_listed(at: Opened) -> None:
     who = small_runs.person(at)
-    run, before = begin(at, ask(at, who)), bases.standing(at)
+    run, before = begin(at, small_runs.asked(at, who)), bases.standing(at)
     (saw,) = (base for base in before if base.number == base_of(at, who))
 
     small_runs.go_on(run)
@@ -139,7 +116,7 @@ def test_a_base_that_saw_the_erased_goes_with_them_and_is_listed(at: Opened) -> 
 def test_a_base_that_is_built_while_a_request_is_open_leaves_its_people_out(at: Opened) -> None:
     """It stays when they are erased: it learned nothing from them."""
     who = small_runs.person(at)
-    ref, number = ask(at, who), base_of(at, who)
+    ref, number = small_runs.asked(at, who), base_of(at, who)
     at = opened(at.root)
     (old,) = (base for base in bases.standing(at) if base.number == number)
     bases.remove(at, old, None)
@@ -190,7 +167,7 @@ def test_a_removal_that_was_killed_ends_as_one_that_was_not(
     at: Opened, monkeypatch: pytest.MonkeyPatch, point: str, before: bool
 ) -> None:
     who = small_runs.person(at)
-    run = begin(at, ask(at, who))
+    run = begin(at, small_runs.asked(at, who))
     (saw,) = (base for base in bases.standing(at) if base.number == base_of(at, who))
     with monkeypatch.context() as patch:
         if point == "file":

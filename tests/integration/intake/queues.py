@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.integration.buckets import aws_on_loopback
 
 TRIES = 3
 """Receives of a message after which it goes to the dead-letter queue."""
@@ -55,28 +55,16 @@ class Queues:
 @contextmanager
 def queues_on_loopback(patch: pytest.MonkeyPatch) -> Iterator[Queues]:
     """Give two empty queues, whose messages are seen once as far as a test is concerned."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        patch.setenv(name, value)
-    client = boto3.client("sqs")
-    fifo = {"FifoQueue": "true", "VisibilityTimeout": "60"}
-    dead = client.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
-    names = ["QueueArn"]
-    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=names)["Attributes"]["QueueArn"]
-    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
-    made = client.create_queue(
-        QueueName="requests.fifo", Attributes={**fifo, "RedrivePolicy": redrive}
-    )
-    yield Queues(client, made["QueueUrl"], dead, endpoint)
-    client.close()
-    # What it holds belongs to the process, so the next server would have it too.
-    urlopen(Request(f"{endpoint}/moto-api/reset", method="POST"), timeout=10).close()
-    server.stop()
+    with aws_on_loopback(patch) as endpoint:
+        client = boto3.client("sqs")
+        fifo = {"FifoQueue": "true", "VisibilityTimeout": "60"}
+        dead = client.create_queue(QueueName="dead.fifo", Attributes=fifo)["QueueUrl"]
+        names = ["QueueArn"]
+        found = client.get_queue_attributes(QueueUrl=dead, AttributeNames=names)
+        arn = found["Attributes"]["QueueArn"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": TRIES})
+        made = client.create_queue(
+            QueueName="requests.fifo", Attributes={**fifo, "RedrivePolicy": redrive}
+        )
+        yield Queues(client, made["QueueUrl"], dead, endpoint)
+        client.close()

@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 
 from flows.cli.output import CODES
-from flows.cli.work import queries, serving
-from ledger import keys
+from flows.cli.work import queries
 from ledger.domain import State
 from ledger.replay.approvals import awaiting, standing
-from systems.settings.workspace import Workspace, write_templates
 from tasks.abort import abort
 from tasks.approval.answering import Word, answer, note_suspended, waiting_with
 from tasks.approval.asking import by_persons
 from tasks.approval.words import because, waits_for
 from tasks.keeping.collecting import why_now
+from tasks.requests.waiting import chosen, refused
 from tasks.running.opened import Opened
 from tasks.running.operator import operator
 from tasks.running.run import Run
-from tests.unit.submitted import accepted
+from tests.unit.submitted import accepted, workspace
 from unlearning.errors import RequestDenied, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -33,11 +32,7 @@ DENIED, WAITS = 12, 13
 @pytest.fixture
 def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     monkeypatch.setenv("LETHE_OPERATOR", "ops-7")
-    ws = Workspace.at(tmp_path)
-    write_templates(ws)
-    ws.records.mkdir()
-    keys.create_keys(ws.keys, ws.records)
-    return Opened(str(ws.root))
+    return Opened(str(workspace(tmp_path).root))
 
 
 def waiting(at: Opened, *, override: bool = False) -> Run:
@@ -152,11 +147,11 @@ def test_list_and_show_say_who_waits_for_whom(at: Opened) -> None:
 
 def test_who_waits_for_a_person_holds_up_nobody(at: Opened) -> None:
     held = waiting(at)
-    assert serving._chosen(at.ledger, [], everything=True) == list(held.requests)
+    assert chosen(at.ledger, [], everything=True) == list(held.requests)
     other = accepted(at.ledger, NOW)
-    assert serving._chosen(at.ledger, [], everything=True) == [other.ref]
+    assert chosen(at.ledger, [], everything=True) == [other.ref]
     answer(at, held.requests[0], YES)
-    assert serving._chosen(at.ledger, [], everything=True) == list(held.requests)
+    assert chosen(at.ledger, [], everything=True) == list(held.requests)
 
 
 def test_a_deployed_run_goes_on_only_with_what_was_answered(at: Opened) -> None:
@@ -175,7 +170,7 @@ def test_a_release_that_was_refused_is_not_asked_about_again_unasked(at: Opened)
     answer(at, run.requests[0], replace(YES, approve=False))
     run.move(State.ACCEPTED, "-again")
     at.ledger.finish_run(run.ref, now=NOW)
-    (why,) = serving._refused(at, run.requests).values()
+    (why,) = refused(at, run.requests).values()
     assert "dpo refused its release" in why and "lethe deny" in why
 
 
