@@ -45,7 +45,12 @@ def until_answered(workspace: Path, serve: Callable[[], Any]) -> Any:
     top, and the log tells what it had asked. Without a deployment it ends with the question.
     """
     own = str(flow_run.id)
-    found = asked_by(workspace, own) or serve()
+    asked = asked_by(workspace, own)
+    if asked is not None and not deployment.id:
+        return asked
+    if asked is not None:  # resumed: the log knows already that this flow run waits for it
+        _ask(workspace, asked)
+    found = serve()
     while isinstance(found, dict) and found.get("decision") == WAITS and deployment.id:
         note(workspace, found["run"], own)
         _ask(workspace, found)

@@ -9,7 +9,6 @@ from prefect import flow
 from flows.events import ACCEPTED, tell
 from flows.turns import in_turn
 from tasks.keeping.collecting import accepted
-from tasks.requests.receive import left
 from tasks.running.opened import Opened
 
 
@@ -21,6 +20,6 @@ def intake(workspace: str) -> Any:
         count = len(accepted(at))
         if count:  # whether it is time for a run, the policy says
             tell(workspace, ACCEPTED, requests=count)
-        return {"accepted": count, "waiting": left(at)}
+        return {"accepted": count}
 
     return in_turn(workspace, work)

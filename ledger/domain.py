@@ -10,6 +10,9 @@ from typing import Literal, get_args
 
 from unlearning.errors import RequestDenied, UsageError
 
+COMMAND_LINE = "cli"
+"""The source of what `lethe submit` received; no other source may take this name."""
+
 SelectorKind = Literal["subject", "example", "class", "where"]
 
 

@@ -84,6 +84,10 @@ class Log:
         """The entry that was appended under this key."""
         return self._by_key.get(key)
 
+    def next_key(self, prefix: str) -> str:
+        """Give a key that only the next entry can have."""
+        return f"{prefix}/{len(self._entries) + 1}"
+
     def append(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
         """Add one entry and return when it is on the disk.
 

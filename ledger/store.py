@@ -77,7 +77,7 @@ class Store:
         """Let a new key sign from here on; what a crash leaves undone, the next opening does."""
         with self._lock:
             to = next_signing_key(self._keys)
-            key = f"key/{len(self.log.entries()) + 1}"
+            key = self.log.next_key("key")
             entry = self.log.hand_over(to, reason=reason, key=key, now=now)
             settle_rotation(self._keys, self._records, self.log.signers[-1])
             self._catch_up()

@@ -44,6 +44,6 @@ def confirm(at: Opened, ref: str, named: str, reason: str) -> None:
             f"{len(unsure)}, or its place ({places}): see `lethe purge {ref}`"
         )
     copies = [{"where": copy.where, "what": copy.what} for copy in meant]
-    key = f"{request.run}/{CONFIRMED}/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key(f"{request.run}/{CONFIRMED}")
     body = {"run": request.run, "copies": copies, "reason": reason}
     at.ledger.record(CONFIRMED, body, key=key, now=utc_now())

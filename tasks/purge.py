@@ -30,7 +30,7 @@ from tasks.attest import attest_completions
 from tasks.confirm import unverified
 from tasks.erase import columns_of
 from tasks.running import bases
-from tasks.running.champion import TAINTED, sealed_champion
+from tasks.running.champion import TAINTED, put_back, sealed_champion
 from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan
@@ -242,8 +242,4 @@ def _put_out_of_service(at: Opened, old: ModelVersion, last: Release) -> None:
     """
     if CHAMPION not in old.aliases:
         return
-    body = {"from": old.version, "version": last.version, "sha256": last.sha256}
-    key = f"champion/{len(at.ledger.log.entries()) + 1}"
-    at.ledger.record("champion_put_back", body, key=key, now=utc_now())
-    name = at.params.model.name
-    models.promote(at.ws.mlruns, name, last.version, expected_parent=old.version)
+    put_back(at, last, old.version)

@@ -13,10 +13,10 @@ from typing import Any
 
 from ledger import checkpoint, durable
 from ledger.checkpoint import Checkpoint
-from ledger.evidence import COMPLETION, ERASURE, LATER, SIGNATURE
+from ledger.evidence import LATER, SIGNATURE
 from ledger.keyring import Keyring
 from ledger.keys import load_signing_key
-from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
+from ledger.replay.beside import STATEMENTS
 from systems.settings.service import load_service
 from systems.witness.places import Witness, witness_at
 from tasks.running.opened import Opened
@@ -25,9 +25,6 @@ from tasks.running.run import Run
 from unlearning.digests import sha256_hex
 
 EVIDENCE, CHECKPOINTS = "evidence", "checkpoints"
-PARTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
-"""Where in a bundle each step of a run seals its statement."""
-
 WITNESSED = "witnessed"
 """Event of the log: a witness was given what it lacked; names it by the digest of its address."""
 
@@ -42,19 +39,19 @@ def bring_up_to_date(at: Opened) -> list[dict[str, Any]]:
 
     InfrastructureError if one does not answer: nothing is released that it was to see before.
     """
-    return [_bring(at, url) for url in load_service(at.ws.root).witness.at]
+    settings = load_service(at.ws.root).witness
+    return [_bring(at, url, settings.days) for url in settings.at]
 
 
-def _bring(at: Opened, url: str) -> dict[str, Any]:
-    settings, place = load_service(at.ws.root).witness, witness_at(url)
-    days = settings.days if place.locked() else None
-    until = utc_now() + timedelta(days=days) if days else None
+def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
+    place = witness_at(url)
+    until = utc_now() + timedelta(days=days) if days and place.locked() else None
     known = frozenset(place.keys(f"{EVIDENCE}/"))
     parts = [part for part in _sealed(at) if _key(at, part / SIGNATURE) not in known]
     given = sum(_give(at, place, part, until) for part in parts)
     told = {"witness": sha256_hex(url.encode())[:16], "given": given, "locked": until is not None}
     if given:
-        key = f"{WITNESSED}/{len(at.ledger.log.entries()) + 1}"
+        key = at.ledger.log.next_key(f"{WITNESSED}")
         at.ledger.record(WITNESSED, told, key=key, now=utc_now())
     _give_head(at, place, until)
     return told
@@ -64,8 +61,8 @@ def _sealed(at: Opened) -> Iterator[Path]:
     """Give the folder of every sealed statement; what is not sealed yet is nobody's to see."""
     for entry in at.ledger.log.entries():
         run, _, step = entry.key.rpartition("/")
-        if step in PARTS and (folder := at.ws.evidence / run / PARTS[step]).is_dir():
-            yield folder
+        if entry.event == "step" and step in STATEMENTS:
+            yield at.ws.evidence / run / STATEMENTS[step]
 
 
 def _give(at: Opened, place: Witness, part: Path, until: datetime | None) -> int:

@@ -102,9 +102,8 @@ class Runner:
             name = self.server.name_of(run)
             if name in began and _fresh(run):
                 self.server.goes_with(run, began[name])
-            elif self._may_begin(BY_NAME[name]):
+            elif self._may_begin(BY_NAME[name]) and self._begin(run, BY_NAME[name]):
                 began[name] = run
-                self._begin(run, BY_NAME[name])
 
     def _rank(self, run: AnyRun) -> int:
         """In the table's order: what was received is settled before what is long begins."""
@@ -114,13 +113,15 @@ class Runner:
         at_work = [child.of for child in self.children.values()]
         return one not in at_work and not (one.alone and any(other.alone for other in at_work))
 
-    def _begin(self, run: AnyRun, one: Deployment) -> None:
+    def _begin(self, run: AnyRun, one: Deployment) -> bool:
+        """Begin a run; False if somebody else has it, or it was cancelled."""
         if not self.server.claim(run, mark_of(os.getpid())):
-            return
+            return False
         process = self.context.Process(target=warm.run, args=(one.flow, str(run.id)))
         process.start()
         self.children[run.id] = Child(run, one, process)
         self.server.note(run.id, mark_of(process.pid or 0))
+        return True
 
     def _take_leave(self) -> None:
         """Look at the runs that have ended, and at those that somebody cancels."""

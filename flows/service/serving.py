@@ -83,7 +83,7 @@ class Served:
 
     def _servers(self) -> Iterator[Part]:
         host, ports = self.service.host, self.service.ports
-        if "PREFECT_API_URL" not in os.environ:
+        if not os.environ.get("PREFECT_API_URL"):
             words = (str(self.ws.root), host, str(ports.prefect))
             address = f"http://{host}:{ports.prefect}"
             ask = answers(f"{self.api}/health")

@@ -28,7 +28,6 @@ from ledger.errors import (
 )
 from ledger.inbox.database import Database
 from ledger.inbox.payloads import Payloads
-from ledger.inbox.received import COMMAND_LINE as COMMAND_LINE
 from ledger.inbox.received import Incoming as Incoming
 from ledger.inbox.received import Receipt as Receipt
 from ledger.inbox.received import Sent as Sent

@@ -6,10 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from ledger.domain import Selector
-
-COMMAND_LINE = "cli"
-"""The source of what `lethe submit` received; no other source may take this name."""
+from ledger.domain import COMMAND_LINE, Selector
 
 
 @dataclass(frozen=True)

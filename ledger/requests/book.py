@@ -65,4 +65,4 @@ class Book:
 
     def next_key(self, ref: str) -> str:
         """A key of the log that only this entry can have."""
-        return f"{ref}/{len(self.log.entries()) + 1}"
+        return self.log.next_key(ref)

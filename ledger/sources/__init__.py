@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ledger import durable
 from ledger.chain import Entry
-from ledger.inbox.received import COMMAND_LINE
+from ledger.domain import COMMAND_LINE
 from ledger.keys import SOURCES, suppression_key
 from ledger.requests import Ledger
 from unlearning.errors import InfrastructureError, UsageError

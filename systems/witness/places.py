@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -28,7 +29,10 @@ class Witness(Protocol):
         """Whether the place says that it keeps what it is given until its day."""
 
     def give(self, key: str, content: bytes, until: datetime | None) -> bool:
-        """Put an object there; False if it was there already. IntegrityError if another is."""
+        """Put an object there; False if it was there already. IntegrityError if another is.
+
+        until: it is to be kept from everybody as long, in a place that is `locked`.
+        """
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below a prefix, in order."""
@@ -90,7 +94,7 @@ class Bucket:
         from botocore.exceptions import ClientError
 
         try:
-            found = self._s3().get_object_lock_configuration(Bucket=self.name)
+            found = self._s3.get_object_lock_configuration(Bucket=self.name)
         except ClientError as problem:
             if problem.response["Error"]["Code"] in _NO_LOCK:
                 return False
@@ -102,22 +106,18 @@ class Bucket:
         """Put an object unless it is there; with Object Lock, to be kept until that moment."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        kept = (
-            {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
-            if until and self.locked()
-            else {}
-        )
+        lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
         try:
             if self._there(key, content):
                 return False
-            self._s3().put_object(
+            self._s3.put_object(
                 Bucket=self.name,
                 Key=self._name(key),
                 Body=content,
                 IfNoneMatch="*",
                 Metadata={DIGEST: sha256_hex(content)},
                 ChecksumAlgorithm="SHA256",
-                **kept,
+                **(lock if until else {}),
             )
         except (ClientError, BotoCoreError) as problem:
             if _code(problem) == "PreconditionFailed":  # another was faster
@@ -129,7 +129,7 @@ class Bucket:
         """Every key below a prefix."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        pages = self._s3().get_paginator("list_objects_v2")
+        pages = self._s3.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self.name, Prefix=self._name(prefix)):
                 for found in page.get("Contents", ()):
@@ -142,7 +142,7 @@ class Bucket:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            found = self._s3().get_object(Bucket=self.name, Key=self._name(key))
+            found = self._s3.get_object(Bucket=self.name, Key=self._name(key))
             return bytes(found["Body"].read())
         except (ClientError, BotoCoreError) as problem:
             raise _down(problem) from problem
@@ -151,7 +151,7 @@ class Bucket:
         from botocore.exceptions import ClientError
 
         try:
-            found = self._s3().head_object(Bucket=self.name, Key=self._name(key))
+            found = self._s3.head_object(Bucket=self.name, Key=self._name(key))
         except ClientError as problem:
             if _code(problem) in {"404", "NoSuchKey", "NotFound"}:
                 return False
@@ -162,6 +162,7 @@ class Bucket:
     def _name(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
 
+    @cached_property
     def _s3(self) -> Any:
         import boto3
 

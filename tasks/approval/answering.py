@@ -53,7 +53,7 @@ def answer(at: Opened, ref: str, word: Word) -> dict[str, Any]:
         "account": operator(),
         "through": word.through,
     }
-    key = f"{run.ref}/{APPROVAL}/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key(f"{run.ref}/{APPROVAL}")
     at.ledger.record(APPROVAL, body, key=key, now=utc_now())
     stands = standing(at.ledger.log.entries(), run.ref) or found
     return {**as_record(at.ledger.request(ref)), "approval": as_told(run, stands)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.domain import DeletionRequest, State
 from ledger.replay.approvals import awaiting
 from systems.settings.policy import load_policy
+from tasks.requests.waiting import refused
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 
@@ -22,5 +23,10 @@ def why_now(at: Opened) -> str | None:
 
 
 def accepted(at: Opened) -> list[DeletionRequest]:
-    """Give the requests that wait for a run."""
-    return [r for r in at.ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    """Give the requests that wait for a run.
+
+    Those whose release a person refused wait for somebody to name them, or to deny them.
+    """
+    found = [r for r in at.ledger.requests(None, utc_now()) if r.state is State.ACCEPTED]
+    answered = refused(at, [request.ref for request in found])
+    return [request for request in found if request.ref not in answered]

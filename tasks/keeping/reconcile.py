@@ -13,14 +13,14 @@ from typing import Any
 from systems.data.remote.owner import owns
 from systems.registry import models
 from systems.settings.policy import REVERT, load_policy
-from tasks.running.champion import standing
+from tasks.running.champion import PUT_BACK, put_back, standing
 from tasks.running.lineage import Release, blemish, marks, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.errors import InfrastructureError, IntegrityError, LetheError
 
-DRIFTED, SETTLED, PUT_BACK = "champion_drifted", "champion_settled", "champion_put_back"
-"""Events of the log: the champion is not what was released; it is again; we put it back."""
+DRIFTED, SETTLED = "champion_drifted", "champion_settled"
+"""Events of the log: the champion is not what was released; it is again."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,11 @@ def _restorable(at: Opened) -> Release | None:
 
 
 def _put_back(at: Opened, last: Release) -> int:
-    """The log first: a crash between the two is put right by the next look."""
-    mlruns, name = at.ws.mlruns, at.params.model.name
-    served = models.champion(mlruns, name)
-    now = None if served is None else served.version
-    _record(at, PUT_BACK, {"from": now, "version": last.version, "sha256": last.sha256})
-    models.promote(mlruns, name, last.version, expected_parent=now)
+    served = models.champion(at.ws.mlruns, at.params.model.name)
+    put_back(at, last, None if served is None else served.version)
     return last.version
 
 
 def _record(at: Opened, event: str, body: dict[str, Any]) -> None:
-    key = f"champion/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key("champion")
     at.ledger.record(event, body, key=key, now=utc_now())

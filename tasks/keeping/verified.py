@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ledger import durable, keys
 from ledger.chain import Verification, verify_log
-from ledger.inbox import Inbox
+from ledger.log import Log
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside
 from ledger.requests import Ledger
@@ -22,18 +22,20 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
     found = verify_log(ws.log, public)
     if found.ok:
         found = joined(found, check_beside(ws.records, public, head=head))
-    if found.ok and (ws.records / "ledger.db").is_file():
-        ledger = Ledger.open(ws.records, ws.keys, read_only=True)
-        found = joined(found, ledger.check())
-        entries = ledger.log.entries()
+    if found.ok:
+        entries = Log.open(ws.log, public).entries()
         problems = (*objections(entries), *unapproved(entries), *unasked(ws, entries))
         found = joined(found, Verification((), problems))
+    if found.ok and (ws.records / "ledger.db").is_file():
+        found = joined(found, Ledger.open(ws.records, ws.keys, read_only=True).check())
     if found.ok and ws.received.is_file():
         found = joined(found, Verification((_waiting(ws),), ()))
     return found
 
 
 def _waiting(ws: Workspace) -> str:
+    from ledger.inbox import Inbox  # SQLAlchemy takes half a second to import
+
     with closing(Inbox.look(ws.inbox, ws.keys)) as inbox:
         return f"{durable.short_name(ws.received)}: {len(inbox.waiting())} requests wait"
 

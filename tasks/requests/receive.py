@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ledger.domain import DeletionRequest, State
+from ledger.domain import COMMAND_LINE, DeletionRequest, State
 from ledger.errors import KeyConflict
-from ledger.inbox import COMMAND_LINE, UNREADABLE, Inbox, Incoming
+from ledger.inbox import UNREADABLE, Inbox, Incoming
 from systems.settings.receiving import inbox_of, may_hold
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -43,14 +43,6 @@ def settle_waiting(at: Opened) -> list[Settled]:
         return []
     with closing(inbox_of(at.ws)) as inbox:
         return settle(at, inbox)
-
-
-def left(at: Opened) -> list[str]:
-    """What waits although it was to be settled: nobody can read it, `lethe doctor` says why."""
-    if not may_hold(at.ws):
-        return []
-    with closing(inbox_of(at.ws)) as inbox:
-        return [one.ref for one in inbox.waiting()]
 
 
 def settle(at: Opened, inbox: Inbox, *, present: str | None = None) -> list[Settled]:

@@ -101,7 +101,7 @@ def _build(at: Opened, recipe: Recipe, number: int) -> bool:
         "training": digest_of(dataclasses.asdict(training(at))),
         "seconds": round(time.perf_counter() - began, 3),
     }
-    key = f"base/{number}/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key(f"base/{number}")
     at.ledger.record(BUILT, body, key=key, now=utc_now())
     target.replace(at.ws.bases / f"{made.sha256}.safetensors")
     return True
@@ -134,7 +134,7 @@ def remove(at: Opened, base: Base, run: str | None) -> None:
     if at.ws.bases.is_dir():
         durable.remove_file(path_of(at, base), within=at.ws.bases)
     body = {"sha256": base.sha256, "run": run, "what": base.words}
-    key = f"base/{base.sha256[:16]}/removed/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key(f"base/{base.sha256[:16]}/removed")
     at.ledger.record(REMOVED, body, key=key, now=utc_now())
 
 

@@ -14,6 +14,7 @@ from systems.registry import models
 from systems.registry.models import CHAMPION, ModelVersion
 from tasks.running.lineage import Release, blemish, marks, origin, releases
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError, UsageError
 
@@ -21,6 +22,22 @@ TAINTED = "lethe.tainted."
 """Tag of a version, followed by a run: it learned from that run's examples. The value says when.
 
 For reading in MLflow; what counts is the log."""
+
+
+PUT_BACK = "champion_put_back"
+"""Event of the log: the alias was on another version, and we gave it back to the last release."""
+
+
+def put_back(at: Opened, last: Release, served: int | None) -> None:
+    """Give the alias back to the log's last release.
+
+    The log first: a crash between the two is put right by the next look. served: who has it now.
+    """
+    body = {"from": served, "version": last.version, "sha256": last.sha256}
+    key = at.ledger.log.next_key("champion")
+    at.ledger.record(PUT_BACK, body, key=key, now=utc_now())
+    name = at.params.model.name
+    models.promote(at.ws.mlruns, name, last.version, expected_parent=served)
 
 
 def sealed_champion(at: Opened) -> ModelVersion:

@@ -17,7 +17,7 @@ def vouch(at: Opened, folder: Path, sha256: str) -> None:
     if _vouched(at, folder.name) == sha256:
         return
     body = {"bank": folder.name, "sha256": sha256}
-    key = f"bank/{folder.name}/{len(at.ledger.log.entries()) + 1}"
+    key = at.ledger.log.next_key(f"bank/{folder.name}")
     at.ledger.record(COMPLETE, body, key=key, now=utc_now())
 
 

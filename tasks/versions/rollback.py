@@ -30,7 +30,7 @@ def rollback(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
             "sha256": _first(number, made).sha256,
             "parent": made[-1].version,
         }
-        key = f"rollback/{len(at.ledger.log.entries()) + 1}"
+        key = at.ledger.log.next_key("rollback")
         at.ledger.record(ROLLED_BACK, {**body, "reason": reason}, key=key, now=utc_now())
     parent = releases(at.ledger.log.entries())[-1].parent
     models.promote(at.ws.mlruns, at.params.model.name, number, expected_parent=parent)

@@ -9,8 +9,12 @@ from flows.cli.work.opening import working
 from systems.settings.workspace import Workspace
 from tasks.approval.answering import Word, answer, note_suspended, suspended, waiting_with
 from tasks.approval.words import WAITS, told
+from tasks.running.holding import WorkspaceBusy, holding
 from tasks.running.opened import Opened
 from unlearning.errors import RequestDenied, UsageError
+
+WAIT = 60.0
+"""Seconds that a flow run waits for the workspace to write down what it was told."""
 
 
 def approve(path: Path, request: str, word: Word) -> dict[str, Any]:
@@ -27,11 +31,11 @@ def approve(path: Path, request: str, word: Word) -> dict[str, Any]:
 
 def say(path: Path, request: str, word: Word) -> tuple[str, bool]:
     """Log the answer that a flow run was given; say what is wrong with it, and if it was taken."""
-    with working(path) as at:
-        try:
+    try:
+        with holding(path, wait=WAIT) as at:
             answer(at, request, word)
-        except (RequestDenied, UsageError) as problem:
-            return f"This answer was not taken: {problem}\n\n", False
+    except (RequestDenied, UsageError, WorkspaceBusy) as problem:
+        return f"This answer was not taken: {problem}\n\n", False
     return "", True
 
 
@@ -49,5 +53,5 @@ def asked_by(path: Path, flow_run: str) -> dict[str, Any] | None:
 
 def note(path: Path, run: str, flow_run: str) -> None:
     """Log that a flow run waits for the answer on a run."""
-    with working(path) as at:
+    with holding(path, wait=WAIT) as at:
         note_suspended(at, run, flow_run)

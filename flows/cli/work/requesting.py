@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from flows.cli.work.opening import held
 from flows.cli.work.standing import as_it_stands
 from ledger.deadlines import profile_of
-from ledger.domain import Selector
+from ledger.domain import COMMAND_LINE, Selector
 from ledger.errors import WorkspaceBusy
-from ledger.inbox import COMMAND_LINE, Inbox, Incoming, Receipt
+from ledger.inbox import Inbox, Incoming, Receipt
 from systems.settings.receiving import inbox_of
 from systems.settings.workspace import Workspace
 from tasks.requests.receive import settle

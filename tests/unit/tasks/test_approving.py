@@ -172,6 +172,7 @@ def test_a_release_that_was_refused_is_not_asked_about_again_unasked(at: Opened)
     at.ledger.finish_run(run.ref, now=NOW)
     (why,) = refused(at, run.requests).values()
     assert "dpo refused its release" in why and "lethe deny" in why
+    assert why_now(at) is None  # a deployment would be refused anew at every event
 
 
 def test_a_run_that_waits_can_be_left(at: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

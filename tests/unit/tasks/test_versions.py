@@ -15,6 +15,7 @@ from ledger.requests import Ledger
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.workspace import Workspace, write_templates
+from tasks.keeping.verified import verify_records
 from tasks.requests.asked import Asked, Open
 from tasks.running.champion import sealed_champion
 from tasks.running.lineage import FIRST, objections, releases, taints
@@ -221,3 +222,15 @@ def test_a_rollback_that_the_log_forbids_is_found_by_who_verifies(
     at.ledger.record("rolled_back", body, key="rollback/x", now=NOW)
     (line,) = objections(at.ledger.log.entries())
     assert "put version 1 back, but it is tainted by run-2, run-3" in line
+    assert line in verify_records(at.ws, None).problems
+
+
+def test_the_tables_can_be_lost_and_what_the_log_forbids_is_found_all_the_same(
+    at: Opened, registry: Registry
+) -> None:
+    """They follow from the log, and whoever has altered something could remove them."""
+    body = {"version": 1, "sha256": registry.kept[1].sha256, "parent": 3, "reason": None}
+    at.ledger.record("rolled_back", body, key="rollback/x", now=NOW)
+    (line,) = objections(at.ledger.log.entries())
+    (at.ws.records / "ledger.db").unlink()
+    assert line in verify_records(at.ws, None).problems
