@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unlearning.training.team import mean_over
+
 Shortcut = Callable[[int, int], nn.Module]
 """Makes the way past a block that halves the image, from its channels before and after."""
 
@@ -159,7 +161,7 @@ class Whitening(nn.Module):
     @torch.no_grad()
     def _fit(self, x: Tensor) -> None:
         patches = functional.unfold(x.float(), 2).transpose(1, 2).flatten(0, 1).double()
-        variances, axes = torch.linalg.eigh(patches.T @ patches / len(patches))
+        variances, axes = torch.linalg.eigh(mean_over(patches.T @ patches / len(patches)))
         scaled = (axes / torch.sqrt(variances + self.EPS)).T.flip(0)
         self.weight.copy_(self._both(scaled, x.shape[1]))
         self.fitted.fill_(True)

@@ -35,11 +35,6 @@ class Year:
     candidates: float
     bases: float
 
-    @property
-    def each(self) -> float:
-        """Retrainings for each person who asked."""
-        return (self.candidates + self.bases) / max(1, self.people)
-
 
 def arrivals(
     rate: float, weight: FloatArray, window: int, rng: np.random.Generator

@@ -25,6 +25,7 @@ from unlearning.contracts import Method
 from unlearning.domain import Handed
 from unlearning.errors import InfrastructureError
 from unlearning.memory import Room, room
+from unlearning.processes import end_with
 from unlearning.training.loop import Progress
 
 
@@ -55,7 +56,7 @@ def together(work: Work, target: Path, processes: int, progress: Progress) -> Pa
         try:
             for rank in range(processes):
                 here, there = context.Pipe(duplex=False)
-                told = (rank, processes, meeting, work, target, there)
+                told = (os.getpid(), rank, processes, meeting, work, target, there)
                 members.append(context.Process(target=_member, args=told, daemon=True))
                 members[-1].start()
                 there.close()
@@ -97,9 +98,10 @@ def _end(members: Sequence[BaseProcess]) -> None:
 
 
 def _member(
-    rank: int, processes: int, meeting: Path, work: Work, target: Path, end: Connection
+    parent: int, rank: int, processes: int, meeting: Path, work: Work, target: Path, end: Connection
 ) -> None:
     """Do one process' part, and send what came of it."""
+    end_with(parent)  # else it would wait for ever for one that was killed
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     gpus = torch.cuda.device_count()
     if gpus:

@@ -17,7 +17,7 @@ from ledger.sources import SourceKeys
 from systems.intake import described, pages, problems
 from systems.intake.answering import Answering, Call
 from systems.intake.mapping import readings
-from systems.intake.metrics import MEDIA_TYPE, Gauges, Metrics
+from systems.intake.metrics import MEDIA_TYPE, Metrics
 from systems.intake.quotas import Quotas
 from systems.intake.receiving import Reception
 from systems.intake.standing import Records
@@ -32,13 +32,11 @@ Work = Callable[[Call], Response]
 class Surroundings:
     """What the service around this door gives it.
 
-    notify: told of each request that was received. health: `ok`, and what each part does. gauges:
-    numbers of the moment by name.
+    notify: told of each request that was received. health: `ok`, and what each part does.
     """
 
     notify: Callable[[str], None] = lambda ref: None
     health: Callable[[], Mapping[str, Any]] = lambda: {"ok": True}
-    gauges: Gauges = dict
 
 
 def make_app(
@@ -53,7 +51,7 @@ def make_app(
         Records(ws, opened, settings.certificates),
         Reception(opened, around.notify),
     )
-    metrics = Metrics(lambda: records.numbers(reception.clock()) | dict(around.gauges()))
+    metrics = Metrics(lambda: records.numbers(reception.clock()))
     answering = Answering(
         reception,
         SourceKeys(ws.keys),

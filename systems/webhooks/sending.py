@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -65,11 +64,16 @@ class Telling:
                 stop.wait(_pause(failures))
 
     def _new(self, outbox: Outbox) -> list[Notice]:
-        found, cursor = outbox.gained(), cursors.load(self._path)
+        cursor, before = cursors.load(self._path), outbox.place
+        found = outbox.gained()
         if cursor is None:  # named only now: what was before is no news
             cursors.keep(self._path, Cursor(outbox.place.seq, outbox.place.hash))
             return []
-        _require_same_log(found, cursor, outbox.place.seq)
+        try:
+            _require_same_log(found, cursor, outbox.place.seq)
+        except IntegrityError:
+            outbox.place = before  # nothing of it was told: it is gained again
+            raise
         return [notice for notice in found if notice.seq > cursor.seq]
 
     def _tell(self, notice: Notice) -> None:
@@ -97,11 +101,8 @@ def posted(url: str, body: bytes, headers: dict[str, str]) -> int:
     Redirections are not followed: whoever could answer with one would choose who gets the notice.
     """
     request = urllib.request.Request(url, body, {**headers, "Content-Type": "application/json"})
-    context = ssl.create_default_context() if url.startswith("https:") else None
-    handlers = [urllib.request.HTTPSHandler(context=context)] if context else []
     try:
-        opener = urllib.request.build_opener(_NoRedirection, *handlers)
-        with opener.open(request, timeout=TIMEOUT) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         refused.close()
@@ -113,6 +114,10 @@ def posted(url: str, body: bytes, headers: dict[str, str]) -> int:
 class _NoRedirection(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirection)
+"""With certificates checked, as urllib does by itself."""
 
 
 def _pause(failures: int) -> float:

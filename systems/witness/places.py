@@ -7,6 +7,7 @@ never assumed; a server that answers yes may still not hold to it, which nobody 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -93,59 +94,56 @@ class Bucket:
         """Ask whether Object Lock is on; a server that does not know it has none."""
         from botocore.exceptions import ClientError
 
-        try:
-            found = self._s3.get_object_lock_configuration(Bucket=self.name)
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] in _NO_LOCK:
-                return False
-            raise _down(problem) from problem
+        with _asked():
+            try:
+                found = self._s3.get_object_lock_configuration(Bucket=self.name)
+            except ClientError as problem:
+                if _code(problem) in _NO_LOCK:
+                    return False
+                raise
         lock: dict[str, Any] = found.get("ObjectLockConfiguration", {})
         return lock.get("ObjectLockEnabled") == "Enabled"
 
     def give(self, key: str, content: bytes, until: datetime | None) -> bool:
-        """Put an object unless it is there; with Object Lock, to be kept until that moment."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """Put an object there unless it is; with Object Lock, to be kept until that moment."""
+        from botocore.exceptions import ClientError
 
         lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
-        try:
+        with _asked():
             if self._there(key, content):
                 return False
-            self._s3.put_object(
-                Bucket=self.name,
-                Key=self._name(key),
-                Body=content,
-                IfNoneMatch="*",
-                Metadata={DIGEST: sha256_hex(content)},
-                ChecksumAlgorithm="SHA256",
-                **(lock if until else {}),
-            )
-        except (ClientError, BotoCoreError) as problem:
-            if _code(problem) == "PreconditionFailed":  # another was faster
-                return not self._there(key, content)
-            raise _down(problem) from problem
+            try:
+                self._s3.put_object(
+                    Bucket=self.name,
+                    Key=self._name(key),
+                    Body=content,
+                    IfNoneMatch="*",
+                    Metadata={DIGEST: sha256_hex(content)},
+                    ChecksumAlgorithm="SHA256",
+                    **(lock if until else {}),
+                )
+            except ClientError as problem:
+                if _code(problem) == "PreconditionFailed":  # another was faster
+                    return not self._there(key, content)
+                raise
         return True
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below a prefix."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         pages = self._s3.get_paginator("list_objects_v2")
-        try:
-            for page in pages.paginate(Bucket=self.name, Prefix=self._name(prefix)):
-                for found in page.get("Contents", ()):
-                    yield found["Key"].removeprefix(self._name(""))
-        except (ClientError, BotoCoreError) as problem:
-            raise _down(problem) from problem
+        with _asked():
+            found = [
+                str(one["Key"]).removeprefix(self._name(""))
+                for page in pages.paginate(Bucket=self.name, Prefix=self._name(prefix))
+                for one in page.get("Contents", ())
+            ]
+        return iter(found)
 
     def read(self, key: str) -> bytes:
         """An object's bytes."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with _asked():
             found = self._s3.get_object(Bucket=self.name, Key=self._name(key))
             return bytes(found["Body"].read())
-        except (ClientError, BotoCoreError) as problem:
-            raise _down(problem) from problem
 
     def _there(self, key: str, content: bytes) -> bool:
         from botocore.exceptions import ClientError
@@ -169,9 +167,7 @@ class Bucket:
         return boto3.client("s3")
 
 
-_NO_LOCK = frozenset(
-    {"ObjectLockConfigurationNotFoundError", "NotImplemented", "NoSuchBucketPolicy"}
-)
+_NO_LOCK = frozenset({"ObjectLockConfigurationNotFoundError", "NotImplemented"})
 
 
 def _code(problem: Exception) -> str:
@@ -179,11 +175,18 @@ def _code(problem: Exception) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
-def _down(problem: Exception) -> InfrastructureError:
-    return InfrastructureError(
-        f"witness: {' '.join(str(problem).split())[:300]}, expected a bucket that takes and gives "
-        "objects: correct that, then try again"
-    )
+@contextmanager
+def _asked() -> Iterator[None]:
+    """Turn what boto3 raises into one InfrastructureError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as problem:
+        raise InfrastructureError(
+            f"witness: {' '.join(str(problem).split())[:300]}, expected a bucket that takes and "
+            "gives objects: correct that, then try again"
+        ) from problem
 
 
 def _same(key: str, got: str, content: bytes) -> None:

@@ -131,6 +131,17 @@ def test_a_bucket_that_is_not_there_holds_the_release_up(site: Opened, bucket: A
         bring_up_to_date(site)
 
 
+def test_a_store_that_does_not_answer_is_one_line(
+    site: Opened, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first that it is asked is whether it keeps what it is given."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    witnessed_by(site, "s3://kept/faces", days=30)
+    with pytest.raises(InfrastructureError, match="witness: "):
+        bring_up_to_date(site)
+
+
 def test_an_address_of_another_kind_is_refused() -> None:
     for url in ("ftp://there/x", "relative/folder", "s3://"):
         with pytest.raises(UsageError, match="expected s3://BUCKET"):

@@ -116,7 +116,9 @@ class _Walk:
         return self.network.get_submodule(str(node.target)) if once else None
 
     def _layer(self, node: fx.Node, module: Any) -> IntArray | None:
-        (source,) = node.all_input_nodes
+        if len(node.all_input_nodes) != 1:
+            return None
+        source = node.all_input_nodes[0]
         if type(module) in WEIGHTS:
             reads = self._reads(source, _inputs(module))
             return self._add(module, reads, int(module.weight.shape[0]))
@@ -200,7 +202,7 @@ def _inputs(module: Any) -> int:
 def _keeps_channels(node: fx.Node, module: nn.Module | None) -> bool:
     """Say whether a step works on each channel alone, and doubles what it gives with it."""
     if isinstance(module, nn.Flatten):
-        return module.start_dim == 1
+        return module.start_dim == 1 and module.end_dim == -1
     rest = node.args[1:]
     if node.target in ("flatten", torch.flatten):
         return rest == (1,) and not node.kwargs

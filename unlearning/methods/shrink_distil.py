@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from unlearning import networks
+from unlearning.bodies import Whitening
 from unlearning.domain import Examples, TrainingSets
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
@@ -82,6 +83,9 @@ class ShrinkDistil(Descending):
                 mine.requires_grad_(old.requires_grad)
                 if old.requires_grad:
                     mine.mul_(self.noise).add_(self.shrink * old)
+        for own, given in zip(made.modules(), original.modules(), strict=True):
+            if isinstance(given, Whitening):  # what is left of the weights reads these axes
+                own.load_state_dict(given.state_dict())
         return made.train(original.training)
 
     def _part(self, retain: Examples, rng: torch.Generator) -> Examples:

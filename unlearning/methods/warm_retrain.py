@@ -58,10 +58,11 @@ class WarmRetrain:
         """Look up labels and teaching by the place of an example, which stands for its label."""
         device = pick_device()
         labels = torch.from_numpy(retain.labels).to(device)
+        smoothing = self.training.label_smoothing
         if not self.teaching:
-            return Taught(labels, None, 0.0)
+            return Taught(labels, None, 0.0, smoothing)
         answers = [torch.from_numpy(logits_of(base, retain)).softmax(1) for base in bases]
-        return Taught(labels, torch.stack(answers).mean(0).to(device), self.teaching)
+        return Taught(labels, torch.stack(answers).mean(0).to(device), self.teaching, smoothing)
 
     def _shortened(self) -> Training:
         return replace(self.training, epochs=self._epochs())
@@ -87,10 +88,11 @@ class Taught:
     labels: Tensor
     answers: Tensor | None
     weight: float
+    smoothing: float = 0.0
 
     def __call__(self, logits: Tensor, places: Tensor) -> Tensor:
         """Mix cross-entropy with the labels and divergence from the teachers' mean answer."""
-        own = functional.cross_entropy(logits, self.labels[places])
+        own = functional.cross_entropy(logits, self.labels[places], label_smoothing=self.smoothing)
         if self.answers is None:
             return own
         taught = kl_from(self.answers[places], logits).mean()

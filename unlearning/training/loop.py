@@ -220,18 +220,18 @@ def train(
     bf16 = uses_bf16(training.precision, device)
     own = partial(functional.cross_entropy, label_smoothing=training.label_smoothing)
     passed = partial(_pass, network, loss or own, bf16=bf16)
-    for epoch in range(training.epochs):
-        total = torch.zeros((), device=device)
-        for index in batches(len(examples), training.batch_size, rng):
-            where = index.to(device)
-            picked = augment(images[where], training.augmentation, rng)
-            with room() as found:
+    with room() as found:  # what is learned about memory holds to the end
+        for epoch in range(training.epochs):
+            total = torch.zeros((), device=device)
+            for index in batches(len(examples), training.batch_size, rng):
+                where = index.to(device)
+                picked = augment(images[where], training.augmentation, rng)
                 value = found.fit(partial(passed, picked, labels[where]), len(index))
-            optimiser.step(training.learning_rate * next(factors))
-            total += value * len(index)
-        mean = float(total) / len(examples)
-        _require_finite(mean, epoch)
-        progress(epoch + 1, training.epochs, mean)
+                optimiser.step(training.learning_rate * next(factors))
+                total += value * len(index)
+            mean = float(total) / len(examples)
+            _require_finite(mean, epoch)
+            progress(epoch + 1, training.epochs, mean)
     return network.to(home).eval()
 
 

@@ -37,6 +37,15 @@ def shared(network: nn.Module, images: Tensor) -> Tensor:
     return found
 
 
+def mean_over(own: Tensor) -> Tensor:
+    """Give the mean of what the processes have of a batch; one's own where one is alone."""
+    if members() == 1:
+        return own
+    found = own.clone()
+    dist.all_reduce(found)
+    return found / members()
+
+
 class _Gathered(torch.autograd.Function):
     """The answers of all processes, in order; the gradient of one's own, for a mean over all."""
 

@@ -22,9 +22,10 @@ from systems.settings.events import Endpoint
 from systems.settings.workspace import Workspace
 from systems.webhooks import sending
 from systems.webhooks.endpoints import tellings
+from systems.webhooks.notices import Outbox
 from systems.webhooks.sending import Telling, posted
 from tests.integration.intake.doors import made, with_source
-from unlearning.errors import InfrastructureError, PolicyError
+from unlearning.errors import InfrastructureError, IntegrityError, PolicyError
 
 LONG = 60.0  # seconds that a test waits for what takes milliseconds
 
@@ -222,6 +223,20 @@ def test_a_log_that_was_cut_stops_the_notices(
     with running(tellings(ws, [to("crm")], ends)):
         until(lambda: "verify --log" in caplog.text)
     assert len(ends.got) == 1
+
+
+def test_the_alarm_of_a_log_that_is_another_one_does_not_wear_off(ws: Workspace) -> None:
+    """What was gained with it was told to nobody, so it is not passed over the next time."""
+    ends = Endpoints()
+    with told(ws, ends):
+        submitted(ws, "s-1")
+        until(lambda: len(ends.got) == 1)
+    known = json.loads(cursor(ws).read_text())
+    cursor(ws).write_text(json.dumps({**known, "hash": "ab" * 32}))
+    (telling,), outbox = tellings(ws, [to("crm")], ends), Outbox(ws)
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="verify --log"):
+            telling._new(outbox)
 
 
 def test_two_endpoints_of_one_source_are_refused(ws: Workspace) -> None:

@@ -80,6 +80,22 @@ def test_refitting_and_downdating_agree_within_the_bound(loss: str) -> None:
     assert apart < float(np.linalg.norm(weights_of(original) - weights_of(again)))
 
 
+@pytest.mark.parametrize("loss", ["ridge", "logistic"])
+def test_a_head_that_is_not_the_optimum_has_no_certificate(loss: str) -> None:
+    """The bound is the candidate's own: what was moved afterwards is as far as it was moved."""
+    split = toys.split()
+    original = toys.frozen(split, loss)
+    made = downdated(original, split.forget, split.retain)
+    assert isinstance(made, Classifier)
+    carried = made.carried
+    with torch.no_grad():
+        made.last_layer.bias.add_(10.0)
+    if carried:
+        made.carry(carried)
+    with pytest.raises(UsageError, match=r"from its optimum, expected at most the tolerance"):
+        HeadDowndate().report(original, made, split.handed())
+
+
 def test_the_bound_bounds() -> None:
     """From anywhere, the optimum is no farther than gradient / lambda."""
     rng = np.random.default_rng(0)

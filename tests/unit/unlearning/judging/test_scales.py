@@ -185,6 +185,23 @@ def test_what_cannot_be_traced_stays() -> None:
     assert torch.equal(standardised(network).linear.weight, network.linear.weight)  # type: ignore[union-attr,arg-type]
 
 
+def test_a_layer_that_reads_two_things_stays() -> None:
+    """Whose it is cannot be said of one of them."""
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.both = nn.Bilinear(4, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.both(torch.relu(self.one(x)), torch.relu(self.other(x)))
+            return found
+
+    network, some = Both(), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(standardised(network)(some), network(some), atol=1e-4)  # type: ignore[arg-type]
+
+
 @torch.no_grad()
 def brittle(network: Classifier) -> Classifier:
     """Any step of training breaks it: a tiny row in front of a huge one."""
