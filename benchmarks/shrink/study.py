@@ -2,7 +2,7 @@
 
     python -m benchmarks.shrink
 
-Digits, 25 people of 12 images forgotten, five forget sets of one champion and one bank. The control
+Digits, 25 people of 12 images forgotten, forget sets of one champion and one bank. The control
 trains fresh weights on the retain set's labels for as many passes: what it reaches needs no method.
 Writes shrink-digits.json.
 """
