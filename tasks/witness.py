@@ -6,25 +6,31 @@ has it keeps, so this may be done again at any time, and brings it up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ledger import checkpoint, durable
 from ledger.checkpoint import Checkpoint
+from ledger.errors import OutsideWorkspace
 from ledger.evidence import LATER, SIGNATURE
 from ledger.keyring import Keyring
 from ledger.keys import load_signing_key
 from ledger.replay.beside import STATEMENTS
+from systems.settings.ownership import MARK, mark_place
 from systems.settings.service import load_service
 from systems.witness.places import Witness, witness_at
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from unlearning.digests import sha256_hex
+from unlearning.errors import IntegrityError, UsageError
 
 EVIDENCE, CHECKPOINTS = "evidence", "checkpoints"
+OWNER = "lethe-owner"
+"""Object at a witness: the random name of the one workspace that it sees."""
+
 WITNESSED = "witnessed"
 """Event of the log: a witness was given what it lacked; names it by the digest of its address."""
 
@@ -46,12 +52,12 @@ def bring_up_to_date(at: Opened) -> list[dict[str, Any]]:
 def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
     place = witness_at(url)
     until = utc_now() + timedelta(days=days) if days and place.locked() else None
+    _require_own(at, url, place, until)
     known = frozenset(place.keys(f"{EVIDENCE}/"))
-    parts = [part for part in _sealed(at) if _key(at, part / SIGNATURE) not in known]
-    given = sum(_give(at, place, part, until) for part in parts)
+    given = sum(_give(at, place, part, until, known) for part in _sealed(at))
     told = {"witness": sha256_hex(url.encode())[:16], "given": given, "locked": until is not None}
     if given:
-        key = at.ledger.log.next_key(f"{WITNESSED}")
+        key = at.ledger.log.next_key(WITNESSED)
         at.ledger.record(WITNESSED, told, key=key, now=utc_now())
     _give_head(at, place, until)
     return told
@@ -65,8 +71,36 @@ def _sealed(at: Opened) -> Iterator[Path]:
             yield at.ws.evidence / run / STATEMENTS[step]
 
 
-def _give(at: Opened, place: Witness, part: Path, until: datetime | None) -> int:
-    """Give a statement's files, its signature last: where that lies, all lie."""
+def _require_own(at: Opened, url: str, place: Witness, until: datetime | None) -> None:
+    """Mark the witness as this workspace's; OutsideWorkspace if it is another's, or a copy asks."""
+    mark = mark_place(at.ws)
+    if "://" not in url and Path(url).resolve().is_relative_to(at.ws.root):
+        raise UsageError("witness: lies in the workspace itself, expected a place of somebody else")
+    if not mark.here(at.ws):
+        raise OutsideWorkspace(
+            f"{at.ws.root.name}: was copied or restored, and its witness has seen the original; "
+            "expected a witness of its own: change witness.at in service.yaml, or, if the original "
+            f"is gone, remove records/{MARK}"
+        )
+    try:
+        place.give(OWNER, mark.owner.encode(), until)
+    except IntegrityError as problem:
+        raise OutsideWorkspace(
+            "witness: is another workspace's, expected one of this workspace's own: change "
+            "witness.at in service.yaml"
+        ) from problem
+
+
+def _give(
+    at: Opened, place: Witness, part: Path, until: datetime | None, known: Container[str]
+) -> int:
+    """Give a statement's files, its signature last: where that lies, all lie.
+
+    What lies there is held against ours by that signature.
+    """
+    last = part / SIGNATURE
+    if _key(at, last) in known:
+        return place.give(_key(at, last), durable.read(last), until)
     inner = {part / name for name in LATER}
     files = [p for p in sorted(part.rglob("*")) if p.is_file() and inner.isdisjoint(p.parents)]
     files.sort(key=lambda path: path.name == SIGNATURE)

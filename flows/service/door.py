@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from unlearning.errors import InfrastructureError
 
 START, END = 30.0, 2.0
 """Seconds for the door to open, and for calls under way to end."""
+
+MOST = 512
+"""Calls at once at most; who comes beside them is told to come again (503)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Door:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=int(END),
+            limit_concurrency=_most_connections(),
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="http", daemon=True)
@@ -56,6 +61,12 @@ class Door:
 
         around = Surroundings(notify=self.notify, health=self.health)
         return make_app(self.ws, lambda: inbox_of(self.ws), self.service.intake, around)
+
+
+def _most_connections() -> int:
+    """Calls at once, so that files are left to those who answer them."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST, max(8, files // 4))
 
 
 def _wait_for(server: Any, thread: threading.Thread) -> None:

@@ -31,6 +31,7 @@ from systems.settings.service import Ports, Service, load_service
 from systems.settings.workspace import Workspace, private
 from tasks.running.holding import workable
 from tasks.running.records import utc_now
+from unlearning.errors import LetheError
 
 LOOK = 1.0
 """Seconds between two looks at the parts."""
@@ -126,11 +127,18 @@ class Served:
             part.start()
         try:
             while not self.stopping:
-                self._look()
-                self._report(say)
+                self._look_again(say)
                 time.sleep(LOOK)
         finally:
             self.end()
+
+    def _look_again(self, say: Callable[[str], None]) -> None:
+        """Look, and say what has changed; that it cannot look now ends nobody's work."""
+        try:
+            self._look()
+            self._report(say)
+        except (OSError, LetheError) as problem:
+            say(f"service: cannot look at its parts now ({type(problem).__name__})")
 
     def _look(self) -> None:
         for part in self.parts:
@@ -186,7 +194,8 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
         with _until_told(served):
             _greet(ws, service)
             served.work(_say)
-    return {"served": ws.root.name, "restarts": {p.name: len(p.starts) - 1 for p in served.parts}}
+    restarts = {part.name: max(0, len(part.starts) - 1) for part in served.parts}
+    return {"served": ws.root.name, "restarts": restarts}
 
 
 def _greet(ws: Workspace, service: Service) -> None:

@@ -49,13 +49,18 @@ class SourceKeys:
     keys: Path
 
     def of(self, name: str) -> bytes | None:
-        """The secret of a source; None for whoever is none."""
+        """The secret of a source, None for no source; InfrastructureError if nobody can tell."""
         if not _NAME.fullmatch(name):
             return None
         try:
             return self.path(name).read_bytes().strip() or None
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as problem:  # he may be one all the same, and is to come again
+            raise InfrastructureError(
+                f"{SOURCES}/{name}.key: cannot be read ({problem.strerror}), expected a secret: "
+                "free files or restore its permissions, then try again"
+            ) from problem
 
     def require(self, name: str) -> None:
         """InfrastructureError unless a source may send, for doors that others keep shut."""

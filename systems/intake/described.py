@@ -42,6 +42,7 @@ KEYED = _header(
 )
 
 _WORDS = {
+    408: "The body did not come whole in time.",
     401: "Not signed by a known source, too old, or a nonce that came before.",
     403: "This source may not fetch certificates.",
     404: "No such request of this source, or no certificate yet.",
@@ -93,14 +94,14 @@ RECEIVE: dict[str, Any] = {
             state={"const": "received"},
             due_at=_MOMENT,
         ),
-        **_problems(401, 409, 413, 422, 429, 503),
+        **_problems(401, 408, 409, 413, 422, 429, 503),
     },
     "openapi_extra": {"parameters": [*SIGNED, KEYED], "requestBody": _BODY},
 }
 WEBHOOK: dict[str, Any] = {
     "responses": {
         202: _json("Received, or of no concern; the mapping may name another status."),
-        **_problems(401, 409, 413, 422, 429, 503),
+        **_problems(401, 408, 409, 413, 422, 429, 503),
     },
     "openapi_extra": {
         "requestBody": {
@@ -117,7 +118,7 @@ STANDING: dict[str, Any] = {
             state={"enum": ["received", "in_progress", "closed"]},
             due_at=_MOMENT,
         ),
-        **_problems(401, 404, 413, 429, 503),
+        **_problems(401, 404, 408, 413, 429, 503),
     },
     "openapi_extra": {"parameters": SIGNED},
 }
@@ -127,14 +128,14 @@ CERTIFICATE: dict[str, Any] = {
             "description": "The sealed bundle, for `lethe verify` once it is unpacked.",
             "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
         },
-        **_problems(401, 403, 404, 413, 429, 503),
+        **_problems(401, 403, 404, 408, 413, 429, 503),
     },
     "openapi_extra": {"parameters": SIGNED},
 }
 CHECKPOINT: dict[str, Any] = {
     "responses": {
         200: _json("Where the log ends.", head=_TEXT, entries={"type": "integer"}, signature=_TEXT),
-        **_problems(413, 503),
+        **_problems(408, 413, 503),
     }
 }
 HEALTH: dict[str, Any] = {

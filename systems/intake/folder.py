@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -18,13 +19,14 @@ from ledger.sources import SourceKeys
 from systems.intake.read import read
 from systems.intake.receiving import OURS, Reception, told
 from unlearning.digests import sha256_hex
-from unlearning.errors import UsageError
+from unlearning.errors import InfrastructureError, UsageError
 
 logger = logging.getLogger(__name__)
 
 TAKING, REFUSED = "taking", "refused"
 SUFFIX = ".json"
 EVERY = 1.0  # seconds between two looks
+LONGEST = 150  # bytes of a file's name that are kept, since a reason's name is longer
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Watched:
         for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
             claimed = self.folder / TAKING / path.name
             if not path.is_dir() and not claimed.exists():
-                with durable.storing(claimed):
+                with _moving(TAKING):
                     path.rename(claimed)
-                    yield claimed
+                yield claimed
 
     def _taken(self, path: Path) -> bool:
         try:
@@ -89,10 +91,23 @@ class Watched:
 
     def _refuse(self, path: Path, reason: str) -> None:
         logger.error("watched folder: a file is moved to %s/: %s", REFUSED, reason)
-        target = self.folder / REFUSED / f"{path.lstat().st_mtime_ns}-{path.name}"
-        durable.write(target.with_suffix(".reason"), f"{reason}\n".encode())
-        with durable.storing(target):
+        name = f"{path.lstat().st_mtime_ns}-{path.stem.encode()[:LONGEST].decode(errors='ignore')}"
+        target = self.folder / REFUSED / f"{name}{SUFFIX}"
+        with _moving(REFUSED):
+            target.with_suffix(".reason").touch(durable.PRIVATE)
+            target.with_suffix(".reason").write_text(f"{reason}\n", encoding="utf-8")
             path.replace(target)
+
+
+@contextmanager
+def _moving(place: str) -> Iterator[None]:
+    """One line that names the place alone: a file's name may be a person's."""
+    try:
+        yield
+    except OSError as problem:
+        raise InfrastructureError(
+            f"{place}/: cannot be written ({problem.strerror}): free space or make it writable"
+        ) from problem
 
 
 def _content(path: Path, limit: int) -> tuple[bytes, int]:
@@ -102,11 +117,13 @@ def _content(path: Path, limit: int) -> tuple[bytes, int]:
     """
     if path.is_symlink() or not path.is_file():
         raise UsageError("file: is a link or no plain file, expected a plain file")
-    with durable.reading(path):
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            written = os.fstat(descriptor).st_mtime_ns
-            content = file.read(limit + 1)
+    except PermissionError as problem:  # its own fault, and the others behind it must go on
+        raise UsageError("file: cannot be read, expected one that may be") from problem
+    with _moving(TAKING), os.fdopen(descriptor, "rb") as file:
+        written = os.fstat(descriptor).st_mtime_ns
+        content = file.read(limit + 1)
     if len(content) > limit:
         raise UsageError(f"file: is longer than {limit} bytes, expected less")
     return content, written

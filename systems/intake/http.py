@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
 
 from ledger.inbox import Inbox
 from ledger.sources import SourceKeys
@@ -26,6 +28,10 @@ from systems.settings.workspace import Workspace
 
 DOOR = "http"
 Work = Callable[[Call], Response]
+
+
+BODY_SECONDS = 10
+"""Seconds for a call's body to come: who sends slower holds a connection that others need."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,18 @@ class _Door:
     async def _body(self, request: Request) -> bytes:
         """The body, read no further than it may be long."""
         pieces, length = [], 0
-        async for piece in request.stream():
-            pieces.append(piece)
-            length += len(piece)
-            if length > self.body_bytes:
-                raise problems.TooLarge(f"body: is longer than {self.body_bytes} bytes: send less")
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for piece in request.stream():
+                    pieces.append(piece)
+                    length += len(piece)
+                    if length > self.body_bytes:
+                        limit = f"{self.body_bytes} bytes"
+                        raise problems.TooLarge(f"body: is longer than {limit}: send less")
+        except (TimeoutError, ClientDisconnect) as problem:
+            raise problems.NotSent(
+                f"body: did not come whole within {BODY_SECONDS} seconds: send it at once"
+            ) from problem
         return b"".join(pieces)
 
 

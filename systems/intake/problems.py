@@ -29,6 +29,10 @@ class TooLarge(UsageError):
     """A body of more bytes than are taken."""
 
 
+class NotSent(UsageError):
+    """A body that was not sent whole, or not in time."""
+
+
 # The first that fits.
 STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotAuthentic, HTTPStatus.UNAUTHORIZED),
@@ -36,6 +40,7 @@ STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (KeyConflict, HTTPStatus.CONFLICT),
     (UnknownReference, HTTPStatus.NOT_FOUND),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (NotSent, HTTPStatus.REQUEST_TIMEOUT),
     (OverQuota, HTTPStatus.TOO_MANY_REQUESTS),
     (RequestDenied, HTTPStatus.FORBIDDEN),
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -20,6 +20,8 @@ LOOPBACK = "127.0.0.1"
 _PORT = between(0, 65_535)
 _SECONDS = between(1, 86_400)
 _CRON = re.compile(r"\S+( \S+){4}")
+_WITNESS = re.compile(r"s3://[^/\s]+(/.*)?|/.+")
+_HOST = re.compile(r"[A-Za-z0-9:.\-]+")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,15 @@ class Witnessing:
     at: tuple[str, ...] = ()
     days: int | None = field(default=None, metadata=between(1, 36_500))
 
+    def __post_init__(self) -> None:
+        """Refuse an address of another kind before a run has trained for it."""
+        for url in self.at:
+            if not _WITNESS.fullmatch(url):
+                raise PolicyError(
+                    f"{FILE}: witness.at: got {url!r}, expected s3://BUCKET/PREFIX or an absolute "
+                    "path of a folder"
+                )
+
 
 @dataclass(frozen=True)
 class Service:
@@ -86,10 +97,23 @@ class Service:
     intake: Intake = field(default_factory=Intake)
     webhooks: tuple[Endpoint, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse no host, which would mean all of the machine's addresses."""
+        if not _HOST.fullmatch(self.host):
+            raise PolicyError(
+                f"{FILE}: host: got {self.host!r}, expected a name or an address such as {LOOPBACK}"
+            )
+
 
 def load_service(root: Path) -> Service:
     """Read service.yaml of a workspace, the defaults where there is none; PolicyError as params."""
     path = root / FILE
-    if not path.exists():
+    if not path.exists() or _is_blank(path):
         return Service()
     return build(Service, read_yaml(path)[1], FILE, defaults=True)
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a file holds comments at most."""
+    lines = path.read_bytes().splitlines() if path.is_file() else [b"-"]
+    return all(not line.strip() or line.lstrip().startswith(b"#") for line in lines)

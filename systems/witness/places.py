@@ -63,7 +63,12 @@ class Folder:
         return False
 
     def give(self, key: str, content: bytes, until: datetime | None) -> bool:
-        """Write a file unless it is there."""
+        """Write a file unless it is there; InfrastructureError if the folder itself is not."""
+        if not self.root.is_dir():
+            raise InfrastructureError(
+                f"witness: the folder {self.root.name} is not there, expected one that somebody "
+                "keeps: mount it, or take it out of service.yaml"
+            )
         path = self.root / key
         if path.is_file():
             _same(key, sha256_hex(durable.read(path)), content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from flows.cli.work.verifying import Expected, verify
 from ledger import durable, evidence
 from ledger.chain import read_chain
+from ledger.errors import OutsideWorkspace
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.statements import SEALED
 from systems.witness.places import witness_at
@@ -40,6 +42,9 @@ def site(tmp_path: Path) -> Opened:
 
 
 def witnessed_by(at: Opened, *urls: str, days: int | None = None) -> Opened:
+    for url in urls:
+        if "://" not in url:
+            Path(url).mkdir(exist_ok=True)
     lines = [f"  at: [{', '.join(urls)}]", *([f"  days: {days}"] if days else [])]
     (at.ws.root / "service.yaml").write_text("\n".join(["witness:", *lines, ""]))
     return at
@@ -116,6 +121,7 @@ def test_another_content_under_the_same_name_is_an_alarm(
     site: Opened, bucket: Any, tmp_path: Path, place: str
 ) -> None:
     url = str(tmp_path / "share") if place == "folder" else f"s3://lethe/{tmp_path.name}"
+    (tmp_path / "share").mkdir()
     there = witness_at(url)
     assert there.give("evidence/x", b"one", None) is True
     assert there.give("evidence/x", b"one", None) is False
@@ -139,6 +145,55 @@ def test_a_store_that_does_not_answer_is_one_line(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     witnessed_by(site, "s3://kept/faces", days=30)
     with pytest.raises(InfrastructureError, match="witness: "):
+        bring_up_to_date(site)
+
+
+def test_a_share_that_is_not_mounted_holds_the_release_up(site: Opened, tmp_path: Path) -> None:
+    """A folder in its place would be on the very disk that it is to be apart from."""
+    witnessed_by(site, str(tmp_path / "share"))
+    (tmp_path / "share").rmdir()
+    sealed(site)
+    with pytest.raises(InfrastructureError, match="witness: the folder share is not there"):
+        bring_up_to_date(site)
+    assert not (tmp_path / "share").exists()
+
+
+def test_a_copy_shows_the_originals_witness_nothing(site: Opened, tmp_path: Path) -> None:
+    """What it wrote there would be held against the original."""
+    share = str(tmp_path / "share")
+    witnessed_by(site, share)
+    bring_up_to_date(site)
+    copy = opened(str(shutil.copytree(site.ws.root, tmp_path / "copy")))
+    copy.ledger.record("noted", {}, key="of the copy", now=utc_now())
+    with pytest.raises(OutsideWorkspace, match="was copied or restored"):
+        bring_up_to_date(copy)
+    bring_up_to_date(site)
+    assert log_check(site, share)["ok"]
+
+
+def test_a_witness_sees_one_workspace(site: Opened, tmp_path: Path) -> None:
+    other = opened(str(small(tmp_path / "other")))
+    for one in (site, other):
+        witnessed_by(one, str(tmp_path / "share"))
+    bring_up_to_date(site)
+    with pytest.raises(OutsideWorkspace, match="is another workspace's"):
+        bring_up_to_date(other)
+
+
+def test_a_statement_that_is_another_than_the_one_seen_is_an_alarm(
+    site: Opened, tmp_path: Path
+) -> None:
+    witnessed_by(site, str(tmp_path / "share"))
+    folder = sealed(site)
+    bring_up_to_date(site)
+    (folder / evidence.SIGNATURE).write_bytes(b"another")
+    with pytest.raises(IntegrityError, match="was altered"):
+        bring_up_to_date(site)
+
+
+def test_a_witness_within_the_workspace_is_none(site: Opened) -> None:
+    witnessed_by(site, str(site.ws.evidence))
+    with pytest.raises(UsageError, match="lies in the workspace itself"):
         bring_up_to_date(site)
 
 

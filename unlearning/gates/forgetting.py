@@ -65,7 +65,8 @@ class Forgetting:
             check_settings(Limit, row, "gates.forgetting.limits_by_size")
         if isinstance(self.doors, str) or set(self.doors) - set(DOORS):
             raise PolicyError(
-                f"gates.forgetting.doors: got {self.doors!r}, expected some of {DOORS}"
+                f"gates.forgetting.doors: got {self.doors!r}, expected some of {DOORS}: "
+                "adopt a policy with these, `lethe policy --adopt FILE --reason TEXT`"
             )
         if self.references and self.references < self.smallest_bank:
             raise PolicyError(

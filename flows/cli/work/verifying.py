@@ -40,13 +40,13 @@ def verify(
         raise UsageError("verify: expected either the path of a bundle or --log")
     if log and (expected.request or expected.candidate):
         raise UsageError("verify: got --log with --request or --candidate, which are of a bundle")
-    if expected.witness and not log:
+    if expected.witness is not None and not log:
         raise UsageError("verify: got --witness without --log, whose checkpoints a witness has")
     if bundle is not None:
         public = keys.load_public_keys(key or ws.public_key)
         return verify_evidence(bundle, public, expected)
     found = verify_records(ws, expected.head, key)
-    if found.ok and expected.witness:
+    if found.ok and expected.witness is not None:
         found = joined(found, _as_seen(ws, key, expected.witness))
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
 

@@ -164,6 +164,37 @@ def test_what_is_malformed_is_moved_aside_with_its_reason(
     assert file.read_bytes() == (content if isinstance(content, bytes) else b'{"subjects": []}')
 
 
+def test_a_file_with_the_longest_name_is_refused_and_the_others_go_on(
+    watched: Watched, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its reason's name would be longer than any file system takes."""
+    dropped(watched, f"{'jane-' * 48}.json", b"{")
+    dropped(watched, "zz.json")
+    assert watched.sweep() == 1 and len(inbox.waiting()) == 1
+    (reason,) = (watched.folder / "refused").glob("*.reason")
+    assert "expected" in reason.read_text() and "jane" not in caplog.text
+
+
+def test_a_file_that_may_not_be_read_is_refused_and_the_others_go_on(
+    watched: Watched,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opening = os.open
+
+    def forbidding(path: Any, *rest: Any, **named: Any) -> int:
+        if str(path).endswith("jane.json"):
+            raise PermissionError(13, "Permission denied")
+        return opening(path, *rest, **named)
+
+    dropped(watched, "jane.json")
+    dropped(watched, "zz.json")
+    monkeypatch.setattr(os, "open", forbidding)
+    assert watched.sweep() == 1 and len(inbox.waiting()) == 1
+    assert "jane" not in caplog.text
+
+
 def test_a_link_is_not_followed(watched: Watched, inbox: Inbox, tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text(json.dumps(BODY))

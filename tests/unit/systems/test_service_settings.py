@@ -39,6 +39,9 @@ def test_what_is_named_differs_and_the_rest_stays(tmp_path: Path) -> None:
         ("ports: 8000", "ports: got 8000, expected the keys http, prefect, mlflow"),
         ("schedules: {forget: nightly}", "schedules.forget: got 'nightly', expected five fields"),
         ("timeouts: {stop: 0}", "timeouts.stop: got 0"),
+        ("host: ''", "host: got ''"),
+        ("witness: {at: [relative/x]}", "witness.at: got 'relative/x'"),
+        ("witness: {at: ['s3:///x']}", "witness.at: got 's3:///x'"),
         ("- 1", "expected keys and values"),
     ],
 )
@@ -70,3 +73,8 @@ def test_a_section_may_be_a_list_or_absent() -> None:
         build(Sections, {"endpoints": [{}]}, "f", defaults=True)
     with pytest.raises(PolicyError, match=r"f: endpoints: got 'x', expected a list"):
         build(Sections, {"endpoints": "x"}, "f", defaults=True)
+
+
+def test_a_file_of_comments_alone_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / "service.yaml").write_text("# ports: {http: 1}\n\n")
+    assert load_service(tmp_path) == Service()
