@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ from ledger.domain import Selector
 from ledger.replay.ancestry import BY_ANCESTORS
 from systems.data import loading, resolving, versions
 from systems.data.texts import look
+from systems.settings.chances import not_tried
 from systems.settings.policy import Rung
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
-from tasks.running.run import Run, close, give_back, rungs
+from tasks.running.run import Run, close, give_back, level_without, rungs
 from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -128,6 +129,36 @@ def _lineage(run: Run, known: Sequence[Rung], out: Restriction) -> dict[str, Any
     return found
 
 
+def _chances(run: Run, examples: int, likewise: bool) -> list[dict[str, Any]]:
+    """Say of each approximate rung what became of it before, and whether it is tried now."""
+    entries = run.at.ledger.log.entries()
+    return run.policy().chances(entries, examples, likewise=likewise)
+
+
+def _known(
+    run: Run, drift: Mapping[str, Any], chances: Sequence[Mapping[str, Any]]
+) -> tuple[Rung, ...]:
+    """Give the rungs that may be tried; RequestDenied where --method leaves none."""
+    known = rungs(run, exact_only=drift["exact_only"])
+    if not known:
+        raise RequestDenied(
+            f"drift budget: {drift['words']}, and --method names another: run it without --method"
+        )
+    tried = rungs(run, exact_only=drift["exact_only"], without=not_tried(chances))
+    if not tried:
+        why = next(one["skipped"] for one in chances if one["method"] == known[0].method)
+        raise RequestDenied(
+            f"{known[0].method}: {why}, and --method names no other: run it without --method, or "
+            "adopt a policy with a lower `hopeless`"
+        )
+    return tried
+
+
+def _level(run: Run, without: frozenset[str]) -> dict[str, float]:
+    """Give the level of the run's intervals where rungs that are not tried make it another."""
+    return {"level": level_without(run, without)} if without else {}
+
+
 def _extract(run: Run) -> dict[str, Any]:
     ws = run.at.ws
     rows_of(run.at)  # every shard is read and checked, also those that hold nobody concerned
@@ -141,12 +172,8 @@ def _extract(run: Run) -> dict[str, Any]:
     if forgotten and not out.ids <= forgotten:
         _refuse_lost_classes(ws, forgotten, out)
     drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
-    known = rungs(run, exact_only=drift["exact_only"])
-    if not known:
-        raise RequestDenied(
-            f"drift budget: {drift['words']}, and --method names another: run it without --method"
-        )
-    found = _lineage(run, known, out)
+    chances = _chances(run, len(ids[TRAIN]), likewise(selectors))
+    found = _lineage(run, _known(run, drift, chances), out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -159,6 +186,8 @@ def _extract(run: Run) -> dict[str, Any]:
         "training_set": loading.counts(ws)[TRAIN],
         "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
+        "chances": chances,
+        **_level(run, not_tried(chances)),
         **({"lineage": found} if found else {}),
         **{part: len(ids[part]) for part in SPLITS},
     }

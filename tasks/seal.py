@@ -113,7 +113,7 @@ def statement_of(run: Run, ended: Entry) -> dict[str, Any]:
         "params_adopted": adopted_for(run, adoptions.PARAMS),
         "only_method": begun["method"],
         "earlier_attempts": begun.get("earlier"),
-        "forget_level": begun.get("level"),
+        "forget_level": (run.done("extracted") or {}).get("level", begun.get("level")),
         "judgements": judgements(before, run.requests),
         "forget_set": run.done("extracted"),
         "manifest_sha256": (run.done("extracted") or {})["manifest"],

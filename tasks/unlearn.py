@@ -163,6 +163,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     write_json(record_path(run, attempt.number), described | outcome)
     return {
         "method": attempt.method,
+        "rung": run.policy().named(Rung(attempt.method, attempt.settings)),
         "settings": digest_of(described["settings"]),
         "seed": seed,
         "sha256": outcome["sha256"],

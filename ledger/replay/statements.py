@@ -91,7 +91,7 @@ def _said(journal: Journal) -> dict[str, Any]:
         "parent": {"version": begun.get("parent"), "sha256": begun.get("parent_sha256")},
         "only_method": begun.get("method"),
         "earlier_attempts": begun.get("earlier"),
-        "forget_level": begun.get("level"),
+        "forget_level": journal.body("extracted").get("level", begun.get("level")),
         "judgements": judgements(journal.entries, requests or ()),
         "forget_set": journal.value("extracted"),
         "data_expectations": journal.value("expected-data"),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.chain import Entry
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
+from ledger.replay.chances import Asked, counted
 from systems.settings.approval import Approval, approval_of
 from systems.settings.budget import Budget
+from systems.settings.chances import chance_of, hopeless
 from systems.settings.checking import build, read_yaml
 from systems.settings.collect import Collect
-from unlearning.digests import sha256_hex
+from unlearning.digests import digest_of, sha256_hex
 from unlearning.errors import PolicyError
-from unlearning.settings import REQUIRED_GATES, text_at
+from unlearning.settings import REQUIRED_GATES, between, check_value, text_at
 
 EXACT = frozenset({"retrain", "head_downdate", "warm_retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
@@ -46,7 +49,8 @@ class Policy:
     attempts: candidates at most over the same requests. drift: how far approximate releases may
     lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
     person before it is released. collect: when the service begins a run. reconcile: `alarm` or
-    `revert`, for an alias that somebody moved.
+    `revert`, for an alias that somebody moved. hopeless: an approximate rung of which the chance
+    of release is surely below that is not tried (a fraction, 0: every one is).
     """
 
     ladder: tuple[Rung, ...]
@@ -57,6 +61,7 @@ class Policy:
     approval: Approval
     collect: Collect
     reconcile: str
+    hopeless: float
     digest: str
 
     @property
@@ -64,34 +69,78 @@ class Policy:
         """Level of the intervals that decide on forgetting, in the first run over some requests."""
         return self.level_after(Earlier())
 
+    def named(self, rung: Rung) -> str:
+        """Give the digest by which the log knows a rung under these gates."""
+        settings = dict(rung.settings)
+        return digest_of({"method": rung.method, "settings": settings, "gates": self.gates})
+
+    def chances(
+        self, entries: Sequence[Entry], examples: int, *, likewise: bool
+    ) -> list[dict[str, Any]]:
+        """Say of each approximate rung what became of it before, in these entries.
+
+        chance: None where nothing alike was tried. skipped: why it is not tried now, if it is not.
+        """
+        return [
+            self._chance(rung, entries, examples, likewise)
+            for rung in self.ladder
+            if rung.method not in EXACT
+        ]
+
+    def _chance(
+        self, rung: Rung, entries: Sequence[Entry], examples: int, likewise: bool
+    ) -> dict[str, Any]:
+        name = self.named(rung)
+        chance = chance_of(counted(entries, Asked(name, examples, likewise)))
+        why = hopeless(chance, self.hopeless)
+        return {
+            "method": rung.method,
+            "rung": name,
+            "chance": chance,
+            **({"skipped": why} if why else {}),
+        }
+
     def rungs(
-        self, earlier: Earlier, method: str | None = None, *, exact_only: bool = False
+        self,
+        earlier: Earlier,
+        method: str | None = None,
+        *,
+        exact_only: bool = False,
+        without: Collection[str] = (),
     ) -> tuple[Rung, ...]:
         """What a run may try: the ladder, or its rungs of one method.
 
         The cap on attempts holds over all runs over the same requests from the same champion. It
         never takes exact retraining away, which no luck can pass: a request can always be answered.
-        exact_only: nothing else, as when the drift budget is used up.
+        exact_only: nothing else, as when the drift budget is used up. without: rungs, as `named`,
+        that are not tried.
         """
-        asked = [rung for rung in self.ladder if method in (None, rung.method)]
+        asked = [rung for rung in self._tried(without) if method in (None, rung.method)]
         left = 0 if exact_only else max(0, self.attempts - earlier.attempts)
         approximate = [rung for rung in asked if rung.method not in EXACT][:left]
         return tuple(rung for rung in asked if rung.method in EXACT or rung in approximate)
 
-    def level_after(self, earlier: Earlier, method: str | None = None) -> float:
+    def _tried(self, without: Collection[str]) -> tuple[Rung, ...]:
+        return tuple(r for r in self.ladder if not without or self.named(r) not in without)
+
+    def level_after(
+        self, earlier: Earlier, method: str | None = None, *, without: Collection[str] = ()
+    ) -> float:
         """Level of the intervals that decide on forgetting: all attempts share one error.
 
         All are those of earlier runs over the same requests from the same champion, those from
         outside that were judged by these requests, and those of this run; no fewer than the ladder
-        has, so that trying its methods one by one gains nothing.
+        has, so that trying its methods one by one gains nothing. Rungs `without` which the run
+        goes spend no error.
         """
         from unlearning.statistics.intervals import (
             level_of_each,  # scipy: reading settings must be light
         )
 
-        planned = _approximate(self.rungs(earlier, method)[: self.attempts])
+        planned = _approximate(self.rungs(earlier, method, without=without)[: self.attempts])
         before = earlier.approximate + earlier.outside
-        return level_of_each(max(_approximate(self.ladder[: self.attempts]), before + planned))
+        whole = _approximate(self._tried(without)[: self.attempts])
+        return level_of_each(max(whole, before + planned))
 
 
 def _approximate(rungs: Sequence[Rung]) -> int:
@@ -102,7 +151,7 @@ def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
     content, tree = read_yaml(path)
     known = {"ladder", "gates", "attempts", "drift", "judgements"}
-    known |= {"approval", "collect", "reconcile"}
+    known |= {"approval", "collect", "reconcile", "hopeless"}
     for key in tree.keys() - known:
         raise PolicyError(f"{path.name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
@@ -114,6 +163,7 @@ def load_policy(path: Path) -> Policy:
         approval=approval_of(tree.get("approval", {}), f"{path.name}: approval"),
         collect=build(Collect, tree.get("collect", {}), f"{path.name}: collect", defaults=True),
         reconcile=_word(tree.get("reconcile", ALARM), f"{path.name}: reconcile"),
+        hopeless=_share(tree.get("hopeless", 0), f"{path.name}: hopeless"),
         digest=sha256_hex(content),
     )
 
@@ -170,3 +220,7 @@ def _word(value: object, where: str) -> str:
     if value not in (ALARM, REVERT):
         raise PolicyError(f"{where}: got {text_at(value)}, expected {ALARM} or {REVERT}")
     return str(value)
+
+
+def _share(value: object, where: str) -> float:
+    return float(check_value(value, float, between(0, 1), where))  # type: ignore[arg-type]

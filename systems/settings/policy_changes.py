@@ -48,6 +48,7 @@ def _tree(policy: Policy) -> dict[str, Any]:
         "drift": asdict(policy.drift),
         "collect": asdict(policy.collect),
         "reconcile": policy.reconcile,
+        "hopeless": policy.hopeless,
         "ladder": [asdict(rung) for rung in policy.ladder],
         "approval": policy.approval.as_written(),
         "gates": policy.gates,

@@ -7,7 +7,7 @@ entries of our own log. A run that was killed goes on when the same requests are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ledger.domain import State
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
 from systems.data import resolving
+from systems.settings.chances import not_tried
 from systems.settings.policy import Policy, Rung
 from tasks import adopt
 from tasks.running.opened import Opened
@@ -168,25 +169,31 @@ def _selections(at: Opened, refs: Sequence[str], version: str) -> Iterator[dict[
 def ladder(run: Run) -> tuple[Rung, ...]:
     """Give what this run may try: the policy's rungs, less what earlier runs used up.
 
-    Exact ones only where the forget set found exceeds the drift budget; none that begins from
-    bases where too few were clean, which is no attempt and costs no error.
+    Exact ones only where the forget set found exceeds the drift budget; none that is hopeless, and
+    none that begins from bases where too few were clean: these are no attempts and cost no error.
     """
     extracted = run.done("extracted") or {}
     drift, found = extracted.get("drift", {}), extracted.get("lineage") or {}
-    known = rungs(run, exact_only=drift.get("exact_only", False))
+    exact_only = drift.get("exact_only", False)
+    known = rungs(run, exact_only=exact_only, without=not_tried(extracted.get("chances", ())))
     return tuple(r for r in known if r.method not in BY_ANCESTORS or found.get("ancestors"))
 
 
-def rungs(run: Run, *, exact_only: bool) -> tuple[Rung, ...]:
-    """Give what this run may try, the drift budget being exceeded or not."""
-    begun = run.done("begun") or {}
-    return run.policy().rungs(earlier(run), begun.get("method"), exact_only=exact_only)
+def rungs(run: Run, *, exact_only: bool, without: Collection[str] = ()) -> tuple[Rung, ...]:
+    """Give what this run may try, the drift budget being exceeded or not, without some rungs."""
+    method = (run.done("begun") or {}).get("method")
+    return run.policy().rungs(earlier(run), method, exact_only=exact_only, without=without)
 
 
 def level(run: Run) -> float:
     """Give the level of the intervals that decide on forgetting in this run."""
-    begun = run.done("begun") or {}
-    return run.policy().level_after(earlier(run), begun.get("method"))
+    return level_without(run, not_tried((run.done("extracted") or {}).get("chances", ())))
+
+
+def level_without(run: Run, without: Collection[str]) -> float:
+    """Give that level where some rungs are not tried."""
+    method = (run.done("begun") or {}).get("method")
+    return run.policy().level_after(earlier(run), method, without=without)
 
 
 def earlier(run: Run) -> Earlier:

@@ -12,6 +12,7 @@ from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.bundles import Bundle
 from ledger.replay.drift import drift_of
 from ledger.replay.statements import Journal
+from systems.settings.chances import not_tried
 from systems.settings.params import read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.running.records import measurements_of
@@ -44,11 +45,16 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     earlier = _earlier(begun, entries)
     if statement["earlier_attempts"] != vars(earlier):
         yield f"earlier_attempts: got {statement['earlier_attempts']}, the log has {earlier}"
-    level = rules.level_after(earlier, statement["only_method"])
-    drift = _drift(begun, entries, rules)
+    drift, only = _drift(begun, entries, rules), statement["only_method"]
     yield from _within_budget(statement, drift)
-    rungs = rules.rungs(earlier, statement["only_method"], exact_only=drift["exact_only"])
+    chances = _chances(begun, entries, rules) if "chances" in statement["forget_set"] else []
+    if statement["forget_set"].get("chances", []) != chances:
+        yield "forget_set.chances: are not those that the log has by then"
+    without = not_tried(chances)
+    level = rules.level_after(earlier, only, without=without)
+    rungs = rules.rungs(earlier, only, exact_only=drift["exact_only"], without=without)
     yield from _climbed(statement["attempts"], rungs, rules)
+    yield from _misnamed(begun, rungs, rules)
     for number, attempt in enumerate(statement["attempts"], 1):
         yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
     asked = question_of(statement, rules)
@@ -83,6 +89,16 @@ def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[st
     return rules.drift.told(spent, extracted["train"], extracted["training_set"])
 
 
+def _chances(journal: Journal, entries: Sequence[Entry], rules: Policy) -> list[dict[str, Any]]:
+    """Count again what became of each rung before the forget set was extracted.
+
+    Older runs counted nothing, and left no rung out.
+    """
+    found, extracted = journal.find("extracted"), journal.body("extracted")
+    before = [entry for entry in entries if found and entry.seq < found.seq]
+    return rules.chances(before, extracted["train"], likewise=extracted["likewise"])
+
+
 def _within_budget(statement: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[str]:
     if statement["forget_set"]["drift"] != drift:
         yield f"forget_set.drift: got {statement['forget_set']['drift']}, the log has {drift}"
@@ -106,6 +122,16 @@ def _climbed(
             yield f"attempt {number}: is not the policy's rung, {rung.method} with its settings"
         if number < len(attempts) and attempt["decision"] == "released":
             yield f"attempt {number}: was released, expected no other after it"
+
+
+def _misnamed(journal: Journal, rungs: Sequence[Rung], rules: Policy) -> Iterator[str]:
+    """Where an attempt stands in the log as another rung, as which it would be counted later."""
+    number = 0
+    while rungs and (made := journal.find(f"unlearned-{number}")):
+        name = rules.named(rungs[min(number, len(rungs) - 1)])
+        if made.body.get("rung", name) != name:  # older logs name none
+            yield f"attempt {number + 1}: the log has it as another rung"
+        number += 1
 
 
 def _within(asked: Mapping[str, Any], used: object) -> bool:
