@@ -26,7 +26,7 @@ from tasks.promote import promote_candidate
 from tasks.purge import finish_linked, finish_purging, purge_copies
 from tasks.running.champion import as_champion
 from tasks.running.opened import opened
-from tasks.running.run import Run, close, give_back
+from tasks.running.run import Run, close, give_back, left_out
 from tasks.seal import ERASING, PURGE, RELEASED, decide, seal_evidence
 from tasks.suppress import suppress_examples
 from tasks.trace import start_tracking, trace_attempt, trace_run
@@ -128,6 +128,7 @@ def summary(run: Run) -> dict[str, Any]:
         "requests": list(requests),
         "attempts": [_short(record) for record in tried],
         "drift": (run.done("extracted") or {}).get("drift"),
+        "not_tried": left_out(run.done("extracted") or {}),
         "decision": decided["decision"],
         "assurance": (run.done("attested") or decided)["assurance"],
         "champion": as_champion(run.at),
@@ -147,6 +148,7 @@ def waiting_for_persons(run: Run) -> dict[str, Any]:
         "requests": list(run.requests),
         "attempts": [_short(record) for record in ladder.attempts_done(run)],
         "drift": (run.done("extracted") or {}).get("drift"),
+        "not_tried": left_out(run.done("extracted") or {}),
         "decision": WAITS,
         "assurance": "A0",
         "champion": as_champion(run.at),

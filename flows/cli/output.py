@@ -99,3 +99,35 @@ def _range(low: float | None, high: float | None) -> str:
         return "not known"
     ends = ("no limit" if end is None else f"{end:.3g}" for end in (low, high))
     return " to ".join(ends)
+
+
+def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a plan for people: the ladder as a table of words."""
+    rows = [
+        {
+            "method": row["method"],
+            "passes": f"{row['passes']:,}",
+            "seconds": row["estimated_seconds"],
+            "chance of release": _chance(row["chance"]),
+            "assurance": row["assurance"],
+            "not tried": row.get("skipped", ""),
+        }
+        for row in found["ladder"]
+    ]
+    start, waits = found["cheapest_start"], found["collecting"]
+    told = {
+        "ladder": rows,
+        "cheapest_start": start and f"{start['method']}: {start['why']}",
+        "collecting": waits and waits["words"],
+    }
+    return {key: told.get(key, value) for key, value in found.items()}
+
+
+def _chance(chance: Mapping[str, Any] | None) -> str:
+    if chance is None:
+        return "unknown"
+    return f"{chance['value']:.0%} ({_share(chance)}, {chance['n']} {chance['of']})"
+
+
+def _share(chance: Mapping[str, Any]) -> str:
+    return f"{chance['low']:.0%} to {chance['high']:.0%}"

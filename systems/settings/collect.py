@@ -32,3 +32,12 @@ class Collect:
         if min(due for _, due in waiting) - now <= timedelta(self.margin_days):
             return f"a deadline is {self.margin_days} days away or less"
         return None
+
+    def latest(self, waiting: Sequence[tuple[datetime, datetime]]) -> datetime:
+        """Say until when a run may wait for more: the margin before a deadline, or `days` if set.
+
+        waiting: (received at, due at), one at least.
+        """
+        margin = min(due for _, due in waiting) - timedelta(self.margin_days)
+        oldest = min(received for received, _ in waiting)
+        return min(margin, oldest + timedelta(self.days)) if self.days else margin

@@ -14,7 +14,7 @@ from systems.data import loading
 from systems.report.page import write_report
 from systems.report.plots import AttemptPicture
 from tasks.running.records import measurements_of
-from tasks.running.run import Run
+from tasks.running.run import Run, left_out
 from tasks.unlearn import attempts_done, scores_path
 from unlearning.domain import SPLITS, Control, Decision, Outcome, Verdict
 from unlearning.judging.verdicts import gates_of
@@ -37,6 +37,7 @@ def write_pages(run: Run, folder: Path, decided: Mapping[str, Any], written_at: 
         "parent": f"version {begun['parent']}, {begun['parent_sha256'][:16]}",
         "policy (SHA-256)": str(begun["policy"]),
         "drift": str(extracted.get("drift", {}).get("words", "not counted")),
+        **_not_tried(extracted),
         "assurance": str(decided["assurance"]),
         **_approval(decided.get("approval")),
     }
@@ -49,6 +50,12 @@ def write_pages(run: Run, folder: Path, decided: Mapping[str, Any], written_at: 
         facts=facts,
         written_at=written_at,
     )
+
+
+def _not_tried(extracted: Mapping[str, Any]) -> dict[str, str]:
+    """Name the rungs that were left out, and why."""
+    found = [f"{one['method']}: {one['why']}" for one in left_out(extracted)]
+    return {"not tried": "; ".join(found)} if found else {}
 
 
 def _approval(stated: Mapping[str, Any] | None) -> dict[str, str]:

@@ -196,6 +196,12 @@ def level_without(run: Run, without: Collection[str]) -> float:
     return run.policy().level_after(earlier(run), method, without=without)
 
 
+def left_out(extracted: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Name the methods that a run did not try as hopeless, and why, by its step `extracted`."""
+    chances = (one for one in extracted.get("chances", ()) if "skipped" in one)
+    return [{"method": one["method"], "why": one["skipped"]} for one in chances]
+
+
 def earlier(run: Run) -> Earlier:
     """Give the attempts of earlier runs over its requests, as counted when it began."""
     return Earlier(**(run.done("begun") or {}).get("earlier", {}))

@@ -19,7 +19,7 @@ import numpy as np
 from unlearning import networks
 from unlearning.bank.shadows import Bank
 from unlearning.contracts import Gate
-from unlearning.domain import BoolArray, Examples, Split
+from unlearning.domain import BoolArray, Decision, Examples, Split
 from unlearning.errors import Diverged, UsageError
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.candidates import Basis, basis_of
@@ -27,6 +27,7 @@ from unlearning.judging.distance import Distance, distance
 from unlearning.judging.effects import Kind, effect
 from unlearning.judging.measuring import ATTACK, measure
 from unlearning.judging.trial import Trial
+from unlearning.judging.verdicts import decide, judge
 from unlearning.networks import Classifier
 from unlearning.selecting import draw_people
 
@@ -105,6 +106,14 @@ class Rehearsed:
         if kind is Kind.NO_EFFECT or answers.value > nearest:
             return Found(answers, False, kind)
         return Found(self._far(self.basis.opened(candidate), self.gates), True, kind)
+
+    def releases(self, candidate: Classifier) -> bool:
+        """Say whether these gates would release a candidate, every door opened."""
+        trial = self.basis.opened(candidate)
+        if not np.isfinite(trial.candidate.logits).all():
+            return False
+        measured = measure(trial, ATTACK, self.basis.known, level=self.level)
+        return decide(judge(measured, self.gates), exact=False) is Decision.RELEASED
 
     def _far(self, trial: Trial, gates: Sequence[Gate]) -> Distance:
         return distance(measure(trial, ATTACK, self.basis.known, level=self.level), gates)

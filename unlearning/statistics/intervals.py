@@ -73,6 +73,14 @@ def clopper_pearson(hits: float, n: float) -> Interval:
     return Interval(hits / n, low, high)
 
 
+def poisson(events: int, exposure: float) -> Interval:
+    """Events in a unit of exposure, with Garwood's exact interval."""
+    tail = (1 - LEVEL) / 2
+    low = float(stats.chi2.ppf(tail, 2 * events)) / 2 if events else 0.0
+    high = float(stats.chi2.ppf(1 - tail, 2 * events + 2)) / 2
+    return Interval(events / exposure, low / exposure, high / exposure)
+
+
 def placements(scores: FloatArray, others: FloatArray) -> FloatArray:
     """Share of `others` below each score, ties counting half, (n,).
 

@@ -51,11 +51,16 @@ def tune(
     trials: Annotated[int, typer.Option(help="Trials at most.")] = 30,
     budget: Annotated[float, typer.Option(help="Retrainings' worth of passes at most.")] = 7.5,
     seed: Annotated[int, typer.Option(help="Of the draw and of the search.")] = 0,
+    repeat: Annotated[
+        int, typer.Option(help="No search: the policy's rung on so many rehearsals.")
+    ] = 0,
 ) -> None:
     """Search a method's settings on people who asked for nothing; no policy is changed."""
     from flows.cli.work import comparing
 
     def work(call: Call) -> dict[str, Any]:
+        if repeat:
+            return comparing.repeat(call.workspace, method, class_, examples, repeat, seed=seed)
         limits = trials, budget
         found = comparing.tune(call.workspace, method, class_, examples, limits=limits, seed=seed)
         call.exit_code = 0 if found["settings"] else output.CODES["inconclusive"]

@@ -52,7 +52,11 @@ def plan(ctx: typer.Context, requests: Requests = None) -> None:
     """Say what serving requests would touch, cost and be able to show, before any training."""
     from flows.cli.work import serving
 
-    answer(ctx, lambda call: serving.plan(call.workspace, requests or []))
+    def work(call: Call) -> dict[str, Any]:
+        found = serving.plan(call.workspace, requests or [])
+        return found if call.as_json else output.plan_tables(found)
+
+    answer(ctx, work)
 
 
 def forget(

@@ -93,3 +93,22 @@ def tune(
             seed,
             lambda done, total, record: shown(done, total),
         )
+
+
+def repeat(
+    path: Path,
+    method: str,
+    class_name: str | None,
+    examples: int | None,
+    count: int,
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Try the policy's rung of a method on so many rehearsals, for `plan` to know its chance."""
+    check_seed(seed, "--seed")
+    shown = counter("rehearsing", "rehearsals")
+    with ready(path) as at:
+        from tasks.planning import rehearse
+        from tasks.tune import Rehearsal
+
+        return rehearse.repeat(at, method, Rehearsal(class_name, examples), count, seed, shown)

@@ -32,7 +32,7 @@ from tasks.approval.words import as_told
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
-from tasks.running.run import Run
+from tasks.running.run import Run, left_out
 from unlearning.errors import UsageError
 
 
@@ -56,6 +56,7 @@ def show(path: Path, request: str) -> dict[str, Any]:
             "decision": entry.body["decision"],
             "evidence": str(ws.evidence / run),
             "drift": _drift(ledger, run),
+            "not_tried": _not_tried(ledger, run),
             "sealed": _sealed(ledger, run),
             "purged": purged_copies(ledger.log.entries(), run),
         }
@@ -84,6 +85,13 @@ def _drift(ledger: Ledger, run: str) -> str | None:
     extracted = ledger.log.find(f"{run}/extracted")
     words: str | None = extracted.body.get("drift", {}).get("words") if extracted else None
     return words
+
+
+def _not_tried(ledger: Ledger, run: str) -> list[str]:
+    """Say which rungs the run left out, and why."""
+    extracted = ledger.log.find(f"{run}/extracted")
+    found = left_out(extracted.body) if extracted else []
+    return [f"{one['method']}: {one['why']}" for one in found]
 
 
 _SAID = ("reason", "inform_by", "reviewer", "answer")

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def _methods() -> list[dict[str, Any]]:
-    from tasks.plan import as_listed
+    from tasks.planning.plan import as_listed
     from unlearning.methods import METHODS
 
     return [as_listed(name) for name in METHODS]

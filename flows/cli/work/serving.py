@@ -17,7 +17,7 @@ from unlearning.errors import UsageError
 def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
     """Say what serving requests would touch and cost; without the lock, nothing is changed."""
     with looking(path) as at:
-        from tasks.plan import plan_of
+        from tasks.planning.plan import plan_of
         from tasks.requests.choose import consider
         from tasks.requests.waiting import chosen
 

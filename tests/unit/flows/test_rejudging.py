@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_a_count_that_the_log_contradicts_is_found(tmp_path: Path) -> None:
     told = Budget(1, 0.5).told(Drift(), FORGETS, TRAINING_SET)
     problems = about_budget(judged_again(bundle(tmp_path, told, "finetune", "finetune"), tmp_path))
     assert [line.split(":")[0] for line in problems] == ["forget_set.drift", "attempts"]
+
+
+def test_a_rung_that_is_left_out_must_be_hopeless_by_the_log(tmp_path: Path) -> None:
+    """The run says that none of 36 rehearsals passed, and spent no error; the log has none."""
+    write_policy(tmp_path, {"releases": 5, "share": 0.5})
+    rules = load_policy(tmp_path / "policy.yaml")
+    told = rules.drift.told(Drift(1, EARLIER_FORGOT), FORGETS, TRAINING_SET)
+    stated = bundle(tmp_path, told, "retrain", "finetune")
+    (chance,) = rules.chances((), FORGETS, likewise=False)
+    made_up = {"value": 0.0, "low": 0.0, "high": 0.097, "n": 36, "of": "rehearsals"}
+    extracted = {**stated.first.statement["forget_set"], "likewise": False}
+    for claimed, problems in (
+        (chance, []),
+        ({**chance, "chance": made_up, "skipped": "hopeless"}, ["forget_set.chances"]),
+    ):
+        extracted["chances"] = [claimed]
+        stated.first.statement["forget_set"] = extracted
+        first = replace(stated.first, entries=log("finetune", extracted))
+        found = judged_again(replace(stated, first=first), tmp_path)
+        assert not any("cannot be judged again" in line for line in found), found
+        assert [line.split(":")[0] for line in found if "chances" in line] == problems
 
 
 def write_policy(folder: Path, budget: dict[str, Any] | None) -> None:

@@ -13,7 +13,7 @@ import yaml
 from systems.compute.producing import make_method, unlearn
 from systems.settings.policy import Policy, load_policy
 from tasks.adopt import check_policy
-from tasks.plan import as_listed
+from tasks.planning.plan import as_listed
 from tests.unit import toys
 from unlearning import networks
 from unlearning.digests import sha256_file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.groups import GROUP, group
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
+from unlearning.statistics.intervals import clopper_pearson
 from unlearning.statistics.power import (
     SIZES,
     WANTED,
@@ -78,6 +80,21 @@ def foreseen(
     }
 
 
+def retrain_chance(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the chance of an exact retraining, by the draws of `foreseen`; None without any.
+
+    Lineage is its proof, so that a gate which cannot decide does not hold it back: what counts are
+    the draws that fail. What else may, above all its accuracy, is not simulated.
+    """
+    power = found["power"]
+    if not power or not power["draws"]:
+        return None
+    draws = power["draws"]
+    share = clopper_pearson(round((1 - power["failed"]) * draws), draws)
+    ends = {"low": round(share.low, 4), "high": round(share.high, 4)}
+    return {"value": round(share.value, 4), **ends, "n": draws, "of": "simulated retrains"}
+
+
 def _gate(rules: Policy) -> Forgetting:
     """The gate on forgetting, told of the shadows that any gate needs."""
     gates = gates_of(rules.gates)
@@ -101,10 +118,11 @@ def _needed(
 
 def _power(chance: Chances) -> dict[str, Any]:
     if not chance.draws:
-        return {"passed": 0.0, "low": 0.0, "high": 0.0, "draws": 0}
+        return {"passed": 0.0, "low": 0.0, "high": 0.0, "failed": 0.0, "draws": 0}
     error = chance.interval
     low, high = round(error.low, 4), round(error.high, 4)
-    return {"passed": chance.passed, "low": low, "high": high, "draws": chance.draws}
+    said = {"passed": chance.passed, "low": low, "high": high, "failed": chance.failed}
+    return {**said, "draws": chance.draws}
 
 
 def _champion(found: Prospect) -> dict[str, Any]:

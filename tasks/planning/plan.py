@@ -16,9 +16,19 @@ from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
-from systems.settings.policy import EXACT, Policy, load_policy
+from systems.settings.chances import not_tried
+from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.extract import find, likewise
-from tasks.foresee import foreseen
+from tasks.planning.foresee import foreseen, retrain_chance
+from tasks.planning.rungs import (
+    cheapest_start,
+    foreseen_rungs,
+    levels,
+    tried_of,
+    with_exact,
+    without_bases,
+)
+from tasks.planning.waiting import collecting_told
 from tasks.requests.asked import classes_lost, restriction
 from tasks.running import bases
 from tasks.running.champion import sealed_champion
@@ -35,14 +45,17 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     """Give the plan of serving some requests in one run."""
     rules, champion = load_policy(policy), sealed_champion(at)
     selectors = [at.ledger.selector(ref) for ref in requests]
-    ids = find(at.ws, selectors)
-    before = earlier_attempts(at.ledger.log.entries(), requests, champion.sha256, EXACT)
+    ids, alike = find(at.ws, selectors), likewise(selectors)
+    entries, rate = at.ledger.log.entries(), _training_rate(at)
+    before = earlier_attempts(entries, requests, champion.sha256, EXACT)
     drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
-    rungs = rules.rungs(before, exact_only=drift["exact_only"])
-    ladder = [_rung(at, rung.method, rung.settings, ids) for rung in rungs]
-    ladder = _without_bases(at, ladder, requests, ids)
-    level = rules.level_after(before)
-    known = [rung["estimated_seconds"] for rung in ladder if "skipped" not in rung]
+    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike)
+    level = rules.level_after(before, without=not_tried(chances))
+    decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
+    known = foreseen_rungs(rules, before, chances, exact_only=drift["exact_only"])
+    ladder = [_rung(at, rung, ids) | row for rung, row in known] if ids[TRAIN] else []
+    ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
+    seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
@@ -51,8 +64,11 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "drift": drift,
         "approval": _approval(at, rules, ids),
         "ladder": ladder,
-        "estimated_seconds": None if None in known else round(sum(known), 1),
-        **foreseen(at, rules, ids, alike=likewise(selectors), rate=_training_rate(at), level=level),
+        "cheapest_start": cheapest_start(ladder, rate),
+        "assurance": levels(ladder, untouched=not ids[TRAIN]),
+        "estimated_seconds": None if None in seconds else round(sum(seconds), 1),
+        **decidable,
+        "collecting": collecting_told(at, rules.collect, requests, tried_of(ladder)),
     }
 
 
@@ -62,15 +78,15 @@ def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]
     return list(rules.approval.foreseen(whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN]))
 
 
-def _rung(at: Opened, name: str, settings: Any, ids: dict[str, list[str]]) -> dict[str, Any]:
+def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]]) -> dict[str, Any]:
     """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
-    method = make_method(name, settings, training(at))
+    method = make_method(rung.method, rung.settings, training(at))
     forget = len(ids[TRAIN])
     passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
     rate = _training_rate(at)
     seconds = None if rate is None else round(passes / rate, 1)
-    exact = METHODS[name].exact
-    return {"method": name, "exact": exact, "passes": passes, "estimated_seconds": seconds}
+    exact = METHODS[rung.method].exact
+    return {"method": rung.method, "exact": exact, "passes": passes, "estimated_seconds": seconds}
 
 
 def _without_bases(
@@ -81,8 +97,7 @@ def _without_bases(
         return ladder
     out = tuple(one.ref for one in restriction(at, ids[TRAIN]).out)
     why = bases.lineage(at, recipe_of(at), requests, out)["skipped"]
-    skipped = {"skipped": why} if why else {}
-    return [rung | skipped if rung["method"] in BY_ANCESTORS else rung for rung in ladder]
+    return without_bases(ladder, BY_ANCESTORS, why)
 
 
 def _training_rate(at: Opened) -> float | None:

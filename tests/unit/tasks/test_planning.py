@@ -1,0 +1,122 @@
+"""Where to begin, what collecting gives: arithmetic against closed forms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from systems.settings.collect import Collect
+from tasks.planning.foresee import retrain_chance
+from tasks.planning.rungs import cheapest_start, expected_passes, levels
+from tasks.planning.waiting import shared
+from unlearning.statistics.intervals import Interval, poisson
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+RATE = Interval(4.0, 3.0, 5.0)
+
+
+def rung(method: str, passes: int, released: float | None, **more: Any) -> dict[str, Any]:
+    chance = None if released is None else {"value": released}
+    exact = method == "retrain"
+    return {
+        "method": method,
+        "passes": passes,
+        "chance": chance,
+        "exact": exact,
+        "assurance": "A3" if exact else "A2",
+        **more,
+    }
+
+
+RETRAIN = rung("retrain", 100, 0.99)
+
+
+def test_failing_costs_its_own_and_all_that_follows() -> None:
+    """c + (1 - p) of the rest: 10 + .8 * (50 + .5 * 100) = 90."""
+    ladder = [rung("a", 10, 0.2), rung("b", 50, 0.5), RETRAIN]
+    assert expected_passes(ladder) == pytest.approx([90, 100, 100])
+
+
+@pytest.mark.parametrize(("released", "start"), [(0.49, "retrain"), (0.51, "finetune")])
+def test_half_the_cost_pays_from_half_the_chance_on(released: float, start: str) -> None:
+    found = cheapest_start([rung("finetune", 50, released), RETRAIN], rate=10.0)
+    assert found is not None and found["method"] == start
+    assert found["expected_seconds"] == pytest.approx(min(100, 150 - 100 * released) / 10)
+
+
+def test_what_is_unknown_is_not_passed_over() -> None:
+    found = cheapest_start([rung("finetune", 50, None), RETRAIN], rate=None)
+    assert found is not None
+    assert (found["method"], found["expected_passes"]) == ("finetune", 150)
+    assert found["expected_seconds"] is None
+
+
+def test_what_is_known_to_fail_is_passed_over_for_what_is_unknown() -> None:
+    ladder = [rung("a", 10, 0.0), rung("b", 50, None), RETRAIN]
+    found = cheapest_start(ladder, rate=None)
+    assert found is not None and found["method"] == "b"
+
+
+def test_a_rung_that_is_left_out_is_no_start() -> None:
+    ladder = [rung("a", 1, 0.9, skipped="hopeless"), RETRAIN]
+    found = cheapest_start(ladder, rate=None)
+    assert found is not None and found["method"] == "retrain"
+    assert levels(ladder, untouched=False) == ["A3"]
+    assert cheapest_start([], rate=None) is None and levels([], untouched=True) == ["A1"]
+
+
+def test_an_honest_retrain_is_held_back_by_what_fails_alone() -> None:
+    """Of 400 draws 100 pass and 4 fail: lineage stands in for the 296 that decide nothing."""
+    found = retrain_chance({"power": {"passed": 0.25, "failed": 0.01, "draws": 400}})
+    assert found is not None and found["value"] == pytest.approx(0.99)
+    assert found["low"] < 0.99 < found["high"] and found["n"] == 400
+    assert retrain_chance({"power": None}) is None
+    assert retrain_chance({"power": {"failed": 0.0, "draws": 0}}) is None
+
+
+def waiting(*days: int) -> list[tuple[datetime, datetime]]:
+    """Requests that were received so many days ago, with 30 days each."""
+    return [(NOW - timedelta(d), NOW - timedelta(d) + timedelta(30)) for d in days]
+
+
+def test_a_batch_is_what_waits_and_what_is_expected_to_come() -> None:
+    """30 days less 14 of margin less 7 gone: 9 days of 4 a day, and one that is there."""
+    found = shared(Collect(), waiting(7), RATE, NOW, history=100)
+    assert found == {"days": 9.0, "requests": {"value": 37.0, "low": 28.0, "high": 46.0}}
+
+
+def test_the_expected_batch_is_that_of_a_poisson_process() -> None:
+    rng = np.random.default_rng(0)
+    drawn = 1 + rng.poisson(RATE.value * 9, size=20_000)
+    found = shared(Collect(), waiting(7), RATE, NOW, history=100)
+    assert float(drawn.mean()) == pytest.approx(found["requests"]["value"], abs=0.2)
+
+
+def test_the_policys_number_ends_the_wait() -> None:
+    """21 of which one is there: 20 more at 4 a day take 5 days."""
+    found = shared(Collect(requests=21), waiting(7), RATE, NOW, history=100)
+    assert found == {"days": 5.0, "requests": {"value": 21, "low": 21, "high": 21}}
+
+
+def test_the_policys_days_end_the_wait() -> None:
+    assert shared(Collect(days=10), waiting(7), RATE, NOW, history=100)["days"] == 3.0
+
+
+def test_nothing_is_foretold_for_longer_than_the_log_goes_back() -> None:
+    assert shared(Collect(), waiting(7), RATE, NOW, history=2.5)["days"] == 2.5
+
+
+def test_a_deadline_that_is_near_leaves_no_time() -> None:
+    found = shared(Collect(), waiting(1, 20), RATE, NOW, history=100)
+    assert found == {"days": 0.0, "requests": {"value": 2.0, "low": 2.0, "high": 2.0}}
+
+
+def test_a_rate_has_garwoods_interval() -> None:
+    """None in ten days: at most -ln(.025) / 10 a day. Ten: 4.795 to 18.39, as tables have it."""
+    none, ten = poisson(0, 10.0), poisson(10, 1.0)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(-np.log(0.025) / 10)
+    assert (ten.low, ten.high) == pytest.approx((4.795, 18.39), abs=0.005)
