@@ -43,17 +43,25 @@ def arrivals(
 
     rate: people a month. weight: (people,), how readily each asks.
     """
-    count = min(int(rng.poisson(rate * 12)), len(weight))
-    who = rng.choice(len(weight), count, replace=False, p=weight / weight.sum())
-    days = rng.integers(DAYS, size=count)
+    who, days = asked(rate, weight, rng)
     if not window:
-        return [who[i : i + 1] for i in range(count)]
+        return [who[i : i + 1] for i in range(len(who))]
     turns = days // window
     return [who[turns == turn] for turn in np.unique(turns)]
 
 
-def serve(scheme: Scheme | None, runs: Sequence[IntArray]) -> Year:
-    """Serve runs one after another; None: nothing is kept, each run retrains."""
+def asked(rate: float, weight: FloatArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Draw who asks in a year, and on which day, each (n,); nobody asks twice."""
+    count = min(int(rng.poisson(rate * 12)), len(weight))
+    who = rng.choice(len(weight), count, replace=False, p=weight / weight.sum())
+    return who, rng.integers(DAYS, size=count)
+
+
+def serve(scheme: Scheme | None, runs: Sequence[IntArray], warm: float = WARM) -> Year:
+    """Serve runs one after another; None: nothing is kept, each run retrains.
+
+    warm: what a run from clean bases costs, of a retraining.
+    """
     if scheme is None:
         return Year(sum(map(len, runs)), len(runs), 0, float(len(runs)), 0.0)
     there = np.ones(len(scheme.seen), dtype=bool)
@@ -66,7 +74,7 @@ def serve(scheme: Scheme | None, runs: Sequence[IntArray]) -> Year:
         if scheme.at_once or not enough:
             bases += scheme.again(~there, scheme.seen)
             there = np.ones(len(there), dtype=bool)
-    candidates = clean * WARM + (len(runs) - clean)
+    candidates = clean * warm + (len(runs) - clean)
     return Year(sum(map(len, runs)), len(runs), clean, candidates, bases)
 
 

@@ -57,10 +57,10 @@ def _figure(
         handle.set_sizes([40.0])  # type: ignore[union-attr]
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None})
-    path.write_text(_compact(drawn.getvalue()))
+    path.write_text(compact(drawn.getvalue()))
 
 
-def _compact(svg: str) -> str:
+def compact(svg: str) -> str:
     """Keep hundredths of a point and no indentation: a third less to store."""
     return re.sub(r"\n +", "\n", re.sub(r"(\.\d\d)\d+", r"\1", svg))
 

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.markdown import table
 from benchmarks.pages.gates import share
 from benchmarks.pages.results import load, there
+from benchmarks.pages.year import summed_up
 
 GROUNDS = ("digits", "cifar10")
 DEMANDS = {
@@ -29,7 +30,7 @@ ROWS = {
 def summary() -> str:
     """Write what was found, a line each; results that are absent leave their lines out."""
     header = ("", "found", "n")
-    return table(header, [*_gates(), *_methods(), *_whole_runs(), *_cost()])
+    return table(header, [*_gates(), *_methods(), *_whole_runs(), *summed_up(), *_cost()])
 
 
 def _gates() -> Iterator[list[str]]:

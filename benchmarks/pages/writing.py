@@ -23,6 +23,7 @@ from benchmarks.pages import (
     studies,
     style,
     whole_runs,
+    year,
 )
 from benchmarks.pages.results import machine, there
 from benchmarks.pages.summary import summary
@@ -48,6 +49,8 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "lineage-year": lineage.year,
     "lineage-digits": lineage.measured,
     "lineage-cifar10": lineage.measured,
+    "year": year.year,
+    "year-accuracy": year.accuracy,
     "intake-inbox": intake.speed,
     "intake-http": intake.speed,
     "intake-storm": intake.storm,
