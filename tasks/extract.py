@@ -12,7 +12,7 @@ from ledger.replay.ancestry import BY_ANCESTORS
 from systems.data import loading, resolving, versions
 from systems.data.texts import look
 from systems.settings.chances import not_tried
-from systems.settings.policy import Rung
+from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.drift import drift_told
@@ -129,10 +129,28 @@ def _lineage(run: Run, known: Sequence[Rung], out: Restriction) -> dict[str, Any
     return found
 
 
-def _chances(run: Run, examples: int, likewise: bool) -> list[dict[str, Any]]:
-    """Say of each approximate rung what became of it before, and whether it is tried now."""
-    entries = run.at.ledger.log.entries()
-    return run.policy().chances(entries, examples, likewise=likewise)
+def _chances(
+    run: Run, ids: dict[str, list[str]], likewise: bool, drift: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Say of each approximate rung what became of it before, and whether it is tried now.
+
+    most: how often a perfect retrain would pass here, where the policy asks what is hopeless.
+    """
+    entries, most = run.at.ledger.log.entries(), None
+    if not drift["exact_only"]:
+        most = _most(run, ids, likewise)
+    chances = run.policy().chances(entries, len(ids[TRAIN]), likewise=likewise, most=most)
+    return {"chances": chances, **({"most": most} if most else {})}
+
+
+def _most(run: Run, ids: dict[str, list[str]], likewise: bool) -> dict[str, Any] | None:
+    rules = run.policy()
+    if not rules.hopeless or all(r.method in EXACT for r in rungs(run, exact_only=False)):
+        return None
+    from tasks.planning.foresee import most_of, power_of, training_rate  # torch
+
+    rate, level = training_rate(run.at), level_without(run, ())
+    return most_of(power_of(run.at, rules, ids, alike=likewise, rate=rate, level=level))
 
 
 def _known(
@@ -172,8 +190,8 @@ def _extract(run: Run) -> dict[str, Any]:
     if forgotten and not out.ids <= forgotten:
         _refuse_lost_classes(ws, forgotten, out)
     drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
-    chances = _chances(run, len(ids[TRAIN]), likewise(selectors))
-    found = _lineage(run, _known(run, drift, chances), out)
+    told = _chances(run, ids, likewise(selectors), drift)
+    found = _lineage(run, _known(run, drift, told["chances"]), out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -186,8 +204,8 @@ def _extract(run: Run) -> dict[str, Any]:
         "training_set": loading.counts(ws)[TRAIN],
         "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
-        "chances": chances,
-        **_level(run, not_tried(chances)),
+        **told,
+        **_level(run, not_tried(told["chances"])),
         **({"lineage": found} if found else {}),
         **{part: len(ids[part]) for part in SPLITS},
     }

@@ -45,7 +45,7 @@ def _spent(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _range(found: Mapping[str, float]) -> str:
-    return f"{found['mean']:.2g} ({found['low']:.2g} to {found['high']:.2g})"
+    return f"{found['mean']:.3g} ({found['low']:.3g} to {found['high']:.3g})"
 
 
 def _waited(rows: Sequence[Mapping[str, Any]], seconds: float) -> list[str]:

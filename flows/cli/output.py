@@ -108,7 +108,7 @@ def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
             "method": row["method"],
             "passes": f"{row['passes']:,}",
             "seconds": row["estimated_seconds"],
-            "chance of release": _chance(row["chance"]),
+            "chance of release": _chance(row["chance"], row["at_most"]),
             "assurance": row["assurance"],
             "not tried": row.get("skipped", ""),
         }
@@ -123,9 +123,9 @@ def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: told.get(key, value) for key, value in found.items()}
 
 
-def _chance(chance: Mapping[str, Any] | None) -> str:
+def _chance(chance: Mapping[str, Any] | None, most: Mapping[str, Any] | None) -> str:
     if chance is None:
-        return "unknown"
+        return "unknown" if most is None else f"unknown, at most {most['high']:.0%}"
     return f"{chance['value']:.0%} ({_share(chance)}, {chance['n']} {chance['of']})"
 
 

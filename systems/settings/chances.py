@@ -19,8 +19,19 @@ def chance_of(found: Counted) -> dict[str, Any] | None:
     return {"value": round(share.value, 4), **ends, "n": found.tried, "of": found.of}
 
 
-def hopeless(chance: Mapping[str, Any] | None, below: float) -> str | None:
-    """Say why a rung is not tried; None if it is. Without evidence it is."""
+def hopeless(
+    chance: Mapping[str, Any] | None, below: float, most: Mapping[str, Any] | None = None
+) -> str | None:
+    """Say why a rung is not tried; None if it is. Without evidence it is.
+
+    most: how often a perfect retrain would pass where it is judged as this rung is, with the
+    champion's own scores measured; None if nobody has asked.
+    """
+    if most is not None and most["high"] < below:
+        return (
+            f"hopeless: of {most['n']} {most['of']} {most['value']:.0%} would pass where lineage "
+            f"is no proof, at most {most['high']:.1%}, the policy asks for {below:.4g}"
+        )
     if chance is None or chance["high"] >= below:
         return None
     return (

@@ -75,30 +75,26 @@ class Policy:
         return digest_of({"method": rung.method, "settings": settings, "gates": self.gates})
 
     def chances(
-        self, entries: Sequence[Entry], examples: int, *, likewise: bool
+        self,
+        entries: Sequence[Entry],
+        examples: int,
+        *,
+        likewise: bool,
+        most: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Say of each approximate rung what became of it before, in these entries.
 
-        chance: None where nothing alike was tried. skipped: why it is not tried now, if it is not.
+        most: how often a perfect retrain would pass, None if unknown. chance: None where nothing
+        alike was tried. skipped: why it is not tried now, if it is not.
         """
-        return [
-            self._chance(rung, entries, examples, likewise)
-            for rung in self.ladder
-            if rung.method not in EXACT
-        ]
-
-    def _chance(
-        self, rung: Rung, entries: Sequence[Entry], examples: int, likewise: bool
-    ) -> dict[str, Any]:
-        name = self.named(rung)
-        chance = chance_of(counted(entries, Asked(name, examples, likewise)))
-        why = hopeless(chance, self.hopeless)
-        return {
-            "method": rung.method,
-            "rung": name,
-            "chance": chance,
-            **({"skipped": why} if why else {}),
-        }
+        found = []
+        for rung in (rung for rung in self.ladder if rung.method not in EXACT):
+            name = self.named(rung)
+            chance = chance_of(counted(entries, Asked(name, examples, likewise)))
+            why = hopeless(chance, self.hopeless, most)
+            told = {"method": rung.method, "rung": name, "chance": chance}
+            found.append(told | ({"skipped": why} if why else {}))
+        return found
 
     def rungs(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from systems.data import loading
 from systems.settings.policy import Policy
 from tasks.running.opened import Opened
 from tasks.running.parts import cut
@@ -35,6 +36,9 @@ DRAWS = 400
 SEARCHED = 200
 """Draws for each size of forget set that is tried; enough for an advice."""
 
+RETRAINS = "simulated retrains"
+"""Of what a simulated chance counts."""
+
 LINEAGE = "Exact retraining, which lineage proves, can be released without it"
 
 UNTOUCHED = "no training example is touched: nothing has to be unlearned or decided, only erased"
@@ -60,17 +64,11 @@ def foreseen(
     """
     if not ids[TRAIN]:
         return {"decidable": False, "why": UNTOUCHED, "power": None}
-    bank = bank_there(at)
-    compared = Compared.of(cut(at, ids, likewise=alike), bank)
-    if not compared.blank.of(Group.HOLDOUT).any():
+    gate, found = _gate(rules), _found(at, rules, ids, alike=alike, rate=rate)
+    if found is None:
         return {"decidable": False, "why": f"{INCOMPARABLE}. {LINEAGE}", "power": None}
-    gate = _gate(rules)
-    found = prospect(at, gate, compared, bank, rate)
     rng = np.random.default_rng(at.params.seed)
-    askable = found.askable(gate)
-    chance = Chances(0.0, 0.0, 1.0, 0)
-    if askable:
-        chance = chances(found.case, found.known, gate, rng, draws=DRAWS, level=level)
+    chance = _simulated(found, gate, rng, level)
     decidable = chance.passed >= WANTED
     needed = found.case.examples if decidable else _needed(found, gate, rng, level)
     return {
@@ -78,6 +76,61 @@ def foreseen(
         "why": _why(found, gate, chance, needed),
         "power": {**_power(chance), **_champion(found), "examples_needed": needed},
     }
+
+
+def power_of(
+    at: Opened,
+    rules: Policy,
+    ids: dict[str, list[str]],
+    *,
+    alike: bool,
+    rate: float | None,
+    level: float,
+) -> dict[str, Any] | None:
+    """Give the power alone, as `foreseen` does; None where nothing can be simulated."""
+    found = _found(at, rules, ids, alike=alike, rate=rate) if ids[TRAIN] else None
+    if found is None:
+        return None
+    chance = _simulated(found, _gate(rules), np.random.default_rng(at.params.seed), level)
+    return {**_power(chance), **_champion(found)}
+
+
+def most_of(power: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Give how often a perfect retrain would pass where lineage is no proof of it.
+
+    Not even an approximate candidate that forgot all can pass more often, as far as it answers as
+    a retrain does. None where nothing was simulated, or the champion's scores are an assumption.
+    """
+    if not power or not power["draws"] or not power["champion_measured"]:
+        return None
+    ends = {"low": power["low"], "high": power["high"]}
+    return {"value": power["passed"], **ends, "n": power["draws"], "of": RETRAINS}
+
+
+def training_rate(at: Opened) -> float | None:
+    """Examples a second of the original's training; None if it was trained elsewhere."""
+    entry = at.ledger.log.find("initialised")
+    seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
+    return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds if seconds else None
+
+
+def _found(
+    at: Opened, rules: Policy, ids: dict[str, list[str]], *, alike: bool, rate: float | None
+) -> Prospect | None:
+    """Give what there is to go by; None where no holdout example is comparable."""
+    bank = bank_there(at)
+    compared = Compared.of(cut(at, ids, likewise=alike), bank)
+    if not compared.blank.of(Group.HOLDOUT).any():
+        return None
+    return prospect(at, _gate(rules), compared, bank, rate)
+
+
+def _simulated(
+    found: Prospect, gate: Forgetting, rng: np.random.Generator, level: float
+) -> Chances:
+    if not found.askable(gate):
+        return Chances(0.0, 0.0, 1.0, 0)
+    return chances(found.case, found.known, gate, rng, draws=DRAWS, level=level)
 
 
 def retrain_chance(found: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -92,7 +145,7 @@ def retrain_chance(found: Mapping[str, Any]) -> dict[str, Any] | None:
     draws = power["draws"]
     share = clopper_pearson(round((1 - power["failed"]) * draws), draws)
     ends = {"low": round(share.low, 4), "high": round(share.high, 4)}
-    return {"value": round(share.value, 4), **ends, "n": draws, "of": "simulated retrains"}
+    return {"value": round(share.value, 4), **ends, "n": draws, "of": RETRAINS}
 
 
 def _gate(rules: Policy) -> Forgetting:

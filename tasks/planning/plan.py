@@ -16,10 +16,9 @@ from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
-from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.extract import find, likewise
-from tasks.planning.foresee import foreseen, retrain_chance
+from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
 from tasks.planning.rungs import (
     cheapest_start,
     foreseen_rungs,
@@ -46,13 +45,14 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     rules, champion = load_policy(policy), sealed_champion(at)
     selectors = [at.ledger.selector(ref) for ref in requests]
     ids, alike = find(at.ws, selectors), likewise(selectors)
-    entries, rate = at.ledger.log.entries(), _training_rate(at)
+    entries, rate = at.ledger.log.entries(), training_rate(at)
     before = earlier_attempts(entries, requests, champion.sha256, EXACT)
     drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
-    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike)
-    level = rules.level_after(before, without=not_tried(chances))
+    level = rules.level_after(before)
     decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
-    known = foreseen_rungs(rules, before, chances, exact_only=drift["exact_only"])
+    most = most_of(decidable["power"])
+    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most)
+    known = foreseen_rungs(rules, before, chances, most, exact_only=drift["exact_only"])
     ladder = [_rung(at, rung, ids) | row for rung, row in known] if ids[TRAIN] else []
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
     seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
@@ -83,7 +83,7 @@ def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]]) -> dict[str, Any]:
     method = make_method(rung.method, rung.settings, training(at))
     forget = len(ids[TRAIN])
     passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
-    rate = _training_rate(at)
+    rate = training_rate(at)
     seconds = None if rate is None else round(passes / rate, 1)
     exact = METHODS[rung.method].exact
     return {"method": rung.method, "exact": exact, "passes": passes, "estimated_seconds": seconds}
@@ -98,13 +98,6 @@ def _without_bases(
     out = tuple(one.ref for one in restriction(at, ids[TRAIN]).out)
     why = bases.lineage(at, recipe_of(at), requests, out)["skipped"]
     return without_bases(ladder, BY_ANCESTORS, why)
-
-
-def _training_rate(at: Opened) -> float | None:
-    """Examples a second of the original's training; None if it was trained elsewhere."""
-    entry = at.ledger.log.find("initialised")
-    seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
-    return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds if seconds else None
 
 
 def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:

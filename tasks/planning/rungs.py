@@ -15,13 +15,19 @@ Row = dict[str, Any]
 
 
 def foreseen_rungs(
-    rules: Policy, earlier: Earlier, chances: Sequence[Mapping[str, Any]], *, exact_only: bool
+    rules: Policy,
+    earlier: Earlier,
+    chances: Sequence[Mapping[str, Any]],
+    most: Mapping[str, Any] | None,
+    *,
+    exact_only: bool,
 ) -> Iterator[tuple[Rung, Row]]:
     """Give the rungs that a run may try, and those that it leaves out as hopeless, in order.
 
-    chances: the policy's. With each comes what is known of it: its assurance if it is released,
-    its chance (None: unknown; that of exact ones is put in by whoever simulates), why it is left
-    out.
+    chances: the policy's. most: how often a perfect retrain would pass where it is judged as an
+    approximate one. With each rung comes what is known of it: its assurance if it is released, its
+    chance (None: unknown; that of exact ones is put in by whoever simulates), the most that this
+    can be (None: unknown, or exact), why it is left out.
     """
     tried = rules.rungs(earlier, exact_only=exact_only, without=not_tried(chances))
     known = {one["rung"]: one for one in chances}
@@ -31,7 +37,8 @@ def foreseen_rungs(
         if rung in tried or ("skipped" in found and not exact_only):
             skipped = {"skipped": found["skipped"]} if "skipped" in found else {}
             level = assurance(Decision.RELEASED, exact=exact)
-            yield rung, {"assurance": level, "chance": found.get("chance"), **skipped}
+            known_of = {"chance": found.get("chance"), "at_most": None if exact else most}
+            yield rung, {"assurance": level, **known_of, **skipped}
 
 
 def levels(ladder: Sequence[Mapping[str, Any]], *, untouched: bool) -> list[str]:
@@ -49,7 +56,8 @@ def cheapest_start(
 ) -> dict[str, Any] | None:
     """Say with which rung to begin so that the fewest passes are expected until a release.
 
-    A rung of which nothing is known is never passed over: it may be the one. expected_passes: of
+    A rung of which nothing is known is not passed over: it may be the one, unless what it is at
+    most released could not pay for it. expected_passes: of
     a run that begins there and goes on rung by rung; at most, where a chance is unknown. rate:
     examples a second. None where nothing is tried.
     """
@@ -57,7 +65,9 @@ def cheapest_start(
     if not tried:
         return None
     costs = expected_passes(tried)
-    unknown = (i for i, row in enumerate(tried) if row["chance"] is None)
+    unknown = (
+        i for i, row in enumerate(tried) if row["chance"] is None and _may_pay(row, costs, i)
+    )
     starts = range(next(unknown, len(tried) - 1) + 1)
     first = min(starts, key=costs.__getitem__)
     seconds = None if rate is None else round(costs[first] / rate, 1)
@@ -80,6 +90,13 @@ def expected_passes(tried: Sequence[Mapping[str, Any]]) -> list[float]:
         released = row["chance"]["value"] if row["chance"] else 0.0
         costs.insert(0, row["passes"] + (1 - released) * costs[0])
     return costs
+
+
+def _may_pay(row: Mapping[str, Any], costs: Sequence[float], number: int) -> bool:
+    """Say whether a rung may be worth its cost: p of what follows is saved, at most all."""
+    if row["at_most"] is None or number + 1 == len(costs):
+        return True
+    return bool(row["at_most"]["high"] * costs[number + 1] > row["passes"])
 
 
 def _why(tried: Sequence[Mapping[str, Any]], first: int) -> str:

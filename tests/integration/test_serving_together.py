@@ -54,7 +54,7 @@ def nothing_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "policy", lambda _: None)
     monkeypatch.setattr(extracting, "drift_told", lambda *_: {"exact_only": False})
     monkeypatch.setattr(extracting, "rungs", lambda *_, **__: (Rung("retrain", {}),))
-    monkeypatch.setattr(extracting, "_chances", lambda *_: [])
+    monkeypatch.setattr(extracting, "_chances", lambda *_: {"chances": []})
 
 
 def submit(at: Opened, kind: Any, *values: str) -> str:

@@ -92,11 +92,13 @@ def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[st
 def _chances(journal: Journal, entries: Sequence[Entry], rules: Policy) -> list[dict[str, Any]]:
     """Count again what became of each rung before the forget set was extracted.
 
-    Older runs counted nothing, and left no rung out.
+    Older runs counted nothing, and left no rung out. How often a perfect retrain would pass is the
+    run's own word: it takes the bank and the data to simulate it.
     """
     found, extracted = journal.find("extracted"), journal.body("extracted")
     before = [entry for entry in entries if found and entry.seq < found.seq]
-    return rules.chances(before, extracted["train"], likewise=extracted["likewise"])
+    train, likewise = extracted["train"], extracted["likewise"]
+    return rules.chances(before, train, likewise=likewise, most=extracted.get("most"))
 
 
 def _within_budget(statement: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[str]:

@@ -66,6 +66,19 @@ def test_an_unknown_rung_is_tried(tmp_path: Path) -> None:
     assert not_tried(chances) == frozenset()
 
 
+def test_where_not_even_a_perfect_retrain_would_pass_no_approximate_one_is_tried(
+    tmp_path: Path,
+) -> None:
+    rules = policy(tmp_path)
+    most = {"value": 0.0, "low": 0.0, "high": 0.0092, "n": 400, "of": "simulated retrains"}
+    chances = rules.chances((), 10, likewise=False, most=most)
+    assert all("0% would pass" in one["skipped"] for one in chances)
+    without = not_tried(chances)
+    assert [rung.method for rung in rules.rungs(Earlier(), without=without)] == ["retrain"]
+    likely = rules.chances((), 10, likewise=False, most={**most, "high": 0.11})
+    assert not_tried(likely) == frozenset()
+
+
 def test_a_policy_that_says_nothing_leaves_nothing_out(tmp_path: Path) -> None:
     tree = yaml.safe_load((TEMPLATES / "policy.yaml").read_text())
     del tree["hopeless"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from systems.settings.collect import Collect
-from tasks.planning.foresee import retrain_chance
+from tasks.planning.foresee import most_of, retrain_chance
 from tasks.planning.rungs import cheapest_start, expected_passes, levels
 from tasks.planning.waiting import shared
 from unlearning.statistics.intervals import Interval, poisson
@@ -25,6 +25,7 @@ def rung(method: str, passes: int, released: float | None, **more: Any) -> dict[
         "method": method,
         "passes": passes,
         "chance": chance,
+        "at_most": None,
         "exact": exact,
         "assurance": "A3" if exact else "A2",
         **more,
@@ -58,6 +59,22 @@ def test_what_is_known_to_fail_is_passed_over_for_what_is_unknown() -> None:
     ladder = [rung("a", 10, 0.0), rung("b", 50, None), RETRAIN]
     found = cheapest_start(ladder, rate=None)
     assert found is not None and found["method"] == "b"
+
+
+@pytest.mark.parametrize(("most", "start"), [(0.49, "retrain"), (0.51, "finetune")])
+def test_what_could_not_pay_even_at_its_most_is_passed_over(most: float, start: str) -> None:
+    """A perfect retrain would pass in so many cases: nothing that costs half pays below a half."""
+    ladder = [rung("finetune", 50, None, at_most={"high": most}), RETRAIN]
+    found = cheapest_start(ladder, rate=None)
+    assert found is not None and found["method"] == start
+
+
+def test_the_most_is_known_where_the_champion_was_measured() -> None:
+    power = {"passed": 0.02, "low": 0.01, "high": 0.04, "draws": 400, "champion_measured": True}
+    found = most_of(power)
+    assert found is not None and (found["value"], found["high"], found["n"]) == (0.02, 0.04, 400)
+    assert most_of({**power, "champion_measured": False}) is None
+    assert most_of({**power, "draws": 0}) is None and most_of(None) is None
 
 
 def test_a_rung_that_is_left_out_is_no_start() -> None:
