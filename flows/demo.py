@@ -58,6 +58,8 @@ def attempts(found: Mapping[str, Any]) -> None:
     """Print what each method was told, with the reasons of the gates that did not pass it."""
     for line in attempt_lines(found["attempts"]):
         print(f"    {line}")
+    for rung in found["not_tried"]:
+        print(f"    {rung['method']} was not tried: {rung['why']}")
     print(f"    => {found['decision']}, assurance {found['assurance']}", flush=True)
 
 

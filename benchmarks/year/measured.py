@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.pages.results import load
+from benchmarks.pages.results import load, there
+from unlearning.errors import UsageError
 
 WHOLE_RUNS = ("whole-omniglot", "whole-cifar10")
 APPROXIMATE = "finetune"
@@ -32,7 +33,12 @@ class Measured:
 
 
 def measured() -> Measured:
-    """Read the results."""
+    """Read the results; UsageError where they are not, as in an installed package."""
+    for name in (name for name in ("head", *WHOLE_RUNS) if not there(name)):
+        raise UsageError(
+            f"benchmarks/results/{name}.json: is not there, expected what a year is reckoned from: "
+            "run it from a checkout, which has it"
+        )
     head = load("head")["rows"]
     one = next(r for r in head["costs"] if (r["head"], r["taken out"]) == ("ridge", 1))
     ratios, released = [], []

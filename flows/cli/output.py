@@ -31,14 +31,24 @@ def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def not_tried_lines(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each rung that was left out why."""
+    return [f"{rung['method']:<9} not tried\n  {rung['why']}" for rung in rungs]
+
+
+LINES = {"attempts": attempt_lines, "not_tried": not_tried_lines}
+"""What is said in lines of its own, by key."""
+
+
 def show(found: Mapping[str, Any]) -> None:
     """Print an answer for people: tables for lists of records, lines for the rest."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
     for key, value in found.items():
-        if key == "attempts":
-            console.print("\n".join(attempt_lines(value)), markup=False)
+        if key in LINES:
+            for line in LINES[key](value):
+                console.print(line, markup=False)
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             console.print(_table(key, value))
         else:

@@ -102,6 +102,8 @@ def _may_pay(row: Mapping[str, Any], costs: Sequence[float], number: int) -> boo
 def _why(tried: Sequence[Mapping[str, Any]], first: int) -> str:
     if first < len(tried) - 1 and tried[first]["chance"] is None:
         return "nothing tells how likely it is released: it is tried as the ladder has it"
+    if len(tried) == 1:
+        return "it is the only one that is tried"
     passed_over = ", ".join(row["method"] for row in tried[:first])
     return f"{passed_over} first would cost more" if first else "the ladder's own order is cheapest"
 

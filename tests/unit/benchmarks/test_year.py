@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.lineage import economics
+from benchmarks.pages import results
 from benchmarks.year import simulate, strategies
-from benchmarks.year.measured import Measured
+from benchmarks.year.measured import Measured, measured
 from systems.settings.budget import Budget
+from unlearning.errors import UsageError
 
 RNG = 0
 
@@ -89,6 +93,21 @@ def test_half_the_cost_breaks_even_at_half_the_chance() -> None:
     runs = alone(*range(9_000))
     found = strategies.approximate_first(0.5, 0.5)(runs, np.random.default_rng(RNG))
     assert found.candidates / len(runs) == pytest.approx(1.0, abs=0.02)
+
+
+def test_without_the_results_it_is_reckoned_from_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed package has the modules and no results."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    with pytest.raises(UsageError, match="from a checkout"):
+        measured()
+
+
+def test_what_is_reckoned_from_are_the_results_that_are_there() -> None:
+    found = measured()
+    assert found.downdating < found.retraining and 0 < found.approximate < 1
+    assert 0 <= found.released <= found.tried
 
 
 def test_a_row_tells_where_the_years_lie() -> None:
