@@ -77,11 +77,15 @@ class Preset:
     def create(self, training: Training) -> Method:
         """Build the method; what it does not say of training is as the original was trained.
 
-        That is all of it for one that trains from scratch, the augmentation for any other: the
-        public code unlearns on the same augmented images as it trains.
+        That is all of it for one that trains from scratch, the augmentation and the bound on layers
+        for any other: the public code unlearns on the same augmented images as it trains.
         """
         fields = {item.name for item in dataclasses.fields(METHODS[self.method])}  # type: ignore[arg-type]
-        known = {"training": training, "augmentation": training.augmentation}
+        known = {
+            "training": training,
+            "augmentation": training.augmentation,
+            "lipschitz": training.lipschitz,
+        }
         own = {name: value for name, value in known.items() if name in fields}
         return METHODS.create(self.method, {**own, **self.settings})
 

@@ -159,10 +159,15 @@ def test_accuracy(weights: Path, test: Examples) -> float:
 
 
 def make_method(name: str, settings: Mapping[str, Any], training: Training) -> Method:
-    """Build a method of the ladder; one that trains from scratch gets the workspace's training."""
+    """Build a method of the ladder.
+
+    One that trains from scratch gets the workspace's training; any other the bound that its layers
+    are held to, unless the settings say so themselves.
+    """
     fields = {field.name for field in dataclasses.fields(METHODS[name])}  # type: ignore[arg-type]
-    own = {"training": training} if "training" in fields and "training" not in settings else {}
-    return METHODS.create(name, {**settings, **own})
+    known = {"training": training, "lipschitz": training.lipschitz}
+    own = {key: value for key, value in known.items() if key in fields}
+    return METHODS.create(name, {**own, **settings})
 
 
 def unlearn(

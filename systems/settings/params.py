@@ -60,6 +60,7 @@ class TrainingParams:
     precision: str
     label_smoothing: float = field(default=0.0, metadata=between(0, 0.9))
     decays: str = "all"
+    lipschitz: float | None = field(default=None, metadata=above(0))
 
     def __post_init__(self) -> None:
         """Refuse words that training does not know, before torch is imported to say so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from systems.compute.producing import make_method, unlearn
 from tests.unit import toys
 from unlearning import networks
 from unlearning.errors import AttemptFailed
+from unlearning.lipschitz.operators import operators_of
+from unlearning.lipschitz.spectrum import dense
 from unlearning.networks import Recipe
 from unlearning.training.loop import Training
 
@@ -50,6 +53,16 @@ def test_two_processes_make_what_one_makes(name: str, original: Path, tmp_path: 
     assert not torch.allclose(alone, weights(original), atol=1e-3)
     assert np.allclose(made[0].losses, made[1].losses, atol=1e-3)
     assert told == [1, 2, 1, 2]
+
+
+def test_two_processes_are_held_to_a_bound_as_one_is(original: Path, tmp_path: Path) -> None:
+    method = make_method("retrain", {}, replace(TRAINING, lipschitz=1.0))
+    for n in (1, 2):
+        unlearn(original, toys.split(), method, 3, tmp_path / f"{n}.safetensors", processes=n)
+    alone, both = (weights(tmp_path / f"{n}.safetensors") for n in (1, 2))
+    assert torch.allclose(alone, both, atol=1e-4), float((alone - both).abs().max())
+    operators = operators_of(networks.load(tmp_path / "2.safetensors"), torch.zeros(1, 1, 8, 8))
+    assert max(float(dense(of)[0]) for of in operators) <= 1.02
 
 
 def test_what_one_of_them_raises_ends_all(original: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class FineTune:
     schedule: str = "cosine"
     augmentation: str = "none"
     precision: str = "auto"
+    lipschitz: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that the training loop refuses."""
@@ -52,6 +53,7 @@ class FineTune:
             augmentation=self.augmentation,
             precision=self.precision,
             schedule=self.schedule,
+            lipschitz=self.lipschitz,
         )
 
     def unlearn(

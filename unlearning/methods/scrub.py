@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -146,7 +145,7 @@ class ScrubRewind(Scrub):
             expected = _expected(descent.network, unlearned, split)
             gap = abs(_accuracy_on_forget(descent.network, split) - expected)
             if gap < nearest:
-                nearest, chosen = gap, deepcopy(descent.network)
+                nearest, chosen = gap, descent.copied()
         home = next(original.parameters()).device
         return chosen.to(home).train(original.training)
 

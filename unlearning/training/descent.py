@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.lipschitz.clipping import Clipping, require_above_zero
 from unlearning.training.loop import (
     Progress,
     Training,
@@ -36,7 +37,8 @@ Masks = Sequence[Tensor]
 class Stepping:
     """Settings of every method that takes gradient steps from the original.
 
-    The words are those of `training.Training`; SGD is without Nesterov's look-ahead, as in the
+    The words are those of `training.Training`, whose `lipschitz` is also theirs on the ladder of a
+    workspace; SGD is without Nesterov's look-ahead, as in the
     public code of the papers. Where a method's paper has other defaults, the method says so.
     """
 
@@ -48,9 +50,11 @@ class Stepping:
     optimiser: str = "sgd"
     augmentation: str = "none"
     precision: str = "auto"
+    lipschitz: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse words that the training loop refuses."""
+        require_above_zero(self.lipschitz, "lipschitz")
         Training(
             batch_size=self.batch_size,
             schedule=self.schedule,
@@ -149,6 +153,8 @@ class Descent:
         self._optimiser = optimiser_of(self.parameters, settings, nesterov=False)
         self._peak, self._factor, self._ticks = settings.learning_rate, factor, 0
         self._bf16 = uses_bf16(settings.precision, self.device)
+        self._lipschitz = settings.lipschitz
+        self._held: Clipping | None = None
         self._masks = masks
         self._start = [p.detach().clone() for p in self.parameters] if masks and restore else None
         self._total = torch.zeros((), device=self.device)
@@ -156,6 +162,9 @@ class Descent:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Give the logits (n, classes) float32, computed at the settings' precision."""
+        if self._held is None:
+            self._picture = images[:1]
+            self._held = Clipping(self.network, self._picture, self._lipschitz)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits = shared(self.network, images)
         return logits.float()
@@ -187,6 +196,8 @@ class Descent:
         if self._masks is not None and self._start is not None:
             _put_back(self.parameters, self._start, self._masks)
             self._optimiser.forget(self._masks)
+        if self._held is not None:  # before the masks: a bound that is not kept everywhere is none
+            self._held.step()
 
     def tick(self) -> None:
         """Move the learning rate on by one step of its schedule."""
@@ -204,9 +215,18 @@ class Descent:
             )
         progress(done, total, mean)
 
+    def copied(self) -> nn.Module:
+        """Give a copy as it is now, on the device, its layers held to the bound."""
+        copy: nn.Module = deepcopy(self.network)
+        if self._held is not None:
+            Clipping(copy, self._picture, self._lipschitz).finish()
+        return copy
+
     def finished(self) -> nn.Module:
         """Give the network on the original's device and in its mode."""
         self.network.zero_grad(set_to_none=True)
+        if self._held is not None:
+            self._held.finish()
         result: nn.Module = self.network.to(self._home).train(self._mode)
         return result
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from unlearning.domain import ByteArray, Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.lipschitz.clipping import Clipper, Clipping, require_above_zero
 from unlearning.memory import room
 from unlearning.stored import Lazy
 from unlearning.training.optimisers import optimiser_of
@@ -40,7 +41,8 @@ class Training:
     eighth of the size) or `crop_flip`. precision: `fp32`, `bf16`, or `auto`, bf16 autocast where
     the processor computes it natively. label_smoothing: share of each label that is spread over all
     classes. decays: what weight decay pulls to 0, `all`, or `weights` alone: neither biases nor
-    what normalisation layers scale and shift by.
+    what normalisation layers scale and shift by. lipschitz: the largest singular value that a layer
+    may have, a convolution together with its batch norm; None for any.
     """
 
     epochs: int = 30
@@ -54,9 +56,11 @@ class Training:
     precision: str = "auto"
     label_smoothing: float = 0.0
     decays: str = "all"
+    lipschitz: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse words that the loop does not know."""
+        require_above_zero(self.lipschitz, "training.lipschitz")
         for field, known in _KNOWN.items():
             if getattr(self, field) not in known:
                 raise UsageError(
@@ -90,7 +94,7 @@ _KNOWN = {
     "precision": ("auto", "fp32", "bf16"),
     "decays": ("all", "weights"),
 }
-_LATER = ("label_smoothing", "decays")
+_LATER = ("label_smoothing", "decays", "lipschitz")
 """Settings that came later: at their first value they are not in `Training.as_record`."""
 
 
@@ -202,10 +206,12 @@ def train(
     rng: torch.Generator,
     progress: Progress = silent,
     loss: Loss | None = None,
+    clipper: Clipper | None = None,
 ) -> nn.Module:
     """Train `network` in place on `examples` and give it back in evaluation mode.
 
     loss: of a batch's logits and labels; cross-entropy, smoothed as `training` says, without one.
+    clipper: holds layers to `training.lipschitz`, FastClip without one.
     Raises Diverged as soon as an epoch's mean loss is not finite.
     """
     device = pick_device()
@@ -220,6 +226,7 @@ def train(
     bf16 = uses_bf16(training.precision, device)
     own = partial(functional.cross_entropy, label_smoothing=training.label_smoothing)
     passed = partial(_pass, network, loss or own, bf16=bf16)
+    held = Clipping(network, images[:1], training.lipschitz, clipper)
     with room() as found:  # what is learned about memory holds to the end
         for epoch in range(training.epochs):
             total = torch.zeros((), device=device)
@@ -228,10 +235,12 @@ def train(
                 picked = augment(images[where], training.augmentation, rng)
                 value = found.fit(partial(passed, picked, labels[where]), len(index))
                 optimiser.step(training.learning_rate * next(factors))
+                held.step()
                 total += value * len(index)
             mean = float(total) / len(examples)
             _require_finite(mean, epoch)
             progress(epoch + 1, training.epochs, mean)
+    held.finish()
     return network.to(home).eval()
 
 

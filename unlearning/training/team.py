@@ -46,6 +46,14 @@ def mean_over(own: Tensor) -> Tensor:
     return found / members()
 
 
+@torch.no_grad()
+def as_the_first(tensors: Sequence[Tensor]) -> None:
+    """Overwrite tensors by the first process's, so that all go on from the same."""
+    if members() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
+
+
 class _Gathered(torch.autograd.Function):
     """The answers of all processes, in order; the gradient of one's own, for a mean over all."""
 

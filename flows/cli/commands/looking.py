@@ -20,11 +20,14 @@ def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Refere
 def list_(
     ctx: typer.Context,
     what: Annotated[
-        str, typer.Argument(help="requests, methods, attacks, audits, gates, networks or versions.")
+        str,
+        typer.Argument(
+            help="requests, methods, attacks, audits, gates, networks, clippers or versions."
+        ),
     ] = "requests",
     due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
 ) -> None:
-    """List requests, methods, attacks, audits, gates, networks or versions."""
+    """List requests, methods, attacks, audits, gates, networks, clippers or versions."""
     from flows.cli.work import queries
 
     def work(call: Call) -> dict[str, Any]:

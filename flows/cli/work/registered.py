@@ -35,6 +35,13 @@ def _gates() -> list[dict[str, Any]]:
     ]
 
 
+def _clippers() -> list[dict[str, Any]]:
+    from unlearning.lipschitz import CLIPPERS
+
+    found = ((name, CLIPPERS[name]) for name in CLIPPERS)
+    return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
+
+
 def _first_line(thing: object) -> str:
     return str(thing.__doc__).splitlines()[0]
 
@@ -53,6 +60,7 @@ REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
         "audits": _audits,
         "gates": _gates,
         "networks": _networks,
+        "clippers": _clippers,
     }
 )
 """By what `lethe list` calls them; each is imported when it is asked for."""

@@ -1,0 +1,110 @@
+"""Networks that are held to a bound while they train, by whatever trains them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from systems.compute.producing import make_method
+from tests.unit import toys
+from unlearning import networks
+from unlearning.domain import Examples
+from unlearning.errors import UsageError
+from unlearning.lipschitz.operators import operators_of
+from unlearning.lipschitz.spectrum import converged, dense, random_start
+from unlearning.methods import METHODS
+from unlearning.networks import Classifier, Recipe
+from unlearning.outputs import accuracy, logits_of
+from unlearning.training.loop import Training, silent, train
+
+PICTURE = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+HELD = replace(toys.TRAINING, lipschitz=1.0)
+
+
+def largest(network: Classifier) -> float:
+    operators = operators_of(network, PICTURE)
+    starts = (random_start(of, 8, toys.generator(9)) for of in operators)
+    return max(float(converged(of, x).values[0]) for of, x in zip(operators, starts, strict=True))
+
+
+def digits(first: int, last: int) -> Examples:
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))[first:last]
+    pixels = (bunch.images[order] * 255 / 16).round().astype(np.uint8)[:, None]
+    ids = order.astype(np.str_)
+    return Examples(pixels, bunch.target[order].astype(np.int64), ids, ids)
+
+
+def test_digits_are_learned_by_layers_that_are_held() -> None:
+    """Each layer at most 2: .9 of 300 test digits. At most 1: no more than the bound is promised.
+
+    Three convolutions with nothing that goes past them, each of which may stretch nothing, leave so
+    little of a picture that the network answers nearly the same to all (docs/results/lipschitz.md).
+    """
+    recipe = Recipe(network="conv-small", classes=10, channels=1, size=8, mean=(0.3,), std=(0.36,))
+    training = Training(epochs=5, batch_size=64, learning_rate=0.1, precision="fp32")
+    test, found = digits(1400, 1700), {}
+    for bound in (1.0, 2.0):
+        rng, held = toys.generator(), replace(training, lipschitz=bound)
+        network = train(networks.build(recipe, rng), digits(0, 1100), held, rng)
+        assert isinstance(network, Classifier)
+        assert largest(network) <= 1.02 * bound
+        found[bound] = accuracy(logits_of(network, test), test.labels)
+    assert found[2.0] > 0.9, found
+
+
+def test_a_layer_is_below_the_bound_when_it_is_written_down() -> None:
+    rng = toys.generator()
+    network = train(networks.build(toys.RECIPE, rng), toys.examples(32), HELD, rng)
+    small = [of for of in operators_of(network, PICTURE) if np.prod(of.shape) <= 256]
+    assert len(small) == 3
+    assert all(float(dense(of)[0]) <= 1.02 for of in small)
+
+
+def test_without_a_bound_nothing_changes() -> None:
+    """Not one number is drawn, and no weight differs, where nobody asked for a bound."""
+    made = []
+    for bound in (None, 1e6):
+        rng = toys.generator()
+        settings = replace(toys.TRAINING, lipschitz=bound)
+        network = train(networks.build(toys.RECIPE, rng), toys.examples(32), settings, rng)
+        made.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    assert torch.equal(*made)
+
+
+HOLDING = [name for name in METHODS if "lipschitz" in METHODS[name].__dataclass_fields__]  # type: ignore[attr-defined]
+
+
+def test_all_that_descend_can_be_held() -> None:
+    """Not these: `famr` is drawn to the original's own weights, and `ssd` takes no step."""
+    own = {"famr", "ssd", "head_downdate"}
+    training = {n for n in METHODS if "training" in METHODS[n].__dataclass_fields__}  # type: ignore[attr-defined]
+    assert set(METHODS) == set(HOLDING) | training | own
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_a_method_of_the_ladder_keeps_the_bound_of_the_workspace(name: str) -> None:
+    split = toys.split()
+    original = toys.trained(split)
+    assert largest(original) > 1.02
+    fields = METHODS[name].__dataclass_fields__  # type: ignore[attr-defined]
+    short = {key: 2 for key in ("epochs", "steps") if key in fields}
+    method = make_method(name, {**short, "batch_size": 16}, HELD)
+    candidate = method.unlearn(original, split.handed(toys.bases()), toys.generator(), silent)
+    assert isinstance(candidate, Classifier)
+    assert largest(candidate) <= 1.02
+
+
+def test_a_rung_may_have_a_bound_of_its_own() -> None:
+    assert make_method("finetune", {"lipschitz": 2.0}, HELD).lipschitz == 2.0  # type: ignore[attr-defined]
+    assert make_method("finetune", {}, HELD).lipschitz == 1.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, float("nan")])
+def test_a_bound_that_is_none_is_refused(bound: float) -> None:
+    with pytest.raises(UsageError, match="expected a number above 0"):
+        Training(lipschitz=bound)
