@@ -1,4 +1,4 @@
-"""The append-only log: one chain of signed entries in one file, the truth of the workspace.
+"""The append-only log: one chain of signed entries, the truth of the workspace.
 
 An entry holds opaque references, digests, numbers and states. It is kept for years and handed to
 whoever verifies, so nothing in it may identify a person: no subject or example ids, no names, no
@@ -12,16 +12,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import durable
 from ledger.chain import Chain, Entry, read_chain, sign_entry
 from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
 from ledger.keyring import ROTATED, Keyring, keyring_of
+from ledger.lines import Lines
 from ledger.moments import timestamp
 from unlearning.digests import canonical_json
 from unlearning.errors import Unrecordable, UsageError
@@ -34,10 +33,10 @@ class Log:
     """The log of one workspace. Open it under the workspace lock to append."""
 
     def __init__(
-        self, path: Path, chain: Chain, *, size: int, signing_key: Ed25519PrivateKey | None
+        self, lines: Lines, chain: Chain, *, size: int, signing_key: Ed25519PrivateKey | None
     ) -> None:
-        """Take over a chain that was read from `path`, `size` bytes long; use `open` instead."""
-        self._path = path
+        """Take over a chain that was read from `lines`, `size` bytes long; use `open` instead."""
+        self._lines = lines
         self._entries = list(chain.entries)
         self._by_key = {entry.key: entry for entry in chain.entries}
         self._head = chain.head
@@ -48,7 +47,9 @@ class Log:
         self._lock = RLock()  # tasks may run in threads of the one process that writes
 
     @classmethod
-    def open(cls, path: Path, key: Ed25519PrivateKey | Keyring, ring: Keyring | None = None) -> Log:
+    def open(
+        cls, lines: Lines, key: Ed25519PrivateKey | Keyring, ring: Keyring | None = None
+    ) -> Log:
         """Read and check the whole log; LogAltered names the first line that is not genuine.
 
         With a private key the log can be appended to, with public ones only read. ring: the public
@@ -57,14 +58,19 @@ class Log:
         """
         private = key if isinstance(key, Ed25519PrivateKey) else None
         own = key if isinstance(key, Keyring) else keyring_of(key.public_key())
-        content = durable.read(path) if path.exists() else b""
+        content = lines.read() if lines.size() else b""
         chain = read_chain(content, ring or own)
         if chain.problem:
             raise LogAltered(
-                f"{durable.short_name(path)}: {chain.problem}: nothing was changed; "
+                f"{lines.name}: {chain.problem}: nothing was changed; "
                 "compare with a copy of the log and restore it"
             )
-        return cls(path, chain, size=len(content), signing_key=private)
+        return cls(lines, chain, size=len(content), signing_key=private)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self._lines.name
 
     @property
     def signers(self) -> tuple[bytes, ...]:
@@ -117,7 +123,7 @@ class Log:
 
     def _next(self, event: str, body: Mapping[str, Any], key: str, now: datetime) -> Entry:
         if self._signing_key is None:
-            raise UsageError(f"{self._path.name}: was opened for reading, not for writing")
+            raise UsageError(f"{self.name}: was opened for reading, not for writing")
         header = {
             "seq": len(self._entries) + 1,
             "previous": self._head,
@@ -131,7 +137,7 @@ class Log:
     def _write(self, entry: Entry) -> Entry:
         line = entry.line()
         self.require_alone()
-        durable.append(self._path, line, at=self._length)
+        self._lines.append(entry, at=self._length)
         # What is kept is what a later reader gets: lists for tuples, text for numeric keys.
         stored = _reread(line)
         self._entries.append(stored)
@@ -146,10 +152,10 @@ class Log:
         A lock can be lost, on a network's file system or with its file; who acts on what is outside
         the log, such as an alias, asks here first.
         """
-        size = self._path.stat().st_size if self._path.exists() else 0
+        size = self._lines.size()
         if size not in {self._size, self._length}:
             raise WorkspaceBusy(
-                f"{self._path.name}: is {size} bytes long, expected {self._size}: "
+                f"{self.name}: is {size} bytes long, expected {self._size}: "
                 "another process writes to this workspace; wait until it has ended, then try again"
             )
 

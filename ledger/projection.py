@@ -1,4 +1,4 @@
-"""The request table: what the log says, as rows of SQLite that can be asked questions.
+"""The request table: what the log says, as rows of a database that can be asked questions.
 
 It holds nothing of its own. Deleting it costs a replay; editing it is found by `differences`.
 Importing this module loads SQLAlchemy, half a second that `requests` puts off until it opens.
@@ -14,42 +14,60 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, insert, select
 
 from ledger import tables
 from ledger.chain import GENESIS, Entry
+from ledger.databases.guarding import guarded
 from ledger.deadlines import profile_of
 from ledger.domain import DeletionRequest, State
 from ledger.errors import ProjectionBroken
-from unlearning.errors import InfrastructureError
 
 Snapshot = dict[str, dict[str, dict[str, Any]]]
 
 
-class Projection:
-    """The tables of one workspace, on disk or in memory."""
+_REMEDY = "delete the file; it is made again from the log"
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        """Create the tables that are missing; `name` stands in messages."""
+
+class Projection:
+    """The tables of one workspace: in a file, in memory, or in a database with the log."""
+
+    def __init__(self, engine: Engine, name: str, remedy: str = _REMEDY) -> None:
+        """Take tables that are there. name: stands in messages; remedy: makes broken ones anew."""
         self._engine = engine
-        self._name = name
-        with self._guarded():
-            tables.metadata.create_all(engine)
+        self.name = name
+        self._remedy = remedy
 
     @classmethod
     def on_disk(cls, path: Path) -> Projection:
         """Open the tables in a file for reading and writing."""
         address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
         # No connection outlives its transaction, so there is nothing to close.
-        return cls(create_engine(address, poolclass=NullPool), path.name)
+        return cls(create_engine(address, poolclass=NullPool), path.name)._made()
 
     @classmethod
     def in_memory(cls, copy_of: Path | None = None) -> Projection:
         """Tables that vanish with the process: empty, or a copy of a file that is only read."""
         memory = _memory(copy_of)
         engine = create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
-        return cls(engine, copy_of.name if copy_of else "replay")
+        return cls(engine, copy_of.name if copy_of else "replay")._made()
+
+    @classmethod
+    def copied(cls, source: Engine, name: str, remedy: str) -> Projection:
+        """Tables in memory, filled with what those of another database hold at one moment."""
+        made = cls(cls.in_memory()._engine, name, remedy)
+        with made._guarded(), source.connect() as there, made._engine.begin() as here:
+            there.execution_options(isolation_level="REPEATABLE READ")
+            for table in tables.metadata.sorted_tables:
+                if rows := [dict(row._mapping) for row in there.execute(select(table))]:
+                    here.execute(insert(table), rows)
+        return made
+
+    def _made(self) -> Projection:
+        """Itself, with the tables that were missing."""
+        with self._guarded():
+            tables.metadata.create_all(self._engine)
+        return self
 
     def position(self) -> tuple[int, str]:
         """Seq and hash of the last entry that was applied."""
@@ -102,14 +120,10 @@ class Projection:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
-            yield
-        except OperationalError as error:
-            raise InfrastructureError(
-                f"{self._name}: cannot be used ({error.orig}): "
-                "free space or make the workspace writable, then try again"
-            ) from error
-        except (DBAPIError, ValueError) as error:
-            raise _broken(self._name, getattr(error, "orig", error)) from error
+            with guarded(self.name, lambda reason: broken(self.name, reason, self._remedy)):
+                yield
+        except ValueError as error:
+            raise broken(self.name, error, self._remedy) from error
 
 
 def differences(got: Snapshot, expected: Snapshot) -> list[str]:
@@ -135,14 +149,15 @@ def _memory(copy_of: Path | None) -> sqlite3.Connection:
         # read-only): begin empty, the replay from the log gives the same rows.
         return _memory(None)
     except sqlite3.DatabaseError as error:
-        raise _broken(copy_of.name, error) from error
+        raise broken(copy_of.name, error) from error
     return memory
 
 
-def _broken(name: str, error: object) -> ProjectionBroken:
+def broken(name: str, reason: object, remedy: str = _REMEDY) -> ProjectionBroken:
+    """What is raised for tables that are not those of a ledger."""
     return ProjectionBroken(
-        f"{name}: does not hold the tables of a ledger ({error}): run `lethe verify --log`, "
-        "then delete the file; it is made again from the log"
+        f"{name}: does not hold the tables of a ledger ({reason}): run `lethe verify --log`, "
+        f"then {remedy}"
     )
 
 

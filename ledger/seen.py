@@ -51,12 +51,12 @@ def check(seen: Seen, log: Log) -> None:
     missing = list(_missing(seen, log))
     if missing:
         raise LogTruncated(
-            f"log.jsonl: has {len(entries)} entries and lacks {', '.join(missing)}: it is an "
+            f"{log.name}: has {len(entries)} entries and lacks {', '.join(missing)}: it is an "
             "older one; nothing was removed; restore the newest copy of records/ (docs/requests.md)"
         )
     if seen.seq and entries[seen.seq - 1].hash != seen.head:
         raise LogAltered(
-            f"log.jsonl: entry {seen.seq} has hash {entries[seen.seq - 1].hash[:12]}, "
+            f"{log.name}: entry {seen.seq} has hash {entries[seen.seq - 1].hash[:12]}, "
             f"{HEAD} has seen {seen.head[:12]}: the log was rewritten; restore it from a copy"
         )
 

@@ -1,4 +1,7 @@
-"""The log and its projection, kept in step: the log is written first, the tables follow."""
+"""The log and its projection, kept in step: the tables follow what the log says.
+
+In files the line is written first; in a database a line and its rows are one transaction.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from ledger import durable, seen
+from ledger import seen
 from ledger.chain import GENESIS, Entry, Verification, read_chain
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keys import (
@@ -19,13 +22,12 @@ from ledger.keys import (
     next_signing_key,
     settle_rotation,
 )
+from ledger.lines import Lines
 from ledger.log import Log
 
 if TYPE_CHECKING:
     from ledger.projection import Projection
 
-LOG = "log.jsonl"
-DATABASE = "ledger.db"
 Unrecorded = Callable[[], Set[str]]
 
 
@@ -34,7 +36,7 @@ class Store:
 
     def __init__(self, log: Log, tables: Projection, records: Path, keys: Path) -> None:
         """Bring the tables up to the log; use `open` unless both are at hand."""
-        _check_position(log, *tables.position())
+        _check_position(log, tables)
         self.log = log
         self.tables = tables
         self._records, self._keys = records, keys
@@ -42,29 +44,28 @@ class Store:
         self._catch_up()
 
     @classmethod
-    def open(cls, records: Path, keys: Path, *, read_only: bool, unrecorded: Unrecorded) -> Store:
+    def open(
+        cls, lines: Lines, records: Path, keys: Path, *, read_only: bool, unrecorded: Unrecorded
+    ) -> Store:
         """Open both; LogAltered, LogTruncated or ProjectionBroken if they are not what they were.
 
-        read_only: needs no private key and writes nothing; entries that the file of the tables
-        lacks are replayed in memory. unrecorded: gives requests that no entry need tell of.
+        read_only: needs no private key and writes nothing; entries that the tables lack are
+        replayed in memory. unrecorded: gives requests that no entry need tell of.
         """
-        from ledger.projection import Projection  # SQLAlchemy takes half a second to import
-
         if not read_only:
-            _settle_rotation(records, keys)
+            _settle_rotation(lines, records, keys)
         ring = load_public_keys(records / PUBLIC)
         key = ring if read_only else matching_key(keys, records)
         # The log last: a writer at work meanwhile only makes it longer, and what is behind the
         # log is no alarm.
         beside = seen.look(records, keys, unrecorded=unrecorded)
-        open_tables = Projection.in_memory if read_only else Projection.on_disk
-        tables = open_tables(records / DATABASE)
-        log = Log.open(records / LOG, key, ring)
+        tables = lines.tables(read_only=read_only)
+        log = Log.open(lines, key, ring)
         seen.check(beside, log)
         return cls(log, tables, records, keys)
 
     def record(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
-        """Append to the log, then carry the entry, and any that a failure held up, into tables."""
+        """Append to the log; the entry, and any that a failure held up, are in the tables too."""
         with self._lock:
             before = self.log.head
             entry = self.log.append(event, body, key=key, now=now)
@@ -91,31 +92,32 @@ class Store:
         fresh = Projection.in_memory()
         fresh.apply(self.log.entries())
         got = self.tables.snapshot()
-        problems = [f"{DATABASE}: {line}" for line in differences(got, fresh.snapshot())]
+        name = self.tables.name
+        problems = [f"{name}: {line}" for line in differences(got, fresh.snapshot())]
         count = sum(len(rows) for rows in got.values())
-        return Verification((f"{DATABASE}: {count} rows against the log",), tuple(problems))
+        return Verification((f"{name}: {count} rows against the log",), tuple(problems))
 
     def _catch_up(self) -> None:
         with self._lock:
             self.tables.apply(self.log.entries(after=self.tables.position()[0]))
 
 
-def _settle_rotation(records: Path, keys: Path) -> None:
+def _settle_rotation(lines: Lines, records: Path, keys: Path) -> None:
     if (keys / NEXT).exists():
-        chain = read_chain(durable.read(records / LOG), load_public_keys(records / PUBLIC))
+        chain = read_chain(lines.read(), load_public_keys(records / PUBLIC))
         settle_rotation(keys, records, chain.keys[-1])
 
 
-def _check_position(log: Log, seq: int, digest: str) -> None:
-    entries = log.entries()
+def _check_position(log: Log, tables: Projection) -> None:
+    entries, (seq, digest) = log.entries(), tables.position()
     if seq > len(entries):
         raise LogTruncated(
-            f"{LOG}: has {len(entries)} entries, {DATABASE} has seen {seq}: the log was cut; "
+            f"{log.name}: has {len(entries)} entries, {tables.name} has seen {seq}: it was cut; "
             "restore it from a copy"
         )
     got = entries[seq - 1].hash if seq else GENESIS
     if got != digest:
         raise LogAltered(
-            f"{LOG}: entry {seq} has hash {got[:12]}, {DATABASE} has seen {digest[:12]}: "
-            "the log was rewritten; restore it from a copy"
+            f"{log.name}: entry {seq} has hash {got[:12]}, {tables.name} has seen {digest[:12]}: "
+            "it was rewritten; restore it from a copy"
         )

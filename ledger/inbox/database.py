@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.schema import CreateTable
 
 from ledger import durable
+from ledger.databases import postgresql
+from ledger.databases.guarding import guarded
+from ledger.databases.migrating import bring_up
 from ledger.errors import SealAltered
 from ledger.inbox import tables
-from unlearning.errors import InfrastructureError, UsageError
+from unlearning.errors import UsageError
 
 FILE, GITIGNORE = "inbox.db", ".gitignore"
 _PATIENCE = 20  # seconds that a writer waits for the others'
@@ -27,8 +30,8 @@ _POSTGRESQL_LOCK = 0x4C65_7468_6501  # any number that is ours: "Lethe", 1
 class Database:
     """The inbox's tables; one writer at a time, however many processes there are."""
 
-    def __init__(self, engine: Engine, name: str, begin: str) -> None:
-        """Use `open`. begin: the statement by which a transaction excludes other writers."""
+    def __init__(self, engine: Engine, name: str, begin: Callable[[Connection], None]) -> None:
+        """Use `open`. begin: lets a transaction exclude other writers."""
         self._engine = engine
         self._name = name
         self._begin = begin
@@ -36,10 +39,7 @@ class Database:
     @classmethod
     def open(cls, place: Path, url: str | None) -> Database:
         """Open the inbox at a URL, or in a folder, which is made; create what is missing."""
-        opened = cls._at_url(url) if url else cls._in_folder(place)
-        with opened.writing() as connection:
-            tables.metadata.create_all(connection)
-        return opened
+        return cls._at_url(url) if url else cls._in_folder(place)
 
     @classmethod
     def look(cls, place: Path, url: str | None) -> Database:
@@ -48,18 +48,15 @@ class Database:
             return cls.open(place, url)
         path = place / FILE
         engine = create_engine("sqlite://", creator=lambda: _looked_at(path), poolclass=StaticPool)
-        return cls(engine, durable.short_name(path), "BEGIN")
+        return cls(engine, durable.short_name(path), _begin)
 
     @classmethod
     def _at_url(cls, url: str) -> Database:
-        try:
-            address = make_url(url)
-        except ArgumentError:
-            address = URL.create("none")
-        if address.get_backend_name() != "postgresql":
-            raise UsageError("database: got another URL, expected postgresql://USER@HOST/NAME")
-        engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-        return cls(engine, "inbox", f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
+        engine = postgresql.engine_at(url)
+        opened = cls(engine, "inbox", partial(postgresql.begin, lock=_POSTGRESQL_LOCK))
+        with opened._guarded():
+            bring_up(engine)
+        return opened
 
     @classmethod
     def _in_folder(cls, place: Path) -> Database:
@@ -73,13 +70,16 @@ class Database:
         address = URL.create("sqlite", database=str(path))  # never parsed: a path may hold a `?`
         engine = create_engine(address, connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _prepare)
-        return cls(engine, durable.short_name(path), "BEGIN IMMEDIATE")
+        opened = cls(engine, durable.short_name(path), _begin)
+        with opened.writing() as connection:
+            tables.metadata.create_all(connection)
+        return opened
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that no other writer is in; on the disk when it is left."""
         with self._guarded(), self._engine.begin() as connection:
-            connection.exec_driver_sql(self._begin)
+            self._begin(connection)
             yield connection
 
     @contextmanager
@@ -98,21 +98,17 @@ class Database:
         """Give the connections back."""
         self._engine.dispose()
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise InfrastructureError(
-                f"{self._name}: cannot be used ({reason}): free space, make it writable or start "
-                "its server, then try again"
-            ) from error
-        except DBAPIError as error:
-            raise SealAltered(
-                f"{self._name}: does not hold an inbox ({type(error.orig).__name__}): restore it "
-                "from your backup"
-            ) from error
+    def _guarded(self) -> AbstractContextManager[None]:
+        return guarded(self._name, self._broken)
+
+    def _broken(self, reason: str) -> SealAltered:
+        return SealAltered(
+            f"{self._name}: does not hold an inbox ({reason}): restore it from your backup"
+        )
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _make(path: Path) -> None:

@@ -15,6 +15,7 @@ from ledger.chain import Entry, Verification
 from ledger.errors import SealAltered
 from ledger.evidence import COMPLETION, ERASURE, SIGNATURE, read_sealed
 from ledger.keyring import Keyring
+from ledger.lines import Lines
 from ledger.log import Log
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
 from unlearning.errors import LetheError
@@ -32,16 +33,18 @@ STATEMENTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
 """Steps that sealed a statement, and the folder of it in the run's bundle."""
 
 
-def check_beside(records: Path, ring: Keyring, *, head: str | None = None) -> Verification:
+def check_beside(
+    lines: Lines, records: Path, ring: Keyring, *, head: str | None = None
+) -> Verification:
     """Hold records/ and evidence/ against the log, which is genuine; no private key is needed.
 
     head: hash of an entry that somebody has seen.
     """
-    log = Log.open(records / "log.jsonl", ring)
+    log = Log.open(lines, ring)
     entries = log.entries()
     problems = [
-        *_head(entries, head),
-        *_bundles(records.parent / "evidence", entries, ring.with_keys(log.signers)),
+        *missing_head(entries, head),
+        *_bundles(records.parent / "evidence", log, ring.with_keys(log.signers)),
         *_statements(records.parent / "evidence", entries),
         *_suppression(records, entries),
         *_adopted(records, entries),
@@ -51,20 +54,21 @@ def check_beside(records: Path, ring: Keyring, *, head: str | None = None) -> Ve
     return Verification((checked,), tuple(problems))
 
 
-def _head(entries: Iterable[Entry], head: str | None) -> Iterator[str]:
+def missing_head(entries: Iterable[Entry], head: str | None) -> Iterator[str]:
+    """Say that the log lacks the entry that somebody has seen, by its hash."""
     if head is not None and head not in {entry.hash for entry in entries}:
         yield f"--head: the log has no entry {head}: it was cut or rewritten, or is another one"
 
 
-def _bundles(evidence: Path, entries: Iterable[Entry], ring: Keyring) -> Iterator[str]:
+def _bundles(evidence: Path, log: Log, ring: Keyring) -> Iterator[str]:
     """Heads that bundles hold and the log lacks."""
-    known = {entry.hash for entry in entries}
+    known = {entry.hash for entry in log.entries()}
     for signature in sorted(evidence.glob(f"**/{SIGNATURE}")):
         sealed = read_sealed(signature.parent, ring)
         head = sealed.statement.get("log_head")
         if sealed.verification.ok and head not in known:
             name = signature.parent.relative_to(evidence)
-            yield f"log.jsonl: has no entry {head}, with which evidence/{name} ends: it was cut"
+            yield f"{log.name}: has no entry {head}, with which evidence/{name} ends: it was cut"
 
 
 def _statements(evidence: Path, entries: Iterable[Entry]) -> Iterator[str]:

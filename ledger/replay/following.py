@@ -7,19 +7,18 @@ question that a service is asked. What was read once is not checked again: that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from ledger import durable
 from ledger.chain import GENESIS, Chain, Entry, read_chain
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keyring import Keyring
+from ledger.lines import Lines
 
 
 @dataclass(frozen=True)
 class Place:
     """A place in the log, after an entry.
 
-    offset: bytes of the file before it. signer: the public key that signs what follows, if known.
+    offset: bytes of the log before it. signer: the public key that signs what follows, if known.
     """
 
     offset: int = 0
@@ -36,23 +35,21 @@ class Gain:
     place: Place
 
 
-def read_on(path: Path, ring: Keyring, since: Place) -> Gain:
+def read_on(lines: Lines, ring: Keyring, since: Place) -> Gain:
     """The entries that the log has after a place, up to its last whole line.
 
     LogTruncated if the log does not reach that place any more, LogAltered if what follows is not
     genuine or does not follow it.
     """
-    with durable.reading(path), path.open("rb") as file:
-        file.seek(0, 2)
-        if file.tell() < since.offset:
-            raise LogTruncated(
-                f"{durable.short_name(path)}: has {file.tell()} bytes, had {since.offset} before: "
-                "the log was cut; check it with `lethe verify --log`"
-            )
-        file.seek(since.offset)
-        known = ring if since.signer is None else Keyring((since.signer,))
-        chain = read_chain(file.read(), known, excerpt=since.offset > 0)
-    _require_genuine(path, chain, since)
+    content = lines.read(since.offset)
+    if not content and (size := lines.size()) < since.offset:
+        raise LogTruncated(
+            f"{lines.name}: has {size} bytes, had {since.offset} before: it was cut; check it "
+            "with `lethe verify --log`"
+        )
+    known = ring if since.signer is None else Keyring((since.signer,))
+    chain = read_chain(content, known, excerpt=since.offset > 0)
+    _require_genuine(lines, chain, since)
     return Gain(chain.entries, _after(chain, since))
 
 
@@ -63,11 +60,11 @@ def _after(chain: Chain, since: Place) -> Place:
     return Place(since.offset + chain.length, last.seq, last.hash, chain.keys[-1])
 
 
-def _require_genuine(path: Path, chain: Chain, since: Place) -> None:
+def _require_genuine(lines: Lines, chain: Chain, since: Place) -> None:
     first = chain.entries[0] if chain.entries else None
     follows = first is None or (first.seq, first.previous) == (since.seq + 1, since.hash)
     if chain.problem or not follows:
         raise LogAltered(
-            f"{durable.short_name(path)}: what follows entry {since.seq} is not what was written "
+            f"{lines.name}: what follows entry {since.seq} is not what was written "
             "after it: check the log with `lethe verify --log`"
         )

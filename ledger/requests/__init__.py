@@ -13,6 +13,7 @@ from ledger.domain import DeletionRequest as DeletionRequest
 from ledger.domain import Selector as Selector
 from ledger.domain import State as State
 from ledger.domain import check_move
+from ledger.lines import Lines, lines_of
 from ledger.log import Log
 from ledger.requests import runs, submitting, verbs
 from ledger.requests.book import Book
@@ -29,14 +30,21 @@ class Ledger:
         self._book = Book(store, selectors)
 
     @classmethod
-    def open(cls, records: Path, keys: Path, *, read_only: bool = False) -> Ledger:
+    def open(
+        cls, records: Path, keys: Path, *, read_only: bool = False, lines: Lines | None = None
+    ) -> Ledger:
         """Check the log and open the ledger; to write, under the workspace lock.
 
-        read_only: writes nothing, not even on a crash's leftovers, and needs no private key.
+        read_only: writes nothing, not even on a crash's leftovers, and needs no private key. lines:
+        where its log lies; by default where it does without a URL.
         Raises LogAltered, LogTruncated or ProjectionBroken if the records are not what they were.
         """
         selectors = SelectorStore(records / "sealed", keys)
-        store = Store.open(records, keys, read_only=read_only, unrecorded=selectors.unrecorded)
+        store = Store.open(
+            *(lines or lines_of(records, None), records, keys),
+            read_only=read_only,
+            unrecorded=selectors.unrecorded,
+        )
         if not read_only:
             durable.clear_unfinished(records)
             known = store.tables.requests()

@@ -23,6 +23,7 @@ from ledger.inbox import Inbox, Sent
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.projection import Projection
 from ledger.replay.following import Place, read_on
+from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError, RequestDenied
 
@@ -45,7 +46,7 @@ class Records:
     def __init__(self, ws: Workspace, inbox: Inbox, trusted: Collection[str]) -> None:
         """trusted: the sources that may learn how their requests ended."""
         self._ws, self._inbox, self._trusted = ws, inbox, frozenset(trusted)
-        self._key = load_public_keys(ws.public_key)
+        self._lines, self._key = lines_of(ws), load_public_keys(ws.public_key)
         self._place, self._tables = Place(), Projection.in_memory()
         self._last: Entry | None = None
         self._lock = Lock()
@@ -118,7 +119,7 @@ class Records:
             return next(iter(self._tables.requests(ref=ref)), None)
 
     def _read_on(self) -> None:
-        gain = read_on(self._ws.log, self._key, self._place)
+        gain = read_on(self._lines, self._key, self._place)
         self._tables.apply(gain.entries)
         self._place = gain.place
         self._last = gain.entries[-1] if gain.entries else self._last

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import yaml
 
 from ledger import durable
+from systems.settings import recording
 from systems.settings.workspace import TEMPLATES, Workspace
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
@@ -122,7 +123,7 @@ def undo(ws: Workspace, past: Beginning) -> None:
 
     What was put into DVC's cache or remote is the caller's to remove, before.
     """
-    durable.remove_file(ws.log, within=ws.root)  # first: without its keys nobody could open it
+    recording.discard(ws)  # first: without its keys nobody could open it
     for name in _WELCOME:
         if name != ws.records.name:
             _restore_folder(ws, name, past.there.get(name))
@@ -163,7 +164,7 @@ def _restore_file(ws: Workspace, name: str, text: str | None) -> None:
 
 def refuse_occupied(ws: Workspace) -> None:
     """UsageError if the folder holds something, in a place of Lethe's, that Lethe did not make."""
-    if ws.log.exists():
+    if ws.has_log:
         raise UsageError(
             f"{ws.root.name}: is a workspace already, expected an empty folder; {_ELSEWHERE}"
         )

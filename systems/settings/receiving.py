@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from ledger.inbox import Inbox
-from systems.settings.service import load_service
+from systems.settings.recording import database_url
 from systems.settings.workspace import Workspace
-
-DATABASE_URL = "LETHE_DATABASE_URL"
-
-
-def database_url(ws: Workspace) -> str | None:
-    """The database that the environment or service.yaml names; None for files in the workspace."""
-    return os.environ.get(DATABASE_URL) or load_service(ws.root).database
 
 
 def inbox_of(ws: Workspace) -> Inbox:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable
+from ledger.lines import ELSEWHERE, LOG, TABLES, has_begun
 from unlearning.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,7 +54,7 @@ class Workspace:
                     "file or folder itself, so that a copy shares nothing with its original: put "
                     "it here, or mount it here"
                 )
-        for path in (self.log, self.records / "ledger.db", self.database, self.received):
+        for path in (self.log, self.tables, self.database, self.received):
             if path.exists() and path.stat().st_nlink > 1:
                 raise UsageError(
                     f"{path.relative_to(self.root)}: has another hard link, as after `cp -al`, "
@@ -158,8 +159,23 @@ class Workspace:
 
     @property
     def log(self) -> Path:
-        """The append-only log."""
-        return self.records / "log.jsonl"
+        """The append-only log, if it lies in a file."""
+        return self.records / LOG
+
+    @property
+    def tables(self) -> Path:
+        """The tables that follow from the log, if it lies in a file."""
+        return self.records / TABLES
+
+    @property
+    def elsewhere(self) -> Path:
+        """The note that the log lies in a database."""
+        return self.records / ELSEWHERE
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there is a log, in the file or in a database: no workspace is without one."""
+        return has_begun(self.records)
 
     @property
     def policies(self) -> Path:

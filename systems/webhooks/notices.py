@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ledger.chain import Entry
 from ledger.keys import load_public_keys
 from ledger.replay.following import Place, read_on
+from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from unlearning.digests import canonical_json
 
@@ -36,14 +36,14 @@ class Outbox:
 
     def __init__(self, ws: Workspace) -> None:
         """Begin with the first entry, since a deadline may stand far back."""
-        self._log: Path = ws.log
+        self._lines = lines_of(ws)
         self._ring = load_public_keys(ws.public_key)
         self._known: dict[str, tuple[str, str]] = {}  # request -> its state and deadline
         self.place = Place()
 
     def gained(self) -> list[Notice]:
         """The notices that the log has gained since it was read last."""
-        gain = read_on(self._log, self._ring, self.place)
+        gain = read_on(self._lines, self._ring, self.place)
         self.place = gain.place
         return list(self._notices(gain.entries))
 

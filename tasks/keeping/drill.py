@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger import durable
 from ledger.chain import Verification
+from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
@@ -44,6 +45,10 @@ def _of_a_copy(ws: Workspace, head: str) -> Verification:
     try:
         for name in COPIED:
             shutil.copytree(ws.root / name, place / name)
-        return verify_records(Workspace(place), head)
+        copy = Workspace(place)
+        if ws.elsewhere.is_file():  # as after `lethe log --export`
+            durable.remove_file(copy.elsewhere, within=place)
+            durable.write(copy.log, lines_of(ws).read())
+        return verify_records(copy, head)
     finally:
         durable.remove_folder(place, within=ws.service)

@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from ledger import durable, keys
-from ledger.chain import Verification, verify_log
-from ledger.log import Log
+from ledger.chain import Chain, Verification, read_chain, verify_chain
+from ledger.keyring import Keyring
 from ledger.replay.approvals import unapproved
-from ledger.replay.beside import check_beside
-from ledger.requests import Ledger
+from ledger.replay.beside import check_beside, missing_head
+from systems.settings.recording import ledger_at, lines_of
 from systems.settings.workspace import Workspace
 from tasks.approval.unasked import unasked
 from tasks.running.lineage import objections
@@ -19,18 +19,31 @@ from tasks.running.lineage import objections
 def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
     """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
     public = keys.load_public_keys(key or ws.public_key)
-    found = verify_log(ws.log, public)
+    lines = lines_of(ws)
+    chain = read_chain(lines.read(), public)
+    found = verify_chain(chain, lines.name)
     if found.ok:
-        found = joined(found, check_beside(ws.records, public, head=head))
+        found = joined(found, check_beside(lines, ws.records, public, head=head))
     if found.ok:
-        entries = Log.open(ws.log, public).entries()
-        problems = (*objections(entries), *unapproved(entries), *unasked(ws, entries))
+        problems = (*_contradictions(chain), *unasked(ws, chain.entries))
         found = joined(found, Verification((), problems))
-    if found.ok and (ws.records / "ledger.db").is_file():
-        found = joined(found, Ledger.open(ws.records, ws.keys, read_only=True).check())
+    if found.ok and (ws.elsewhere.is_file() or ws.tables.is_file()):
+        found = joined(found, ledger_at(ws, read_only=True).check())
     if found.ok and ws.received.is_file():
         found = joined(found, Verification((_waiting(ws),), ()))
     return found
+
+
+def verify_exported(path: Path, public: Keyring, head: str | None) -> Verification:
+    """Check a log that was exported, with nothing beside it: whole, signed, and none went back."""
+    chain = read_chain(durable.read(path), public)
+    found = verify_chain(chain, path.name)
+    problems = (*missing_head(chain.entries, head), *_contradictions(chain)) if found.ok else ()
+    return joined(found, Verification((), problems))
+
+
+def _contradictions(chain: Chain) -> tuple[str, ...]:
+    return (*objections(chain.entries), *unapproved(chain.entries))
 
 
 def _waiting(ws: Workspace) -> str:

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ledger.errors import WorkspaceBusy as WorkspaceBusy
-from ledger.lock import workspace_lock
 from systems.settings import beginning
 from systems.settings.quiet import quiet_environment
+from systems.settings.recording import alone
 from systems.settings.workspace import Workspace, make_private, private
 from tasks.requests.receive import settle_waiting
 from tasks.running.opened import Opened, opened
@@ -52,14 +52,14 @@ def workable(path: Path | str) -> Workspace:
 def locked(ws: Workspace, *, wait: float = 0) -> Iterator[None]:
     """Hold a workspace's lock; WorkspaceBusy if another holds it for longer than `wait` seconds."""
     with private(), ExitStack() as held:
-        _enter(held, ws.lock, time.monotonic() + wait)
+        _enter(held, ws, time.monotonic() + wait)
         yield
 
 
-def _enter(held: ExitStack, lock: Path, until: float) -> None:
+def _enter(held: ExitStack, ws: Workspace, until: float) -> None:
     while True:
         try:
-            return held.enter_context(workspace_lock(lock))
+            return held.enter_context(alone(ws))
         except WorkspaceBusy:
             if time.monotonic() >= until:
                 raise

@@ -10,6 +10,7 @@ from typing import Any
 from ledger.requests import Ledger
 from systems.settings.ownership import mark_place
 from systems.settings.params import Params, load_params
+from systems.settings.recording import ledger_at
 from systems.settings.workspace import Workspace
 from tasks.running.standing import check_standing
 from unlearning.errors import UsageError
@@ -35,7 +36,7 @@ class Opened:
     @cached_property
     def ledger(self) -> Ledger:
         """Its ledger."""
-        return Ledger.open(self.ws.records, self.ws.keys, read_only=self.reading)
+        return ledger_at(self.ws, read_only=self.reading)
 
     @cached_property
     def params(self) -> Params:
@@ -55,7 +56,7 @@ def opened(root: str, *, reading: bool = False) -> Opened:
     found = Opened(str(ws.root), reading)
     if not reading:
         mark_place(ws)
-    if ws.log.is_file():
+    if ws.has_log:
         check_standing(ws, found.ledger)
     return found
 
@@ -63,6 +64,6 @@ def opened(root: str, *, reading: bool = False) -> Opened:
 def looked_at(root: str) -> Opened:
     """Open a workspace to be read only, without its lock."""
     ws = Workspace.at(root)
-    if not ws.log.is_file():
+    if not ws.has_log:
         raise UsageError(f"{ws.root.name}: is no workspace, expected one made by `lethe init`")
     return Opened(str(ws.root), reading=True)

@@ -42,8 +42,12 @@ def list_(
 
 def verify(
     ctx: typer.Context,
-    bundle: Annotated[Path | None, typer.Argument(help="A sealed evidence folder.")] = None,
-    log: Annotated[bool, typer.Option("--log", help="Verify the workspace's log.")] = False,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A sealed evidence folder; with --log, an exported log.")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Verify a log: the workspace's, or the file given.")
+    ] = False,
     key: Annotated[Path | None, typer.Option(help="Public key; default: the workspace's.")] = None,
     request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
     candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
@@ -62,6 +66,16 @@ def verify(
         return found
 
     answer(ctx, work)
+
+
+def log(
+    ctx: typer.Context,
+    export: Annotated[Path, typer.Option(help="File to write: none yet, or an earlier export.")],
+) -> None:
+    """Write the log into a file that `verify` reads, wherever the log lies."""
+    from flows.cli.work import exporting
+
+    answer(ctx, lambda call: exporting.export(call.workspace, export))
 
 
 def doctor(ctx: typer.Context) -> None:

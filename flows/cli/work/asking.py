@@ -16,7 +16,7 @@ from systems.data import importing
 from systems.data.gathering import Gathered, gather
 from systems.data.sharding import Dataset
 from systems.data.sources import Columns, Source
-from systems.settings import beginning
+from systems.settings import beginning, recording
 from systems.settings.beginning import Beginning
 from systems.settings.params import Params, changed, check_params, parse_params
 from systems.settings.workspace import TEMPLATES, Workspace
@@ -63,6 +63,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     norm = _normalisation(files)
     beginning.refuse_occupied(ws)
     beginning.refuse_exposed(ws)
+    recording.require_free(ws)
     there = ws.params if ws.params.exists() else TEMPLATES / ws.params.name
     content = durable.read(there)
     parse_params(content)

@@ -25,7 +25,7 @@ from systems.data.gathering import DIGITS
 from systems.data.sources import Columns
 from systems.data.texts import KINDS, look
 from systems.registry import server
-from systems.settings import beginning
+from systems.settings import beginning, recording
 from systems.settings.beginning import Beginning
 from systems.settings.ownership import mark_place
 from systems.settings.quiet import quiet_environment
@@ -53,6 +53,7 @@ def _go_on(ws: Workspace, asked: Asked) -> dict[str, Any] | None:
     at = Opened(str(ws.root))
     with held(ws):
         past = beginning.begun(ws)
+        recording.go_on(ws)
         same = past is not None and past.asked == asked.digest
         if ws.manifest.exists() and same:
             index.load(ws)  # made now if the import was cut off before it was
@@ -100,6 +101,7 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         durable.write(ws.params, checked.settings, mode=durable.OPEN)
     _bring_list(ws, files)
     keys.create_keys(ws.keys, ws.records, shards=PUBLIC_KEY if files.data == DIGITS else None)
+    recording.begin(ws)
     mark_place(ws)
     server.bind(ws.mlruns, os.environ.get(server.VARIABLE))
     durable.make_folder(ws.artifacts)
@@ -178,7 +180,7 @@ def _tell_stages(ws: Workspace, made: Mapping[str, Any], *, brought: bool) -> No
 
 
 def _serves(at: Opened) -> bool:
-    return at.ws.log.exists() and at.ledger.log.find(FIRST) is not None
+    return at.ws.has_log and at.ledger.log.find(FIRST) is not None
 
 
 def _undo(ws: Workspace, past: Beginning) -> None:

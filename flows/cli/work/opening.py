@@ -11,6 +11,7 @@ from ledger.errors import WorkspaceBusy
 from ledger.lock import BUSY, is_held
 from ledger.requests import Ledger
 from systems.settings.params import load_params
+from systems.settings.recording import ledger_at, lines_of
 from systems.settings.workspace import Workspace
 from tasks.requests.receive import settle_waiting
 from tasks.running import progress
@@ -63,17 +64,17 @@ def looking(path: Path) -> Iterator[Opened]:
     """
     ws = readable(path)
     load_params(ws.root)
-    before = ws.log.stat().st_size
+    before = lines_of(ws).size()
     try:
         yield opened(str(ws.root), reading=True)
     except IntegrityError as problem:
-        if is_held(ws.lock) or ws.log.stat().st_size != before:
+        if is_held(ws.lock) or lines_of(ws).size() != before:
             raise WorkspaceBusy(BUSY) from problem
         raise
 
 
 def ledger_of(ws: Workspace) -> Ledger:
     """The ledger, to be read only, so without the lock."""
-    if not ws.log.is_file():
+    if not ws.has_log:
         raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    return Ledger.open(ws.records, ws.keys, read_only=True)
+    return ledger_at(ws, read_only=True)

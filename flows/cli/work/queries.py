@@ -175,9 +175,9 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "git", "" if shutil.which("git") else "install git"
     free = shutil.disk_usage(ws.root if ws.root.exists() else Path.home()).free / 2**30
     yield "disk", "" if free > 2 else f"only {free:.1f} GiB free, make room for at least 2"
-    whole = ws.log.is_file() and not ws.beginning.exists()
+    whole = ws.has_log and not ws.beginning.exists()
     yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
-    if not ws.log.is_file():
+    if not ws.has_log:
         return
     yield "places", _failure(lambda: _places_problem(ws))
     yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(ws)]))

@@ -12,8 +12,9 @@ from ledger.chain import Verification, read_chain
 from ledger.checkpoint import objections as objections_to
 from ledger.keyring import Keyring
 from ledger.replay.bundles import Bundle, read_bundle
+from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
-from tasks.keeping.verified import joined, verify_records
+from tasks.keeping.verified import joined, verify_exported, verify_records
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -34,29 +35,32 @@ class Expected:
 def verify(
     path: Path, bundle: Path | None, log: bool, key: Path | None, expected: Expected
 ) -> dict[str, Any]:
-    """Check a bundle, or the log of a workspace, and say what it is about."""
+    """Check a bundle, or a log that was exported or is a workspace's; say what it is about."""
     ws = Workspace.at(path)
-    if (bundle is None) == (not log):
-        raise UsageError("verify: expected either the path of a bundle or --log")
+    if bundle is None and not log:
+        raise UsageError("verify: expected the path of a bundle, or --log")
     if log and (expected.request or expected.candidate):
         raise UsageError("verify: got --log with --request or --candidate, which are of a bundle")
     if expected.witness is not None and not log:
         raise UsageError("verify: got --witness without --log, whose checkpoints a witness has")
-    if bundle is not None:
-        public = keys.load_public_keys(key or ws.public_key)
+    public = keys.load_public_keys(key or ws.public_key)
+    if bundle is not None and not log:
         return verify_evidence(bundle, public, expected)
-    found = verify_records(ws, expected.head, key)
+    if bundle is not None:
+        found = verify_exported(bundle, public, expected.head)
+    else:
+        found = verify_records(ws, expected.head, key)
     if found.ok and expected.witness is not None:
-        found = joined(found, _as_seen(ws, key, expected.witness))
+        content = lines_of(ws).read() if bundle is None else durable.read(bundle)
+        found = joined(found, _as_seen(content, public, expected.witness))
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
 
 
-def _as_seen(ws: Workspace, key: Path | None, witness: str) -> Verification:
+def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     """Hold the log against every checkpoint that a witness has; one without any is a problem."""
     from tasks.witness import seen
 
-    public = keys.load_public_keys(key or ws.public_key)
-    chain = read_chain(durable.read(ws.log), public)
+    chain = read_chain(content, public)
     known, entries = seen(witness, public.with_keys(chain.keys)), chain.entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
     return Verification((f"witness: {len(known)} checkpoints",), tuple(problems))

@@ -84,7 +84,7 @@ class Outside:
     def hosted(self) -> bool:
         """Whether it is a folder in another workspace, which marks none that lies inside of it."""
         above = () if "://" in self.url else Path(self.url).parents
-        return any(Workspace(folder).log.is_file() for folder in above)
+        return any(Workspace(folder).has_log for folder in above)
 
     @property
     def _mark(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.lines import InFile
 from ledger.log import Log
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.judgements import JUDGEMENT, judgements
@@ -35,7 +36,7 @@ def run(
 def test_candidates_over_any_of_the_requests_from_the_same_champion_count(tmp_path: Path) -> None:
     """Run 1: two candidates, one approximate. Run 2: one that failed, one that did not. Run 3 began
     from another champion, run 4 was over another request: neither counts."""
-    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    log = Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
     run(log, "run-1", ["req-a"], "p", [("famr", True), ("retrain", True)])
     run(log, "run-2", ["req-a", "req-b"], "p", [("famr", False), ("finetune", True)])
     run(log, "run-3", ["req-a"], "q", [("famr", True)])
@@ -57,7 +58,7 @@ def test_candidates_from_outside_count_by_request_and_once_for_the_same_bytes(
     tmp_path: Path,
 ) -> None:
     """Every answer is counted; the same bytes get the same one, so that they err together."""
-    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    log = Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
     for request, candidate in (("req-a", "1"), ("req-a", "1"), ("req-b", "2"), ("req-c", "3")):
         judged(log, request, candidate)
     run(log, "run-1", ["req-a", "req-b"], "p", [("famr", True)])
@@ -67,7 +68,7 @@ def test_candidates_from_outside_count_by_request_and_once_for_the_same_bytes(
 
 
 def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:
-    log = Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    log = Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
     run(log, "run-1", ["req-a"], "p", [])
     made = {"method": "famr", "sha256": "0" * 64}
     log.append("step", made, key="run-1/unlearned-0", now=NOW)

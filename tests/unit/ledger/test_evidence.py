@@ -15,6 +15,7 @@ from ledger.chain import Verification
 from ledger.errors import AlreadySealed
 from ledger.evidence import read_sealed, refuse_other_folder, seal
 from ledger.keyring import keyring_of
+from ledger.lines import InFile
 from ledger.log import Log
 from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError, UsageError
@@ -34,7 +35,7 @@ def verdicts(**outcomes: str) -> list[dict[str, str]]:
 
 def statement(folder: Path, **changes: Any) -> dict[str, Any]:
     attempt = {"exact": False, "verdicts": verdicts(utility="PASSED", forgetting="PASSED")}
-    log = Log.open(folder / "log.jsonl", PUBLIC)
+    log = Log.open(InFile(folder / "log.jsonl"), PUBLIC)
     (adoption,) = adoptions(log.entries())
     return {
         "run": "run-1",
@@ -62,7 +63,7 @@ def unsealed(tmp_path: Path) -> Path:
 def write_log(folder: Path, *entries: tuple[str, dict[str, Any], str]) -> None:
     """Write a log of these entries: event, body and key."""
     (folder / "log.jsonl").unlink(missing_ok=True)
-    log = Log.open(folder / "log.jsonl", KEY)
+    log = Log.open(InFile(folder / "log.jsonl"), KEY)
     for event, body, key in entries:
         log.append(event, body, key=key, now=NOW)
 
@@ -256,7 +257,7 @@ def test_a_policy_that_was_not_in_force_when_the_run_began_is_found(
     """Signatures, chain and digests are sound each time: only the order of events is not."""
     stated = statement(unsealed)
     write_log(unsealed, *entries)
-    head = Log.open(unsealed / "log.jsonl", PUBLIC).head
+    head = Log.open(InFile(unsealed / "log.jsonl"), PUBLIC).head
     seal(unsealed, {**stated, "log_head": head}, KEY)
     problems = policy_problems(unsealed)
     assert any(said in problem for problem in problems), problems
@@ -265,7 +266,7 @@ def test_a_policy_that_was_not_in_force_when_the_run_began_is_found(
 
 def test_a_later_change_of_the_policy_does_not_touch_a_run_that_has_begun(unsealed: Path):
     write_log(unsealed, adopted(OTHER), adopted(POLICY, 2), begun(POLICY), adopted(OTHER, 3))
-    log = Log.open(unsealed / "log.jsonl", PUBLIC)
+    log = Log.open(InFile(unsealed / "log.jsonl"), PUBLIC)
     held = as_stated(adoptions(log.entries())[1])
     assert (held["seq"], held["reason"]) == (2, "a test")
     whole = {"attempts": [], "decision": "refused", "run": "run-1", "log_head": log.head}

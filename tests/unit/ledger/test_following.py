@@ -9,6 +9,7 @@ import pytest
 
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keys import PUBLIC, load_public_keys, load_signing_key
+from ledger.lines import InFile
 from ledger.log import Log
 from ledger.replay.following import Place, read_on
 
@@ -17,7 +18,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 @pytest.fixture
 def log(keys: Path, records: Path) -> Log:
-    return Log.open(records / "log.jsonl", load_signing_key(keys))
+    return Log.open(InFile(records / "log.jsonl"), load_signing_key(keys))
 
 
 def grow(log: Log, count: int = 1) -> None:
@@ -26,12 +27,12 @@ def grow(log: Log, count: int = 1) -> None:
 
 
 def seqs(records: Path, since: Place) -> list[int]:
-    gain = read_on(records / "log.jsonl", load_public_keys(records / PUBLIC), since)
+    gain = read_on(InFile(records / "log.jsonl"), load_public_keys(records / PUBLIC), since)
     return [entry.seq for entry in gain.entries]
 
 
 def after(records: Path, since: Place = Place()) -> Place:  # noqa: B008  # frozen
-    return read_on(records / "log.jsonl", load_public_keys(records / PUBLIC), since).place
+    return read_on(InFile(records / "log.jsonl"), load_public_keys(records / PUBLIC), since).place
 
 
 def test_each_entry_comes_once(log: Log, records: Path) -> None:
@@ -67,7 +68,7 @@ def test_another_log_of_the_same_length_is_named(log: Log, keys: Path, records: 
     grow(log, 2)
     place, path = after(records), records / "log.jsonl"
     path.unlink()
-    other = Log.open(path, load_signing_key(keys))
+    other = Log.open(InFile(path), load_signing_key(keys))
     for number in range(3):
         other.append("grew", {}, key=f"made/{number}", now=NOW)
     with pytest.raises(LogAltered):

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger.chain import verify_log
 from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
 from ledger.keyring import keyring_of
+from ledger.lines import InFile
 from ledger.log import Log
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import InfrastructureError, Unrecordable, UsageError
@@ -28,7 +29,7 @@ PUBLIC = keyring_of(KEY.public_key())
 def path(tmp_path: Path) -> Path:
     """A log of three entries."""
     path = tmp_path / "log.jsonl"
-    log = Log.open(path, KEY)
+    log = Log.open(InFile(path), KEY)
     for number in range(3):
         log.append("counted", {"number": number}, key=f"count/{number}", now=NOW)
     return path
@@ -46,7 +47,7 @@ def sealed_again(path: Path, change: Callable[[dict[str, object]], None]) -> Non
 
 
 def test_entries_come_back_in_order_and_chained(path: Path):
-    log = Log.open(path, PUBLIC)
+    log = Log.open(InFile(path), PUBLIC)
     entries = log.entries()
     assert [entry.seq for entry in entries] == [1, 2, 3]
     assert [entry.body["number"] for entry in entries] == [0, 1, 2]
@@ -57,7 +58,7 @@ def test_entries_come_back_in_order_and_chained(path: Path):
 
 
 def test_the_same_key_adds_nothing_and_another_content_under_it_is_refused(path: Path):
-    log, before = Log.open(path, KEY), path.read_bytes()
+    log, before = Log.open(InFile(path), KEY), path.read_bytes()
     again = log.append("counted", {"number": 1}, key="count/1", now=NOW)
     assert again == log.entries()[1]
     for event, number in (("counted", 7), ("other", 1)):
@@ -67,10 +68,10 @@ def test_the_same_key_adds_nothing_and_another_content_under_it_is_refused(path:
 
 
 def test_a_body_is_returned_as_a_later_reader_gets_it(path: Path):
-    log = Log.open(path, KEY)
+    log = Log.open(InFile(path), KEY)
     entry = log.append("kept", {"pair": (1, 2), "rates": {3: 0.5}}, key="kept", now=NOW)
     assert entry.body == {"pair": [1, 2], "rates": {"3": 0.5}}
-    assert Log.open(path, KEY).entries()[-1] == entry
+    assert Log.open(InFile(path), KEY).entries()[-1] == entry
 
 
 def test_no_byte_of_the_log_can_be_changed_unnoticed(path: Path):
@@ -100,7 +101,7 @@ def test_a_forged_entry_is_named_with_what_is_wrong(
 ):
     sealed_again(path, change)
     with pytest.raises(LogAltered, match=r"line 2 \(seq 2\)") as caught:
-        Log.open(path, KEY)
+        Log.open(InFile(path), KEY)
     assert wrong in str(caught.value)
     assert caught.value.exit_code == 30
 
@@ -110,7 +111,7 @@ def test_a_removed_or_doubled_or_swapped_line_is_noticed(path: Path):
     for lines in ((first, third), (second, third), (first, first, second), (first, third, second)):
         path.write_bytes(b"".join(lines))
         with pytest.raises(LogAltered):
-            Log.open(path, KEY)
+            Log.open(InFile(path), KEY)
 
 
 def test_an_empty_log_is_not_trivially_sound(path: Path):
@@ -125,11 +126,11 @@ def test_another_keys_log_is_not_ours(path: Path):
 
 def test_a_torn_last_line_is_reported_then_cut_off_by_the_next_append(path: Path):
     whole = path.read_bytes()
-    log = Log.open(path, KEY)
+    log = Log.open(InFile(path), KEY)
     log.append("counted", {"number": 3}, key="count/3", now=NOW)
     path.write_bytes(path.read_bytes()[:-20])
     assert "log line 4: has no end" in verify_log(path, PUBLIC).problems[0]
-    reopened = Log.open(path, KEY)
+    reopened = Log.open(InFile(path), KEY)
     assert reopened.find("count/3") is None
     reopened.append("counted", {"number": 3}, key="count/3", now=NOW)
     assert path.read_bytes().startswith(whole)
@@ -145,7 +146,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.Mo
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, content[: len(content) // 2], at)
 
-    log = Log.open(path, KEY)
+    log = Log.open(InFile(path), KEY)
     with monkeypatch.context() as patch, pytest.raises(InfrastructureError) as caught:
         patch.setattr(os, "pwrite", full)
         log.append("counted", {"number": 3}, key="count/3", now=NOW)
@@ -156,7 +157,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.Mo
 
 
 def test_two_writers_cannot_fork_the_chain(path: Path):
-    one, other = Log.open(path, KEY), Log.open(path, KEY)
+    one, other = Log.open(InFile(path), KEY), Log.open(InFile(path), KEY)
     one.append("counted", {"number": 3}, key="count/3", now=NOW)
     with pytest.raises(WorkspaceBusy, match="another process"):
         other.append("counted", {"number": 4}, key="count/4", now=NOW)
@@ -165,7 +166,7 @@ def test_two_writers_cannot_fork_the_chain(path: Path):
 
 def test_a_log_opened_with_the_public_key_is_for_reading(path: Path):
     with pytest.raises(UsageError, match="for reading"):
-        Log.open(path, PUBLIC).append("counted", {}, key="count/3", now=NOW)
+        Log.open(InFile(path), PUBLIC).append("counted", {}, key="count/3", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +175,13 @@ def test_a_log_opened_with_the_public_key_is_for_reading(path: Path):
 def test_what_plainly_does_not_belong_in_a_log_is_refused(path: Path, value: object):
     before = path.read_bytes()
     with pytest.raises(Unrecordable) as caught:
-        Log.open(path, KEY).append("noted", {"deep": [{"value": value}]}, key="note", now=NOW)
+        Log.open(InFile(path), KEY).append(
+            "noted", {"deep": [{"value": value}]}, key="note", now=NOW
+        )
     assert "jane" not in str(caught.value)
     assert path.read_bytes() == before
 
 
 def test_names_of_models_and_rates_do_belong(path: Path):
     body = {"model": "models:/lethe@champion", "measure": "tpr@0.01", "reason": "AUC .56 > .55"}
-    assert Log.open(path, KEY).append("noted", body, key="note", now=NOW).body == body
+    assert Log.open(InFile(path), KEY).append("noted", body, key="note", now=NOW).body == body

@@ -13,6 +13,7 @@ from ledger.chain import read_chain, verify_log
 from ledger.evidence import read_sealed
 from ledger.keyring import ROTATED
 from ledger.keys import create_keys, load_public_keys, load_signing_key
+from ledger.lines import InFile
 from ledger.replay.following import Place, read_on
 from ledger.requests import Ledger
 from tests.unit.submitted import accepted
@@ -187,10 +188,10 @@ def test_a_public_key_that_was_put_in_by_hand_is_an_alarm(ledger, records, keys)
 
 def test_whoever_reads_on_follows_to_the_next_key(ledger, records) -> None:
     first = public(records)
-    before = read_on(records / "log.jsonl", first, Place())
+    before = read_on(InFile(records / "log.jsonl"), first, Place())
     rotate(ledger)
     ledger.record("noted", {}, key="after", now=NOW)
-    gain = read_on(records / "log.jsonl", first, before.place)
+    gain = read_on(InFile(records / "log.jsonl"), first, before.place)
     assert [entry.event for entry in gain.entries] == [ROTATED, "noted"]
     ledger.record("noted", {}, key="later", now=NOW)
-    assert len(read_on(records / "log.jsonl", first, gain.place).entries) == 1
+    assert len(read_on(InFile(records / "log.jsonl"), first, gain.place).entries) == 1

@@ -36,7 +36,7 @@ SHARED_BY_SYSTEMS = {"settings", "copies"}
 
 # What the two inner layers may have besides the standard library; nobody else is held to a list.
 SCIENCE = {"torch", "timm", "numpy", "scipy", "sklearn", "safetensors", "PIL", "pyarrow"}
-LAW = {"sqlalchemy", "cryptography", "holidays"}
+LAW = {"sqlalchemy", "alembic", "cryptography", "holidays"}
 OUTSIDE = {"unlearning": SCIENCE, "ledger": LAW}
 EXTRA = {"unlearning.audits.exported": {"onnxruntime"}}  # nobody else may know of it
 
