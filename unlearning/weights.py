@@ -23,9 +23,7 @@ def read(path: Path) -> tuple[str | None, dict[str, Tensor]]:
     Raises NotSafetensors for any other format, before a byte of it is interpreted, and
     IntegrityError for a file that begins as safetensors and is cut short.
     """
-    if not path.is_file():
-        raise UsageError(f"weights {path.name}: no such file; expected a .safetensors file")
-    _refuse_other_formats(path)
+    _refuse_other_formats(there(path))
     try:
         with safe_open(path, framework="pt") as file:
             described = (file.metadata() or {}).get("recipe")
@@ -35,6 +33,13 @@ def read(path: Path) -> tuple[str | None, dict[str, Tensor]]:
             f"weights {path.name}: damaged safetensors file ({problem}); "
             "expected a complete one; fetch it again"
         ) from problem
+
+
+def there(path: Path) -> Path:
+    """Give the path of a file that is there; UsageError otherwise."""
+    if not path.is_file():
+        raise UsageError(f"weights {path.name}: no such file; expected a .safetensors file")
+    return path
 
 
 def misfit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str | None:

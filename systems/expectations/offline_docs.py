@@ -1,17 +1,21 @@
 """Data Docs as pages that ask nobody: as built they load style, scripts and a logo from others.
 
-Whoever opens the evidence would tell those servers when, and without a network would see neither
-the index nor whether an expectation was met.
+Whoever opens the evidence would tell those servers when, and without a network would not see
+whether an expectation was met. Great Expectations' own site has pages beside for what was asked,
+which this one says too, and styles that nobody sees: building it takes longer than the questions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from html import escape
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ledger import durable
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
 
 FOREIGN = re.compile(
     r"<script\b.*?</script>"
@@ -33,29 +37,34 @@ th, td { border: 1px solid #c8c8c8; padding: .35rem .6rem; text-align: left; }
 </style>"""
 
 
-def make_offline(docs: Path) -> Path:
-    """Take out what is loaded from elsewhere, and write an index that needs no script."""
-    for page in docs.rglob("*.html"):
-        page.write_text(_offline(page.read_text(encoding="utf-8")), encoding="utf-8")
-    for heavy in ("images", "fonts"):
-        durable.remove_folder(docs / "static" / heavy, within=docs)
-    _write_index(docs, "Results", sorted((docs / "validations").rglob("*.html")))
-    return docs
+def write_page(docs: Path, result: ExpectationSuiteValidationResult) -> None:
+    """Write what became of a suite as the one page, index.html, of a folder."""
+    for one in result.results:
+        one.result = {name: _plain(value) for name, value in one.result.items()}
+    page = _view().render(_renderer().render(result))
+    durable.make_folder(docs)
+    (docs / "index.html").write_text(_offline(page), encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    """Numbers as Python has them: a page of others shows a traceback in their place."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _offline(page: str) -> str:
     return FOREIGN.sub("", page).replace("</head>", f"{STYLE}</head>", 1)
 
 
-def _write_index(docs: Path, title: str, pages: Sequence[Path]) -> None:
-    rows = [_row(page.relative_to(docs)) for page in pages]
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    body = f"<h1>{title} of Great Expectations</h1><ul>{''.join(rows)}</ul>"
-    text = f"{head}{STYLE}</head><body>{body}</body></html>\n"
-    (docs / "index.html").write_text(text, encoding="utf-8")
+@cache
+def _view() -> Any:
+    """One for all pages of this process: each has to compile its twenty templates."""
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView()
 
 
-def _row(page: Path) -> str:
-    suite, moment = page.parts[1], page.parts[-2]
-    link = escape(page.as_posix(), quote=True)
-    return f'<li><a href="{link}">{escape(suite)}</a>, checked at {escape(moment)}</li>'
+@cache
+def _renderer() -> Any:
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+
+    return ValidationResultsPageRenderer()

@@ -15,6 +15,20 @@ from unlearning.settings import check_value, expected, text_at
 T = TypeVar("T")
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Refuses a key that stands twice: the last would count, and who wrote it meant but one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Give what the other loader gives."""
+        seen = set()
+        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+            if (key.tag, key.value) in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"key '{key.value}' stands twice, the second on line {line}")
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Read a file's bytes and the mapping that they hold; PolicyError otherwise."""
     try:
@@ -30,7 +44,7 @@ def read_yaml(path: Path) -> tuple[bytes, dict[str, Any]]:
 def parse_yaml(content: bytes, name: str) -> dict[str, Any]:
     """Read the mapping that a file's bytes hold; PolicyError otherwise."""
     try:
-        tree = yaml.safe_load(content)
+        tree = yaml.load(content, Loader=_OnceEach)  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise PolicyError(f"{name}: is no YAML ({reason}): correct it") from error

@@ -43,7 +43,7 @@ def normalised(path: Path, recipe: Recipe, *, given: bool) -> bytes:
 
     recipe: of the data, as for `described`; UsageError for a file that will not do.
     """
-    head = Head(backbone=sha256_file(path))
+    head = Head(backbone=sha256_file(weights.there(path)))
     network = on_backbone(path, described(path, recipe, head, given=given))
     networks.require_fit(network.recipe)
     plain = replace(network.recipe, head=None)

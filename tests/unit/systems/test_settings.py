@@ -280,3 +280,10 @@ def test_a_word_that_training_does_not_know_is_named(ws: Workspace) -> None:
     edit(ws, "schedule: one_cycle", "schedule: cosin")
     with pytest.raises(PolicyError, match=r"params.yaml: training.schedule: got 'cosin', expected"):
         load_params(ws.root)
+
+
+def test_a_key_that_stands_twice_is_named(ws: Workspace) -> None:
+    """Whichever of the two was meant, the other would be passed over without a word."""
+    edit(ws, "  batch_size: 64", "  batch_size: 64\n  epochs: 3")
+    with pytest.raises(PolicyError, match=r"params.yaml: .*'epochs' stands twice.* line \d+"):
+        load_params(ws.root)

@@ -245,6 +245,12 @@ def test_another_file_is_another_backbone(tmp_path: Path) -> None:
         on_backbone(path, recipe)
 
 
+@pytest.mark.parametrize("name", ["absent.safetensors", "."])
+def test_a_backbone_that_is_no_file_is_an_error_of_usage(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        normalised(tmp_path / name, toys.RECIPE, given=True)
+
+
 def test_a_mean_of_the_data_is_never_frozen(tmp_path: Path) -> None:
     """A file without a recipe was trained with some mean; the data's would tell of the data."""
     from safetensors.torch import save_file
