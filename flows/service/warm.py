@@ -20,19 +20,38 @@ from unlearning.processes import end_with
 HEAVY = (
     *("flows.service.deployments", "flows.served", "flows.forget", "flows.intake"),
     *("flows.due", "flows.purge", "flows.deadlines", "flows.audit", "flows.bank"),
-    *("flows.reconcile", "flows.drill"),
+    *("flows.reconcile", "flows.drill", "tasks.requests.meaning", "systems.data.images"),
+    *("ledger.projection", "ledger.inbox"),
     *("mlflow.pyfunc", "torch._dynamo", "torchvision", "timm", "great_expectations"),
-    *("dvc.repo", "dvc.repo.add", "dvc_data", "dvc_render", "scmrepo.git", "networkx"),
-    *("alembic.command", "matplotlib.pyplot", "pyarrow.parquet", "PIL.Image"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.db.utils"),
+    *("mlflow.store.tracking.sqlalchemy_workspace_store", "alembic.migration"),
+    *("mlflow.store.model_registry.sqlalchemy_store", "alembic.command"),
+    *("mlflow.store.model_registry.sqlalchemy_workspace_store", "sqlalchemy.dialects.sqlite"),
+    *("dvc.repo", "dvc.repo.add", "dvc.repo.push", "dvc.repo.fetch", "dvc.repo.index"),
+    *("dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "dvc.rwlock", "dvc.dirs", "dvc.repo.datasets"),
+    *("dvc.repo.stage", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots", "dvc.scm"),
+    *("dvc.repo.artifacts", "dvc.repo.graph", "dvc.repo.trie", "dvc.repo.worktree"),
+    *("dvc_data", "dvc_data.index.push", "dvc_data.index.fetch", "dvc_data.index.collect"),
+    *("dvc_data.index.checkout", "dvc_data.hashfile.db.local", "dvc_data.hashfile.db.index"),
+    *("dvc_render", "scmrepo.git", "scmrepo.noscm", "networkx", "ruamel.yaml.mergevalue"),
+    *("prefect.flow_engine", "prefect.task_engine", "prefect.concurrency.sync"),
+    *("prefect.telemetry", "anyio._backends._asyncio", "matplotlib.pyplot"),
+    *("matplotlib.backends.backend_agg", "pyarrow.parquet", "pyarrow.pandas_compat", "PIL.Image"),
 )
 """What a run imports, here or there: fifteen seconds of it, once."""
 
+REHEARSED = ("systems.expectations.suites", "systems.report.plots", "systems.registry.store")
+"""What does more than import at its first call: compiles templates, measures fonts, lists packages.
+Each has a `rehearse`, which leaves nothing behind."""
+
 
 def load() -> None:
-    """Import all of it."""
+    """Import all of it, and do once what only the first call is slow at."""
     quiet_environment()
     for name in HEAVY:
         import_module(name)
+    for name in REHEARSED:
+        import_module(name).rehearse()
 
 
 def end_with_runner() -> None:

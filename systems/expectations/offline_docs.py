@@ -39,11 +39,15 @@ th, td { border: 1px solid #c8c8c8; padding: .35rem .6rem; text-align: left; }
 
 def write_page(docs: Path, result: ExpectationSuiteValidationResult) -> None:
     """Write what became of a suite as the one page, index.html, of a folder."""
+    durable.make_folder(docs)
+    (docs / "index.html").write_text(page_of(result), encoding="utf-8")
+
+
+def page_of(result: ExpectationSuiteValidationResult) -> str:
+    """Render what became of a suite."""
     for one in result.results:
         one.result = {name: _plain(value) for name, value in one.result.items()}
-    page = _view().render(_renderer().render(result))
-    durable.make_folder(docs)
-    (docs / "index.html").write_text(_offline(page), encoding="utf-8")
+    return _offline(_view().render(_renderer().render(result)))
 
 
 def _plain(value: object) -> object:

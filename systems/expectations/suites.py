@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +49,8 @@ class Checked:
 
 def run_suite(name: str, frame: Any, rules: Sequence[Rule], docs_folder: Path | None) -> Checked:
     """Ask Great Expectations and match what it says to the rules by their words, not by order."""
-    quiet_environment()
-    import great_expectations as gx
-
     present = [r for r in rules if r.settings.get("column", None) in {None, *frame.columns}]
-    suite = gx.ExpectationSuite(name, expectations=[_expectation(rule) for rule in present])
-    result = _batch(name, frame).validate(suite, result_format=NO_VALUES)
+    result = _asked(name, frame, present)
     met = _met(result)
     results = tuple(Expected(rule.words, met.get(rule.words, False)) for rule in rules)
     success = bool(result.success) and bool(results) and all(r.success for r in results)
@@ -62,10 +59,35 @@ def run_suite(name: str, frame: Any, rules: Sequence[Rule], docs_folder: Path | 
     return Checked(success, results, docs_folder)
 
 
+def rehearse() -> None:
+    """Ask one question about a table of one number, so that the next ones find all prepared.
+
+    No thread stays: what is forked later would have half of it.
+    """
+    import pandas as pd
+
+    from systems.expectations.offline_docs import page_of
+    from systems.expectations.rules import seen, table_rules
+
+    rules = [*table_rules(("number",)), seen("number", 0, 1)]
+    frame = pd.DataFrame({"number": [0.5]})
+    bars: Any = import_module("great_expectations.validator.validation_graph")
+    bars.tqdm.monitor_interval = 0  # a thread that watches bars, which are not shown
+    page_of(_asked("rehearsal", frame, rules))
+
+
 def _expectation(rule: Rule) -> Any:
     import great_expectations.expectations as kinds
 
     return getattr(kinds, rule.kind)(**rule.settings, meta={"rule": rule.words})
+
+
+def _asked(name: str, frame: Any, rules: Sequence[Rule]) -> ExpectationSuiteValidationResult:
+    quiet_environment()
+    import great_expectations as gx
+
+    suite = gx.ExpectationSuite(name, expectations=[_expectation(rule) for rule in rules])
+    return _batch(name, frame).validate(suite, result_format=NO_VALUES)
 
 
 def _met(result: ExpectationSuiteValidationResult) -> dict[str, bool]:

@@ -129,10 +129,8 @@ def _known(mlruns: Path, name: str) -> bool:
 
 
 def _aliases(mlruns: Path, name: str) -> dict[str, int]:
-    if not _known(mlruns, name):
-        return {}
-    model = client(mlruns).get_registered_model(name)
-    return {alias: int(number) for alias, number in model.aliases.items()}
+    found = client(mlruns).search_registered_models(having({}, name))
+    return {alias: int(number) for model in found for alias, number in model.aliases.items()}
 
 
 def _model_id(stored: Stored) -> str:
@@ -174,8 +172,7 @@ def version(mlruns: Path, name: str, number: int) -> ModelVersion:
 @outside
 def champion(mlruns: Path, name: str) -> ModelVersion | None:
     """Give the version that is served, None before the first."""
-    number = _aliases(mlruns, name).get(CHAMPION)
-    return None if number is None else version(mlruns, name, number)
+    return next((one for one in versions(mlruns, name) if CHAMPION in one.aliases), None)
 
 
 def verified(found: ModelVersion) -> Path:

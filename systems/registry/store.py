@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version as installed
@@ -119,6 +120,18 @@ def _save(folder: Path, artifacts: dict[str, str], recipe: Mapping[str, Any]) ->
             code_paths=[str(Path(unlearning.__file__).parent)],
             signature=_signature(recipe),
             pip_requirements=[f"{p}=={installed(p).split('+')[0]}" for p in REQUIREMENTS],
+        )
+
+
+def rehearse() -> None:
+    """Save a model without weights aside and drop it: MLflow lists all packages the first time."""
+    with tempfile.TemporaryDirectory(prefix="lethe-") as name:
+        nothing = Path(name) / WEIGHTS
+        nothing.touch()
+        _save(
+            Path(name) / "model",
+            {"weights": str(nothing)},
+            {"channels": 1, "size": 1, "classes": 2},
         )
 
 

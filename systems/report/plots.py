@@ -205,6 +205,14 @@ def _class_label(picture: AttemptPicture, k: int) -> str:
     return name if drop is None else f"{name} (n={drop.n})"
 
 
+def rehearse() -> None:
+    """Draw an empty picture, so that the next ones find fonts measured."""
+    figure, axes = _canvas(height=1.0)
+    axes.plot([0, 1], [0, 1], label="rehearsal")
+    _legend(figure)
+    _png(figure)
+
+
 def _canvas(*, height: float) -> tuple[Figure, Axes]:
     quiet_environment()
     from matplotlib.figure import Figure

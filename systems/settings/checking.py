@@ -15,7 +15,11 @@ from unlearning.settings import check_value, expected, text_at
 T = TypeVar("T")
 
 
-class _OnceEach(yaml.SafeLoader):
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C, where libyaml is there: a run reads its policy a dozen times."""
+
+
+class _OnceEach(_Loader):  # type: ignore[misc]  # Any
     """Refuses a key that stands twice: the last would count, and who wrote it meant but one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -26,7 +30,8 @@ class _OnceEach(yaml.SafeLoader):
                 line = key.start_mark.line + 1
                 raise yaml.YAMLError(f"key '{key.value}' stands twice, the second on line {line}")
             seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def read_yaml(path: Path) -> tuple[bytes, dict[str, Any]]:
