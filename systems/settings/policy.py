@@ -49,8 +49,8 @@ class Policy:
     attempts: candidates at most over the same requests. drift: how far approximate releases may
     lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
     person before it is released. collect: when the service begins a run. reconcile: `alarm` or
-    `revert`, for an alias that somebody moved. hopeless: an approximate rung of which the chance
-    of release is surely below that is not tried (a fraction, 0: every one is).
+    `revert`, for an alias that somebody moved. hopeless: a rung of which the chance of release is
+    surely below that is not tried, exact retraining apart (a fraction, 0: every one is).
     """
 
     ladder: tuple[Rung, ...]
@@ -82,16 +82,16 @@ class Policy:
         likewise: bool,
         most: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """Say of each approximate rung what became of it before, in these entries.
+        """Say of each rung but exact retraining what became of it before, in these entries.
 
-        most: how often a perfect retrain would pass, None if unknown. chance: None where nothing
-        alike was tried. skipped: why it is not tried now, if it is not.
+        most: how often a perfect retrain would pass as an approximate method, None if unknown.
+        chance: None where nothing alike was tried. skipped: why it is not tried now, if it is not.
         """
         found = []
-        for rung in (rung for rung in self.ladder if rung.method not in EXACT):
+        for rung in (rung for rung in self.ladder if rung.method not in ALWAYS):
             name = self.named(rung)
             chance = chance_of(counted(entries, Asked(name, examples, likewise)))
-            why = hopeless(chance, self.hopeless, most)
+            why = hopeless(chance, self.hopeless, None if rung.method in EXACT else most)
             told = {"method": rung.method, "rung": name, "chance": chance}
             found.append(told | ({"skipped": why} if why else {}))
         return found

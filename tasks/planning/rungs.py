@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.replay.attempts import Earlier
 from systems.settings.chances import not_tried
-from systems.settings.policy import EXACT, Policy, Rung
+from systems.settings.policy import ALWAYS, EXACT, Policy, Rung
 from unlearning.domain import Decision
 from unlearning.judging.verdicts import assurance
 
@@ -26,15 +26,15 @@ def foreseen_rungs(
 
     chances: the policy's. most: how often a perfect retrain would pass where it is judged as an
     approximate one. With each rung comes what is known of it: its assurance if it is released, its
-    chance (None: unknown; that of exact ones is put in by whoever simulates), the most that this
-    can be (None: unknown, or exact), why it is left out.
+    chance and the most that this can be (None: unknown; `with_exact` puts in those of exact ones),
+    why it is left out.
     """
     tried = rules.rungs(earlier, exact_only=exact_only, without=not_tried(chances))
     known = {one["rung"]: one for one in chances}
     for rung in rules.ladder:
         exact = rung.method in EXACT
-        found = {} if exact else known[rules.named(rung)]
-        if rung in tried or ("skipped" in found and not exact_only):
+        found = {} if rung.method in ALWAYS else known[rules.named(rung)]
+        if rung in tried or ("skipped" in found and (exact or not exact_only)):
             skipped = {"skipped": found["skipped"]} if "skipped" in found else {}
             level = assurance(Decision.RELEASED, exact=exact)
             known_of = {"chance": found.get("chance"), "at_most": None if exact else most}
@@ -109,8 +109,15 @@ def _why(tried: Sequence[Mapping[str, Any]], first: int) -> str:
 
 
 def with_exact(ladder: Sequence[Row], chance: Mapping[str, Any] | None) -> list[Row]:
-    """Put the simulated chance of an honest retrain into the exact rungs."""
-    return [row | {"chance": chance} if row["exact"] else row for row in ladder]
+    """Put the simulated chance of an honest retrain into the exact rungs.
+
+    It is the most of those that begin from bases: how accurate they are no simulation says.
+    """
+    return [row | _exact(row["method"], chance) if row["exact"] else row for row in ladder]
+
+
+def _exact(method: str, chance: Mapping[str, Any] | None) -> Row:
+    return {"chance": chance} if method in ALWAYS else {"at_most": chance}
 
 
 def without_bases(ladder: Sequence[Row], methods: Collection[str], why: str | None) -> list[Row]:

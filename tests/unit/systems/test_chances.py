@@ -79,6 +79,19 @@ def test_where_not_even_a_perfect_retrain_would_pass_no_approximate_one_is_tried
     assert not_tried(likely) == frozenset()
 
 
+def test_exact_retraining_is_never_left_out_and_a_warm_one_by_its_tries_alone(
+    tmp_path: Path,
+) -> None:
+    """What begins from bases is proved by lineage, but may be too inaccurate to be released."""
+    ladder = [{"method": "warm_retrain"}, {"method": "retrain"}]
+    rules = policy(tmp_path, ladder=ladder)
+    most = {"value": 0.0, "low": 0.0, "high": 0.01, "n": 400, "of": "simulated retrains"}
+    (told,) = rules.chances((), 20, likewise=False, most=most)
+    assert told["method"] == "warm_retrain" and "skipped" not in told
+    without = not_tried(rehearsed(tmp_path, rules, 36))
+    assert [rung.method for rung in rules.rungs(Earlier(), without=without)] == ["retrain"]
+
+
 def test_a_policy_that_says_nothing_leaves_nothing_out(tmp_path: Path) -> None:
     tree = yaml.safe_load((TEMPLATES / "policy.yaml").read_text())
     del tree["hopeless"]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ledger import keys
 from systems.settings.collect import Collect
+from systems.settings.workspace import Workspace
+from tasks.planning import waiting as planning
 from tasks.planning.foresee import most_of, retrain_chance
-from tasks.planning.rungs import cheapest_start, expected_passes, levels
-from tasks.planning.waiting import shared
+from tasks.planning.rungs import cheapest_start, expected_passes, levels, with_exact
+from tasks.planning.waiting import collecting_told, shared
+from tasks.running.opened import Opened
+from tests.unit.submitted import accepted
 from unlearning.statistics.intervals import Interval, poisson
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -85,6 +91,22 @@ def test_a_rung_that_is_left_out_is_no_start() -> None:
     assert cheapest_start([], rate=None) is None and levels([], untouched=True) == ["A1"]
 
 
+def test_a_warm_start_is_released_at_most_as_often_as_an_honest_retrain() -> None:
+    """Its accuracy, which no simulation knows, may hold it back."""
+    chance = {"value": 0.99, "low": 0.98, "high": 1.0}
+    warm, exact, approximate = with_exact(
+        [
+            rung("warm_retrain", 30, None, exact=True),
+            rung("retrain", 100, None),
+            rung("finetune", 50, None),
+        ],
+        chance,
+    )
+    assert (warm["chance"], warm["at_most"]) == (None, chance)
+    assert (exact["chance"], exact["at_most"]) == (chance, None)
+    assert (approximate["chance"], approximate["at_most"]) == (None, None)
+
+
 def test_an_honest_retrain_is_held_back_by_what_fails_alone() -> None:
     """Of 400 draws 100 pass and 4 fail: lineage stands in for the 296 that decide nothing."""
     found = retrain_chance({"power": {"passed": 0.25, "failed": 0.01, "draws": 400}})
@@ -129,6 +151,50 @@ def test_nothing_is_foretold_for_longer_than_the_log_goes_back() -> None:
 def test_a_deadline_that_is_near_leaves_no_time() -> None:
     found = shared(Collect(), waiting(1, 20), RATE, NOW, history=100)
     assert found == {"days": 0.0, "requests": {"value": 2.0, "low": 2.0, "high": 2.0}}
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Opened:
+    """A workspace whose log begins now."""
+    ws = Workspace.at(tmp_path)
+    ws.records.mkdir()
+    keys.create_keys(ws.keys, ws.records)
+    at = Opened(str(ws.root))
+    at.ledger.record("initialised", {}, key="initialised", now=NOW)
+    return at
+
+
+def told(at: Opened, monkeypatch: pytest.MonkeyPatch, days: float, count: int) -> Any:
+    """Ask so many days later, when so many have come, of a retraining of 30 seconds."""
+    later = NOW + timedelta(days)
+    refs = [accepted(at.ledger, NOW + (i + 1) * timedelta(days) / count).ref for i in range(count)]
+    monkeypatch.setattr(planning, "utc_now", lambda: later)
+    ladder = [{"method": "retrain", "estimated_seconds": 30.0}]
+    return collecting_told(at, Collect(), refs[-1:], ladder)
+
+
+def test_the_workspaces_own_rate_tells_what_waiting_gives(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five in ten days, none of them served: by the margin half a request a day came on top."""
+    found = told(at, monkeypatch, days=10, count=5)
+    assert found["rate_per_day"] == {**_rate(5, 10), "n": 5, "days": 10.0}
+    assert 0 < found["days"] <= 10
+    assert found["requests"]["value"] == pytest.approx(5 + 0.5 * found["days"], abs=0.06)
+    assert found["seconds_each"] == pytest.approx(30 / found["requests"]["value"], abs=0.01)
+    assert "share one retrain" in found["words"] and "instead of 30 s" in found["words"]
+
+
+def _rate(events: int, days: float) -> dict[str, float]:
+    found = poisson(events, days)
+    return {name: round(getattr(found, name), 4) for name in ("value", "low", "high")}
+
+
+@pytest.mark.parametrize(("days", "count"), [(0.5, 5), (10, 0)])
+def test_without_a_history_nothing_is_foretold(
+    at: Opened, monkeypatch: pytest.MonkeyPatch, days: float, count: int
+) -> None:
+    assert told(at, monkeypatch, days, count) is None
 
 
 def test_a_rate_has_garwoods_interval() -> None:
