@@ -67,12 +67,16 @@ class Running:
 
 @dataclass(frozen=True)
 class Lethe:
-    """A workspace, and the command line over it. temporary: where its processes put their own."""
+    """A workspace, and the command line over it. temporary: where its processes put their own.
+
+    environment: what they are told besides.
+    """
 
     root: Path
     temporary: Path
     context: ForkServerContext
     started: list[Running] = field(default_factory=list)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, *arguments: str, killer: driver.Killer | None = None) -> Running:
         """Begin a command; standard output and error go to files."""
@@ -81,7 +85,7 @@ class Lethe:
         words = ["--workspace", str(self.root), "--json", *arguments]
         process = self.context.Process(
             target=driver.run,
-            args=(words, output, {"TMPDIR": str(self.temporary)}, killer),
+            args=(words, output, {**self.environment, "TMPDIR": str(self.temporary)}, killer),
         )
         process.start()
         self.started.append(Running(process, output))
