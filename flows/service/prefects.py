@@ -99,6 +99,16 @@ class Prefects:
         state: Any = Cancelled(message=why) if cancelled else Crashed(message=why)
         self.client.set_flow_run_state(run.id, state, force=True)
 
+    def free_champion(self) -> None:
+        """Take the champion's slot from whoever was killed with it; of ours nobody is at work.
+
+        The limit is made anew: the end of the old lease, which comes by itself, is nobody's then.
+        """
+        from flows.turns import CHAMPION
+
+        self.client.delete_global_concurrency_limit_by_name(CHAMPION)
+        self.client.upsert_global_concurrency_limit_by_name(CHAMPION, 1)
+
     def begin(self, name: str, *, after: float = 0, tags: Sequence[str] = ()) -> None:
         """Have a deployment run once more, so many seconds from now."""
         from prefect.states import Scheduled

@@ -88,9 +88,9 @@ class Runner:
         """One look; a server that does not answer is asked again, and runs go on meanwhile."""
         try:
             self._take_leave()
-            self._begin_due()
             if time.monotonic() - self.reaped_at > REAP:
-                self._reap()
+                self._reap()  # before others begin, who would find its slot taken
+            self._begin_due()
             self.problem = None
         except Exception as problem:  # noqa: BLE001  # the server's, or of the way to it
             self.problem = f"prefect: {type(problem).__name__}"
@@ -143,7 +143,7 @@ class Runner:
         elif run.state is None or run.state.is_running() or run.state.is_pending():
             self._gone(run, f"its process ended with {child.process.exitcode} and said nothing")
         elif run.state.is_cancelling():
-            self.server.end(run, "its process was ended")
+            self._end(run, "its process was ended")
 
     def _reap(self) -> None:
         """End what a kill left open: only runs whose process is known, and gone."""
@@ -154,9 +154,18 @@ class Runner:
         self.reaped_at = time.monotonic()
 
     def _gone(self, run: AnyRun, why: str) -> None:
-        self.server.end(run, why)
+        self._end(run, why)
         if run.state is None or not run.state.is_cancelling():
             self.server.repeat(run, MOST_REPEATS)
+
+    def _end(self, run: AnyRun, why: str) -> None:
+        """Say that a run ended; the lease of whoever was killed would hold its slot for a minute.
+
+        While another run is open, here or elsewhere, the slot may be that one's.
+        """
+        self.server.end(run, why)
+        if not any(BY_NAME[self.server.name_of(one)].alone for one in self.server.open()):
+            self.server.free_champion()
 
     def _tell(self) -> None:
         """Write down what is done, for whoever is asked how the runner is."""

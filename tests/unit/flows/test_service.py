@@ -171,6 +171,10 @@ class Server:
 
     def end(self, run: Run, why: str) -> None:
         self.said.append(("ended", run.name))
+        self.opened = [one for one in self.opened if one is not run]
+
+    def free_champion(self) -> None:
+        self.said.append(("freed",))
 
     def begin(self, name: str, *, after: float = 0, tags: Sequence[str] = ()) -> None:
         self.said.append(("begun", name, after))
@@ -251,7 +255,21 @@ class TestRunner:
         run = Run("forget", kind="running", infrastructure_pid=str(mark_of(os.getpid())))
         self.child(runner, run, Process(alive=False, exitcode=-9))
         runner.server.opened = [run]  # type: ignore[attr-defined]
-        assert self.turn(runner) == [("ended", "run"), ("repeated", "run", MOST_REPEATS)]
+        assert self.turn(runner) == [
+            ("ended", "run"),
+            ("freed",),
+            ("repeated", "run", MOST_REPEATS),
+        ]
+
+    def test_the_slot_of_the_killed_is_free_before_the_next_begins(self, runner: Runner) -> None:
+        """Its lease would last a minute, in which whoever goes on with its work finds it busy."""
+        here = mark_of(os.getpid())
+        gone = str(Mark(here.host, here.boot, here.pid, here.started - 1))
+        killed = Run("forget", "killed", kind="running", infrastructure_pid=gone)
+        runner.server.opened = [killed]  # type: ignore[attr-defined]
+        runner.server.waiting = [Run("forget", "next")]  # type: ignore[attr-defined]
+        said = self.turn(runner)
+        assert said.index(("freed",)) < said.index(("claimed", "forget"))
 
     def test_only_runs_whose_process_is_gone_are_reaped(self, runner: Runner) -> None:
         here = mark_of(os.getpid())
@@ -266,6 +284,7 @@ class TestRunner:
         runner.reaped_at = time.monotonic() - runner_module.REAP - 1
         said = self.turn(runner)
         assert [one for one in said if one[0] == "ended"] == [("ended", "gone")]
+        assert ("freed",) not in said  # one of those who live may have it
 
     def test_a_cancelled_run_is_told_to_end_and_not_begun_again(self, runner: Runner) -> None:
         run, process = Run("forget", kind="cancelling"), Process()
@@ -274,7 +293,7 @@ class TestRunner:
         self.turn(runner)
         assert process.told == ["terminate"]
         process.alive = False
-        assert self.turn(runner) == [("ended", "run")]
+        assert self.turn(runner) == [("ended", "run"), ("freed",)]
 
     def test_a_server_that_is_away_is_asked_again(self, runner: Runner) -> None:
         def away() -> list[Run]:
