@@ -19,8 +19,8 @@ from prefect.input import RunInput
 from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-from flows.cli.work.approving import asked_by, note, say
 from tasks.approval.answering import Word
+from tasks.approval.suspending import asked_by, note, say
 from tasks.approval.words import WAITS
 
 STAFF = r"^[A-Za-z0-9][\w .:/+\-]{1,63}$"

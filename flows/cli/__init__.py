@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import problems
+from flows import problems
 from flows.cli.calling import Call, complain
 from flows.cli.commands import (
     approving,

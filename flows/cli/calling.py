@@ -12,7 +12,8 @@ from typing import Any
 
 import typer
 
-from flows.cli import output, problems
+from flows import problems
+from flows.cli import output
 
 
 @dataclass

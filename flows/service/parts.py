@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.cli.work.benching import LAUNCHER, STUDY
+from flows.launching import LAUNCHER, STUDY
 
 STEADY = 600.0
 """Seconds after which a part that ran through them counts as one that never ended."""

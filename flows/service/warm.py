@@ -82,7 +82,7 @@ def register(root: str, answer: Connection) -> None:
     try:
         answer.send(register_all(ws, load_service(ws.root)))
     except Exception as problem:  # noqa: BLE001  # told to the runner, which says so
-        from flows.cli.problems import explain
+        from flows.problems import explain
 
         answer.send(explain(problem)[1])
 

@@ -14,7 +14,7 @@ from ledger.sources import SourceKeys, signing
 from systems.intake.genuine import UNKNOWN, require_genuine
 from systems.intake.mapping import Reading
 from systems.intake.quotas import Quotas
-from systems.intake.read import Read, read
+from systems.intake.read import read
 from systems.intake.receiving import Reception
 from systems.intake.standing import RECEIVED, Records
 
@@ -56,9 +56,7 @@ class Answering:
         mapped = reading.read(call.body)
         if mapped is None:
             return JSONResponse({"state": "ignored"}, webhook.answer)
-        incoming = Read(mapped.demand, mapped.key).incoming(
-            webhook.source, mapped.key, self.reception.clock()
-        )
+        incoming = mapped.incoming(webhook.source, str(mapped.key), self.reception.clock())
         return accepted(self.reception.take(incoming), webhook.answer)
 
     def standing(self, call: Call, ref: str) -> Response:

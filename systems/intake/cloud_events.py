@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from cloudevents.core.exceptions import BaseCloudEventException
 
-from systems.intake.demands import Demand, demand_in, json_in
+from systems.intake.demands import Demand, Keyed, demand_in, json_in
+from unlearning.digests import digest_of
 from unlearning.errors import UsageError
 
 STRUCTURED = "application/cloudevents+json"
@@ -21,22 +21,17 @@ REQUIRED = ("id", "source", "type", "specversion")
 _UNREADABLE = (BaseCloudEventException, ValueError, TypeError, KeyError, AttributeError)
 
 
-@dataclass(frozen=True)
-class Event:
-    """A request and the key of its event, which is unique by source and id."""
-
-    demand: Demand
-    key: str
-
-
 def is_event(headers: Mapping[str, str]) -> bool:
     """Whether headers are those of a CloudEvent."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == STRUCTURED or "ce-specversion" in headers
 
 
-def event_in(headers: Mapping[str, str], body: bytes) -> Event:
-    """The request in a CloudEvent; UsageError names what is wrong with it, and no value."""
+def event_in(headers: Mapping[str, str], body: bytes) -> Keyed:
+    """The request in a CloudEvent, keyed by source and id.
+
+    UsageError names what is wrong with it, and no value.
+    """
     value = json_in(body)  # names that come twice, and depths that no parser should go to
     _require(headers, value)
     try:
@@ -46,7 +41,12 @@ def event_in(headers: Mapping[str, str], body: bytes) -> Event:
             f"event: is no CloudEvent 1.0 ({type(error).__name__}), expected id, source, type and "
             "specversion, in headers that begin with ce- or in the body"
         ) from error
-    return Event(_demand(event), f"{event.get_source()} {event.get_id()}")
+    return Keyed(_demand(event), _key(event.get_source(), event.get_id()))
+
+
+def _key(source: str, id_: str) -> str:
+    """Give what tells an event from every other: of a source with a space, where would it end?"""
+    return f"{source} {id_}" if " " not in source else f"event {digest_of([source, id_])}"
 
 
 def _require(headers: Mapping[str, str], value: Any) -> None:

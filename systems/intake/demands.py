@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.domain import Selector, SelectorKind
+from ledger.inbox import Incoming
 from unlearning.errors import UsageError
 
 MOST, LONGEST = 10_000, 1_000
@@ -74,6 +75,20 @@ class Demand:
     jurisdiction: str
     received_at: datetime | None
     as_written: bool
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A request, and the key that its sender gave it, if one did."""
+
+    demand: Demand
+    key: str | None
+
+    def incoming(self, source: str, fallback: str, now: datetime) -> Incoming:
+        """The request as the inbox takes it; a key keeps who sent it, so it always has one."""
+        demand = self.demand
+        at, key = demand.received_at or now, self.key or fallback
+        return Incoming(demand.selector, at, demand.jurisdiction, source, key, demand.as_written)
 
 
 def json_in(content: bytes) -> Any:

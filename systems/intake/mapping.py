@@ -10,21 +10,13 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from systems.intake.demands import Demand, demand_in, json_in
+from systems.intake.demands import Keyed, demand_in, json_in
 from systems.settings.events import Fields, Webhook, load_webhook
 from unlearning.errors import PolicyError, UsageError
 
 _OURS = {"classes": "class"}  # names that Python does not let a field have
 _LISTS = frozenset({"subjects", "examples"})
 _LONGEST_KEY = 500
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A request that another system's webhook asks for, and its key there."""
-
-    demand: Demand
-    key: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class Reading:
         texts = {"when": webhook.when, "key": webhook.key} | {k: v for k, v in told.items() if v}
         return cls(webhook, {k: _compiled(v, f"{name}: {k}") for k, v in texts.items()})
 
-    def read(self, body: bytes) -> Mapped | None:
+    def read(self, body: bytes) -> Keyed | None:
         """The request in a body; None where none is asked for, UsageError for what is none."""
         value = json_in(body)
         if self._found("when", value) is not True:
@@ -49,7 +41,7 @@ class Reading:
         key = self._found("key", value)
         if not isinstance(key, str | int) or not 1 <= len(str(key)) <= _LONGEST_KEY:
             raise UsageError("body: has nothing where the mapping's `key` looks, expected a name")
-        return Mapped(demand_in(self._request(value)), f"webhook {key}")
+        return Keyed(demand_in(self._request(value)), f"webhook {key}")
 
     def _request(self, value: Any) -> dict[str, Any]:
         found = {f.name: self._found(f.name, value) for f in fields(Fields)}

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from unlearning.errors import PolicyError
-from unlearning.settings import between, check_value, text_at
-
-_LIMITS: Mapping[str, tuple[Any, Mapping[str, float]]] = {
-    "class": (bool, {}),
-    "share": (float | None, between(0, 1)),
-    "utility_loss": (float | None, between(0, 1)),
-    "refused_retrain": (bool, {}),
-}
-"""Type and range of each key, as a policy writes it."""
+from systems.settings.checking import key_of
+from unlearning.settings import between
 
 
 @dataclass(frozen=True)
@@ -58,15 +50,14 @@ class Approval:
     by two persons; without it such a run ends as refused.
     """
 
-    whole_class: bool = False
-    share: float | None = None
-    utility_loss: float | None = None
+    whole_class: bool = field(default=False, metadata={"key": "class"})
+    share: float | None = field(default=None, metadata=between(0, 1))
+    utility_loss: float | None = field(default=None, metadata=between(0, 1))
     refused_retrain: bool = False
 
     def as_written(self) -> dict[str, Any]:
         """Give the section as a policy writes it."""
-        names = (f.name for f in fields(self))
-        return {key: getattr(self, name) for key, name in zip(_LIMITS, names, strict=True)}
+        return {key_of(f): getattr(self, f.name) for f in fields(self)}
 
     def question(self, facts: Facts) -> Question | None:
         """Say what a person is asked about a run at its end; None if nobody is."""
@@ -104,14 +95,3 @@ class Approval:
 def _against_the_gate(override: bool) -> tuple[str, ...]:
     words = "exact retraining is held back by the gate on utility alone: to approve overrides it"
     return (words,) if override else ()
-
-
-def approval_of(value: object, where: str) -> Approval:
-    """Read the section; PolicyError for a key or a value that it cannot have."""
-    known = ", ".join(_LIMITS)
-    if not isinstance(value, Mapping):
-        raise PolicyError(f"{where}: got {text_at(value)}, expected the keys {known}")
-    for key in value.keys() - _LIMITS.keys():
-        raise PolicyError(f"{where}: unknown key '{key}', expected one of {known}")
-    given = Approval().as_written() | dict(value)
-    return Approval(*(check_value(given[k], *_LIMITS[k], f"{where}.{k}") for k in _LIMITS))  # type: ignore[arg-type]

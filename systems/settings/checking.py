@@ -64,7 +64,7 @@ def build(cls: type[T], value: object, where: str, *, defaults: bool = False) ->
     where: the file, and the key path so far. defaults: a key may be absent where its field has a
     default. A field may be a tuple of one type, written as a list. Raises PolicyError.
     """
-    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]  # T is a dataclass
+    names = [key_of(f) for f in fields(cls)]  # type: ignore[arg-type]  # T is a dataclass
     if not isinstance(value, Mapping):
         raise PolicyError(f"{where}: got {text_at(value)}, expected the keys {', '.join(names)}")
     for key in value:
@@ -73,12 +73,18 @@ def build(cls: type[T], value: object, where: str, *, defaults: bool = False) ->
     hints = get_type_hints(cls)
     built = {}
     for f in fields(cls):  # type: ignore[arg-type]  # T is a dataclass
-        path = f"{where}: {f.name}" if ": " not in where else f"{where}.{f.name}"
-        if f.name in value:
-            built[f.name] = _check(value[f.name], hints[f.name], f.metadata, path, defaults)
+        key = key_of(f)
+        path = f"{where}: {key}" if ": " not in where else f"{where}.{key}"
+        if key in value:
+            built[f.name] = _check(value[key], hints[f.name], f.metadata, path, defaults)
         elif not (defaults and _has_default(f)):
             raise PolicyError(f"{path}: got nothing, expected {expected(hints[f.name])}: add it")
     return cls(**built)
+
+
+def key_of(field: Field[Any]) -> str:
+    """Give the key that a field stands under; its metadata name one that Python has no name for."""
+    return str(field.metadata.get("key", field.name))
 
 
 def _has_default(field: Field[Any]) -> bool:

@@ -192,7 +192,9 @@ def changed(content: bytes, changes: Mapping[str, Any]) -> bytes:
         *parents, last = name.split(".")
         node = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
+            if node.get(parent) is None:
+                node[parent] = {}
+            node = node[parent]
         differs |= last not in node or node[last] != value
         node[last] = value
     return _as_yaml_1_1(str(dumps_yaml(tree))).encode() if differs else content

@@ -11,7 +11,7 @@ from ledger.chain import Entry
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
 from ledger.replay.chances import Asked, counted
-from systems.settings.approval import Approval, approval_of
+from systems.settings.approval import Approval
 from systems.settings.budget import Budget
 from systems.settings.chances import chance_of, hopeless
 from systems.settings.checking import build, read_yaml
@@ -156,7 +156,7 @@ def load_policy(path: Path) -> Policy:
         attempts=_count(tree.get("attempts"), f"{path.name}: attempts"),
         drift=build(Budget, tree["drift"], f"{path.name}: drift") if "drift" in tree else Budget(),
         judgements=_count(tree.get("judgements", JUDGEMENTS), f"{path.name}: judgements"),
-        approval=approval_of(tree.get("approval", {}), f"{path.name}: approval"),
+        approval=build(Approval, tree.get("approval", {}), f"{path.name}: approval", defaults=True),
         collect=build(Collect, tree.get("collect", {}), f"{path.name}: collect", defaults=True),
         reconcile=_word(tree.get("reconcile", ALARM), f"{path.name}: reconcile"),
         hopeless=_share(tree.get("hopeless", 0), f"{path.name}: hopeless"),

@@ -10,18 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flows.launching import LAUNCHER, STUDY
 from unlearning.errors import InfrastructureError, UnknownName, UsageError
 
 PACKAGE = "benchmarks"
 WRITES = "record.write("
-LAUNCHER = Path(__file__).parents[3] / "lethe.py"
-STUDY = """
-import runpy, sys
-runpy.run_path(sys.argv[1])
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
-"""What a benchmark's process runs: `python -m` would take a folder `benchmarks` of the user's."""
 
 
 def names() -> list[str]:

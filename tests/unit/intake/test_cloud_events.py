@@ -43,6 +43,12 @@ def test_both_modes_say_the_same(mode: Any) -> None:
     assert found.key == "/crm/desk e-7"
 
 
+def test_a_space_in_source_or_id_makes_no_two_events_one() -> None:
+    one = event_in(*structured(source="/crm a", id="b"))
+    other = event_in(*structured(source="/crm", id="a b"))
+    assert one.key != other.key
+
+
 def test_data_in_base64_are_read() -> None:
     """`data_base64` is how the specification carries bytes; ours must be an object."""
     with pytest.raises(UsageError):

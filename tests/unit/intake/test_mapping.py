@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.domain import Selector
 from ledger.errors import NotAuthentic
+from systems.intake.demands import Keyed
 from systems.intake.genuine import require_genuine
-from systems.intake.mapping import Mapped, Reading, readings
+from systems.intake.mapping import Reading, readings
 from systems.settings.events import Fields, Scheme, Webhook, load_webhook
 from unlearning.errors import PolicyError, UsageError
 
@@ -52,7 +53,7 @@ DESK = {
 }
 
 
-def read(name: str, body: Any) -> Mapped | None:
+def read(name: str, body: Any) -> Keyed | None:
     webhook = load_webhook(MAPPINGS / f"{name}.yaml")
     return Reading.of(webhook, name).read(json.dumps(body).encode())
 

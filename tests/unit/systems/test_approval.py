@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from systems.settings.approval import Approval, Facts, approval_of
+from systems.settings.approval import Approval, Facts
+from systems.settings.checking import build
 from systems.settings.policy import load_policy
 from systems.settings.policy_changes import changes
 from systems.settings.workspace import TEMPLATES
@@ -95,7 +96,7 @@ def test_facts_are_of_the_last_attempt() -> None:
 )
 def test_a_section_that_cannot_be_used_is_refused(section: Any, said: str) -> None:
     with pytest.raises(PolicyError, match=r"policy\.yaml: approval") as caught:
-        approval_of(section, "policy.yaml: approval")
+        build(Approval, section, "policy.yaml: approval", defaults=True)
     assert said in str(caught.value)
 
 

@@ -282,6 +282,20 @@ def test_a_word_that_training_does_not_know_is_named(ws: Workspace) -> None:
         load_params(ws.root)
 
 
+def test_the_stages_depend_on_all_that_a_training_reads(ws: Workspace) -> None:
+    """Another head on the same backbone is another model: its stages have to run again."""
+    stages = yaml.safe_load((TEMPLATES / "dvc.yaml").read_text())["stages"]
+    for name in ("train", "shadows"):
+        assert {"seed", "network", "head", "training"} <= set(stages[name]["params"])
+        for key in stages[name]["params"]:  # DVC refuses a key that the file has not
+            assert key.split(".")[0] in yaml.safe_load(ws.params.read_text())
+
+
+def test_a_head_is_written_where_there_was_none(ws: Workspace) -> None:
+    content = changed(ws.params.read_bytes(), {"head.backbone": "0" * 64})
+    assert yaml.safe_load(content)["head"] == {"backbone": "0" * 64}
+
+
 def test_a_key_that_stands_twice_is_named(ws: Workspace) -> None:
     """Whichever of the two was meant, the other would be passed over without a word."""
     edit(ws, "  batch_size: 64", "  batch_size: 64\n  epochs: 3")

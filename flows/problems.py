@@ -14,7 +14,7 @@ from pathlib import Path
 
 from unlearning.errors import is_out_of_memory
 
-HOME = Path(__file__).parents[2]
+HOME = Path(__file__).parents[1]
 UNFORESEEN, OUTSIDE = 1, 20
 _LONGEST = 200
 
