@@ -44,7 +44,8 @@ def _of_a_copy(ws: Workspace, head: str) -> Verification:
     place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=ws.service))
     try:
         for name in COPIED:
-            shutil.copytree(ws.root / name, place / name)
+            if (ws.root / name).is_dir():  # before the first run nothing is sealed
+                shutil.copytree(ws.root / name, place / name)
         copy = Workspace(place)
         if ws.elsewhere.is_file():  # as after `lethe log --export`
             durable.remove_file(copy.elsewhere, within=place)

@@ -1,0 +1,222 @@
+"""A workspace whose log lies in a database: made, used, exported, copied, and undone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flows.train
+from flows.cli import main
+from flows.cli.work import initialising, queries
+from flows.cli.work.opening import holding
+from ledger import lines
+from ledger.databases.lines import InDatabase
+from ledger.errors import WorkspaceBusy
+from systems.data import importing
+from systems.settings.recording import DATABASE_URL, ledger_at, lines_of
+from systems.settings.workspace import Workspace, write_templates
+from systems.webhooks.notices import Outbox
+from tasks.keeping.drill import drill
+from tasks.running.holding import holding as held
+from tasks.running.lineage import FIRST
+from tasks.running.records import utc_now
+from tests.integration.on_postgresql.test_ledger import counts
+from tests.integration.test_initialising import contents, init, offer
+from unlearning.errors import InfrastructureError, UsageError
+
+EMPTY = (0, 0, 0)
+
+
+def trained(root: str, **_: Any) -> dict[str, Any]:
+    """What the flow answers, and the entry by which its model is in the log."""
+    ledger = ledger_at(Workspace.at(root), read_only=False)
+    ledger.record(FIRST, {"sha256": "0" * 64}, key=FIRST, now=utc_now())
+    champion = {"name": "lethe", "version": 1, "sha256": "0" * 64, "weights": "none"}
+    bank = {"bank": "0", "shadows": 4, "examples": 1, "test_accuracy": 0.5}
+    return {"champion": champion, "test_accuracy": 0.5, "seconds": 1.0, "bank": bank}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return offer(tmp_path_factory.mktemp("offered") / "people.parquet")
+
+
+@pytest.fixture(autouse=True)
+def named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The database as the environment names it; no training."""
+    monkeypatch.setattr(flows.train, "train", trained)
+    monkeypatch.setenv(DATABASE_URL, url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Workspace:
+    ws = Workspace.at(tmp_path / "workspace")
+    write_templates(ws)
+    ws.params.write_text(ws.params.read_text().replace("shards: 64", "shards: 2 "))
+    return ws
+
+
+@pytest.fixture
+def ws(folder: Workspace, data: str) -> Workspace:
+    init(folder.root, data, seed=3)
+    return folder
+
+
+def said(
+    capsys: pytest.CaptureFixture[str], ws: Workspace, *words: str
+) -> tuple[int, dict[str, Any]]:
+    with pytest.raises(SystemExit) as left:
+        main(["--json", "--workspace", str(ws.root), *words])
+    return int(str(left.value.code or 0)), json.loads(capsys.readouterr().out)
+
+
+def test_it_is_used_as_any_other(
+    ws: Workspace, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not (ws.log.exists() or ws.tables.exists())
+    code, received = said(capsys, ws, "submit", "--subject", "person-0")
+    assert (code, received["state"]) == (0, "accepted")
+    ref = str(received["request"])
+    assert said(capsys, ws, "hold", ref, "--reason", "a lawsuit")[1]["state"] == "held"
+    assert [r["state"] for r in said(capsys, ws, "list", "requests")[1]["requests"]] == ["held"]
+    events = [entry["event"] for entry in said(capsys, ws, "show", ref)[1]["history"]]
+    assert events == ["submitted", "held"]
+    assert [(n.request, n.state) for n in Outbox(ws).gained()] == [
+        (ref, "accepted"),
+        (ref, "held"),
+    ]
+    checked = said(capsys, ws, "verify", "--log")[1]
+    assert checked["ok"] and any("rows against the log" in line for line in checked["checked"])
+    checks = {c["name"]: c["hint"] for c in queries.doctor(ws.root)["checks"]}
+    assert (checks["workspace"], checks["log"], checks["policy"]) == ("", "", "")
+
+
+def test_an_exported_log_is_verified_without_the_database(
+    ws: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    """It grows with the next export; what is no earlier export of it stays as it is."""
+    to, key = tmp_path / "exported.jsonl", tmp_path / "public.pem"
+    shutil.copy(ws.public_key, key)
+    code, first = said(capsys, ws, "log", "--export", str(to))
+    assert code == 0 and to.read_bytes() == lines_of(ws).read()
+    said(capsys, ws, "submit", "--subject", "person-0")
+    code, second = said(capsys, ws, "log", "--export", str(to))
+    assert (code, second["entries"]) == (0, first["entries"] + 1)
+    monkeypatch.delenv(DATABASE_URL)
+    nowhere = Workspace.at(tmp_path / "nowhere")
+    words = ("verify", str(to), "--log", "--key", str(key))
+    code, found = said(capsys, nowhere, *words, "--head", first["head"])
+    assert code == 0 and found["ok"] and found["problems"] == []
+    assert said(capsys, nowhere, *words, "--head", "0" * 64)[0] == 30
+    to.write_bytes(to.read_bytes().replace(b"accepted", b"complete"))
+    assert said(capsys, nowhere, *words)[0] == 30
+
+
+@pytest.mark.parametrize("there", ["mine.txt", "workspace/records/log.jsonl", "no/folder", "."])
+def test_an_export_overwrites_nothing(
+    ws: Workspace, tmp_path: Path, there: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    before = contents(tmp_path)
+    code, problem = said(capsys, ws, "log", "--export", str(tmp_path / there))
+    assert code == 2 and "--export" in problem["error"]
+    assert contents(tmp_path) == before
+
+
+def test_a_drill_verifies_what_a_restore_would_put_back(ws: Workspace) -> None:
+    with held(ws.root) as at:
+        told = drill(at)
+    assert told["ok"] and told["checked"][0].startswith("log.jsonl: ")
+    assert not list(ws.service.glob("drill-*"))
+
+
+def test_without_the_url_every_command_says_so_and_writes_nothing(
+    ws: Workspace, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(DATABASE_URL)
+    before = contents(ws.records)
+    for words in (
+        ["submit", "--subject", "person-0"],
+        ["list"],
+        ["verify", "--log"],
+        ["forget", "--all"],
+        ["log", "--export", "x"],
+    ):
+        code, problem = said(capsys, ws, *words)
+        assert code == 20 and DATABASE_URL in problem["error"], words
+    assert contents(ws.records) == before
+    hints = {c["name"]: c["hint"] for c in queries.doctor(ws.root)["checks"]}
+    assert DATABASE_URL in hints["log"]
+
+
+def test_service_yaml_may_name_the_database(ws: Workspace, url: str, monkeypatch) -> None:
+    monkeypatch.delenv(DATABASE_URL)
+    (ws.root / "service.yaml").write_text(f"database: {url}\n")
+    assert ledger_at(ws, read_only=True).log.find(FIRST)
+
+
+def test_two_machines_with_a_copy_do_not_both_work(ws: Workspace, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ws.root, copy)
+    with holding(ws.root), pytest.raises(WorkspaceBusy, match="another machine"), holding(copy):
+        pass
+    with holding(copy):
+        pass
+
+
+def test_a_database_that_holds_another_ledger_is_refused_before_anything_is_written(
+    ws: Workspace, tmp_path: Path, data: str, url: str
+) -> None:
+    before, other = counts(url), tmp_path / "other"
+    with pytest.raises(UsageError, match="a database of its own"):
+        init(other, data, seed=3)
+    assert not other.exists() and counts(url) == before
+    with pytest.raises(UsageError, match="is a workspace already"):
+        init(ws.root, data, seed=3)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing more is done, not even what undoes."""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_init_that_was_killed_is_begun_again(
+    folder: Workspace, data: str, url: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the database is to be this ledger's, and just after."""
+    create = InDatabase.create
+
+    def dying(where: str, ledger: str) -> None:
+        if moment == "after":
+            create(where, ledger)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(InDatabase, "create", dying)
+        patch.setattr(initialising, "_undo", lambda *_: None)
+        init(folder.root, data, seed=3)
+    assert folder.elsewhere.exists() and counts(url) == EMPTY
+    init(folder.root, data, seed=3)
+    assert ledger_at(folder, read_only=True).log.find(FIRST)
+
+
+def test_an_init_that_fails_leaves_nothing_in_the_database(
+    folder: Workspace, data: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder.root)
+
+    def full(*_: Any, **__: Any) -> None:
+        assert counts(url)[0] == 2  # both settings were adopted
+        raise InfrastructureError("data/: the disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError, match="full"):
+        patch.setattr(importing, "take_in", full)
+        init(folder.root, data, seed=3)
+    assert counts(url) == EMPTY
+    lines.require_free(url)
+    now = contents(folder.root)
+    assert {name: now[name] for name in before} == before and not folder.records.exists()
