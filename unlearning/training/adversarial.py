@@ -160,6 +160,30 @@ def fgsm(
     return moved.clamp(0, 1)
 
 
+def pgd(
+    network: nn.Module,
+    pixels: Tensor,
+    labels: Tensor,
+    bound: float,
+    *,
+    steps: int,
+    step: float,
+    rng: torch.Generator,
+    loss: Loss = cross_entropy,
+) -> Tensor:
+    """Ascend the loss by signed steps from a random start, each pixel within `bound`.
+
+    Madry et al. 2018. Gives pixels (n, c, h, w) within the bound and 0..1. rng: on the CPU.
+    """
+    noise = 2 * torch.rand(pixels.shape, generator=rng).to(pixels.device) - 1
+    low, high = (pixels - bound).clamp_min(0), (pixels + bound).clamp_max(1)
+    moved = (pixels + bound * noise).clamp(low, high)
+    for _ in range(steps):
+        _, gradient = input_gradient(network, moved, labels, loss)
+        moved = (moved + step * gradient.sign()).clamp(low, high)
+    return moved
+
+
 def unit(images: Tensor) -> Tensor:
     """Give each image the L2 norm 1; one of norm 0 stays."""
     return images / l2_norm(images).clamp_min(1e-30)
