@@ -101,6 +101,18 @@ def digits() -> Ground:
     )
 
 
+HELD = 2.0
+"""What the layers of `digits-held` are held to: with 1 its network learns nothing."""
+
+
+def digits_held() -> Ground:
+    """Give digits with layers that are held to a bound in all trainings, shadows' included."""
+    whole = digits()
+    training = replace(whole.setting.training, lipschitz=HELD)
+    held = replace(whole.setting, name="digits-held", training=training, shadows=16)
+    return replace(whole, setting=held)
+
+
 def _forgotten_people(setting: samples.Setting, trial: TrialName) -> TextArray:
     """Give a seed's people; those of tuning are drawn from whom no evaluation forgets."""
     if not trial.tuning:
@@ -157,6 +169,7 @@ def _full(setting: samples.Setting, training: PublishedTraining) -> Ground:
 
 GROUNDS: dict[str, Callable[[], Ground]] = {
     "digits": digits,
+    "digits-held": digits_held,
     "cifar10": cifar10,
     "cifar10-full": cifar10_full,
     "cifar10-full-amun": cifar10_full_amun,

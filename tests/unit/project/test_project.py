@@ -15,7 +15,12 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 OURS = {"unlearning", "ledger", "systems", "tasks", "flows", "benchmarks", "tests"}
-DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
+DISTRIBUTION = {
+    "art": "adversarial-robustness-toolbox",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+}
 
 REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|debian)\.[a-z]", re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root|home|Users)/")
