@@ -42,6 +42,12 @@ def _clippers() -> list[dict[str, Any]]:
     return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
 
 
+def _ensembles() -> list[dict[str, Any]]:
+    from unlearning.ensembles.lotos import Lotos
+
+    return [{"name": Lotos.name, "paper": Lotos.paper, "what": _first_line(Lotos)}]
+
+
 def _first_line(thing: object) -> str:
     return str(thing.__doc__).splitlines()[0]
 
@@ -61,6 +67,7 @@ REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
         "gates": _gates,
         "networks": _networks,
         "clippers": _clippers,
+        "ensembles": _ensembles,
     }
 )
 """By what `lethe list` calls them; each is imported when it is asked for."""
