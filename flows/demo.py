@@ -166,6 +166,7 @@ def main(options: Sequence[str] = ()) -> int:
     home = (FOLDER / ".prefect").resolve()
     home.mkdir(parents=True)  # in none of the places that `init` wants empty
     os.environ["PREFECT_HOME"] = str(home)
+    os.environ.pop("LETHE_DATABASE_URL", None)  # it alters its own log, which is a file
     begin(options)
     ten = ten_people()
     untouched_champion()

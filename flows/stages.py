@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from ledger.lock import workspace_lock
 from systems.data import loading
 from systems.settings.quiet import quiet_environment
+from systems.settings.recording import alone
 from systems.settings.workspace import Workspace, private
 from tasks import train as originals
 from tasks.requests.receive import settle_waiting
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     """Run the stages named, in the workspace that is the current directory."""
     quiet_environment()
     ws = Workspace.at(".")
-    with private(), workspace_lock(ws.lock):
+    with private(), alone(ws):
         settle_waiting(opened(str(ws.root)))  # nothing is trained on what was asked for meanwhile
         for name in arguments:
             STAGES[name](opened(str(ws.root)))

@@ -24,9 +24,9 @@ from flows.service.notifying import Notifier
 from flows.service.parts import Part, answers
 from flows.service.ports import free_ports
 from ledger import durable
-from ledger.lock import workspace_lock
 from systems.registry import places
 from systems.registry import server as tracking_server
+from systems.settings.recording import serving_alone
 from systems.settings.service import Ports, Service, load_service
 from systems.settings.workspace import Workspace, private
 from tasks.running.holding import workable
@@ -181,7 +181,7 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
     ws = workable(path)
     durable.make_folder(ws.service)
     service = asked.over(load_service(ws.root))
-    with private(), workspace_lock(ws.service / "lock"), ExitStack() as parts:
+    with private(), serving_alone(ws), ExitStack() as parts:
         service = replace(service, ports=free_ports(service.host, service.ports))
         durable.remove_file(ws.service / runner.STATUS, within=ws.service)
         served = Served(ws, service)

@@ -29,8 +29,10 @@ _SETTINGS = text(
 
 
 @contextmanager
-def session_lock(url: str, ledger: str) -> Iterator[None]:
+def session_lock(url: str, ledger: str, doing: str) -> Iterator[None]:
     """Hold a ledger's lock by a connection of its own; WorkspaceBusy if another session has it.
+
+    doing: what for; there is one lock for each.
 
     The server drops it when the connection ends, also by kill -9.
     """
@@ -39,7 +41,7 @@ def session_lock(url: str, ledger: str) -> Iterator[None]:
     with closing(connection):
         connection.detach()
         with guarded(_NAME, IntegrityError):
-            _take(connection, _number(ledger))
+            _take(connection, _number(ledger, doing))
         try:
             yield
         finally:
@@ -60,6 +62,6 @@ def _take(connection: Connection, number: int) -> None:
         ) from error
 
 
-def _number(ledger: str) -> int:
-    digest = hashlib.sha256(f"lethe ledger {ledger}".encode()).digest()
+def _number(ledger: str, doing: str) -> int:
+    digest = hashlib.sha256(f"lethe {doing} {ledger}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -95,16 +95,16 @@ def discard(records: Path, url: str | None) -> None:
 
 
 @contextmanager
-def held(records: Path, url: str | None) -> Iterator[None]:
-    """Be the only one, of all machines, that writes to the log; WorkspaceBusy if another is.
+def held(records: Path, url: str | None, doing: str = "work") -> Iterator[None]:
+    """Be the only one, of all machines, that does this with the log; WorkspaceBusy if another is.
 
-    A file needs no more than the workspace's own lock.
+    A file needs no more than a lock in the folder.
     """
     with ExitStack() as lock:
         if (records / ELSEWHERE).is_file():
             from ledger.databases.lock import session_lock
 
-            lock.enter_context(session_lock(_required(url), _ledger(records)))
+            lock.enter_context(session_lock(_required(url), _ledger(records), doing))
         yield
 
 

@@ -60,6 +60,16 @@ def discard(ws: Workspace) -> None:
 
 
 @contextmanager
+def serving_alone(ws: Workspace) -> Iterator[None]:
+    """Be the only one that serves a workspace, also of machines that have a copy of it.
+
+    What one of them receives under its key of the inbox, the other could not read.
+    """
+    with workspace_lock(ws.service / "lock"), lines.held(ws.records, log_url(ws), "service"):
+        yield
+
+
+@contextmanager
 def alone(ws: Workspace) -> Iterator[None]:
     """Be the only one that works in a workspace, and that writes to its log; WorkspaceBusy."""
     with workspace_lock(ws.lock), lines.held(ws.records, log_url(ws)):

@@ -17,7 +17,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from ledger import lines, tables
-from ledger.chain import verify_log
+from ledger.chain import Entry, verify_log
+from ledger.databases.lines import InDatabase
 from ledger.databases.lock import session_lock
 from ledger.databases.postgresql import engine_at
 from ledger.domain import Selector, State
@@ -318,11 +319,11 @@ with lines.held(Path({str(records)!r}), {url!r}):
 
 
 def test_the_lock_is_of_one_ledger_and_ends_with_what_failed(url: str) -> None:
-    with session_lock(url, "one"), session_lock(url, "other"):
+    with session_lock(url, "one", "work"), session_lock(url, "other", "work"):
         pass
-    with pytest.raises(KeyError), session_lock(url, "one"):
+    with pytest.raises(KeyError), session_lock(url, "one", "work"):
         raise KeyError
-    with session_lock(url, "one"):
+    with session_lock(url, "one", "work"):
         pass
 
 
@@ -357,8 +358,32 @@ def test_a_database_that_is_gone_leaves_nothing_half_done(root: Path, url: str) 
     assert opened(root, url).check().ok
 
 
+def test_a_commit_whose_answer_was_lost_is_not_done_again(
+    root: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has it, the writer does not know: it writes no more, and the next one finds it."""
+    ledger = opened(root, url)
+    ref = submit(ledger)
+    append = InDatabase.append
+
+    def unanswered(self: InDatabase, entry: Entry, *, at: int) -> None:
+        append(self, entry, at=at)
+        raise InfrastructureError("the connection was lost")
+
+    def hold(one: Ledger) -> State:
+        return one.move(ref, State.HELD, now=NOW, key="held").state
+
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError):
+        patch.setattr(InDatabase, "append", unanswered)
+        hold(ledger)
+    with pytest.raises(WorkspaceBusy):
+        submit(ledger, "joe")
+    assert hold(opened(root, url)) is State.HELD
+    assert counts(url) == (2, 1, 2) and opened(root, url).check().ok
+
+
 def test_a_database_that_goes_while_its_lock_is_held_fails_no_work_that_is_done(url: str) -> None:
-    with session_lock(url, "one"), ended_sessions(url):
+    with session_lock(url, "one", "work"), ended_sessions(url):
         pass
 
 

@@ -17,7 +17,7 @@ from ledger import lines
 from ledger.databases.lines import InDatabase
 from ledger.errors import WorkspaceBusy
 from systems.data import importing
-from systems.settings.recording import DATABASE_URL, ledger_at, lines_of
+from systems.settings.recording import DATABASE_URL, ledger_at, lines_of, serving_alone
 from systems.settings.workspace import Workspace, write_templates
 from systems.webhooks.notices import Outbox
 from tasks.keeping.drill import drill
@@ -165,6 +165,16 @@ def test_two_machines_with_a_copy_do_not_both_work(ws: Workspace, tmp_path: Path
     with holding(ws.root), pytest.raises(WorkspaceBusy, match="another machine"), holding(copy):
         pass
     with holding(copy):
+        pass
+    other = Workspace.at(copy)
+    for one in (ws, other):
+        one.service.mkdir(exist_ok=True)
+    with serving_alone(ws), holding(other.root):
+        assert_served(other)
+
+
+def assert_served(ws: Workspace) -> None:
+    with pytest.raises(WorkspaceBusy, match="another machine"), serving_alone(ws):
         pass
 
 

@@ -95,6 +95,13 @@ def test_every_import_of_the_tests_is_declared() -> None:
     assert undeclared({"tests"}, declared() | declared("dev")) == set()
 
 
+def test_every_module_is_in_a_package_that_is_installed() -> None:
+    """A migration that is left out of a wheel is missed by whoever has a database."""
+    modules = [path for name in OURS - {"tests"} for path in (ROOT / name).rglob("*.py")]
+    assert any("migrations" in path.parts for path in modules)
+    assert [path for path in modules if not (path.parent / "__init__.py").exists()] == []
+
+
 def test_no_test_hides_that_a_package_is_missing() -> None:
     """What pyproject.toml declares is there, or `make test` fails and says what is not."""
     word = "import" + "orskip"
