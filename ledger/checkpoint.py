@@ -17,6 +17,14 @@ from unlearning.errors import IntegrityError, LetheError
 
 TYPE = "lethe/checkpoint/1"
 
+WITNESSED = "witnessed"
+"""Event of the log: a witness was given what it lacked; names it by the digest of its address."""
+
+
+def name_of(witness: str) -> str:
+    """Give the name of a witness in the log: a digest of its address."""
+    return sha256_hex(witness.encode())[:16]
+
 
 @dataclass(frozen=True)
 class Checkpoint:

@@ -24,15 +24,11 @@ from systems.witness.places import Witness, witness_at
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
-from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, UsageError
 
 EVIDENCE, CHECKPOINTS = "evidence", "checkpoints"
 OWNER = "lethe-owner"
 """Object at a witness: the random name of the one workspace that it sees."""
-
-WITNESSED = "witnessed"
-"""Event of the log: a witness was given what it lacked; names it by the digest of its address."""
 
 
 def witness_run(run: Run) -> None:
@@ -55,10 +51,10 @@ def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
     _require_own(at, url, place, until)
     known = frozenset(place.keys(f"{EVIDENCE}/"))
     given = sum(_give(at, place, part, until, known) for part in _sealed(at))
-    told = {"witness": sha256_hex(url.encode())[:16], "given": given, "locked": until is not None}
+    told = {"witness": checkpoint.name_of(url), "given": given, "locked": until is not None}
     if given:
-        key = at.ledger.log.next_key(WITNESSED)
-        at.ledger.record(WITNESSED, told, key=key, now=utc_now())
+        key = at.ledger.log.next_key(checkpoint.WITNESSED)
+        at.ledger.record(checkpoint.WITNESSED, told, key=key, now=utc_now())
     _give_head(at, place, until)
     return told
 

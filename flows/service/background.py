@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from systems.intake.loops import loops
 from systems.intake.receiving import Reception
-from systems.settings.receiving import inbox_of
 from systems.settings.service import Service
 from systems.settings.workspace import Workspace
 from systems.webhooks.endpoints import tellings
@@ -21,11 +20,10 @@ END = 1.0
 class Background:
     """The loops of one service. Each is up as long as its thread lives."""
 
-    def __init__(self, ws: Workspace, service: Service, notify: Callable[[str], None]) -> None:
+    def __init__(self, ws: Workspace, service: Service, reception: Reception) -> None:
         """Describe them; nothing is begun."""
         self._stop = threading.Event()
-        self._inbox = inbox_of(ws)
-        asking = loops(ws, service.intake, Reception(self._inbox, notify))
+        asking = loops(ws, service.intake, reception)
         self._telling = tellings(ws, service.webhooks)
         works = [(f"door-{number}", loop) for number, loop in enumerate(asking)]
         works += [(f"notices-{one.endpoint.source}", one.run) for one in self._telling]
@@ -45,7 +43,6 @@ class Background:
             self._stop.set()
             for thread in self._threads:
                 thread.join(END)
-            self._inbox.close()
 
     def told(self) -> dict[str, dict[str, Any]]:
         """Say of each loop how it is."""

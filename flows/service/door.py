@@ -5,15 +5,18 @@ from __future__ import annotations
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from systems.settings.receiving import inbox_of
 from systems.settings.service import Service
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from ledger.inbox import Inbox
+    from systems.intake.http import Surroundings
 
 START, END = 30.0, 2.0
 """Seconds for the door to open, and for calls under way to end."""
@@ -24,12 +27,12 @@ MOST = 512
 
 @dataclass(frozen=True)
 class Door:
-    """What the door is given. notify: told of each request; health: how the parts are."""
+    """What the door is given. inbox: where what comes is put; around: as the door has it."""
 
     ws: Workspace
     service: Service
-    notify: Callable[[str], None]
-    health: Callable[[], dict[str, Any]]
+    inbox: Inbox
+    around: Surroundings
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -40,6 +43,7 @@ class Door:
             self._app(),
             host=self.service.host,
             port=self.service.ports.http,
+            log_config=None,  # its records go where all others go
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -57,10 +61,9 @@ class Door:
             thread.join(END + 1)
 
     def _app(self) -> Any:
-        from systems.intake.http import Surroundings, make_app
+        from systems.intake.http import make_app
 
-        around = Surroundings(notify=self.notify, health=self.health)
-        return make_app(self.ws, lambda: inbox_of(self.ws), self.service.intake, around)
+        return make_app(self.ws, lambda: self.inbox, self.service.intake, self.around)
 
 
 def _most_connections() -> int:

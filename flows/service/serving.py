@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from flows.events import resource_of
-from flows.service import runner
+from flows.service import logs, runner
 from flows.service.background import Background
 from flows.service.door import Door
+from flows.service.logs import say
 from flows.service.notifying import Notifier
 from flows.service.parts import Part, answers
 from flows.service.ports import free_ports
 from ledger import durable
+from systems.intake.http import Surroundings
+from systems.intake.metrics import Metrics
+from systems.intake.receiving import Reception
 from systems.registry import places
 from systems.registry import server as tracking_server
+from systems.settings.receiving import inbox_of
 from systems.settings.recording import serving_alone
 from systems.settings.service import Ports, Service, load_service
 from systems.settings.workspace import Workspace, private
@@ -42,12 +44,13 @@ STALE = 60.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line says of ports and host; None leaves it to service.yaml."""
+    """What the command line says; None leaves it to service.yaml."""
 
     port: int | None = None
     prefect_port: int | None = None
     mlflow_port: int | None = None
     host: str | None = None
+    log_format: str | None = None
 
     def over(self, service: Service) -> Service:
         """Give the settings with what was asked for in their place."""
@@ -57,7 +60,8 @@ class Asked:
             ports.prefect if self.prefect_port is None else self.prefect_port,
             ports.mlflow if self.mlflow_port is None else self.mlflow_port,
         )
-        return replace(service, host=self.host or service.host, ports=chosen)
+        host, form = self.host or service.host, self.log_format or service.log_format
+        return replace(service, host=host, ports=chosen, log_format=form)
 
 
 class Served:
@@ -181,27 +185,30 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
     ws = workable(path)
     durable.make_folder(ws.service)
     service = asked.over(load_service(ws.root))
+    logs.begin(service.log_format)
     with private(), serving_alone(ws), ExitStack() as parts:
         service = replace(service, ports=free_ports(service.host, service.ports))
         durable.remove_file(ws.service / runner.STATUS, within=ws.service)
         served = Served(ws, service)
         notify = Notifier(ws, served.api)
         parts.callback(notify.end)
-        background = Background(ws, service, notify)
+        inbox = parts.enter_context(closing(inbox_of(ws)))
+        around = Surroundings(notify, served.health, Metrics(), service.witness.at)
+        background = Background(ws, service, Reception(inbox, notify, count=around.metrics.count))
         served.beside = background.told
         parts.enter_context(background.running())
-        parts.enter_context(Door(ws, service, notify, served.health).open())
+        parts.enter_context(Door(ws, service, inbox, around).open())
         with _until_told(served):
             _greet(ws, service)
-            served.work(_say)
+            served.work(say)
     restarts = {part.name: max(0, len(part.starts) - 1) for part in served.parts}
     return {"served": ws.root.name, "restarts": restarts}
 
 
 def _greet(ws: Workspace, service: Service) -> None:
     door = f"http://{service.host}:{service.ports.http}"
-    _say(f"requests: {door}/v1/erasure-requests, described at {door}/docs; health: {door}/healthz")
-    _say(f"events: of {resource_of(ws.root)}")
+    say(f"requests: {door}/v1/erasure-requests, described at {door}/docs; health: {door}/healthz")
+    say(f"events: of {resource_of(ws.root)}")
 
 
 @contextmanager
@@ -217,8 +224,3 @@ def _until_told(served: Served) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    typer.echo(f"lethe: {line}", err=True)
-    sys.stderr.flush()

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 
 from ledger import durable
+from ledger.inbox import Incoming
 from ledger.sources import SourceKeys
 from systems.intake.read import read
 from systems.intake.receiving import OURS, Reception, told
@@ -23,6 +24,7 @@ from unlearning.errors import InfrastructureError, UsageError
 
 logger = logging.getLogger(__name__)
 
+DOOR = "folder"
 TAKING, REFUSED = "taking", "refused"
 SUFFIX = ".json"
 EVERY = 1.0  # seconds between two looks
@@ -76,11 +78,7 @@ class Watched:
 
     def _taken(self, path: Path) -> bool:
         try:
-            content, written = _content(path, self.limit)
-            # The same file after a kill, and another request if it is written anew.
-            own = f"file {sha256_hex(f'{path.name} {written} '.encode() + content)}"
-            incoming = read({}, content).incoming(self.source, own, self.reception.clock())
-            self.reception.take(incoming)
+            self.reception.counted(DOOR, lambda: self._incoming(path))
         except OURS:
             raise
         except Exception as problem:  # noqa: BLE001  # the others behind it must go on
@@ -88,6 +86,12 @@ class Watched:
             return False
         durable.remove_file(path, within=self.folder)
         return True
+
+    def _incoming(self, path: Path) -> Incoming:
+        content, written = _content(path, self.limit)
+        # The same file after a kill, and another request if it is written anew.
+        own = f"file {sha256_hex(f'{path.name} {written} '.encode() + content)}"
+        return read({}, content).incoming(self.source, own, self.reception.clock())
 
     def _refuse(self, path: Path, reason: str) -> None:
         logger.error("watched folder: a file is moved to %s/: %s", REFUSED, reason)

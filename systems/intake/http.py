@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -38,26 +38,28 @@ BODY_SECONDS = 10
 class Surroundings:
     """What the service around this door gives it.
 
-    notify: told of each request that was received. health: `ok`, and what each part does.
+    notify: told of each request that was received. health: `ok`, and what each part does. metrics:
+    in which other doors count too. witnesses: addresses of those who are to see the evidence.
     """
 
     notify: Callable[[str], None] = lambda ref: None
     health: Callable[[], Mapping[str, Any]] = lambda: {"ok": True}
+    metrics: Metrics = field(default_factory=Metrics)
+    witnesses: tuple[str, ...] = ()
 
 
 def make_app(
     ws: Workspace,
     inbox: Callable[[], Inbox],
     settings: Intake = Intake(),  # noqa: B008  # frozen
-    around: Surroundings = Surroundings(),
+    around: Surroundings | None = None,
 ) -> FastAPI:
     """The application for one process; it opens the inbox, and closes it as it ends."""
-    opened = inbox()
-    records, reception = (
-        Records(ws, opened, settings.certificates),
-        Reception(opened, around.notify),
-    )
-    metrics = Metrics(lambda: records.numbers(reception.clock()))
+    opened, around = inbox(), around or Surroundings()
+    records = Records(ws, opened, settings.certificates, around.witnesses)
+    reception = Reception(opened, around.notify)
+    around.metrics.watch(lambda: records.numbers(reception.clock()))
+    around.metrics.watch_parts(around.health)
     answering = Answering(
         reception,
         SourceKeys(ws.keys),
@@ -79,7 +81,7 @@ def make_app(
         docs_url=None,  # FastAPI's pages load scripts from another host
         redoc_url=None,
     )
-    door = _Door(settings.body_bytes, metrics)
+    door = _Door(settings.body_bytes, around.metrics)
     _add_requests(app, answering, door)
     _add_looks(app, answering, door, around)
     for status in (404, 405):

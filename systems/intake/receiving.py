@@ -7,6 +7,7 @@ whether a person is in them.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,17 +31,26 @@ def told(problem: Exception) -> str:
     return str(problem) if isinstance(problem, LetheError) else type(problem).__name__
 
 
+Count = Callable[[str, str, float], None]
+"""Notes a request: its door, what became of it, and the seconds that took."""
+
+
+def uncounted(door: str, outcome: str, seconds: float) -> None:
+    """Note nothing: nobody asks."""
+
+
 @dataclass(frozen=True)
 class Reception:
     """The inbox, and who is to be told of what is in it.
 
     notify: gets a reference; what it fails for is logged, since whoever looks at the inbox next
-    finds the request all the same.
+    finds the request all the same. count: for a monitor; HTTP counts its calls itself, by status.
     """
 
     inbox: Inbox
     notify: Callable[[str], None] = lambda ref: None
     clock: Callable[[], datetime] = utc_now
+    count: Count = uncounted
 
     def take(self, incoming: Incoming, *, nonce: str | None = None) -> Receipt:
         """Receive a request; what `Inbox.receive` raises, this raises."""
@@ -48,6 +58,19 @@ class Reception:
         if not receipt.repeated:
             self._tell(receipt.ref)
         return receipt
+
+    def counted(self, door: str, read: Callable[[], Incoming]) -> Receipt:
+        """Receive what a door reads: counted as received, repeated, refused, or failed by us."""
+        began, outcome = time.perf_counter(), "refused"
+        try:
+            receipt = self.take(read())
+            outcome = "repeated" if receipt.repeated else "received"
+            return receipt
+        except OURS:
+            outcome = "failed"
+            raise
+        finally:
+            self.count(door, outcome, time.perf_counter() - began)
 
     def _tell(self, ref: str) -> None:
         try:

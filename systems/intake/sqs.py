@@ -24,6 +24,7 @@ from systems.settings.events import Queue
 
 logger = logging.getLogger(__name__)
 
+DOOR = "queue"
 BATCH = 10  # messages: the most that SQS gives at once
 WAIT = 5  # seconds of a long poll, so that a service can end within 10
 PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds after a failure of the queue, doubled each time
@@ -78,7 +79,7 @@ class Consumer:
 
     def _taken(self, message: Mapping[str, Any]) -> bool:
         try:
-            self.reception.take(self._incoming(message))
+            self.reception.counted(DOOR, lambda: self._incoming(message))
         except OURS:
             raise
         except Exception as problem:  # noqa: BLE001  # the queue goes on behind it

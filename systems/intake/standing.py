@@ -22,6 +22,7 @@ from ledger.evidence import ERASURE, SIGNATURE
 from ledger.inbox import Inbox, Sent
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.projection import Projection
+from ledger.replay.beside import STATEMENTS
 from ledger.replay.following import Place, read_on
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
@@ -43,12 +44,20 @@ class Standing:
 class Records:
     """What a workspace's records tell to those outside; read on as the log grows."""
 
-    def __init__(self, ws: Workspace, inbox: Inbox, trusted: Collection[str]) -> None:
-        """trusted: the sources that may learn how their requests ended."""
+    def __init__(
+        self,
+        ws: Workspace,
+        inbox: Inbox,
+        trusted: Collection[str],
+        witnesses: Collection[str] = (),
+    ) -> None:
+        """trusted: the sources that may learn how their requests ended. witnesses: addresses."""
         self._ws, self._inbox, self._trusted = ws, inbox, frozenset(trusted)
         self._lines, self._key = lines_of(ws), load_public_keys(ws.public_key)
         self._place, self._tables = Place(), Projection.in_memory()
         self._last: Entry | None = None
+        self._unseen = {checkpoint.name_of(one): 0 for one in witnesses}
+        self._signed = ("", b"")  # the head, and its checkpoint
         self._lock = Lock()
 
     def standing(self, ref: str, source: str, now: datetime) -> Standing:
@@ -81,16 +90,19 @@ class Records:
         with self._lock:
             self._read_on()
             last = self._last
-        if last is None:
-            raise InfrastructureError("log: holds no entry yet")
-        return checkpoint.signed(checkpoint.of_entry(last), load_signing_key(self._ws.keys))
+            if last is None:
+                raise InfrastructureError("log: holds no entry yet")
+            if self._signed[0] != last.hash:  # anybody may ask: once for each head
+                key = load_signing_key(self._ws.keys)
+                self._signed = last.hash, checkpoint.signed(checkpoint.of_entry(last), key)
+            return self._signed[1]
 
     def numbers(self, now: datetime) -> dict[str, float]:
         """How much waits and is open, and how near the nearest deadline is; for a monitor."""
         with self._lock:
             self._read_on()
             still = [r for r in self._tables.requests() if not r.state.terminal]
-            length = self._place.seq
+            length, unseen = self._place.seq, max(self._unseen.values(), default=None)
         waiting = self._inbox.waiting()
         dues = [*(r.due_at for r in still), *(one.due_at for one in waiting)]
         found = {
@@ -99,7 +111,8 @@ class Records:
             "log_entries": length,
         }
         nearest = {"deadline_seconds": (min(dues) - now).total_seconds()} if dues else {}
-        return found | nearest
+        behind = {} if unseen is None else {"witness_behind": unseen}
+        return found | nearest | behind
 
     def _own(self, ref: str, source: str) -> Sent:
         sent = self._inbox.sent(ref)
@@ -122,7 +135,16 @@ class Records:
         gain = read_on(self._lines, self._key, self._place)
         self._tables.apply(gain.entries)
         self._place = gain.place
+        for entry in gain.entries:
+            self._note_witness(entry)
         self._last = gain.entries[-1] if gain.entries else self._last
+
+    def _note_witness(self, entry: Entry) -> None:
+        """Count the statements that were sealed since each witness was given what it lacked."""
+        if entry.event == "step" and entry.key.rpartition("/")[2] in STATEMENTS:
+            self._unseen = {name: unseen + 1 for name, unseen in self._unseen.items()}
+        elif entry.event == checkpoint.WITNESSED and entry.body.get("witness") in self._unseen:
+            self._unseen[str(entry.body["witness"])] = 0
 
 
 def _zipped(folder: Path) -> bytes:

@@ -16,6 +16,7 @@ from unlearning.settings import between
 
 FILE = "service.yaml"
 LOOPBACK = "127.0.0.1"
+TEXT, JSON = "text", "json"
 
 _PORT = between(0, 65_535)
 _SECONDS = between(1, 86_400)
@@ -86,9 +87,13 @@ class Witnessing:
 
 @dataclass(frozen=True)
 class Service:
-    """service.yaml. database: URL of the server that holds what waits; null is a file here."""
+    """service.yaml. database: URL of the server that holds what waits; null is a file here.
+
+    log_format: `text` for a person, `json` for what collects logs: one object a line.
+    """
 
     host: str = LOOPBACK
+    log_format: str = TEXT
     ports: Ports = Ports()
     database: str | None = None
     schedules: Schedules = Schedules()
@@ -98,7 +103,11 @@ class Service:
     webhooks: tuple[Endpoint, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse no host, which would mean all of the machine's addresses."""
+        """Refuse no host, which would mean all of the machine's addresses, and unknown words."""
+        if self.log_format not in (TEXT, JSON):
+            raise PolicyError(
+                f"{FILE}: log_format: got {self.log_format!r}, expected {TEXT} or {JSON}"
+            )
         if not _HOST.fullmatch(self.host):
             raise PolicyError(
                 f"{FILE}: host: got {self.host!r}, expected a name or an address such as {LOOPBACK}"

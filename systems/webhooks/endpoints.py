@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ledger.sources import require_name
 from systems.settings.events import Endpoint
 from systems.settings.workspace import Workspace
+from systems.webhooks.notices import Outbox
 from systems.webhooks.sending import Post, Telling, posted
 from unlearning.errors import PolicyError
 
@@ -16,4 +17,7 @@ def tellings(ws: Workspace, endpoints: Sequence[Endpoint], post: Post = posted) 
     sources = [require_name(endpoint.source) for endpoint in endpoints]
     if len(set(sources)) != len(sources):
         raise PolicyError("service.yaml: webhooks: two have the same source, expected one of each")
-    return [Telling(ws, endpoint, post) for endpoint in endpoints]
+    if not endpoints:
+        return []
+    outbox = Outbox(ws)
+    return [Telling(ws, endpoint, outbox, post) for endpoint in endpoints]

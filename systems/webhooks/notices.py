@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
+from threading import Lock
 
 from ledger.chain import Entry
 from ledger.keys import load_public_keys
@@ -32,20 +35,24 @@ class Notice:
 
 
 class Outbox:
-    """Reads notices off a workspace's log as it grows; for one reader."""
+    """Reads notices off a workspace's log as it grows, once for all who are told of them."""
 
     def __init__(self, ws: Workspace) -> None:
         """Begin with the first entry, since a deadline may stand far back."""
         self._lines = lines_of(ws)
         self._ring = load_public_keys(ws.public_key)
         self._known: dict[str, tuple[str, str]] = {}  # request -> its state and deadline
-        self.place = Place()
+        self._all: list[Notice] = []
+        self._place = Place()
+        self._lock = Lock()
 
-    def gained(self) -> list[Notice]:
-        """The notices that the log has gained since it was read last."""
-        gain = read_on(self._lines, self._ring, self.place)
-        self.place = gain.place
-        return list(self._notices(gain.entries))
+    def after(self, seq: int) -> tuple[list[Notice], Place]:
+        """The notices of entries above `seq`, and where the log ends now."""
+        with self._lock:
+            gain = read_on(self._lines, self._ring, self._place)
+            self._all += self._notices(gain.entries)
+            self._place = gain.place
+            return self._all[bisect_right(self._all, seq, key=attrgetter("seq")) :], self._place
 
     def _notices(self, entries: Iterable[Entry]) -> Iterator[Notice]:
         for entry in entries:

@@ -37,20 +37,25 @@ Post = Callable[[str, bytes, dict[str, str]], int]
 
 @dataclass
 class Telling:
-    """Tells one endpoint. post: sends, and gives the status; waiting: notices not told yet."""
+    """Tells one endpoint. outbox: what there is to tell, which all endpoints share.
+
+    post: sends, and gives the status. waiting: notices not told yet.
+    """
 
     ws: Workspace
     endpoint: Endpoint
+    outbox: Outbox
     post: Post
     waiting: int = 0
 
     def run(self, stop: Event) -> None:
         """Tell until told to stop; what fails is tried again, later each time."""
-        outbox, failures = Outbox(self.ws), 0
+        known, failures = 0, 0
         queue: list[Notice] = []
         while not stop.is_set():
             try:
-                queue += self._new(outbox)
+                gained, known = self._new(known)
+                queue += gained
                 self.waiting = len(queue)
                 while queue and not stop.is_set():
                     self._tell(queue[0])
@@ -63,18 +68,15 @@ class Telling:
                 failures += 1
                 stop.wait(_pause(failures))
 
-    def _new(self, outbox: Outbox) -> list[Notice]:
-        cursor, before = cursors.load(self._path), outbox.place
-        found = outbox.gained()
+    def _new(self, known: int) -> tuple[list[Notice], int]:
+        """Give what is to be told of entries above `known`, and the last entry that there is."""
+        cursor = cursors.load(self._path)
+        found, place = self.outbox.after(known)
         if cursor is None:  # named only now: what was before is no news
-            cursors.keep(self._path, Cursor(outbox.place.seq, outbox.place.hash))
-            return []
-        try:
-            _require_same_log(found, cursor, outbox.place.seq)
-        except IntegrityError:
-            outbox.place = before  # nothing of it was told: it is gained again
-            raise
-        return [notice for notice in found if notice.seq > cursor.seq]
+            cursors.keep(self._path, Cursor(place.seq, place.hash))
+            return [], place.seq
+        _require_same_log(found, cursor, place.seq)
+        return [notice for notice in found if notice.seq > cursor.seq], place.seq
 
     def _tell(self, notice: Notice) -> None:
         source = self.endpoint.source

@@ -12,13 +12,14 @@ import pytest
 from flows.cli.work.verifying import Expected, verify
 from ledger import durable, evidence
 from ledger.chain import read_chain
+from ledger.checkpoint import WITNESSED
 from ledger.errors import OutsideWorkspace
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.statements import SEALED
 from systems.witness.places import witness_at
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
-from tasks.witness import WITNESSED, bring_up_to_date, seen
+from tasks.witness import bring_up_to_date, seen
 from tests.integration.buckets import bucket_on_loopback
 from tests.integration.small_runs import small
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError

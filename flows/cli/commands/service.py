@@ -21,12 +21,13 @@ def serve(
         int | None, typer.Option(min=0, max=65_535, help="Of MLflow's pages.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Default: this machine alone.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
 ) -> None:
     """Serve the workspace: requests by HTTP, runs by event and by the clock, until stopped."""
     from flows.service import serving
 
     def work(call: Call) -> dict[str, Any]:
-        asked = serving.Asked(port, prefect_port, mlflow_port, host)
+        asked = serving.Asked(port, prefect_port, mlflow_port, host, log_format)
         return serving.serve(call.workspace, asked)
 
     answer(ctx, work)

@@ -11,7 +11,7 @@ from ledger.errors import WorkspaceBusy
 from ledger.lock import BUSY, is_held
 from ledger.requests import Ledger
 from systems.settings.params import load_params
-from systems.settings.recording import ledger_at, lines_of
+from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from tasks.requests.receive import settle_waiting
 from tasks.running import progress
@@ -73,8 +73,13 @@ def looking(path: Path) -> Iterator[Opened]:
         raise
 
 
-def ledger_of(ws: Workspace) -> Ledger:
-    """The ledger, to be read only, so without the lock."""
+def looked_at(ws: Workspace) -> Opened:
+    """A workspace to be read only, so without the lock; its log is read once, when first asked."""
     if not ws.has_log:
         raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    return ledger_at(ws, read_only=True)
+    return Opened(str(ws.root), reading=True)
+
+
+def ledger_of(ws: Workspace) -> Ledger:
+    """The ledger, to be read only, so without the lock."""
+    return looked_at(ws).ledger

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work import sending
-from flows.cli.work.opening import ledger_of
+from flows.cli.work.opening import looked_at
 from flows.cli.work.registered import REGISTERED
 from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable
 from ledger import keys
@@ -40,9 +40,9 @@ def show(path: Path, request: str) -> dict[str, Any]:
     """Give a request with its history and its sealed bundles."""
     ws = Workspace.at(path)
     with closing(look_into(ws)) as inbox:
-        request = inbox.known_as(request)
-        record = as_it_stands(ws, inbox, request)
-    ledger = ledger_of(ws)
+        at, request = looked_at(ws), inbox.known_as(request)
+        record = as_it_stands(at, inbox, request)
+    ledger = at.ledger
     found = ledger.known(request)
     if found is None:
         return {**record, "judgements": 0, "history": [], "runs": []}
@@ -66,25 +66,24 @@ def show(path: Path, request: str) -> dict[str, Any]:
     judged = judgements(ledger.log.entries(), [request]).get(request, 0)
     return {
         **listed(ledger, found),
-        **_question(ws, ledger, found),
+        **_question(at, found),
         "judgements": judged,
         "history": history,
         "runs": tried,
     }
 
 
-def _question(ws: Workspace, ledger: Ledger, request: DeletionRequest) -> dict[str, Any]:
+def _question(at: Opened, request: DeletionRequest) -> dict[str, Any]:
     """What is asked about a run that a request waits in."""
-    run = Run(_looked_at(ws), str(request.run))
-    found = awaiting(ledger.log.entries(), run.ref)
+    run = Run(at, str(request.run))
+    found = awaiting(at.ledger.log.entries(), run.ref)
     return {"approval": as_told(run, found)} if found else {}
 
 
 def _drift(ledger: Ledger, run: str) -> str | None:
     """Say what was spent of the drift budget when the run began; None if it was not counted."""
     extracted = ledger.log.find(f"{run}/extracted")
-    words: str | None = extracted.body.get("drift", {}).get("words") if extracted else None
-    return words
+    return extracted.body.get("drift", {}).get("words") if extracted else None
 
 
 def _not_tried(ledger: Ledger, run: str) -> list[str]:
@@ -121,7 +120,7 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         within = _days(due)
         return {"requests": all_requests(ws, within, utc_now())}
     if what == "versions":
-        problem = _failure(lambda: _champion_problem(ws))
+        problem = _failure(lambda: _champion_problem(looked_at(ws)))
         return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
     if what not in REGISTERED:
         kinds = ", ".join(["requests", "versions", *REGISTERED])
@@ -143,8 +142,7 @@ def _versions(ws: Workspace) -> list[dict[str, Any]]:
     from tasks.versions.taint import tainted_by
 
     quiet_environment()
-    at = _looked_at(ws)
-    ledger_of(ws)  # that it is a workspace
+    at = looked_at(ws)
     return [
         {
             "version": found.version,
@@ -179,38 +177,34 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
     if not ws.has_log:
         return
-    yield "places", _failure(lambda: _places_problem(ws))
-    yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(ws)]))
-    yield "sources", _failure(lambda: sending.problem(ws))
+    at = looked_at(ws)
+    yield "places", _failure(ws.require_whole)
+    yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(at)]))
+    yield "sources", _failure(lambda: sending.problem(at))
     yield "inbox", _failure(lambda: "; ".join(unreadable(ws)))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
     yield "settings", _failure(lambda: _settings_problem(ws))
-    yield "policy", _failure(lambda: adopt.problem(ws, ledger_of(ws)))
-    yield "params", _failure(lambda: adopt.problem(ws, ledger_of(ws), adopt.PARAMS))
-    yield "data", _failure(lambda: _data_problem(ws))
-    yield "champion", _failure(lambda: _champion_problem(ws))
-    yield "bank", _failure(lambda: _bank_problem(ws))
-    yield "bases", _failure(lambda: _bases_problem(ws))
+    yield "policy", _failure(lambda: adopt.problem(ws, at.ledger))
+    yield "params", _failure(lambda: adopt.problem(ws, at.ledger, adopt.PARAMS))
+    yield "data", _failure(lambda: _data_problem(at))
+    yield "champion", _failure(lambda: _champion_problem(at))
+    yield "bank", _failure(lambda: _bank_problem(at))
+    yield "bases", _failure(lambda: _bases_problem(at))
 
 
-def _failure(check: Callable[[], str]) -> str:
+def _failure(check: Callable[[], str | None]) -> str:
     try:
-        return check()
+        return check() or ""
     except Exception as problem:  # noqa: BLE001  # whatever it is, the doctor reports it
         return " ".join(str(problem).split()) or type(problem).__name__
 
 
-def _lost_requests(ws: Workspace) -> Iterator[str]:
+def _lost_requests(at: Opened) -> Iterator[str]:
     """Open requests of which nobody can tell any more what they ask for."""
-    ledger = ledger_of(ws)
+    ledger = at.ledger
     for request in ledger.requests(None, utc_now()):
         if not request.state.terminal and (why := ledger.lost(request.ref)):
             yield why
-
-
-def _places_problem(ws: Workspace) -> str:
-    ws.require_whole()
-    return ""
 
 
 def _settings_problem(ws: Workspace) -> str:
@@ -219,41 +213,35 @@ def _settings_problem(ws: Workspace) -> str:
     return ""
 
 
-def _data_problem(ws: Workspace) -> str:
+def _data_problem(at: Opened) -> str:
     from systems.data import loading
     from tasks.running.standing import check_nobody_is_back, check_standing, told
 
-    ledger = ledger_of(ws)
-    check_standing(ws, ledger)
-    loading.verify(ws)
-    check_nobody_is_back(ws, told(ledger).erasing)
+    check_standing(at.ws, at.ledger)
+    loading.verify(at.ws)
+    check_nobody_is_back(at.ws, told(at.ledger).erasing)
     return ""
 
 
-def _champion_problem(ws: Workspace) -> str:
+def _champion_problem(at: Opened) -> str:
     from tasks.running.champion import sealed_champion
 
-    sealed_champion(_looked_at(ws))
+    sealed_champion(at)
     return ""
 
 
-def _looked_at(ws: Workspace) -> Opened:
-    return Opened(str(ws.root), reading=True)
-
-
-def _bases_problem(ws: Workspace) -> str:
+def _bases_problem(at: Opened) -> str:
     """Absent ones are built by the flow `bank`."""
     from tasks.running.bases import altered
 
-    found = altered(_looked_at(ws))
+    found = altered(at)
     return f"{found} are not the bytes that the log vouches for: remove them" if found else ""
 
 
-def _bank_problem(ws: Workspace) -> str:
+def _bank_problem(at: Opened) -> str:
     """A bank that is not there yet is built when it is needed."""
     from tasks.running.parts import bank_state
     from tasks.train import recipe_of
 
-    at = _looked_at(ws)
     state = bank_state(at, recipe_of(at))
     return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.cli.work.opening import held
+from flows.cli.work.opening import held, looked_at
 from flows.cli.work.standing import as_it_stands
 from ledger.deadlines import profile_of
 from ledger.domain import COMMAND_LINE, Selector
@@ -72,7 +72,7 @@ def submit(
         try:
             return _settled(ws, inbox, receipt, selector)
         except WorkspaceBusy:
-            return as_it_stands(ws, inbox, receipt.ref) | {"unknown": None}
+            return as_it_stands(looked_at(ws), inbox, receipt.ref) | {"unknown": None}
         except LetheError as problem:
             raise _still_received(inbox, receipt, problem) from problem
 

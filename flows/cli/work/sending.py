@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.work.ids import STANDARD_INPUT, with_ids_of
-from flows.cli.work.opening import holding, ledger_of
+from flows.cli.work.opening import holding, ledger_of, looked_at
 from ledger import sources
 from ledger.errors import WorkspaceBusy
 from systems.settings.workspace import Workspace
+from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.errors import UsageError
 
@@ -33,7 +34,7 @@ def listed(path: Path) -> dict[str, Any]:
 def remove(path: Path, name: str) -> dict[str, Any]:
     """Shut a source out at once, whoever holds the lock, then record it."""
     ws = Workspace.at(path)
-    ledger_of(ws)
+    looked_at(ws)  # that it is a workspace
     shut = sources.shut(ws.keys, name)
     try:
         with holding(path) as at:
@@ -46,9 +47,9 @@ def remove(path: Path, name: str) -> dict[str, Any]:
     return {"source": found.name, "state": found.state, "since": found.since}
 
 
-def problem(ws: Workspace) -> str:
+def problem(at: Opened) -> str:
     """Say what is wrong with the sources' keys; nothing if nothing is."""
-    found = sources.sources(ledger_of(ws).log.entries(), ws.keys)
+    found = sources.sources(at.ledger.log.entries(), at.ws.keys)
     odd = [f"{s.name}: {s.state}" for s in found if s.state not in sources.SOUND]
     again = "put keys/sources/ back from your backup, or remove such a source and add it again"
     return f"{'; '.join(odd)}: {again}" if odd else ""

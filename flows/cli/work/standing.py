@@ -15,6 +15,7 @@ from ledger.requests import Ledger
 from systems.settings.receiving import look_into
 from systems.settings.workspace import Workspace
 from tasks.approval.words import waits_for
+from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
 
 
@@ -39,10 +40,13 @@ def listed(ledger: Ledger, request: DeletionRequest) -> dict[str, Any]:
     return as_record(request) | ({"waits_for": waits} if waits else {})
 
 
-def as_it_stands(ws: Workspace, inbox: Inbox, ref: str) -> dict[str, Any]:
-    """Show a request by any reference that it was given; UnknownReference."""
+def as_it_stands(at: Opened, inbox: Inbox, ref: str) -> dict[str, Any]:
+    """Show a request by any reference that it was given; UnknownReference.
+
+    at: whose log was not read yet.
+    """
     waiting = {one.ref: one for one in inbox.waiting()}  # before the ledger: it only ever leaves
-    known = ledger_of(ws).known(inbox.known_as(ref))
+    known = at.ledger.known(inbox.known_as(ref))
     if known is not None:
         return as_record(known)
     if ref not in waiting:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,19 @@ def test_a_source_that_was_removed_sends_nothing_any_more(watched: Watched, inbo
     with pytest.raises(InfrastructureError, match="may not send"):
         watched.sweep()
     assert inbox.waiting() == () and left(watched) == ["a.json"]
+
+
+def test_what_comes_by_a_folder_is_counted_too(watched: Watched) -> None:
+    counted: list[tuple[str, str]] = []
+
+    def count(door: str, outcome: str, seconds: float) -> None:
+        counted.append((door, outcome))
+        assert seconds >= 0
+
+    reception = replace(watched.reception, count=count)
+    one = replace(watched, reception=reception)
+    one.sweep()
+    for name, content in (("a", b'{"subjects": ["s-1"]}'), ("b", b"no request")):
+        (one.folder / f"{name}.json").write_bytes(content)
+    one.sweep()
+    assert sorted(counted) == [("folder", "received"), ("folder", "refused")]

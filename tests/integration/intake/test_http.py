@@ -311,6 +311,23 @@ def test_metrics_count_by_door_and_status_and_name_nobody(crm: Desk) -> None:
     assert "s-1" not in text and "req-" not in text
 
 
+def test_a_checkpoint_is_signed_once_for_each_head(
+    crm: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask, as often as he likes."""
+    signed: list[int] = []
+    real = checkpoint.signed
+    monkeypatch.setattr(
+        "systems.intake.standing.checkpoint.signed",
+        lambda one, key: signed.append(one.entries) or real(one, key),
+    )
+    answers = {crm.client.get("/v1/log/checkpoint").content for _ in range(5)}
+    assert len(answers) == len(signed) == 1
+    settled(crm, crm.post().json()["request"], examples=3)
+    assert crm.client.get("/v1/log/checkpoint").content not in answers
+    assert len(signed) == 2
+
+
 def numbers(at: Desk) -> dict[str, float]:
     lines = [line.split() for line in at.client.get("/metrics").text.splitlines()]
     return {line[0]: float(line[1]) for line in lines if line[0] != "#" and len(line) == 2}

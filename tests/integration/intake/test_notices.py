@@ -16,13 +16,13 @@ import pytest
 
 from ledger import sources
 from ledger.domain import Selector, State
+from ledger.replay import following
 from ledger.requests import Ledger, Verb
 from ledger.sources import SourceKeys, signing
 from systems.settings.events import Endpoint
 from systems.settings.workspace import Workspace
 from systems.webhooks import sending
 from systems.webhooks.endpoints import tellings
-from systems.webhooks.notices import Outbox
 from systems.webhooks.sending import Telling, posted
 from tests.integration.intake.doors import made, with_source
 from unlearning.errors import InfrastructureError, IntegrityError, PolicyError
@@ -233,10 +233,27 @@ def test_the_alarm_of_a_log_that_is_another_one_does_not_wear_off(ws: Workspace)
         until(lambda: len(ends.got) == 1)
     known = json.loads(cursor(ws).read_text())
     cursor(ws).write_text(json.dumps({**known, "hash": "ab" * 32}))
-    (telling,), outbox = tellings(ws, [to("crm")], ends), Outbox(ws)
+    (telling,) = tellings(ws, [to("crm")], ends)
     for _ in range(2):
         with pytest.raises(IntegrityError, match="verify --log"):
-            telling._new(outbox)
+            telling._new(0)
+
+
+def test_the_log_is_read_once_for_all_endpoints(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def counted(lines: Any, ring: Any, since: following.Place) -> Any:
+        begun.append(since.seq)
+        return following.read_on(lines, ring, since)
+
+    monkeypatch.setattr("systems.webhooks.notices.read_on", counted)
+    submitted(ws, "s-1")
+    names = ("crm", "dpo", "audit")
+    for telling in tellings(ws, [to(name) for name in names], Endpoints()):
+        telling._new(0)
+    assert begun.count(0) == 1 and len(begun) == 3
 
 
 def test_two_endpoints_of_one_source_are_refused(ws: Workspace) -> None:
