@@ -18,12 +18,13 @@ _NAME = "database"
 _HELD = "55P03"
 """PostgreSQL's code for a lock that another session has."""
 
-# A writer that was killed is noticed at once, one whose machine is gone within a minute; a session
-# that waits for hours while a model trains is not ended for that.
+# A writer that was killed is noticed at once, one whose machine is gone within a minute; one that
+# waits for hours while a model trains is not ended for that.
 _SETTINGS = text(
-    "SELECT set_config(name, value, false) FROM (VALUES ('lock_timeout', '1s'), "
+    "SELECT set_config(name, value, true) FROM (VALUES ('lock_timeout', '1s'), "
     "('tcp_keepalives_idle', '20'), ('tcp_keepalives_interval', '10'), "
-    "('tcp_keepalives_count', '3'), ('idle_session_timeout', '0')) AS wanted (name, value) "
+    "('tcp_keepalives_count', '3'), ('idle_in_transaction_session_timeout', '0'), "
+    "('transaction_timeout', '0')) AS wanted (name, value) "
     "WHERE EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = wanted.name)"
 )
 
@@ -34,10 +35,11 @@ def session_lock(url: str, ledger: str, doing: str) -> Iterator[None]:
 
     doing: what for; there is one lock for each.
 
-    The server drops it when the connection ends, also by kill -9.
+    The server drops it when the connection ends, also by kill -9. It is a transaction's, which does
+    nothing else: a pooler hands a connection to others between transactions, its locks with it.
     """
     with guarded(_NAME, IntegrityError):
-        connection = engine_at(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = engine_at(url).connect()
     with closing(connection):
         connection.detach()
         with guarded(_NAME, IntegrityError):
@@ -46,13 +48,14 @@ def session_lock(url: str, ledger: str, doing: str) -> Iterator[None]:
             yield
         finally:
             with suppress(DBAPIError):  # at once: the server takes its time to see it closed
-                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+                connection.rollback()
 
 
 def _take(connection: Connection, number: int) -> None:
     connection.execute(_SETTINGS)
     try:
-        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
+        # Without a parameter: one would leave a snapshot open, which keeps old rows for all.
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({number})"))
     except OperationalError as error:
         if code_of(error) != _HELD:
             raise

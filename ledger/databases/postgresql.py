@@ -34,12 +34,20 @@ _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 def engine_at(url: str) -> Engine:
     """The connections to a database; UsageError for a URL that is none of PostgreSQL.
 
-    Messages never hold the URL. A fork begins with none of its parent's connections.
+    Messages never hold the URL. A fork begins with none of its parent's connections. Whatever the
+    server's default is, each statement sees what was committed before it: who has waited for a lock
+    must see what the one before him wrote.
     """
     address = _address(url)
     told = {name: value for name, value in _CONNECTING.items() if name not in address.query}
     try:
-        engine = create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args=told)
+        engine = create_engine(
+            address,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args=told,
+        )
     except ModuleNotFoundError as error:
         raise UsageError(
             "database: got a URL of PostgreSQL without psycopg, expected it installed: "
@@ -56,7 +64,7 @@ def _address(url: str) -> URL:
         address = URL.create("none")
     if address.get_backend_name() != "postgresql":
         raise UsageError("database: got another URL, expected postgresql://USER@HOST/NAME")
-    if "@" in (address.host or ""):  # what follows it would be part of a password, and be told
+    if url.count("@") > 1:  # what follows the first would be part of a password, and be told
         raise UsageError(
             "database: got a URL with two @, expected one: write an @ of the password as %40"
         )

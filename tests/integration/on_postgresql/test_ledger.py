@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
+from time import sleep
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -20,7 +21,7 @@ from ledger import lines, tables
 from ledger.chain import Entry, verify_log
 from ledger.databases.lines import InDatabase
 from ledger.databases.lock import session_lock
-from ledger.databases.postgresql import engine_at
+from ledger.databases.postgresql import begin, engine_at
 from ledger.domain import Selector, State
 from ledger.errors import LogAltered, LogTruncated, ProjectionBroken, WorkspaceBusy
 from ledger.keys import create_keys, load_public_keys
@@ -144,6 +145,29 @@ def test_two_writers_never_fork_the_log(root: Path, url: str) -> None:
         assert sorted(pool.map(write, range(2))) == ["busy", "written"]
     assert counts(url) == (1, 0, 1)
     assert opened(root, url).check().ok
+
+
+def test_who_waited_sees_what_the_one_before_wrote(url: str, other_url: str) -> None:
+    """Whatever isolation is the database's own: by an older view the log would look altered."""
+    name, engine = other_url.rpartition("/")[2], engine_at(other_url)
+    said(url, f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
+    said(other_url, "CREATE TABLE written (line text)")
+
+    def waiting() -> list[tuple[object, ...]]:
+        with engine.begin() as second:
+            begin(second, 7)
+            return [tuple(row) for row in second.execute(text("SELECT * FROM written"))]
+
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            begin(first, 7)
+            found = pool.submit(waiting)
+            while not said(
+                url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ):
+                sleep(0.01)
+            first.execute(text("INSERT INTO written VALUES ('a line')"))
+        assert found.result() == [("a line",)]
 
 
 def test_what_is_exported_is_the_file_that_another_workspace_would_have(
@@ -325,6 +349,17 @@ def test_the_lock_is_of_one_ledger_and_ends_with_what_failed(url: str) -> None:
         raise KeyError
     with session_lock(url, "one", "work"):
         pass
+
+
+def test_no_pooler_hands_the_lock_to_another(url: str) -> None:
+    """A connection is handed on where a transaction ends: the one that has the lock is in one."""
+    states = (
+        "SELECT state, backend_xmin FROM pg_stat_activity JOIN pg_locks USING (pid)"
+        " WHERE locktype = 'advisory' AND datname = current_database()"
+    )
+    with session_lock(url, "one", "work"):
+        assert said(url, states) == [("idle in transaction", None)]  # holds no vacuum up
+    assert said(url, states) == []
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from unlearning.errors import UsageError
         "secret",
         "postgresql://lethe:secret@host:secret/lethe",
         "postgresql://lethe:not@secret@host/lethe",
+        "postgresql://lethe:not@se/cret@host/lethe",
+        "postgresql://lethe:not@secret?@host/lethe",
         "mysql://lethe:secret@host/lethe",
     ],
 )
