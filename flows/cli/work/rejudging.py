@@ -47,7 +47,8 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
         yield f"earlier_attempts: got {statement['earlier_attempts']}, the log has {earlier}"
     drift, only = _drift(begun, entries, rules), statement["only_method"]
     yield from _within_budget(statement, drift)
-    chances = _chances(begun, entries, rules) if "chances" in statement["forget_set"] else []
+    counted = rules.hopeless or "chances" in statement["forget_set"]
+    chances = _chances(begun, entries, rules) if counted else []
     if statement["forget_set"].get("chances", []) != chances:
         yield "forget_set.chances: are not those that the log has by then"
     without = not_tried(chances)
@@ -92,7 +93,7 @@ def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[st
 def _chances(journal: Journal, entries: Sequence[Entry], rules: Policy) -> list[dict[str, Any]]:
     """Count again what became of each rung before the forget set was extracted.
 
-    Older runs counted nothing, and left no rung out. How often a perfect retrain would pass is the
+    Older runs, by policies that did not ask, counted nothing and left no rung out. How often a perfect retrain would pass is the
     run's own word: it takes the bank and the data to simulate it.
     """
     found, extracted = journal.find("extracted"), journal.body("extracted")

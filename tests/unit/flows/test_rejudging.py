@@ -116,10 +116,24 @@ def test_a_rung_that_is_left_out_must_be_hopeless_by_the_log(tmp_path: Path) -> 
         assert [line.split(":")[0] for line in found if "chances" in line] == problems
 
 
-def write_policy(folder: Path, budget: dict[str, Any] | None) -> None:
+def test_who_asks_what_is_hopeless_is_told_of_each_rung(tmp_path: Path) -> None:
+    """A run that counts nothing under such a policy would try what the policy leaves out."""
+    write_policy(tmp_path, {"releases": 5, "share": 0.5}, hopeless=0.1)
+    told = Budget(5, 0.5).told(Drift(1, EARLIER_FORGOT), FORGETS, TRAINING_SET)
+    stated = bundle(tmp_path, told, "finetune", "finetune")
+    extracted = {**stated.first.statement["forget_set"], "likewise": False}
+    first = replace(stated.first, entries=log("finetune", extracted))
+    found = judged_again(replace(stated, first=first), tmp_path)
+    assert [line.split(":")[0] for line in found if "chances" in line] == ["forget_set.chances"]
+
+
+def write_policy(
+    folder: Path, budget: dict[str, Any] | None, *, hopeless: float | None = None
+) -> None:
     gates = yaml.safe_load((TEMPLATES / "policy.yaml").read_text())["gates"]
     drift = {} if budget is None else {"drift": budget}
-    tree = {"attempts": 2, "ladder": LADDER, "gates": gates} | drift
+    asked = {} if hopeless is None else {"hopeless": hopeless}
+    tree = {"attempts": 2, "ladder": LADDER, "gates": gates} | drift | asked
     (folder / "policy.yaml").write_text(yaml.safe_dump(tree))
 
 
