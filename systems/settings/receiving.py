@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ledger.inbox import Inbox
-from systems.settings.recording import database_url
+from systems.settings.recording import database_url, require_original
 from systems.settings.workspace import Workspace
 
 
 def inbox_of(ws: Workspace) -> Inbox:
-    """Open a workspace's inbox; no lock is needed. What is missing is made."""
+    """Open a workspace's inbox; no lock is needed. What is missing is made.
+
+    OutsideWorkspace for a copy: its original has other keys, and could read nothing from it.
+    """
+    require_original(ws)
     return Inbox.open(ws.inbox, ws.keys, database_url(ws))
 
 

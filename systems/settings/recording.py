@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger import lines
+from ledger.errors import OutsideWorkspace
 from ledger.lines import Lines
 from ledger.lock import workspace_lock
 from ledger.requests import Ledger
+from systems.settings.ownership import MARK, mark_place, place_of
 from systems.settings.service import load_service
 from systems.settings.workspace import Workspace
 
@@ -59,18 +61,40 @@ def discard(ws: Workspace) -> None:
     lines.discard(ws.records, log_url(ws))
 
 
+def require_original(ws: Workspace) -> None:
+    """OutsideWorkspace for a copy that names a database, which then is its original's.
+
+    What one of them receives, records and erases, the other could not know of: it would lack the
+    keys and selectors, and have other data than the log's last.
+    """
+    place = None if database_url(ws) is None else place_of(ws)
+    if place and not place.here(ws):
+        raise OutsideWorkspace(
+            f"{ws.root.name}: was copied, restored or moved to another disk, and names a database; "
+            "expected the one folder that works with it: if that is gone, or this copy has a "
+            f"database of its own by dump and restore, remove records/{MARK}"
+        )
+
+
 @contextmanager
 def serving_alone(ws: Workspace) -> Iterator[None]:
     """Be the only one that serves a workspace, also of machines that have a copy of it.
 
     What one of them receives under its key of the inbox, the other could not read.
     """
+    require_original(ws)
     with workspace_lock(ws.service / "lock"), lines.held(ws.records, log_url(ws), "service"):
         yield
 
 
 @contextmanager
 def alone(ws: Workspace) -> Iterator[None]:
-    """Be the only one that works in a workspace, and that writes to its log; WorkspaceBusy."""
+    """Be the only one that works in a workspace, and that writes to its log; WorkspaceBusy.
+
+    OutsideWorkspace for a copy that names a database.
+    """
+    require_original(ws)
     with workspace_lock(ws.lock), lines.held(ws.records, log_url(ws)):
+        if ws.elsewhere.is_file():
+            mark_place(ws)
         yield

@@ -93,8 +93,8 @@ def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[st
 def _chances(journal: Journal, entries: Sequence[Entry], rules: Policy) -> list[dict[str, Any]]:
     """Count again what became of each rung before the forget set was extracted.
 
-    Older runs, by policies that did not ask, counted nothing and left no rung out. How often a perfect retrain would pass is the
-    run's own word: it takes the bank and the data to simulate it.
+    Older runs, by policies that did not ask, counted nothing and left no rung out. How often a
+    perfect retrain would pass is the run's own word: to simulate it takes the bank and the data.
     """
     found, extracted = journal.find("extracted"), journal.body("extracted")
     before = [entry for entry in entries if found and entry.seq < found.seq]

@@ -15,8 +15,9 @@ from flows.cli.work import initialising, queries
 from flows.cli.work.opening import holding
 from ledger import lines
 from ledger.databases.lines import InDatabase
-from ledger.errors import WorkspaceBusy
+from ledger.errors import OutsideWorkspace, WorkspaceBusy
 from systems.data import importing
+from systems.settings.ownership import MARK
 from systems.settings.recording import DATABASE_URL, ledger_at, lines_of, serving_alone
 from systems.settings.workspace import Workspace, write_templates
 from systems.webhooks.notices import Outbox
@@ -162,6 +163,7 @@ def test_service_yaml_may_name_the_database(ws: Workspace, url: str, monkeypatch
 def test_two_machines_with_a_copy_do_not_both_work(ws: Workspace, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ws.root, copy)
+    (copy / "records" / MARK).unlink()
     with holding(ws.root), pytest.raises(WorkspaceBusy, match="another machine"), holding(copy):
         pass
     with holding(copy):
@@ -171,6 +173,25 @@ def test_two_machines_with_a_copy_do_not_both_work(ws: Workspace, tmp_path: Path
         one.service.mkdir(exist_ok=True)
     with serving_alone(ws), holding(other.root):
         assert_served(other)
+
+
+def test_a_copy_leaves_its_originals_ledger_alone(
+    ws: Workspace, tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can be looked at; until somebody says that it is the one, nothing is written from it."""
+    copy, before = Workspace(tmp_path / "copy"), counts(url)
+    shutil.copytree(ws.root, copy.root)
+    code, problem = said(capsys, copy, "submit", "--subject", "person-0")
+    assert code == 30 and "remove records/place" in str(problem)
+    copy.service.mkdir(exist_ok=True)
+    with pytest.raises(OutsideWorkspace), serving_alone(copy):
+        pass
+    assert counts(url) == before and said(capsys, copy, "verify", "--log")[0] == 0
+    found = said(capsys, ws, "submit", "--subject", "person-0")
+    assert found[0] == 0, found
+    (copy.records / MARK).unlink()
+    with holding(copy.root):
+        assert (copy.records / MARK).is_file(), "the next copy would not be known as one"
 
 
 def assert_served(ws: Workspace) -> None:
