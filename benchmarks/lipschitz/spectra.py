@@ -23,7 +23,7 @@ KERNELS: dict[str, dict[str, Any]] = {
     "dilated": {"padding": 2, "dilation": 2},
     "groups of 4": {"padding": 1, "groups": 4},
 }
-CHANNELS, SIDE, DRAWS = 16, 16, 3
+CHANNELS, SIDE, DRAWS = 16, 8, 3
 ITERATIONS = (10, 20, 50)
 WAYS = {"PowerQR": power_qr, "as published": published_power_qr}
 

@@ -109,7 +109,7 @@ def digits_held() -> Ground:
     """Give digits with layers that are held to a bound in all trainings, shadows' included."""
     whole = digits()
     training = replace(whole.setting.training, lipschitz=HELD)
-    held = replace(whole.setting, name="digits-held", training=training, shadows=16)
+    held = replace(whole.setting, name="digits-held", training=training, shadows=8)
     return replace(whole, setting=held)
 
 
