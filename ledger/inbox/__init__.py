@@ -8,7 +8,7 @@ is answered here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -166,11 +166,15 @@ class Inbox:
 
         as_ref: the earlier request that it turned out to be; it goes by that name from now on.
         """
-        mine = (received.c.ref == ref, _is_waiting())
+        self.all_settled({ref: as_ref})
+
+    def all_settled(self, names: Mapping[str, str | None]) -> None:
+        """Do so for many, by reference: what was deleted is overwritten once for all of them."""
+        if not names:
+            return
         with self._database.writing() as connection:
-            if as_ref is None:  # without a key nothing can be its repetition
-                connection.execute(delete(received).where(*mine, received.c.key_digest.is_(None)))
-            connection.execute(update(received).where(*mine).values(payload=None, as_ref=as_ref))
+            for ref, as_ref in names.items():
+                _let_go(connection, ref, as_ref)
         self._forget()
 
     def withdraw(self, ref: str) -> None:
@@ -253,6 +257,13 @@ def _use_nonce(connection: Connection, arrival: _Arrival) -> None:
 def _forget_nonces(connection: Connection, now: datetime) -> None:
     limit = timestamp(now - NONCE_WINDOW)
     connection.execute(delete(nonces).where(nonces.c.seen_at < limit))
+
+
+def _let_go(connection: Connection, ref: str, as_ref: str | None) -> None:
+    mine = (received.c.ref == ref, _is_waiting())
+    if as_ref is None:  # without a key nothing can be its repetition
+        connection.execute(delete(received).where(*mine, received.c.key_digest.is_(None)))
+    connection.execute(update(received).where(*mine).values(payload=None, as_ref=as_ref))
 
 
 def _any_waits(connection: Connection) -> bool:

@@ -1,8 +1,8 @@
 """What waits in the inbox is settled: resolved against the data, and accepted, linked or denied.
 
-Whoever holds the workspace's lock does so before anything else. Each request is settled by itself:
-first the ledger has it, under the reference that it was received with, then the inbox lets it go. A
-crash between the two leaves a request that the ledger knows, and settling it again changes nothing.
+Whoever holds the workspace's lock does so before anything else. First the ledger has each request,
+under the reference that it was received with, then the inbox lets all of them go. A crash between
+the two leaves requests that the ledger knows, and settling them again changes nothing.
 """
 
 from __future__ import annotations
@@ -51,26 +51,30 @@ def settle(at: Opened, inbox: Inbox, *, present: str | None = None) -> list[Sett
     present: the request whose sender waits for the answer. What only he can say he is asked: it is
     taken back, and Asked or KeyConflict says why. Of the others a person decides: they are held.
     """
-    done = [_settle_one(at, inbox, one.ref, present) for one in inbox.waiting()]
-    return [settled for settled in done if settled is not None]
+    done: dict[str, Settled] = {}
+    try:
+        for one in inbox.waiting():
+            if found := _settle_one(at, inbox, one.ref, present):
+                done[one.ref] = found
+    finally:  # also if one of them has to be asked: the others are the ledger's by now
+        names = {ref: settled.request.ref for ref, settled in done.items()}
+        inbox.all_settled({ref: None if name == ref else name for ref, name in names.items()})
+    return [_went_on(at, settled) for settled in done.values()]
 
 
 def _settle_one(at: Opened, inbox: Inbox, ref: str, present: str | None) -> Settled | None:
+    """Let the ledger have a request; None for one that cannot be read."""
     if known := at.ledger.known(ref):  # a crash came after, or an older inbox was put back
-        inbox.settled(ref)
-        return _went_on(at, Settled(known, 0))
+        return Settled(known, 0)
     try:
         incoming = inbox.opened(ref)
     except UNREADABLE:
         return None
     try:
-        found = _record(at, incoming, ref, asking=ref == present)
+        return _record(at, incoming, ref, asking=ref == present)
     except (Asked, KeyConflict):
         inbox.withdraw(ref)
         raise
-    known_as = found.request.ref
-    inbox.settled(ref, None if known_as == ref else known_as)
-    return _went_on(at, found)
 
 
 def _went_on(at: Opened, found: Settled) -> Settled:

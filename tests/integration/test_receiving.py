@@ -451,3 +451,20 @@ def test_waiting_is_measured(ws: Workspace) -> None:
         for n in range(20):
             inbox.receive(replace(ASKED, key=str(n)), now=datetime.now(UTC))
         assert time.perf_counter() - begun < 20
+
+
+def test_many_are_settled_by_one_overwriting(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for all readers of the inbox; that what was deleted is gone is asked for once."""
+    times: list[None] = []
+    forget = Database.forget_deleted
+
+    def counted(database: Database) -> None:
+        times.append(None)
+        forget(database)
+
+    monkeypatch.setattr(Database, "forget_deleted", counted)
+    refs = [from_outside(ws) for _ in range(5)]
+    assert set(refs) <= set(settled(ws))
+    assert len(times) == 1
