@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 import flows.train
 from flows.cli import main
@@ -15,6 +16,7 @@ from flows.cli.work import initialising, queries
 from flows.cli.work.opening import holding
 from ledger import lines
 from ledger.databases.lines import InDatabase
+from ledger.databases.postgresql import engine_at
 from ledger.errors import OutsideWorkspace, WorkspaceBusy
 from systems.data import importing
 from systems.settings.ownership import MARK
@@ -24,7 +26,9 @@ from systems.webhooks.notices import Outbox
 from tasks.keeping.drill import drill
 from tasks.running.holding import holding as held
 from tasks.running.lineage import FIRST
+from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.witness import bring_up_to_date
 from tests.integration.on_postgresql.test_ledger import counts
 from tests.integration.test_initialising import contents, init, offer
 from unlearning.errors import InfrastructureError, UsageError
@@ -115,6 +119,31 @@ def test_an_exported_log_is_verified_without_the_database(
     assert said(capsys, nowhere, *words, "--head", "0" * 64)[0] == 30
     to.write_bytes(to.read_bytes().replace(b"accepted", b"complete"))
     assert said(capsys, nowhere, *words)[0] == 30
+
+
+def test_a_witness_finds_a_database_that_was_cut(
+    ws: Workspace, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has the database and all that lies beside the log can cut both, and no witness."""
+    share, to = tmp_path / "share", tmp_path / "exported.jsonl"
+    share.mkdir()
+    (ws.root / "service.yaml").write_text(f"witness: {{at: [{share}]}}\n")
+    at = Opened(str(ws.root))
+    at.ledger.record("noted", {}, key="noted", now=utc_now())
+    bring_up_to_date(at)
+    said(capsys, ws, "log", "--export", str(to))
+    key = ("--key", str(ws.public_key), "--witness", str(share))
+    for words in (("verify", "--log"), ("verify", str(to), "--log")):
+        assert said(capsys, ws, *words, *key)[1]["ok"]
+    last = at.ledger.log.entries()[-2]
+    with engine_at(url).begin() as connection:
+        connection.execute(text(f"DELETE FROM lethe_ledger.log WHERE seq > {last.seq}"))
+        connection.execute(
+            text(f"UPDATE lethe_ledger.meta SET last_seq = {last.seq}, last_hash = '{last.hash}'")
+        )
+    (ws.keys / "head.json").unlink()
+    code, found = said(capsys, ws, "verify", "--log", *key)
+    assert code == 30 and "it was cut" in found["problems"][0]
 
 
 @pytest.mark.parametrize("there", ["mine.txt", "workspace/records/log.jsonl", "no/folder", "."])
