@@ -10,6 +10,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.lines import InFile
 from ledger.log import Log
 from ledger.replay.attempts import Earlier
 from ledger.replay.chances import REHEARSED, Counted
@@ -34,7 +35,7 @@ def policy(folder: Path, **changed: Any) -> Policy:
 
 def rehearsed(folder: Path, rules: Policy, rehearsals: int) -> list[dict[str, Any]]:
     """Let the first rung fail in so many rehearsals; give what the policy says of its rungs."""
-    log = Log.open(folder / "log.jsonl", Ed25519PrivateKey.generate())
+    log = Log.open(InFile(folder / "log.jsonl"), Ed25519PrivateKey.generate())
     body = {"rung": rules.named(rules.ladder[0]), "examples": 20, "likewise": False}
     for seed in range(rehearsals):
         log.append(REHEARSED, {**body, "passed": False}, key=f"{REHEARSED}/{seed}", now=NOW)
