@@ -21,7 +21,7 @@ from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning.digests import digest_of
 from unlearning.domain import Decision
-from unlearning.errors import AttemptFailed, InfrastructureError
+from unlearning.errors import AttemptFailed, Hindered, InfrastructureError
 from unlearning.methods import METHODS
 
 
@@ -149,7 +149,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     }
     if attempt.method in BY_ANCESTORS:
         described["ancestors"] = (run.done("extracted") or {})["lineage"]["ancestors"]
-    target = weights_path(run, attempt.number)
+    target, hindered = weights_path(run, attempt.number), False
     try:
         ancestors = files(run.at, described.get("ancestors", []))
         count = run.at.params.compute.processes
@@ -159,6 +159,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         )
         outcome = dataclasses.asdict(made) | {"error": None}
     except AttemptFailed as problem:
+        hindered = isinstance(problem, Hindered)
         outcome = {"sha256": None, "error": str(problem)}
     write_json(record_path(run, attempt.number), described | outcome)
     return {
@@ -167,5 +168,6 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         "settings": digest_of(described["settings"]),
         "seed": seed,
         "sha256": outcome["sha256"],
+        **({"hindered": True} if hindered else {}),
         **({"parts": outcome["parts"]} if outcome.get("parts", 1) > 1 else {}),
     }

@@ -12,6 +12,7 @@ Light, since the ledger imports it.
   - InfrastructureError 20   something outside is missing or busy; trying again may help
     - AttemptFailed    20    a method gave no candidate; the ladder's next rung follows
       - Diverged       20    its training left the finite numbers
+      - Hindered       20    what it stands on held it back: memory, a file that is gone
   - IntegrityError     30    bytes are not what they were
   - AttackFailed       11    an attack's scores are not finite, so that nothing was measured
 """
@@ -62,11 +63,15 @@ class InfrastructureError(LetheError):
 
 
 class AttemptFailed(InfrastructureError):
-    """A method gave no candidate, for a reason of its own."""
+    """A method gave no candidate."""
 
 
 class Diverged(AttemptFailed):
     """Training or unlearning produced a number that is not finite."""
+
+
+class Hindered(AttemptFailed):
+    """A method gave no candidate, for a reason that is not its own, and tells nothing of it."""
 
 
 class AttackFailed(LetheError):

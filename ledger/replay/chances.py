@@ -50,7 +50,8 @@ def counted(entries: Sequence[Entry], asked: Asked) -> Counted:
     """Count what these entries tell: of rehearsals or attempts that of which there are more.
 
     A run that tries the same again, from the same champion over the same requests, makes the same
-    candidate, so that it counts once; likewise a rehearsal.
+    candidate, so that it counts once; likewise a rehearsal. One that memory or a lost file kept
+    from any candidate tells nothing of the rung.
     """
     attempts = dict[object, bool]()
     for key, released in _attempts(entries, asked):
@@ -76,6 +77,8 @@ def _attempts(entries: Sequence[Entry], asked: Asked) -> Iterator[tuple[object, 
         while (judged := found.get(f"{run}/judged-{number}")) is not None:
             made = found.get(f"{run}/unlearned-{number}", {})
             number += 1
+            if made.get("hindered"):
+                continue
             if made.get("rung") == asked.rung and asked.alike(
                 extracted.get("train"), extracted.get("likewise")
             ):

@@ -23,6 +23,7 @@ from unlearning.contracts import Method
 from unlearning.domain import ByteArray, Examples, Split
 from unlearning.errors import (
     AttemptFailed,
+    Hindered,
     InfrastructureError,
     IntegrityError,
     LetheError,
@@ -228,7 +229,7 @@ def _own_failure(method: Method) -> Iterator[None]:
         raise AttemptFailed(f"{method.name}: {problem}") from problem
     except Exception as problem:
         if is_out_of_memory(problem):
-            raise AttemptFailed(
+            raise Hindered(
                 f"{method.name}: memory: got less than it takes for the smallest parts of a batch; "
                 "free some, or take smaller pictures: a failed attempt, the next rung follows"
             ) from problem

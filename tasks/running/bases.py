@@ -30,7 +30,7 @@ from tasks.running.parts import parts_of, training
 from tasks.running.records import utc_now
 from unlearning.digests import digest_of, sha256_file
 from unlearning.domain import Examples
-from unlearning.errors import AttemptFailed, Diverged, UsageError
+from unlearning.errors import Diverged, Hindered, UsageError
 from unlearning.networks import Recipe
 
 WHERE = "bases"
@@ -179,11 +179,11 @@ def _why_not(count: int, there: int, clean: int) -> str | None:
 
 
 def files(at: Opened, digests: Sequence[str]) -> tuple[Path, ...]:
-    """Give the files of bases; AttemptFailed if one is gone, or is not what was logged."""
+    """Give the files of bases; Hindered if one is gone, or is not what was logged."""
     paths = tuple(at.ws.bases / f"{sha256}.safetensors" for sha256 in digests)
     for path in paths:
         if not path.is_file() or sha256_file(path) != path.stem:
-            raise AttemptFailed(
+            raise Hindered(
                 f"base {path.stem[:16]}: its file is not there, or not the bytes that the log "
                 "vouches for: the next rung follows; see `lethe doctor`"
             )

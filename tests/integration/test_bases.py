@@ -19,7 +19,7 @@ from tasks.running.parts import parts_of
 from tasks.running.run import Run
 from tests.integration import small_runs
 from unlearning.digests import sha256_file
-from unlearning.errors import AttemptFailed
+from unlearning.errors import Hindered
 from unlearning.networks import Recipe
 
 COUNT = 4
@@ -208,7 +208,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_counts(
 def test_altered_bytes_are_no_ancestor(at: Opened) -> None:
     base = bases.standing(at)[0]
     bases.path_of(at, base).write_bytes(b"other")
-    with pytest.raises(AttemptFailed, match="not the bytes"):
+    with pytest.raises(Hindered, match="not the bytes"):
         bases.files(at, [base.sha256])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.lines import InFile
 from ledger.log import Log
 from ledger.replay.chances import REHEARSED, Asked, Counted, counted
 
@@ -17,7 +18,7 @@ ASKED = Asked("this rung", 20, likewise=False)
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
-    return Log.open(tmp_path / "log.jsonl", Ed25519PrivateKey.generate())
+    return Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
 
 
 def run(
@@ -29,13 +30,14 @@ def run(
     train: int = 20,
     likewise: bool = False,
     request: str | None = None,
+    hindered: bool = False,
 ) -> None:
     ref = f"run-{number}"
     for event, step, body in (
         ("run_started", "started", {"run": ref, "requests": [request or f"req-{number}"]}),
         ("step", "begun", {"parent_sha256": "p"}),
         ("step", "extracted", {"train": train, "likewise": likewise}),
-        ("step", "unlearned-0", {"method": "finetune", "rung": rung}),
+        ("step", "unlearned-0", {"method": "finetune", "rung": rung, "hindered": hindered}),
         ("step", "judged-0", {"decision": decision}),
     ):
         log.append(event, body, key=f"{ref}/{step}", now=NOW)
@@ -80,6 +82,14 @@ def test_an_attempt_without_a_candidate_was_one(log: Log) -> None:
     """A method that failed is refused: it was tried, and nothing was released."""
     run(log, 1, "refused")
     assert counted(log.entries(), ASKED) == Counted("attempts", 0, 1)
+
+
+def test_an_attempt_that_memory_or_a_lost_file_held_back_tells_nothing(log: Log) -> None:
+    """On a larger machine the same rung may well be released."""
+    for number in range(40):
+        run(log, number, "refused", hindered=True)
+    run(log, 40, "released")
+    assert counted(log.entries(), ASKED) == Counted("attempts", 1, 1)
 
 
 def test_runs_from_before_name_no_rung_and_are_not_counted(log: Log) -> None:

@@ -16,7 +16,7 @@ from systems.compute.producing import make_method, train_network, unlearn
 from tests.unit import toys
 from unlearning import networks
 from unlearning.digests import sha256_file
-from unlearning.errors import AttemptFailed
+from unlearning.errors import Hindered
 from unlearning.memory import in_parts, room
 from unlearning.networks import NETWORKS, Classifier, Recipe
 from unlearning.outputs import logits_of
@@ -112,7 +112,7 @@ def test_what_does_not_fit_in_the_smallest_parts_is_a_failed_attempt(
     networks.save(toys.trained(), original)
     planted(1)
     method = make_method("finetune", {"batch_size": 16, "epochs": 1}, toys.TRAINING)
-    with pytest.raises(AttemptFailed, match="memory: got less"):
+    with pytest.raises(Hindered, match="memory: got less"):
         unlearn(original, toys.split(), method, 3, tmp_path / "made.safetensors")
 
 
