@@ -90,7 +90,7 @@ def test_it_is_used_as_any_other(
     assert [r["state"] for r in said(capsys, ws, "list", "requests")[1]["requests"]] == ["held"]
     events = [entry["event"] for entry in said(capsys, ws, "show", ref)[1]["history"]]
     assert events == ["submitted", "held"]
-    assert [(n.request, n.state) for n in Outbox(ws).gained()] == [
+    assert [(n.request, n.state) for n in Outbox(ws).after(0)[0]] == [
         (ref, "accepted"),
         (ref, "held"),
     ]
