@@ -26,14 +26,18 @@ TRAINING = Training(epochs=12, batch_size=128, learning_rate=0.2, augmentation="
 
 
 class Ground:
-    """CIFAR-10's training images in three disjoint parts, and half of its test images."""
+    """CIFAR-10's training images in three disjoint parts, and half of its test images.
+
+    rows: those of each part in the file of training images.
+    """
 
     def __init__(self) -> None:
         """Decode the images."""
         order = np.random.default_rng(0).permutation(50_000)
         rows = np.split(order, np.cumsum([LENT, TRAINED, HELD]))
         file = samples.SHARED / "cifar10/train.parquet"
-        self._lent, self._file = rows[0], file
+        self.rows = dict(zip(("lent", "train", "holdout"), rows[:3], strict=True))
+        self._file = file
         self.train, self.holdout = (_people(samples.decoded(file, r)) for r in rows[1:3])
         rest = np.random.default_rng(1).permutation(10_000)[:5_000]
         self.test = samples.decoded(samples.SHARED / "cifar10/test.parquet", rest)
@@ -41,7 +45,7 @@ class Ground:
 
     def lent(self) -> Examples:
         """Decode the images that the backbone learns from; nobody else sees them."""
-        return samples.decoded(self._file, self._lent)
+        return samples.decoded(self._file, self.rows["lent"])
 
     def network_on(self, examples: Examples, seed: int) -> tuple[Classifier, dict[str, float]]:
         """Train a whole network, with the seconds that it takes."""

@@ -10,8 +10,8 @@ NETWORK = "conv-whitened"
 SMALLEST = 24
 """Pixels a side from which on that network takes pictures; the template's is for smaller ones."""
 
-LEARNED_FROM = 60_000
-"""Passes over examples after which its accuracy stops rising (docs/results/recipe.md)."""
+LEARNED_FROM = 36_000
+"""Passes over examples after which more of them gain little (docs/results/recipe.md)."""
 
 
 def suited(size: int, channels: int, examples: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
