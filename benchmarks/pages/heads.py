@@ -1,8 +1,7 @@
-"""Fitted heads, and shrinking and distilling: what each costs, and what the gates say."""
+"""Fitted heads: what each costs, and what the gates say."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,30 +51,3 @@ def _gates(rows: Sequence[Mapping[str, Any]]) -> str:
             [row["head"], row["forgotten"], row["candidate"], judged, row["decision"], *said]
         )
     return table(("head", "forgotten", "candidate", "judged", "decision", *names), lines)
-
-
-def shrink(name: str) -> str:
-    """Write how many of the forget sets are released at each share of retraining's passes."""
-    rows, settings = load(name)["rows"], load(name)["settings"]
-    words = (
-        f"**{settings['data']}**: {settings['forgotten']} people forgotten, "
-        f"forget sets: {settings['seeds']}, {settings['epochs']} epochs of retraining, "
-        f"shrink {settings['shrink']}, "
-        f"noise {settings['noise']}; all judged as approximate.\n\n"
-    )
-    cells = dict.fromkeys((row["method"], row["passes"]) for row in rows)
-    lines = [_cell([r for r in rows if (r["method"], r["passes"]) == cell]) for cell in cells]
-    header = ("", "passes, of retraining", "decisions", "attack AUC", "test accuracy")
-    return words + table(header, sorted(lines))
-
-
-def _cell(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    counts = Counter(row["decision"] for row in rows)
-    aucs, rights = ([row[key] for row in rows] for key in ("auc", "accuracy"))
-    return [
-        rows[0]["method"],
-        f"{rows[0]['passes']:.2f}",
-        ", ".join(f"{count} {said}" for said, count in sorted(counts.items())),
-        f"{sum(aucs) / len(aucs):.3f} ({min(aucs):.2f} to {max(aucs):.2f})",
-        f"{sum(rights) / len(rights):.3f}",
-    ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.markdown import table
+from benchmarks.pages import whole_runs
 from benchmarks.pages.gates import share
 from benchmarks.pages.results import load, there
 from benchmarks.pages.year import summed_up
@@ -59,12 +60,8 @@ def _methods() -> Iterator[list[str]]:
 
 
 def _whole_runs() -> Iterator[list[str]]:
-    names = [name for name in ("whole-omniglot", "whole-cifar10") if there(name)]
-    runs = [run for name in names for run in load(name)["rows"][1:]]
-    if runs:
-        last = [run["attempts"][-1]["method"] for run in runs if "error" not in run]
-        found = f"{last.count('retrain')} of {len(runs)} end with exact retraining"
-        yield ["whole runs on real images (omniglot, cifar10)", found, str(len(runs))]
+    if runs := whole_runs.counted():
+        yield ["whole runs (digits, omniglot, cifar10)", *runs]
 
 
 def _cost() -> Iterator[list[str]]:

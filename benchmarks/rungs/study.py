@@ -1,0 +1,210 @@
+"""What each rung costs, and what every gate says of it, where much or little is learned by heart.
+
+    python -m benchmarks.rungs --data digits-fitted digits --seeds 5
+
+One champion and one shadow bank for each ground; each seed is another forget set. Everything is
+judged as approximate, by policy.yaml with its doors. The control trains fresh weights on the retain
+set's labels for as many passes: what it reaches needs no method. Each row is kept under --cache, so
+that a run that was cut off, or ended after --minutes, goes on. Writes rungs-GROUND.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from benchmarks import presets, record, samples
+from benchmarks.methods.grounds import CACHE, bank_of
+from benchmarks.rungs.grounds import GROUNDS
+from benchmarks.samples import Setting
+from unlearning import networks
+from unlearning.bank.shadows import load_bank
+from unlearning.contracts import Gate, Method
+from unlearning.domain import Split
+from unlearning.errors import InfrastructureError
+from unlearning.judging.candidates import Basis, Judged, basis_of, judge_candidate
+from unlearning.judging.verdicts import gates_of
+from unlearning.methods import METHODS
+from unlearning.methods.retrain import Retrain
+from unlearning.methods.shrink_distil import ShrinkDistil
+from unlearning.networks import Classifier
+from unlearning.outputs import accuracy, logits_of
+from unlearning.statistics.intervals import LEVEL
+from unlearning.training.loop import silent, train
+
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
+UNTOUCHED, LABELS, DISTIL, RETRAINED = "untouched", "labels alone", "shrink_distil", "retrain"
+DOORS = ("forget_auc", "loss_auc", "memorised_auc", "door/refitted", "door/relearned", "door/moved")
+TUNED_FOR = {"digits": "conv-small", "cifar10": "resnet20"}
+"""Whose settings are taken, by data: those that benchmarks.tune found, if any; also for others."""
+
+
+def rungs(on: Setting, data: str) -> Iterator[tuple[str, Method]]:
+    """Give each method, under a name that says how much of retraining it is where that is set."""
+    whole = on.training.epochs
+    for share in SHARES:
+        shorter = replace(on.training, epochs=max(1, round(share * whole)))
+        yield f"{LABELS}, {shorter.epochs} epochs", Retrain(training=shorter)
+        epochs = max(1, round(share * whole - 1 / 3))  # a third of a pass for the teacher's answers
+        augmentation = on.training.augmentation
+        yield (
+            f"{DISTIL}, {epochs} epochs",
+            ShrinkDistil(epochs=epochs, augmentation=augmentation, precision=on.training.precision),
+        )
+    chosen = presets.choose(presets.load(), network=TUNED_FOR[data], data=data, task="random")
+    tuned = [preset for preset in chosen if preset.source == "tuned"]
+    others = [preset for preset in tuned or chosen if not METHODS[preset.method].exact]
+    yield from ((preset.row, preset.create(on.training)) for preset in others)
+    yield RETRAINED, Retrain(training=on.training)
+
+
+class Ground:
+    """A setting with its champion and bank, made where they are not kept yet."""
+
+    def __init__(self, name: str, cache: Path, workers: int) -> None:
+        """Load or train both."""
+        self.name, self.on = name, GROUNDS[name]()
+        self.folder = cache / "rungs" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.champion = self.folder / "champion.safetensors"
+        if not self.champion.exists():
+            rng = torch.Generator().manual_seed(0)
+            fresh = networks.build(self.on.recipe, rng)
+            networks.save(
+                _classifier(train(fresh, self.on.train, self.on.training, rng)), self.champion
+            )
+        self.bank = load_bank(bank_of(self.on, self.folder, workers, record.told))
+
+    def split(self, seed: int) -> Split:
+        """Give a seed's split."""
+        return samples.split_of(self.on, seed)
+
+
+def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
+    """Judge the untouched champion and every rung on each seed's forget set; kept ones are read."""
+    for seed in range(seeds):
+        split, basis = ground.split(seed), None
+        for name, method in ((UNTOUCHED, None), *_distinct(ground)):
+            kept = ground.folder / "rows" / f"{seed}-{name.replace(' ', '-')}.json"
+            if not kept.exists():
+                _require_time(until)
+                basis = basis or basis_of(ground.champion, split, ground.bank)
+                kept.parent.mkdir(exist_ok=True)
+                row = _row(ground, basis, split, name, method, seed)
+                kept.write_text(json.dumps(row))
+            yield json.loads(kept.read_text())
+
+
+def _distinct(ground: Ground) -> Sequence[tuple[str, Method]]:
+    """Give the rungs; of a training of few epochs several shares are the same."""
+    return tuple(dict(rungs(ground.on, ground.name.split("-")[0])).items())
+
+
+def _row(
+    ground: Ground, basis: Basis, split: Split, name: str, method: Method | None, seed: int
+) -> dict[str, Any]:
+    original = networks.load(ground.champion)
+    began, spent = time.process_time(), time.perf_counter()
+    made = original
+    if method is not None:
+        rng = torch.Generator().manual_seed(1_000 + seed)
+        made = _classifier(method.unlearn(original, split.handed(), rng, silent))
+    seconds = {
+        "seconds": round(time.perf_counter() - spent, 3),
+        "processor_seconds": round(time.process_time() - began, 3),
+    }
+    candidate = ground.folder / "candidate.safetensors"
+    networks.save(made, candidate)
+    found, _ = judge_candidate(candidate, basis, gates(), level=LEVEL, exact=False)
+    right = accuracy(logits_of(made, ground.on.test), ground.on.test.labels)
+    return {
+        "seed": seed,
+        "rung": name,
+        "passes": _passes(ground, split, method),
+        **seconds,
+        "test_accuracy": round(right, 4),
+        **_said(found),
+    }
+
+
+def _passes(ground: Ground, split: Split, method: Method | None) -> float:
+    """Give passes over examples, relative to a retraining."""
+    sizes = len(split.forget), len(split.retain)
+    whole = ground.on.training.epochs * sizes[1]
+    return 0.0 if method is None else round(method.passes(*sizes) / whole, 4)
+
+
+def _said(found: Judged) -> dict[str, Any]:
+    return {
+        "decision": str(found.decision),
+        "gates": {v.gate: [str(v.outcome), v.reason] for v in found.verdicts},
+        "measured": {
+            name: round(found.measured[name].value, 4) for name in DOORS if name in found.measured
+        },
+    }
+
+
+def _classifier(network: torch.nn.Module) -> Classifier:
+    assert isinstance(network, Classifier)
+    return network
+
+
+def _require_time(until: float) -> None:
+    if time.monotonic() > until:
+        raise InfrastructureError(
+            "rungs: the minutes are over, what was done is kept; give the same command again"
+        )
+
+
+def gates() -> tuple[Gate, ...]:
+    """Give the gates of policy.yaml, but for what asks of whole classes."""
+    rules = dict(yaml.safe_load((samples.ROOT / "policy.yaml").read_text())["gates"])
+    rules.pop("geometry")  # no class is forgotten whole
+    return gates_of(rules)
+
+
+def run(name: str, args: argparse.Namespace, until: float) -> Path:
+    """Do one ground and give the path of its JSON file."""
+    ground = Ground(name, args.cache, args.workers)
+    on, found = ground.on, list(rows(ground, args.seeds, until))
+    settings = {
+        "data": name,
+        "network": on.recipe.network,
+        "train": len(on.train),
+        "epochs": on.training.epochs,
+        "forgotten": len(ground.split(0).forget),
+        "seeds": args.seeds,
+        "shadows": on.shadows,
+        "champion": _champion(ground),
+    }
+    return record.write(f"rungs-{name}", settings, found)
+
+
+def _champion(ground: Ground) -> dict[str, float]:
+    network = networks.load(ground.champion)
+    parts = {"train": ground.on.train, "test": ground.on.test}
+    return {k: round(accuracy(logits_of(network, e), e.labels), 4) for k, e in parts.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="rungs", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", nargs="+", choices=sorted(GROUNDS), default=["digits"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1, help="Processes that train the bank.")
+    parser.add_argument("--minutes", type=float, default=1e6, help="End after so many.")
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    args = parser.parse_args(arguments)
+    until = time.monotonic() + 60 * args.minutes
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    for name in args.data:
+        record.perform("rungs", lambda name=name: run(name, args, until))  # type: ignore[misc]

@@ -1,1 +1,0 @@
-"""Shrinking, perturbing and distilling beside labels alone at the same cost."""
