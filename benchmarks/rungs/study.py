@@ -4,7 +4,8 @@
 
 One champion and one shadow bank for each ground; each seed is another forget set. Everything is
 judged as approximate, by policy.yaml with its doors. The control trains fresh weights on the retain
-set's labels for as many passes: what it reaches needs no method. Each row is kept under --cache, so
+set's labels for as many passes: what it reaches needs no method. What costs more passes than a
+retraining is no rung, and left out. Each row is kept under --cache, so
 that a run that was cut off, or ended after --minutes, goes on. Writes rungs-GROUND.json.
 """
 
@@ -92,7 +93,7 @@ def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
     """Judge the untouched champion and every rung on each seed's forget set; kept ones are read."""
     for seed in range(seeds):
         split, basis = ground.split(seed), None
-        for name, method in ((UNTOUCHED, None), *_distinct(ground)):
+        for name, method in ((UNTOUCHED, None), *_rungs(ground, split)):
             kept = ground.folder / "rows" / f"{seed}-{name.replace(' ', '-')}.json"
             if not kept.exists():
                 _require_time(until)
@@ -103,9 +104,10 @@ def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
             yield json.loads(kept.read_text())
 
 
-def _distinct(ground: Ground) -> Sequence[tuple[str, Method]]:
-    """Give the rungs; of a training of few epochs several shares are the same."""
-    return tuple(dict(rungs(ground.on, ground.name.split("-")[0])).items())
+def _rungs(ground: Ground, split: Split) -> Sequence[tuple[str, Method]]:
+    """Give what costs no more than retraining; several shares of few epochs are the same."""
+    named = dict(rungs(ground.on, ground.name.split("-")[0]))
+    return [(name, m) for name, m in named.items() if _passes(ground, split, m) <= 1]
 
 
 def _row(
