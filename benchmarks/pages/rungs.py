@@ -50,22 +50,27 @@ def _line(rows: Sequence[Row]) -> list[str]:
     failed = Counter(
         f"{gate} {outcome.lower()}"
         for row in rows
-        for gate, (outcome, _) in row["gates"].items()
+        for gate, (outcome, _) in row.get("gates", {}).items()
         if outcome != "PASSED"
     )
     return [
         rows[0]["rung"],
         f"{_passes(rows):.2f}",
-        f"{_mean([row['processor_seconds'] for row in rows]):.1f}",
+        _numbers([row.get("processor_seconds") for row in rows], "{:.1f}"),
         _counted(decisions),
-        *(_ranged([row["measured"].get(door) for row in rows]) for door in DOORS),
-        f"{_mean([row['test_accuracy'] for row in rows]):.3f}",
+        *(_ranged([row.get("measured", {}).get(door) for row in rows]) for door in DOORS),
+        _numbers([row.get("test_accuracy") for row in rows], "{:.3f}"),
         _counted(failed),
     ]
 
 
 def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {said}" for said, count in sorted(counts.items()))
+
+
+def _numbers(values: Sequence[float | None], form: str) -> str:
+    there = [value for value in values if value is not None]
+    return form.format(_mean(there)) if there else ""
 
 
 def _ranged(values: Sequence[float | None]) -> str:

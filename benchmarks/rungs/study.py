@@ -30,7 +30,7 @@ from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.contracts import Gate, Method
 from unlearning.domain import Split
-from unlearning.errors import InfrastructureError
+from unlearning.errors import InfrastructureError, LetheError
 from unlearning.judging.candidates import Basis, Judged, basis_of, judge_candidate
 from unlearning.judging.verdicts import gates_of
 from unlearning.methods import METHODS
@@ -115,22 +115,22 @@ def _row(
 ) -> dict[str, Any]:
     original = networks.load(ground.champion)
     began, spent = time.process_time(), time.perf_counter()
-    made = original
-    if method is not None:
+    row = {"seed": seed, "rung": name, "passes": _passes(ground, split, method)}
+    try:
         rng = torch.Generator().manual_seed(1_000 + seed)
-        made = _classifier(method.unlearn(original, split.handed(), rng, silent))
+        made = method.unlearn(original, split.handed(), rng, silent) if method else original
+    except LetheError as problem:
+        return {**row, "decision": "failed", "error": str(problem)}
     seconds = {
         "seconds": round(time.perf_counter() - spent, 3),
         "processor_seconds": round(time.process_time() - began, 3),
     }
     candidate = ground.folder / "candidate.safetensors"
-    networks.save(made, candidate)
+    networks.save(_classifier(made), candidate)
     found, _ = judge_candidate(candidate, basis, gates(), level=LEVEL, exact=False)
     right = accuracy(logits_of(made, ground.on.test), ground.on.test.labels)
     return {
-        "seed": seed,
-        "rung": name,
-        "passes": _passes(ground, split, method),
+        **row,
         **seconds,
         "test_accuracy": round(right, 4),
         **_said(found),
