@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows.cli.work import decidable
-from flows.cli.work.asked import freezing
+from flows.cli.work.asked import freezing, ladders
 from flows.cli.work.asked.files import Files as Files
 from flows.cli.work.asked.freezing import Frozen
 from flows.cli.work.asked.suited import suited, told
@@ -87,7 +87,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     settings = changed(settings, suiting)
     params = parse_params(settings)
     importing.require_splits(offered, offered.table)
-    rules = freezing.rules_of(policy, ws, files)
+    rules = ladders.rules_of(policy, ws, frozen=files.backbone is not None)
     decidable.refuse_undecidable(rules, params, offered)
     frozen = _require_fit(offered.dataset, params.network, files, norm)
     if frozen is not None:

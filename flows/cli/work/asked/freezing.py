@@ -1,10 +1,9 @@
-"""`lethe init --backbone`: what is frozen, who says that it never saw the data, and the ladder."""
+"""`lethe init --backbone`: what is frozen, and who says that it never saw the data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from flows.cli.work.asked.files import Files
@@ -12,21 +11,11 @@ from ledger import durable
 from ledger.domain import require_reason
 from ledger.replay.certificates import BACKBONE
 from systems.settings.params import changed
-from systems.settings.policy import Policy, Rung, load_policy
-from systems.settings.workspace import TEMPLATES, Workspace
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import sha256_file, sha256_hex
 from unlearning.errors import UsageError
 from unlearning.recipe import Recipe
-
-LADDER = """\
-# From the cheapest method to exact retraining. Both fit the head to its one optimum.
-ladder:
-  - method: head_downdate
-  - method: retrain
-"""
-RUNGS = (Rung("head_downdate", {}), Rung("retrain", {}))
 
 
 @dataclass(frozen=True)
@@ -77,23 +66,6 @@ def settings_with(settings: bytes, frozen: Frozen, head: str | None) -> bytes:
     """Name backbone and head in a params.yaml."""
     changes: dict[str, Any] = {"head.backbone": frozen.sha256}
     return changed(settings, {**changes, **({"head.loss": head} if head else {})})
-
-
-def rules_of(path: Path, ws: Workspace, files: Files) -> Policy:
-    """Read the policy to be: a frozen backbone has its own ladder where the folder has none."""
-    rules = load_policy(path)
-    ours = files.backbone is not None and path != ws.policy
-    return replace(rules, ladder=RUNGS) if ours else rules
-
-
-def write_policy(ws: Workspace, files: Files) -> None:
-    """Write the policy with that ladder, unless the folder has a policy."""
-    if files.backbone is None or ws.policy.exists():
-        return
-    text = durable.read(TEMPLATES / ws.policy.name).decode()
-    before, _, rest = text.partition("# From the cheapest method")
-    after = rest.partition("\ngates:")[2]
-    durable.write(ws.policy, f"{before}{LADDER}\ngates:{after}".encode(), mode=durable.OPEN)
 
 
 def keep(at: Opened, frozen: Frozen | None) -> None:
