@@ -23,8 +23,8 @@ def whole(name: str) -> str:
         f"**{name.removeprefix('whole-')}**: {parts['train']:,} training, "
         f"{parts['holdout']:,} holdout, {parts['test']:,} test examples of "
         f"{first['subjects']:,} people; champion's test "
-        f"accuracy {first['test_accuracy']:.1%}; `init` with {first['bank']['shadows']} shadows "
-        f"took {first['wall_seconds']:.0f} s. Retraining before: {before['network']} on "
+        f"accuracy {first['test_accuracy']:.1%}; {first['bank']['shadows']} shadows. "
+        f"Retraining before: {before['network']} on "
         f"{before['n']:,} examples, {before['processor_seconds']:.0f} processor seconds.\n\n"
     )
     rows = [row for request in requests for row in _request(request, first["price"])]

@@ -13,6 +13,7 @@ from flows.cli.work.asked.freezing import Frozen
 from flows.cli.work.asked.suited import suited, told
 from ledger import durable
 from systems.data import importing
+from systems.data.columns import SPLIT
 from systems.data.gathering import Gathered, gather
 from systems.data.sharding import Dataset
 from systems.data.sources import Columns, Source
@@ -22,6 +23,7 @@ from systems.settings.params import Params, changed, check_params, parse_params
 from systems.settings.workspace import TEMPLATES, Workspace
 from tasks import adopt as adopting
 from unlearning.digests import digest_of
+from unlearning.domain import TRAIN
 from unlearning.errors import UsageError
 
 
@@ -102,10 +104,11 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
 
 def _suiting(offered: Gathered, asked: Asked) -> dict[str, Any]:
     """Give settings that suit the pictures, where no option says what to take."""
-    of, rows, files = offered.dataset, offered.table.num_rows, asked.files
+    of, files = offered.dataset, asked.files
     if files.weights or files.backbone:
         return {}
-    return suited(of.size, of.channels, rows, asked.changes)
+    trained = offered.table[SPLIT].to_pylist().count(TRAIN)
+    return suited(of.size, of.channels, trained, asked.changes)
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pyarrow as pa
+
+from flows.cli.work import asking
 from flows.cli.work.asked.suited import NETWORK, suited, told
 from systems.settings.params import changed, parse_params
 from systems.settings.workspace import TEMPLATES
@@ -35,3 +40,11 @@ def test_what_somebody_chose_stays() -> None:
     assert suited(32, 3, 10_000, {"network": "resnet20"}) == {}
     found = suited(32, 3, 10_000, {"training.epochs": 3})
     assert "training.epochs" not in found and found["network"] == NETWORK
+
+
+def test_training_examples_count_not_strangers_and_tests() -> None:
+    """3,000 of 6,000 rows are trained on: as many passes as 3,000 take, not 6,000."""
+    splits = pa.table({"split": ["train"] * 3_000 + ["holdout"] * 1_500 + ["test"] * 1_500})
+    offered = SimpleNamespace(dataset=SimpleNamespace(size=32, channels=1), table=splits)
+    asked = SimpleNamespace(files=SimpleNamespace(weights=None, backbone=None), changes={})
+    assert asking._suiting(offered, asked) == suited(32, 1, 3_000, {})  # type: ignore[arg-type]
