@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.pages.results import load, there
 from unlearning.errors import UsageError
 
-WHOLE_RUNS = ("whole-omniglot", "whole-cifar10")
+WHOLE_RUNS = ("whole-omniglot-before", "whole-cifar10-before")
 APPROXIMATE = "finetune"
 
 

@@ -154,14 +154,14 @@ def pictures_on(examples: Examples, device: torch.device) -> tuple[Tensor | Shel
 
 
 def batches(n: int, size: int, rng: torch.Generator) -> list[Tensor]:
-    """Cut a fresh random order of n indices into batches; a last batch of one joins its neighbour.
+    """Cut a fresh random order of n indices into the fewest batches of at most `size`, all alike.
 
-    Batch normalisation cannot train on a batch of one.
+    None is smaller than the others by more than one: batch normalisation learns nothing sound from
+    a rest of a few examples, and its statistics keep what the last batch told them. A batch of one
+    cannot be trained on at all, and is none where n is not 1.
     """
-    cut = list(torch.split(torch.randperm(n, generator=rng), size))
-    if len(cut) > 1 and len(cut[-1]) == 1:
-        cut[-2:] = [torch.cat(cut[-2:])]
-    return cut
+    count = max(1, min(-(-n // size), n // 2))
+    return list(torch.tensor_split(torch.randperm(n, generator=rng), count))
 
 
 def augment(images: Tensor, kind: str, rng: torch.Generator) -> Tensor:

@@ -77,7 +77,7 @@ def test_training_goes_on_in_parts_and_learns_the_same(
 ) -> None:
     """Without batch normalisation the step of a batch is the sum over its parts."""
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
-    examples = toys.examples(40)
+    examples = toys.examples(48)
     first = train_network(examples, PLAIN, TRAINING, 7, whole)
     planted(4, problem, back=back)
     with caplog.at_level(logging.WARNING):

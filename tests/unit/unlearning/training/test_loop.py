@@ -38,11 +38,21 @@ def test_training_stops_at_the_first_number_that_is_not_finite() -> None:
         train(networks.build(toys.RECIPE, rng), toys.examples(32), wild, rng)
 
 
-def test_no_batch_has_a_single_example() -> None:
-    """65 examples in batches of 16 would leave one over: batch norm cannot train on it."""
-    cut = batches(65, 16, toys.generator())
-    assert [len(part) for part in cut] == [16, 16, 16, 17]
-    assert sorted(torch.cat(cut).tolist()) == list(range(65))
+@pytest.mark.parametrize(
+    ("n", "size"), [(65, 16), (66, 16), (64, 16), (15, 16), (8578, 128), (9, 4)]
+)
+def test_no_batch_is_a_rest(n: int, size: int) -> None:
+    """66 examples in batches of 16 would leave two over, which batch norm must not learn from."""
+    cut = batches(n, size, toys.generator())
+    counts = [len(part) for part in cut]
+    assert max(counts) - min(counts) <= 1 and max(counts) <= size
+    assert len(cut) == -(-n // size)
+    assert sorted(torch.cat(cut).tolist()) == list(range(n))
+
+
+@pytest.mark.parametrize(("n", "counts"), [(3, [3]), (5, [3, 2]), (1, [1])])
+def test_no_batch_has_a_single_example_where_there_are_more(n: int, counts: list[int]) -> None:
+    assert [len(part) for part in batches(n, 2, toys.generator())] == counts
 
 
 def test_schedules_by_hand() -> None:
