@@ -16,6 +16,7 @@ from ledger.lock import workspace_lock
 from ledger.requests import Ledger
 from ledger.sources import SourceKeys
 from systems.settings.workspace import Workspace, write_templates
+from tasks.running.opened import Opened
 
 
 @pytest.fixture
@@ -79,6 +80,6 @@ def test_the_doctor_names_a_source_whose_key_is_gone(
     ws: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lethe(ws, capsys, "add", "crm")
-    assert problem(ws) == ""
+    assert problem(Opened(str(ws.root))) == ""
     SourceKeys(ws.keys).path("crm").unlink()
-    assert problem(ws).startswith("crm: no key: put keys/sources/ back")
+    assert problem(Opened(str(ws.root))).startswith("crm: no key: put keys/sources/ back")
