@@ -41,7 +41,8 @@ def _request(request: dict[str, Any], price: dict[str, Any]) -> Iterator[list[st
         yield [asked, attempt["method"], attempt["decision"], seconds, f"{of:.1%}", _why(attempt)]
     end = f"**{request['decision']}, {request['assurance']}**"
     spent = f"{sum(cost(a, request['plan'], price) for a in request['attempts']):.1%}"
-    yield ["", "whole run", end, f"{request['wall_seconds']:.0f}", spent, ""]
+    seconds = request["wall_seconds"]
+    yield ["", "whole run", end, "" if seconds is None else f"{seconds:.0f}", spent, ""]
 
 
 def cost(attempt: dict[str, Any], plan: dict[str, Any], price: dict[str, Any]) -> float:
