@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from benchmarks.markdown import table
@@ -74,5 +75,5 @@ def _numbers(values: Sequence[float | None], form: str) -> str:
 
 
 def _ranged(values: Sequence[float | None]) -> str:
-    there = [value for value in values if value is not None]
+    there = [value for value in values if value is not None and not isnan(value)]
     return f"{_mean(there):.2f} ({min(there):.2f} to {max(there):.2f})" if there else ""
