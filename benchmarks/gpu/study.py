@@ -2,8 +2,9 @@
 
     make gpu                                    or: python -m benchmarks.gpu --minutes 9.5
 
-Each goes on where it was cut off, so the same command is given until it says that all is done;
-bring artifacts/benchmarks along to go on elsewhere. Without a GPU it says so and does nothing.
+All but the first, which takes minutes, go on where they were cut off: the same command is given
+until it says that all is done; bring artifacts/benchmarks along to go on elsewhere. Without a GPU
+it says so and does nothing.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
-from benchmarks import record, samples
+from benchmarks import record, rules
 from benchmarks.groups.albums import ALBUMS, Album
 from benchmarks.methods.grounds import CACHE
 from unlearning import networks
@@ -28,7 +27,6 @@ from unlearning.bank.shadows import Bank, draw_halves
 from unlearning.domain import BoolArray, Split, joined
 from unlearning.features import head_of
 from unlearning.judging.candidates import basis_of, judge_candidate
-from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
 from unlearning.statistics.intervals import LEVEL
@@ -96,7 +94,7 @@ def judged(album: Album, folder: Path) -> Iterator[dict[str, Any]]:
     champion = trained(
         album, np.ones(len(album.train), dtype=bool), 0, folder / "champion.safetensors"
     )
-    bank, gates = bank_of(album, folder), _gates()
+    bank, gates = bank_of(album, folder), rules.gates(whole_classes=False)
     for name, forgets in album.sets(np.random.default_rng(3)).items():
         basis = basis_of(champion, _split(album, forgets), bank)
         for candidate, kind, path in candidates(album, forgets, name, folder):
@@ -124,12 +122,6 @@ def _split(album: Album, forgets: BoolArray) -> Split:
     parts = album.train.take(forgets), album.train.take(~forgets)
     others = album.holdout.take(~late), album.holdout.take(late)
     return Split(*parts, *others, album.recipe.classes)
-
-
-def _gates() -> tuple[Any, ...]:
-    rules = dict(yaml.safe_load((samples.ROOT / "policy.yaml").read_text())["gates"])
-    rules.pop("geometry")  # no class is forgotten whole
-    return gates_of(rules)
 
 
 def run(args: argparse.Namespace) -> Path:

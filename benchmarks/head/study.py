@@ -17,19 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
-from benchmarks import record, samples
+from benchmarks import record, rules
 from benchmarks.head.ground import LENT, PERSON, TRAINING, Clock, Ground
 from benchmarks.methods.grounds import CACHE
 from unlearning import networks
 from unlearning.bank.shadow_training import features_of_splits, train_shadow
 from unlearning.bank.shadows import Bank, BankPlan, job_of
-from unlearning.contracts import Gate
 from unlearning.domain import Handed, Split
 from unlearning.heads.fitting import fitted, weights_of
 from unlearning.judging.candidates import basis_of, judge_candidate
-from unlearning.judging.verdicts import gates_of
 from unlearning.methods.head_downdate import HeadDowndate
 from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
@@ -122,7 +119,7 @@ def judged(on: Ground, champion: Classifier, loss: str, folder: Path) -> Iterato
         basis = basis_of(folder / f"champion-{loss}.safetensors", split, bank)
         for who, exact in (("candidate", True), ("candidate", False), (f"champion-{loss}", False)):
             found, _ = judge_candidate(
-                folder / f"{who}.safetensors", basis, _gates(), level=LEVEL, exact=exact
+                folder / f"{who}.safetensors", basis, rules.gates(), level=LEVEL, exact=exact
             )
             yield {
                 "head": loss,
@@ -141,10 +138,6 @@ def _forgotten(on: Ground) -> dict[str, np.ndarray]:
         f"one person, {PERSON} images": on.train.subjects == on.train.subjects[0],
         "500 random examples": random,
     }
-
-
-def _gates() -> tuple[Gate, ...]:
-    return gates_of(yaml.safe_load((samples.ROOT / "policy.yaml").read_text())["gates"])
 
 
 def run(args: argparse.Namespace) -> Path:

@@ -19,13 +19,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-import yaml
 
-from benchmarks import record, samples
+from benchmarks import record, rules, samples
 from benchmarks.cost.commands import spread
 from benchmarks.cost.throughput import GRID, cases, random_examples, random_trial
 from benchmarks.methods.grounds import plan_of
-from benchmarks.samples import ROOT
 from unlearning import networks
 from unlearning.bank.files import shadow_path, write_arrays, write_index
 from unlearning.bank.shadows import build_bank, draw_halves, load_bank
@@ -34,7 +32,7 @@ from unlearning.domain import Decision, Examples, Measurement, Split
 from unlearning.judging.doors import opened, sureness
 from unlearning.judging.measuring import ATTACK, controls, measure
 from unlearning.judging.trial import Trial
-from unlearning.judging.verdicts import decide, gates_of, judge
+from unlearning.judging.verdicts import decide, judge
 from unlearning.outputs import outputs_of
 
 T = TypeVar("T")
@@ -71,11 +69,6 @@ def summary(runs: Sequence[Took]) -> dict[str, Any]:
         "seconds": spread([run.wall for run in runs]),
         "processor_seconds": spread([run.processors for run in runs]),
     }
-
-
-def policy_gates() -> tuple[Gate, ...]:
-    """Give the gates that a new workspace has."""
-    return gates_of(yaml.safe_load((ROOT / "policy.yaml").read_text())["gates"])
 
 
 def decided(
@@ -134,7 +127,7 @@ def whole(folder: Path) -> dict[str, Any]:
     )
     known = timed(lambda: controls(untouched, ATTACK), once, "controls, once")
     sure = timed(lambda: sureness(champion, split.retain), once, "how sure the champion is, once")
-    runs, gates = [], policy_gates()
+    runs, gates = [], rules.gates()
     for _ in range(REPEATS):
         took: dict[str, Took] = {}
         after = timed(lambda: outputs_of(candidate, split), took, "candidate answers")
@@ -164,7 +157,7 @@ def bank_of_digits() -> dict[str, Any]:
 
 def scaling(n: int, shadows: int) -> dict[str, Any]:
     """Time measuring and judging from outputs in memory, all of n examples compared."""
-    trial, gates = random_trial(n, shadows, np.random.default_rng(0)), policy_gates()
+    trial, gates = random_trial(n, shadows, np.random.default_rng(0)), rules.gates()
     runs = []
     for _ in range(REPEATS):
         took: dict[str, Took] = {}

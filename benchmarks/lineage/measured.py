@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
+from benchmarks import rules
 from benchmarks.gates.grounds import setting_of
-from benchmarks.samples import ROOT, Setting
+from benchmarks.samples import Setting
 from unlearning import networks
 from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.domain import BoolArray, Examples, IntArray, Split
 from unlearning.judging.candidates import Basis, basis_of, judge_candidate
-from unlearning.judging.verdicts import decide, gates_of
+from unlearning.judging.verdicts import decide
 from unlearning.methods.retrain import Retrain
 from unlearning.methods.warm_retrain import WarmRetrain
 from unlearning.networks import Classifier
@@ -168,8 +168,7 @@ def judged(at: Seed, units: int, level: float = 0.95) -> Iterator[dict[str, Any]
     """Make and judge all candidates over a forget set."""
     forgets = forgotten(at.setting, units, at.seed)
     split = split_without(at.setting, forgets)
-    policy = yaml.safe_load((ROOT / "policy.yaml").read_text())
-    gates, basis = gates_of(policy["gates"]), basis_of(at.champion, split, at.bank)
+    gates, basis = rules.gates(), basis_of(at.champion, split, at.bank)
     for number, (described, make) in enumerate(candidates(at, split, forgets)):
         row = {"seed": at.seed, "people": units, "examples": int(forgets.sum()), **described}
         if "skipped" not in described:

@@ -69,11 +69,15 @@ def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {said}" for said, count in sorted(counts.items()))
 
 
+def _measured(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None and not isnan(value)]
+
+
 def _numbers(values: Sequence[float | None], form: str) -> str:
-    there = [value for value in values if value is not None]
+    there = _measured(values)
     return form.format(_mean(there)) if there else ""
 
 
 def _ranged(values: Sequence[float | None]) -> str:
-    there = [value for value in values if value is not None and not isnan(value)]
+    there = _measured(values)
     return f"{_mean(there):.2f} ({min(there):.2f} to {max(there):.2f})" if there else ""

@@ -104,14 +104,20 @@ RECIPES: dict[str, dict[str, tuple[str | None, Mapping[str, Any]]]] = {
 """Network, None for the setting's own, and what of the setting's training is changed."""
 
 
-def measured(setting: samples.Setting, network: str | None, training: Training, seed: int) -> Any:
+def by_recipe(on: samples.Setting, name: str) -> samples.Setting:
+    """Give a data set with the network and the training of one of its recipes."""
+    network, changes = RECIPES[on.name][name]
+    recipe = replace(on.recipe, network=network or on.recipe.network)
+    return replace(on, recipe=recipe, training=replace(on.training, **changes))
+
+
+def measured(setting: samples.Setting, seed: int) -> dict[str, Any]:
     """Train once and look."""
     rng = torch.Generator().manual_seed(seed)
-    recipe = replace(setting.recipe, network=network or setting.recipe.network)
-    fresh = build(recipe, rng)
+    fresh = build(setting.recipe, rng)
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     started = clock()
-    made = train(fresh, setting.train, training, rng)
+    made = train(fresh, setting.train, setting.training, rng)
     seconds = clock() - started
     right = [accuracy(logits_of(made, e), e.labels) for e in (setting.test, setting.train)]
     return {
@@ -126,19 +132,16 @@ def rows(data: str, seeds: int, only: tuple[str, ...]) -> Iterator[dict[str, Any
     """Train by every recipe of a data set in turn."""
     setting = SETTINGS[data]()
     for seed in range(seeds):
-        for name, (network, changes) in RECIPES[data].items():
-            if only and name not in only:
-                continue
-            training = replace(setting.training, **changes)
-            found = measured(setting, network, training, seed)
-            kept = {"network": network or setting.recipe.network, "training": asdict(training)}
+        for name in only or RECIPES[data]:
+            on = by_recipe(setting, name)
             yield {
                 "data": data,
                 "recipe": name,
                 "seed": seed,
-                "n": len(setting.train),
-                **kept,
-                **found,
+                "n": len(on.train),
+                "network": on.recipe.network,
+                "training": asdict(on.training),
+                **measured(on, seed),
             }
 
 

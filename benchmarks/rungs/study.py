@@ -20,19 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from benchmarks import presets, record, samples
+from benchmarks import presets, record, rules, samples
 from benchmarks.methods.grounds import CACHE, bank_of
 from benchmarks.rungs.grounds import GROUNDS
 from benchmarks.samples import Setting
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
-from unlearning.contracts import Gate, Method
+from unlearning.contracts import Method
 from unlearning.domain import Split
 from unlearning.errors import InfrastructureError, LetheError
 from unlearning.judging.candidates import Basis, Judged, basis_of, judge_candidate
-from unlearning.judging.verdicts import gates_of
 from unlearning.methods import METHODS
 from unlearning.methods.retrain import Retrain
 from unlearning.methods.shrink_distil import ShrinkDistil
@@ -91,9 +89,12 @@ class Ground:
 
 def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
     """Judge the untouched champion and every rung on each seed's forget set; kept ones are read."""
+    # Of a training of few epochs several shares are one.
+    named = dict(rungs(ground.on, ground.name.split("-")[0]))
     for seed in range(seeds):
         split, basis = ground.split(seed), None
-        for name, method in ((UNTOUCHED, None), *_rungs(ground, split)):
+        tried = [(name, m) for name, m in named.items() if _passes(ground, split, m) <= 1]
+        for name, method in ((UNTOUCHED, None), *tried):
             kept = ground.folder / "rows" / f"{seed}-{name.replace(' ', '-')}.json"
             if not kept.exists():
                 _require_time(until)
@@ -102,12 +103,6 @@ def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
                 row = _row(ground, basis, split, name, method, seed)
                 kept.write_text(json.dumps(row))
             yield json.loads(kept.read_text())
-
-
-def _rungs(ground: Ground, split: Split) -> Sequence[tuple[str, Method]]:
-    """Give what costs no more than retraining; several shares of few epochs are the same."""
-    named = dict(rungs(ground.on, ground.name.split("-")[0]))
-    return [(name, m) for name, m in named.items() if _passes(ground, split, m) <= 1]
 
 
 def _row(
@@ -127,7 +122,8 @@ def _row(
     }
     candidate = ground.folder / "candidate.safetensors"
     networks.save(_classifier(made), candidate)
-    found, _ = judge_candidate(candidate, basis, gates(), level=LEVEL, exact=False)
+    asked = rules.gates(whole_classes=False)
+    found, _ = judge_candidate(candidate, basis, asked, level=LEVEL, exact=False)
     right = accuracy(logits_of(made, ground.on.test), ground.on.test.labels)
     return {
         **row,
@@ -164,13 +160,6 @@ def _require_time(until: float) -> None:
         raise InfrastructureError(
             "rungs: the minutes are over, what was done is kept; give the same command again"
         )
-
-
-def gates() -> tuple[Gate, ...]:
-    """Give the gates of policy.yaml, but for what asks of whole classes."""
-    rules = dict(yaml.safe_load((samples.ROOT / "policy.yaml").read_text())["gates"])
-    rules.pop("geometry")  # no class is forgotten whole
-    return gates_of(rules)
 
 
 def run(name: str, args: argparse.Namespace, until: float) -> Path:

@@ -31,12 +31,19 @@ from benchmarks import record
 from benchmarks.cost.commands import spread
 from benchmarks.samples import ROOT
 from flows.events import ACCEPTED, RECEIVED, resource_of
+from ledger.domain import State
 from systems.data import reading
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError
 
 EVENTS, PEOPLE, PATIENCE = 10, 10, 600.0
-WAITING = ("received", "accepted", "extracting", "unlearning", "judging", "promoting")
+WAITING = (
+    *(State.RECEIVED, State.ACCEPTED),
+    State.EXTRACTING,
+    State.UNLEARNING,
+    State.JUDGING,
+    State.PROMOTING,
+)
 """States of a request whose run has not released anything yet."""
 COMPUTING = ("unlearned", "judged")
 """Steps that train or measure; all others are orchestration, data and evidence."""

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from benchmarks import presets, record, samples
+from benchmarks import presets, record, rules, samples
 from benchmarks.markdown import table as markdown
 from benchmarks.means import write_page
 from benchmarks.methods import grounds
@@ -33,7 +32,6 @@ from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import FloatArray, Outcome
 from unlearning.errors import Diverged
 from unlearning.gates.forgetting import Forgetting
-from unlearning.judging.verdicts import gates_of
 
 EPOCHS = 20
 """Enough to learn 98 % of the training labels by heart, the wrong ones among them."""
@@ -61,21 +59,16 @@ def rows() -> dict[str, Preset | None]:
 
 
 def _of_policy(method: str) -> Preset:
-    ladder = _policy()["ladder"]
+    ladder = rules.policy()["ladder"]
     settings = next(rung["settings"] for rung in ladder if rung["method"] == method)
     return Preset(
         name=method, method=method, settings=settings, source="default", found="policy.yaml"
     )
 
 
-def _policy() -> dict[str, Any]:
-    return dict(yaml.safe_load((samples.ROOT / "policy.yaml").read_text()))
-
-
 def forgetting_gate() -> Forgetting:
     """Give the policy's gate, by answers alone: no network of these runs is kept."""
-    gates = gates_of(_policy()["gates"])
-    return next(gate for gate in gates if isinstance(gate, Forgetting)).by_answers()
+    return next(gate for gate in rules.gates() if isinstance(gate, Forgetting)).by_answers()
 
 
 def words(design: Design, found: Sequence[dict[str, Any]]) -> str:
@@ -158,7 +151,7 @@ def run(args: argparse.Namespace) -> Path:
         "training": dataclasses.asdict(training),
         "methods": {name: dataclasses.asdict(p) for name, p in rows().items() if p},
         "shadows of the gate": len(bank.seen),
-        "gate": _policy()["gates"]["forgetting"],
+        "gate": rules.policy()["gates"]["forgetting"],
     }
     path = record.write("ulira-digits", settings, found)
     write_page(path, words(design, found), page(found))

@@ -29,11 +29,11 @@ import torch
 import yaml
 
 from benchmarks import record
-from benchmarks.recipe.study import BEFORE, RECIPES, SETTINGS
+from benchmarks.recipe.study import BEFORE, SETTINGS, by_recipe
 from benchmarks.samples import Setting
 from benchmarks.whole_runs.grounds import GROUNDS, Ground, Words, there
 from unlearning.domain import Decision
-from unlearning.networks import Recipe, build
+from unlearning.networks import build
 from unlearning.training.loop import Training, train
 
 ROOT = Path(__file__).parents[2]
@@ -80,33 +80,28 @@ def price(ground: Ground, workspace: Path) -> dict[str, Any]:
 
     Both from a few epochs of one thread, in turn, so that their ratio holds on a busy machine.
     """
-    setting = SETTINGS[ground.before]()
-    network, changes = RECIPES[ground.before][BEFORE]
-    former = replace(setting.recipe, network=network or setting.recipe.network)
-    training = replace(setting.training, **changes)
+    former = by_recipe(SETTINGS[ground.before](), BEFORE)
     now = yaml.safe_load((workspace / "params.yaml").read_text())
-    own = replace(former, network=now["network"])
+    recipe = replace(former.recipe, network=now["network"])
+    own = replace(former, recipe=recipe, training=Training(**now["training"]))
     torch.set_num_threads(1)
-    spent = _a_pass(former, training, setting)
+    passes = former.training.epochs * len(former.train)
     return {
         "before": {
-            "network": former.network,
-            "n": len(setting.train),
-            "epochs": training.epochs,
-            "processor_seconds": round(spent * training.epochs * len(setting.train), 2),
+            "network": former.recipe.network,
+            "n": len(former.train),
+            "epochs": former.training.epochs,
+            "processor_seconds": round(_a_pass(former) * passes, 2),
         },
-        "now": {
-            "network": own.network,
-            "a_pass": _a_pass(own, Training(**now["training"]), setting),
-        },
+        "now": {"network": own.recipe.network, "a_pass": _a_pass(own)},
     }
 
 
-def _a_pass(recipe: Recipe, training: Training, on: Setting) -> float:
+def _a_pass(on: Setting) -> float:
     """Give processor seconds for each example that is passed."""
     rng, epochs = torch.Generator().manual_seed(0), max(1, 3_000 // len(on.train))
-    fresh, started = build(recipe, rng), time.process_time()
-    train(fresh, on.train, replace(training, epochs=epochs), rng)
+    fresh, started = build(on.recipe, rng), time.process_time()
+    train(fresh, on.train, replace(on.training, epochs=epochs), rng)
     return (time.process_time() - started) / (epochs * len(on.train))
 
 

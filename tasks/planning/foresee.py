@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ledger.replay.chances import Counted
 from systems.data import loading
+from systems.settings.chances import chance_of
 from systems.settings.policy import Policy
 from tasks.running.opened import Opened
 from tasks.running.parts import cut
@@ -21,7 +23,6 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.groups import GROUP, group
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
-from unlearning.statistics.intervals import clopper_pearson
 from unlearning.statistics.power import (
     SIZES,
     WANTED,
@@ -143,9 +144,7 @@ def retrain_chance(found: Mapping[str, Any]) -> dict[str, Any] | None:
     if not power or not power["draws"]:
         return None
     draws = power["draws"]
-    share = clopper_pearson(round((1 - power["failed"]) * draws), draws)
-    ends = {"low": round(share.low, 4), "high": round(share.high, 4)}
-    return {"value": round(share.value, 4), **ends, "n": draws, "of": RETRAINS}
+    return chance_of(Counted(RETRAINS, round((1 - power["failed"]) * draws), draws))
 
 
 def _gate(rules: Policy) -> Forgetting:

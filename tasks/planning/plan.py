@@ -53,7 +53,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     most = most_of(decidable["power"])
     chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most)
     known = foreseen_rungs(rules, before, chances, most, exact_only=drift["exact_only"])
-    ladder = [_rung(at, rung, ids) | row for rung, row in known] if ids[TRAIN] else []
+    ladder = [_rung(at, rung, ids, rate) | row for rung, row in known] if ids[TRAIN] else []
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
     seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
     return {
@@ -78,12 +78,11 @@ def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]
     return list(rules.approval.foreseen(whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN]))
 
 
-def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]]) -> dict[str, Any]:
+def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:
     """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
     method = make_method(rung.method, rung.settings, training(at))
     forget = len(ids[TRAIN])
     passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
-    rate = training_rate(at)
     seconds = None if rate is None else round(passes / rate, 1)
     exact = METHODS[rung.method].exact
     return {"method": rung.method, "exact": exact, "passes": passes, "estimated_seconds": seconds}

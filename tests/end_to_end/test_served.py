@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,21 @@ def service(make_lethe: MakeLethe, environment: dict[str, str]) -> Iterator[Serv
     lethe = make_lethe("served")
     lethe.adopt(lethe.write_policy(CHEAP))
     (lethe.root / "policy.yaml").write_text(yaml.safe_dump(CHEAP))
+    with served(lethe, environment, people=60) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def served(
+    lethe: Lethe, environment: dict[str, str], stores: Mapping[str, str] = {}, *, people: int
+) -> Iterator[Service]:
+    """Serve a workspace without the session's Prefect server, on the stores that are named."""
     own = {name: value for name, value in environment.items() if not name.startswith("PREFECT_A")}
-    own |= {"LETHE_TEST": uuid4().hex, "PYTHONPATH": str(ROOT)}
+    own |= {**stores, "LETHE_TEST": uuid4().hex, "PYTHONPATH": str(ROOT)}
     del own["PREFECT_HOME"]
     secret = str(lethe("source", "add", "crm").json["secret"])
-    made = Service(lethe, own, free_ports(), secret, people=people_of(lethe.root, "train", 60))
+    left = people_of(lethe.root, "train", people)
+    made = Service(lethe, own, free_ports(), secret, people=left)
     made.begin()
     yield made
     if made.process is not None and made.process.poll() is None:

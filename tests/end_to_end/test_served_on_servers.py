@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -21,8 +19,7 @@ from ledger.databases.postgresql import engine_at
 from systems.settings.workspace import Workspace, write_templates
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.policies import CHEAP
-from tests.end_to_end.test_served import ROOT, Service, free_ports
-from tests.end_to_end.traces import people_of
+from tests.end_to_end.test_served import Service, served
 from tests.integration import postgresql
 from tests.integration.buckets import bucket_on_loopback
 from tests.integration.test_tracking_server import mlflow_server
@@ -87,16 +84,8 @@ def service(
     lethe.change("remote", "url", "s3://lethe/data")
     (lethe.root / "policy.yaml").write_text(yaml.safe_dump(CHEAP))
     lethe("init", "--shadows", "8", "--epochs", "8")
-    own = {name: value for name, value in environment.items() if not name.startswith("PREFECT_A")}
-    own |= {**stores.environment, "LETHE_TEST": uuid4().hex, "PYTHONPATH": str(ROOT)}
-    del own["PREFECT_HOME"]
-    secret = str(lethe("source", "add", "crm").json["secret"])
-    made = Service(lethe, own, free_ports(), secret, people=people_of(lethe.root, "train", 10))
-    made.begin()
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        os.killpg(made.process.pid, signal.SIGKILL)
-        made.process.wait()
+    with served(lethe, environment, stores.environment, people=10) as made:
+        yield made
 
 
 def test_a_posted_request_is_released_with_nobody_touching_anything(

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.ensembles.lotos import EVERY, Layer, Lotos, layers_of
-from unlearning.errors import Diverged
 from unlearning.lipschitz.clipping import Clipping
 from unlearning.training.loop import (
     Progress,
@@ -21,6 +20,7 @@ from unlearning.training.loop import (
     learning_rate_factor,
     pick_device,
     pictures_on,
+    require_finite,
     silent,
     uses_bf16,
 )
@@ -85,7 +85,9 @@ def train_ensemble(
             _advance(members, layers, training.learning_rate * factor)
             losses.append(float(value.detach()))
             step += 1
-        _report(epoch + 1, training.epochs, sum(losses) / len(losses), progress)
+        mean = sum(losses) / len(losses)
+        require_finite(mean, epoch, "ensemble")
+        progress(epoch + 1, training.epochs, mean)
     for member in members:
         member.held.finish()
     return [network.to("cpu").eval() for network in networks]
@@ -100,12 +102,3 @@ def _advance(members: Sequence[_Member], layers: Sequence[Layer], learning_rate:
 
 def _left_out(lotos: Lotos, step: int, *, last: bool) -> bool:
     return lotos.gaps and (last or step % EVERY == EVERY - 1)
-
-
-def _report(done: int, total: int, loss: float, progress: Progress) -> None:
-    if not torch.isfinite(torch.tensor(loss)):
-        raise Diverged(
-            f"ensemble diverged in epoch {done}: mean loss is {loss}, expected a finite number; "
-            "lower the learning rate"
-        )
-    progress(done, total, loss)

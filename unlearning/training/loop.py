@@ -238,7 +238,7 @@ def train(
                 held.step()
                 total += value * len(index)
             mean = float(total) / len(examples)
-            _require_finite(mean, epoch)
+            require_finite(mean, epoch)
             progress(epoch + 1, training.epochs, mean)
     held.finish()
     return network.to(home).eval()
@@ -260,9 +260,10 @@ def _spare() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def _require_finite(loss: float, epoch: int) -> None:
+def require_finite(loss: float, epoch: int, what: str = "training") -> None:
+    """Raise Diverged for a mean loss that is no number, of an epoch counted from 0."""
     if not torch.isfinite(torch.tensor(loss)):
         raise Diverged(
-            f"training diverged in epoch {epoch + 1}: mean loss is {loss}, expected a finite "
+            f"{what} diverged in epoch {epoch + 1}: mean loss is {loss}, expected a finite "
             "number; lower the learning rate"
         )
