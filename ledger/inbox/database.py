@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
@@ -24,6 +25,7 @@ from unlearning.errors import UsageError
 
 FILE, GITIGNORE = "inbox.db", ".gitignore"
 _PATIENCE = 20  # seconds that a writer waits for the others'
+_AGAIN = 0.02  # seconds between two tries where SQLite does not wait by itself
 _POSTGRESQL_LOCK = 0x4C65_7468_6501  # any number that is ours: "Lethe", 1
 
 
@@ -173,7 +175,22 @@ def _log_of(path: Path) -> Path:
 def _prepare(connection: Any, _: object) -> None:
     """Let transactions be ours to begin, durable, and what they delete be overwritten."""
     connection.isolation_level = None
-    cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
+    _write_ahead(connection)
+    for setting in ("synchronous=FULL", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {setting}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Have the file keep a write-ahead log, which it does from then on.
+
+    SQLite refuses at once, whatever its timeout, where another connection reads or writes the file
+    while its log is changed: so does each of two that open a new inbox together.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_AGAIN)

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -276,6 +277,21 @@ def test_many_processes_open_and_receive_at_once(place: Path, keys: Path) -> Non
     assert said == [said[0]] * 4
     assert inbox.opened(said[0][0]).selector.values == ("s0",)
     inbox.close()
+
+
+def test_one_opened_while_another_makes_it_waits(place: Path, keys: Path) -> None:
+    """The other writes to a file that keeps no write-ahead log yet."""
+    place.mkdir()
+    other = sqlite3.connect(place / "inbox.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    done.start()
+    inbox = Inbox.open(place, keys)
+    done.join()
+    ref = inbox.receive(ASKED, now=NOW).ref
+    assert [waiting.ref for waiting in inbox.waiting()] == [ref]
+    inbox.close()
+    other.close()
 
 
 def test_one_killed_while_it_receives_has_received_what_it_said(place: Path, keys: Path) -> None:
