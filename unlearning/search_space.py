@@ -81,12 +81,16 @@ SPACES: Mapping[str, Space] = {
     ),
     "bad_teacher": Space({"learning_rate": Real(1e-4, 0.1), "retain_share": Choice((0.3, 1.0))}),
     "boundary_shrink": Space({"learning_rate": Real(1e-6, 0.1), "bound": Real(0.02, 0.5)}),
+    "conv_transpose": Space({"learning_rate": Real(1e-4, 0.5), "weight_decay": Real(1e-4, 1e-2)}),
     "famr": Space(
         {"learning_rate": Real(1e-6, 1e-2), "anchor": Real(1e-3, 10.0)}, reads=("forget",)
     ),
     "finetune": Space({"learning_rate": Real(1e-3, 0.5), "weight_decay": Real(1e-4, 1e-2)}),
     "gradient_ascent": Space({"learning_rate": Real(1e-5, 0.1), "clip": Choice((0.0, 0.1, 1.0))}),
     "l1_sparse": Space({"learning_rate": Real(1e-3, 0.2), "penalty": Real(1e-6, 5e-3)}),
+    "masked_small_gradients": Space(
+        {"learning_rate": Real(1e-4, 0.5), "share": Real(0.1, 0.9, log=False)}
+    ),
     "neg_grad_plus": Space(
         {"learning_rate": Real(1e-4, 0.1), "balance": Real(0.7, 0.999, log=False)}
     ),

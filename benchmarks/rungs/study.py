@@ -12,6 +12,7 @@ that a run that was cut off, or ended after --minutes, goes on. Writes rungs-GRO
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -36,18 +37,24 @@ from unlearning.methods.retrain import Retrain
 from unlearning.methods.shrink_distil import ShrinkDistil
 from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
+from unlearning.search_space import Space, of_length
 from unlearning.statistics.intervals import LEVEL
-from unlearning.training.loop import silent, train
+from unlearning.training.loop import Training, silent, train
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 UNTOUCHED, LABELS, DISTIL, RETRAINED = "untouched", "labels alone", "shrink_distil", "retrain"
+BY_KERNELS = ("conv_transpose", "masked_small_gradients")
+"""Tried for as many passes as labels alone, at the rate at which the original was trained."""
 DOORS = ("forget_auc", "loss_auc", "memorised_auc", "door/refitted", "door/relearned", "door/moved")
 TUNED_FOR = {"digits": "conv-small", "cifar10": "resnet20"}
 """Whose settings are taken, by data: those that benchmarks.tune found, if any; also for others."""
 
 
-def rungs(on: Setting, data: str) -> Iterator[tuple[str, Method]]:
-    """Give each method, under a name that says how much of retraining it is where that is set."""
+def rungs(on: Setting, data: str, sizes: tuple[int, int]) -> Iterator[tuple[str, Method]]:
+    """Give each method, under a name that says how much of retraining it is where that is set.
+
+    sizes: of forget and retain set.
+    """
     whole = on.training.epochs
     for share in SHARES:
         shorter = replace(on.training, epochs=max(1, round(share * whole)))
@@ -58,11 +65,24 @@ def rungs(on: Setting, data: str) -> Iterator[tuple[str, Method]]:
             f"{DISTIL}, {epochs} epochs",
             ShrinkDistil(epochs=epochs, augmentation=augmentation, precision=on.training.precision),
         )
+        most = Retrain(training=shorter).passes(*sizes)
+        yield from (_by_kernels(name, on.training, sizes, most) for name in BY_KERNELS)
     chosen = presets.choose(presets.load(), network=TUNED_FOR[data], data=data, task="random")
     tuned = [preset for preset in chosen if preset.source == "tuned"]
     others = [preset for preset in tuned or chosen if not METHODS[preset.method].exact]
     yield from ((preset.row, preset.create(on.training)) for preset in others)
     yield RETRAINED, Retrain(training=on.training)
+
+
+def _by_kernels(
+    name: str, training: Training, sizes: tuple[int, int], most: int
+) -> tuple[str, Method]:
+    """Give the method that fine-tunes other kernels for at most so many passes, but one epoch."""
+    known = dataclasses.asdict(training)
+    own = {key: known[key] for key in known if hasattr(METHODS[name], key)}
+    epochs = Space({}, longest=training.epochs)
+    made = of_length(METHODS.create(name, own), epochs, forget=sizes[0], retain=sizes[1], most=most)
+    return f"{name}, {made.epochs} epochs", made
 
 
 class Ground:
@@ -90,7 +110,9 @@ class Ground:
 def rows(ground: Ground, seeds: int, until: float) -> Iterator[dict[str, Any]]:
     """Judge the untouched champion and every rung on each seed's forget set; kept ones are read."""
     # Of a training of few epochs several shares are one.
-    named = dict(rungs(ground.on, ground.name.split("-")[0]))
+    first = ground.split(0)
+    sizes = len(first.forget), len(first.retain)
+    named = dict(rungs(ground.on, ground.name.split("-")[0], sizes))
     for seed in range(seeds):
         split, basis = ground.split(seed), None
         tried = [(name, m) for name, m in named.items() if _passes(ground, split, m) <= 1]

@@ -18,18 +18,23 @@ CHUNK = 32
 
 
 def saliency(network: nn.Module, examples: Examples, *, batch_size: int) -> list[Tensor]:
-    """|gradient of the loss at the network's weights|, one tensor a trainable parameter.
+    """|gradient of the loss at the network's weights|, as `gradient` gives it (SalUn, Eq. 4)."""
+    return [g.abs() for g in gradient(network, examples, batch_size=batch_size)]
 
-    The mean loss over all examples (SalUn, Eq. 4), in evaluation mode and without augmentation, so
-    that neither the batch size nor a short last batch changes it, which in the public code they do.
+
+def gradient(network: nn.Module, examples: Examples, *, batch_size: int) -> list[Tensor]:
+    """Gradient of the loss at the network's weights, one tensor a trainable parameter.
+
+    The mean loss over all examples, in evaluation mode and without augmentation, so that neither
+    the batch size nor a short last batch changes it, which in the public code of SalUn they do.
     """
-    key = key_of(network, examples, what="saliency")
+    key = key_of(network, examples, what="gradient")
 
     def compute() -> list[Tensor]:
         total = [torch.zeros_like(p) for p in _trainable(network)]
         for share, gradients in _batch_gradients(network, examples, batch_size):
             total = [t + share * g for t, g in zip(total, gradients, strict=True)]
-        return [t.abs() for t in total]
+        return total
 
     return kept(key, compute)
 
