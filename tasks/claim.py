@@ -10,6 +10,7 @@ from typing import Any
 from ledger import durable
 from ledger.domain import State
 from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.judgements import ERROR
 from ledger.replay.statements import ABORTED
 from systems.data.remote.owner import require_own
 from systems.settings.policy import EXACT, load_policy
@@ -90,6 +91,12 @@ def _check_before(at: Opened, refs: Sequence[str], policy: Path, method: str | N
     adopt.content_in_force(at.ledger, at.ws.params, adopt.PARAMS)
     refuse_cut_off(at)
     rules, before = load_policy(policy), _earlier(at, refs, sealed_champion(at).sha256)
+    if not rules.rungs(before, method) and not before.left:
+        raise RequestDenied(
+            f"error: got {before.spent:.2%} spent by candidates of these requests, expected less "
+            f"than the {ERROR:.0%} that all may err in together: run it without --method, which "
+            "ends in exact retraining"
+        )
     if not rules.rungs(before, method):
         raise RequestDenied(
             f"attempts: got {before.attempts} over these requests on this champion, expected fewer "

@@ -12,11 +12,11 @@ import numpy as np
 
 from ledger import adoptions
 from ledger.domain import State
-from ledger.replay.attempts import Earlier, earlier_attempts
-from ledger.replay.judgements import JUDGEMENT, judged_outside, judgements
+from ledger.replay.attempts import earlier_attempts
+from ledger.replay.judgements import ERROR, JUDGEMENT, judgements, levels_outside
 from systems.registry import models
 from systems.registry.models import ModelVersion
-from systems.settings.policy import EXACT, JUDGEMENTS, load_policy
+from systems.settings.policy import EXACT, JUDGEMENTS, Policy, load_policy
 from tasks import adopt
 from tasks.extract import find, likewise, refusal
 from tasks.references import apart, class_out, cost_of, geometry_notes
@@ -41,7 +41,7 @@ from unlearning.bank.shadows import Bank, load_bank
 from unlearning.contracts import Gate
 from unlearning.digests import sha256_file
 from unlearning.domain import TRAIN, Decision, Outcome, Split
-from unlearning.errors import RequestDenied
+from unlearning.errors import InfrastructureError, RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
 from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
 from unlearning.judging.effects import failed
@@ -181,10 +181,10 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     reason = refusal(at, ids)
     if reason:
         raise RequestDenied(f"request {request}: {reason}")
+    level = _level_outside(at, rules, request, candidate)
     split = cut(at, ids, likewise=likewise(selectors))
     folder = ensure_bank(at, recipe_of(at))
     basis, notes = _laid_out(at, champion, split, gates, load_bank(folder), ids[TRAIN])
-    level = rules.level_after(_sharing(at, request, champion.sha256, candidate))
     judged, _ = judge_candidate(weights, basis, gates, level=level, exact=False)
     body = {
         "request": request,
@@ -192,6 +192,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         "champion": champion.sha256,
         "policy": rules.digest,
         "decision": str(judged.decision),
+        "level": level,
     }
     at.ledger.record(JUDGEMENT, body, key=f"{request}/{JUDGEMENT}-{asked + 1}", now=utc_now())
     found = {**as_json(judged), **notes, "bank": named(at, folder)}
@@ -219,10 +220,26 @@ def _allowed(at: Opened) -> int:
     return load_policy(adoptions.kept(at.ws.policies, held.sha256)).judgements
 
 
-def _sharing(at: Opened, request: str, parent: str, candidate: str) -> Earlier:
-    """Count the candidates that share the error with this one, itself included."""
+def _level_outside(at: Opened, rules: Policy, request: str, candidate: str) -> float:
+    """Give the level that a candidate is judged at: bytes that were judged before have theirs.
+
+    RequestDenied where nothing is left, InfrastructureError while a run shares out what is.
+    """
     entries = at.ledger.log.entries()
-    outside = judged_outside(entries, [request]) | {candidate}
-    return dataclasses.replace(
-        earlier_attempts(entries, [request], parent, EXACT), outside=len(outside)
-    )
+    known = levels_outside(entries, request)
+    if candidate in known:
+        return known[candidate]
+    if any(request in held for held in at.ledger.unfinished_runs().values()):
+        raise InfrastructureError(
+            f"request {request}: a run over it shares out what error is left, expected none "
+            "unfinished: judge again when it has ended, or see `lethe list requests`"
+        )
+    earlier = earlier_attempts(entries, [request], sealed_champion(at).sha256, EXACT)
+    level = rules.level_outside(dataclasses.replace(earlier, outside=len(known) + 1))
+    if level is None:
+        raise RequestDenied(
+            f"request {request}: its candidates may err in {ERROR:.0%} together, and earlier ones "
+            f"have spent it, expected some left: serve it with `lethe forget {request}`, whose "
+            "exact rungs spend none"
+        )
+    return level

@@ -11,6 +11,7 @@ from ledger.chain import Entry
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
 from ledger.replay.chances import Asked, counted
+from ledger.replay.judgements import ERROR
 from systems.settings.approval import Approval
 from systems.settings.budget import Budget
 from systems.settings.chances import chance_of, hopeless
@@ -106,13 +107,14 @@ class Policy:
     ) -> tuple[Rung, ...]:
         """What a run may try: the ladder, or its rungs of one method.
 
-        The cap on attempts holds over all runs over the same requests from the same champion. It
-        never takes exact retraining away, which no luck can pass: a request can always be answered.
-        exact_only: nothing else, as when the drift budget is used up. without: rungs, as `named`,
-        that are not tried.
+        The cap on attempts holds over all runs over the same requests from the same champion, and
+        the error that is left over all runs over them. Neither takes exact retraining away, which
+        no luck can pass: a request can always be answered. exact_only: nothing else, as when the
+        drift budget is used up. without: rungs, as `named`, that are not tried.
         """
         asked = [rung for rung in self._tried(without) if method in (None, rung.method)]
-        left = 0 if exact_only else max(0, self.attempts - earlier.attempts)
+        none = exact_only or not earlier.left
+        left = 0 if none else max(0, self.attempts - earlier.attempts)
         approximate = [rung for rung in asked if rung.method not in EXACT][:left]
         return tuple(rung for rung in asked if rung.method in EXACT or rung in approximate)
 
@@ -122,21 +124,39 @@ class Policy:
     def level_after(
         self, earlier: Earlier, method: str | None = None, *, without: Collection[str] = ()
     ) -> float:
-        """Level of the intervals that decide on forgetting: all attempts share one error.
+        """Level of the intervals that decide on forgetting: a ladder shares what error is left.
 
-        All are those of earlier runs over the same requests from the same champion, those from
-        outside that were judged by these requests, and those of this run; no fewer than the ladder
-        has, so that trying its methods one by one gains nothing. Rungs `without` which the run
-        goes spend no error.
+        What is left is that of all runs over the same requests, and of candidates from outside that
+        were judged by these. Each approximate rung has an equal share of it, also where `method`
+        alone is tried, so that trying methods one by one gains nothing. Rungs `without` which the
+        run goes spend no error.
         """
-        from unlearning.statistics.intervals import (
-            level_of_each,  # scipy: reading settings must be light
-        )
+        if earlier.spent is None:
+            return self._level_before(earlier, method, without)
+        each = self._shares(without)
+        return 1 - earlier.left / each if each and earlier.left else 1 - ERROR
 
+    def level_outside(self, earlier: Earlier) -> float | None:
+        """Level for the last of the candidates from outside that are counted; None: nothing left.
+
+        The n-th takes one share, as if n more rungs were to be tried. Then as many candidates leave
+        a run what it had if they all were tried in it.
+        """
+        each = max(1, self._shares(())) + earlier.outside
+        return 1 - earlier.left / each if earlier.left else None
+
+    def _shares(self, without: Collection[str]) -> int:
+        """Count the approximate rungs that a run can come to, whichever exact ones it leaves."""
+        return min(self.attempts, _approximate(self._tried(without)))
+
+    def _level_before(
+        self, earlier: Earlier, method: str | None, without: Collection[str]
+    ) -> float:
+        """Level in a run of before the error was counted over all runs, which `verify` replays."""
         planned = _approximate(self.rungs(earlier, method, without=without)[: self.attempts])
         before = earlier.approximate + earlier.outside
         whole = _approximate(self._tried(without)[: self.attempts])
-        return level_of_each(max(whole, before + planned))
+        return 1 - ERROR / max(1, whole, before + planned)
 
 
 def _approximate(rungs: Sequence[Rung]) -> int:

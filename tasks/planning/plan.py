@@ -16,11 +16,13 @@ from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
+from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.extract import find, likewise
 from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
 from tasks.planning.rungs import (
     cheapest_start,
+    error_told,
     foreseen_rungs,
     levels,
     tried_of,
@@ -62,6 +64,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "copies": as_records(_copies(at, ids)),
         "near_duplicates": _near_duplicates(at, ids),
         "drift": drift,
+        "error": error_told(rules, before, not_tried(chances)),
         "approval": _approval(at, rules, ids),
         "ladder": ladder,
         "cheapest_start": cheapest_start(ladder, rate),

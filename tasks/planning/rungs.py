@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ledger.replay.attempts import Earlier
+from ledger.replay.attempts import DIGITS, Earlier
+from ledger.replay.judgements import ERROR
 from systems.settings.chances import not_tried
 from systems.settings.policy import ALWAYS, EXACT, Policy, Rung
 from unlearning.domain import Decision
@@ -39,6 +40,21 @@ def foreseen_rungs(
             level = assurance(Decision.RELEASED, exact=exact)
             known_of = {"chance": found.get("chance"), "at_most": None if exact else most}
             yield rung, {"assurance": level, **known_of, **skipped}
+
+
+def error_told(rules: Policy, earlier: Earlier, without: Collection[str]) -> dict[str, Any]:
+    """Say what all candidates of the requests may err in, what is left, and what each rung gets.
+
+    each: None where no approximate rung is left to be tried.
+    """
+    tried = rules.rungs(earlier, without=without)
+    shared = any(rung.method not in EXACT for rung in tried)
+    each = 1 - rules.level_after(earlier, without=without) if shared else None
+    words = f"{earlier.left:.2%} of {ERROR:.0%} is left to err in"
+    if not earlier.left:
+        words = f"{words}: exact rungs alone are tried"
+    told = {"allowed": ERROR, "spent": earlier.spent, "left": earlier.left}
+    return {**told, "each": each if each is None else round(each, DIGITS), "words": words}
 
 
 def levels(ladder: Sequence[Mapping[str, Any]], *, untouched: bool) -> list[str]:

@@ -91,6 +91,11 @@ def test_every_judgement_from_outside_is_logged_counted_and_shares_the_error(let
     found = lethe.forget(request, policy=policy).json
     said = statement(found)
     assert said["judgements"] == {request: 2}
-    assert said["earlier_attempts"] == {"attempts": 0, "approximate": 0, "outside": 1}
+    assert said["earlier_attempts"] == {
+        "attempts": 0,
+        "approximate": 0,
+        "outside": 1,
+        "spent": 0.025,
+    }
     assert said["forget_level"] == 0.975
     assert lethe("verify", found["evidence"]).json["ok"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
-from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.attempts import Earlier, earlier_attempts, error_spent
 from ledger.replay.bundles import Bundle
 from ledger.replay.drift import drift_of
+from ledger.replay.judgements import ERROR
 from ledger.replay.statements import Journal
 from systems.settings.chances import not_tried
 from systems.settings.params import read_params
@@ -43,8 +45,9 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
         return
     begun = Journal(statement["run"], entries)
     earlier = _earlier(begun, entries)
-    if statement["earlier_attempts"] != vars(earlier):
+    if statement["earlier_attempts"] != _as_counted(earlier):
         yield f"earlier_attempts: got {statement['earlier_attempts']}, the log has {earlier}"
+    yield from _overspent(begun, entries, earlier)
     drift, only = _drift(begun, entries, rules), statement["only_method"]
     yield from _within_budget(statement, drift)
     counted = rules.hopeless or "chances" in statement["forget_set"]
@@ -77,8 +80,29 @@ def _rules_of(statement: Mapping[str, Any], folder: Path) -> tuple[Policy, Seque
 def _earlier(journal: Journal, entries: Sequence[Entry]) -> Earlier:
     begun = journal.find("begun")
     before = [entry for entry in entries if begun and entry.seq < begun.seq]
-    parent = str(journal.body("begun").get("parent_sha256"))
-    return earlier_attempts(before, journal.body("started").get("requests", ()), parent, EXACT)
+    body = journal.body("begun")
+    requests = journal.body("started").get("requests", ())
+    found = earlier_attempts(before, requests, str(body.get("parent_sha256")), EXACT)
+    told = "spent" in body.get("earlier", {}) or any(map(_counts_error, before))
+    return found if told else replace(found, spent=None)
+
+
+def _counts_error(entry: Entry) -> bool:
+    """Whether a run's first step counts what earlier ones spent, as all do after the first."""
+    earlier = entry.body.get("earlier")
+    return isinstance(earlier, Mapping) and "spent" in earlier
+
+
+def _as_counted(earlier: Earlier) -> dict[str, Any]:
+    return {k: v for k, v in vars(earlier).items() if k != "spent" or v is not None}
+
+
+def _overspent(journal: Journal, entries: Sequence[Entry], earlier: Earlier) -> Iterator[str]:
+    """Where a request's candidates, this run's included, may err more than all may together."""
+    for request in journal.body("started").get("requests", ()):
+        spent = error_spent(entries, request, EXACT)
+        if earlier.spent is not None and spent > max(ERROR, earlier.spent):
+            yield f"attempts: may err in {spent:.2%}, expected at most {ERROR:.0%} over a request"
 
 
 def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[str, Any]:

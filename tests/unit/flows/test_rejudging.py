@@ -127,6 +127,51 @@ def test_who_asks_what_is_hopeless_is_told_of_each_rung(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in found if "chances" in line] == ["forget_set.chances"]
 
 
+def test_a_run_that_spends_more_than_is_left_is_found(tmp_path: Path) -> None:
+    """Its request's first run spent 5 %; this one says so, and tries finetune all the same."""
+    write_policy(tmp_path, {"releases": 5, "share": 0.5})
+    told = Budget(5, 0.5).told(Drift(1, EARLIER_FORGOT), FORGETS, TRAINING_SET)
+    spent = {"attempts": 0, "approximate": 0, "outside": 0, "spent": 0.05}
+    found = judged_again(after_another(tmp_path, told, spent), tmp_path)
+    assert not any("cannot be judged again" in line for line in found), found
+    assert not any(line.startswith("earlier_attempts") for line in found), found
+    assert any("may err in 10.00%, expected at most 5%" in line for line in found), found
+    assert any("is not the policy's rung, retrain" in line for line in found), found
+
+
+def test_a_run_that_does_not_count_what_is_spent_is_none_of_before(tmp_path: Path) -> None:
+    """Others before it in the log did count."""
+    write_policy(tmp_path, {"releases": 5, "share": 0.5})
+    told = Budget(5, 0.5).told(Drift(1, EARLIER_FORGOT), FORGETS, TRAINING_SET)
+    silent = {"attempts": 0, "approximate": 0, "outside": 0}
+    found = judged_again(after_another(tmp_path, told, silent), tmp_path)
+    assert any(line.startswith("earlier_attempts: got") for line in found), found
+
+
+def after_another(folder: Path, drift: dict[str, Any], earlier: dict[str, Any]) -> Bundle:
+    """A run that tried finetune, after one over the same request from another champion did."""
+    stated = bundle(folder, drift, "finetune", "finetune")
+    stated.first.statement["earlier_attempts"] = earlier
+    counts = {"earlier": {"attempts": 0, "approximate": 0, "outside": 0, "spent": 0.0}}
+    told: list[tuple[str, str, dict[str, Any]]] = []
+    for run, begun in (
+        ("run-0", {"parent_sha256": "no", "level": 0.95, **counts}),
+        (RUN, {"parent": 2, "parent_sha256": "ab", "level": 0.95, "earlier": earlier}),
+    ):
+        judged = {"decision": "refused", "sha256": "cd"}
+        told += [
+            ("run_started", f"{run}/started", {"run": run, "requests": [REQUEST]}),
+            ("step", f"{run}/begun", begun),
+            ("step", f"{run}/unlearned-0", {"method": "finetune", "sha256": "cd"}),
+            ("step", f"{run}/judged-0", judged),
+        ]
+    known = log("finetune", stated.first.statement["forget_set"])
+    own = [(e.event, e.key, dict(e.body)) for e in known if "begun" not in e.key]
+    order = [*own[:3], *told[:4], *told[4:6], own[-1], *told[6:]]
+    entries = tuple(Entry(n, "", "", *one, "", "") for n, one in enumerate(order, 1))
+    return replace(stated, first=replace(stated.first, entries=entries))
+
+
 def write_policy(
     folder: Path, budget: dict[str, Any] | None, *, hopeless: float | None = None
 ) -> None:

@@ -35,16 +35,19 @@ def run(
 
 def test_candidates_over_any_of_the_requests_from_the_same_champion_count(tmp_path: Path) -> None:
     """Run 1: two candidates, one approximate. Run 2: one that failed, one that did not. Run 3 began
-    from another champion, run 4 was over another request: neither counts."""
+    from another champion, run 4 was over another request: neither counts; but what run 3 spent on a
+    request is spent. No run tells its level, so that each candidate had all of 5 %."""
     log = Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
     run(log, "run-1", ["req-a"], "p", [("famr", True), ("retrain", True)])
     run(log, "run-2", ["req-a", "req-b"], "p", [("famr", False), ("finetune", True)])
     run(log, "run-3", ["req-a"], "q", [("famr", True)])
     run(log, "run-4", ["req-c"], "p", [("famr", True)])
     found = earlier_attempts(log.entries(), ["req-a"], "p", EXACT)
-    assert found == Earlier(attempts=3, approximate=2)
-    assert earlier_attempts(log.entries(), ["req-b", "req-d"], "p", EXACT) == Earlier(1, 1)
-    assert earlier_attempts(log.entries(), ["req-d"], "p", EXACT) == Earlier()
+    assert found == Earlier(attempts=3, approximate=2, spent=0.15)
+    assert earlier_attempts(log.entries(), ["req-b", "req-d"], "p", EXACT) == Earlier(
+        1, 1, spent=0.05
+    )
+    assert earlier_attempts(log.entries(), ["req-d"], "p", EXACT) == Earlier(spent=0.0)
 
 
 def judged(log: Log, request: str, candidate: str) -> None:
@@ -64,7 +67,7 @@ def test_candidates_from_outside_count_by_request_and_once_for_the_same_bytes(
     run(log, "run-1", ["req-a", "req-b"], "p", [("famr", True)])
     assert judgements(log.entries(), ["req-a", "req-b", "req-d"]) == {"req-a": 2, "req-b": 1}
     found = earlier_attempts(log.entries(), ["req-a", "req-b"], "p", EXACT)
-    assert found == Earlier(attempts=1, approximate=1, outside=2)
+    assert found == Earlier(attempts=1, approximate=1, outside=2, spent=0.075)
 
 
 def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:
@@ -72,4 +75,4 @@ def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:
     run(log, "run-1", ["req-a"], "p", [])
     made = {"method": "famr", "sha256": "0" * 64}
     log.append("step", made, key="run-1/unlearned-0", now=NOW)
-    assert earlier_attempts(log.entries(), ["req-a"], "p", EXACT) == Earlier()
+    assert earlier_attempts(log.entries(), ["req-a"], "p", EXACT) == Earlier(spent=0.0)

@@ -96,7 +96,8 @@ def test_repeated_runs_share_the_error_and_the_cap(
     rungs: list[str],
     approximate: int,
 ) -> None:
-    """The level is 1 - 5 % / N for N approximate attempts in all, earlier ones included."""
+    """The level is 1 - 5 % / N for N approximate attempts in all, earlier ones included: in runs of
+    before what they spent was counted, which are replayed."""
     path = tmp_path / "policy.yaml"
     ladder = [{"method": name} for name in ("famr", "finetune", "retrain")]
     path.write_text(yaml.safe_dump(yaml.safe_load(POLICY) | {"attempts": 4, "ladder": ladder}))
