@@ -186,11 +186,10 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     SQLite refuses at once, whatever its timeout, where another connection reads or writes the file
     while its log is changed: so does each of two that open a new inbox together.
     """
-    end = time.monotonic() + _PATIENCE
-    while True:
+    for left in reversed(range(round(_PATIENCE / _AGAIN))):
         try:
             return connection.execute("PRAGMA journal_mode=WAL").close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
                 raise
             time.sleep(_AGAIN)
