@@ -15,6 +15,7 @@ from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
 from tasks.requests.asked import Restriction, classes_lost, restriction
+from tasks.running.conditions import under
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
@@ -139,8 +140,12 @@ def _chances(
     entries, most = run.at.ledger.log.entries(), None
     if not drift["exact_only"]:
         most = _most(run, ids, likewise)
-    chances = run.policy().chances(entries, len(ids[TRAIN]), likewise=likewise, most=most)
-    return {"chances": chances, **({"most": most} if most else {})}
+    asked = under(run.at, run.parent().version)
+    chances = run.policy().chances(
+        entries, len(ids[TRAIN]), likewise=likewise, most=most, under=asked
+    )
+    told = {"conditions": dict(asked.conditions), "chances": chances}
+    return {**told, **({"most": most} if most else {})}
 
 
 def _most(run: Run, ids: dict[str, list[str]], likewise: bool) -> dict[str, Any] | None:

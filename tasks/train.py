@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ledger import durable
+from ledger.replay.drift import FIRST
 from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
@@ -21,7 +22,6 @@ from systems.settings.policy import load_policy
 from tasks.requests.asked import restricted_ids
 from tasks.running import bases, progress
 from tasks.running.champion import standing
-from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
 from tasks.running.parts import (
     backbone_of,
@@ -162,6 +162,7 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
             "version": first.version,
             "data_version": version,
             "seconds": round(original.seconds, 3),
+            "conditions": at.params.conditions,
         },
         key=FIRST,
         now=utc_now(),

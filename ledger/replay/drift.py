@@ -14,6 +14,9 @@ from typing import Any
 
 from ledger.chain import Entry
 
+FIRST = "initialised"
+"""Key of the entry that vouches for the first champion, which no run made."""
+
 PROMOTED = "/promoted"
 """End of the keys of entries on a release."""
 
@@ -33,18 +36,30 @@ def drift_of(entries: Sequence[Entry], version: int, exact: Collection[str]) -> 
     training. A release of which the log does not say how it was made counts as approximate.
     """
     found = {entry.key: entry.body for entry in entries}
+    runs, _ = since_exact(found, version, exact)
+    forgotten = [int(_body(found, f"{run}/extracted").get("train", 0)) for run in runs]
+    return Drift(len(forgotten), sum(forgotten))
+
+
+def since_exact(
+    found: Mapping[str, Mapping[str, Any]], version: int, exact: Collection[str]
+) -> tuple[list[str], str | None]:
+    """Give the runs whose approximate releases lead to a version, and that of the exact training.
+
+    found: what entries say, by their keys. None where the first version is that training.
+    """
     made = {
         body["version"]: (key.removesuffix(PROMOTED), body["parent"])
         for key, body in found.items()
         if key.endswith(PROMOTED)
     }
-    forgotten = []
+    runs = list[str]()
     while version in made:
         run, version = made.pop(version)
         if _body(found, f"{run}/decided").get("method") in exact:
-            break
-        forgotten.append(int(_body(found, f"{run}/extracted").get("train", 0)))
-    return Drift(len(forgotten), sum(forgotten))
+            return runs, run
+        runs.append(run)
+    return runs, None
 
 
 def _body(found: Mapping[str, Mapping[str, Any]], key: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import durable
 from systems.settings.checking import build, parse_yaml, read_yaml
+from unlearning.digests import digest_of
 from unlearning.errors import PolicyError
 from unlearning.settings import above, between, check_value
 
@@ -147,6 +148,23 @@ class Params:
     seed: int = field(metadata=between(0, 2**32 - 1))
     compute: ComputeParams = field(default_factory=ComputeParams)
     head: HeadParams | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Digests of what a rung's result depends on: how networks are trained, and the bank.
+
+        A setting that came later is left out at its first value, so that older digests hold.
+        """
+        trained = self.head or self.training
+        bank = {"shadows": self.bank.shadows, "bases": self.bank.bases}
+        return {
+            "training": digest_of({"network": self.network, **_told(trained)}),
+            "bank": digest_of(bank),
+        }
+
+
+def _told(settings: TrainingParams | HeadParams) -> dict[str, Any]:
+    return {f.name: v for f in fields(settings) if (v := getattr(settings, f.name)) != f.default}
 
 
 def load_params(root: Path) -> Params:

@@ -10,7 +10,7 @@ from typing import Any
 from ledger.chain import Entry
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import Earlier
-from ledger.replay.chances import Asked, counted
+from ledger.replay.chances import Asked, Under, counted
 from ledger.replay.judgements import ERROR
 from systems.settings.approval import Approval
 from systems.settings.budget import Budget
@@ -82,16 +82,18 @@ class Policy:
         *,
         likewise: bool,
         most: Mapping[str, Any] | None = None,
+        under: Under | None = None,
     ) -> list[dict[str, Any]]:
         """Say of each rung but exact retraining what became of it before, in these entries.
 
-        most: how often a perfect retrain would pass as an approximate method, None if unknown.
+        under: what else the result depends on; None for a run of before that was noted. most: how
+        often a perfect retrain would pass as an approximate method, None if unknown.
         chance: None where nothing alike was tried. skipped: why it is not tried now, if it is not.
         """
         found = []
         for rung in (rung for rung in self.ladder if rung.method not in ALWAYS):
             name = self.named(rung)
-            chance = chance_of(counted(entries, Asked(name, examples, likewise)))
+            chance = chance_of(counted(entries, Asked(name, examples, likewise, under)))
             why = hopeless(chance, self.hopeless, None if rung.method in EXACT else most)
             told = {"method": rung.method, "rung": name, "chance": chance}
             found.append(told | ({"skipped": why} if why else {}))

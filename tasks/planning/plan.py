@@ -33,6 +33,7 @@ from tasks.planning.waiting import collecting_told
 from tasks.requests.asked import classes_lost, restriction
 from tasks.running import bases
 from tasks.running.champion import sealed_champion
+from tasks.running.conditions import under
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of, training
@@ -53,7 +54,8 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     level = rules.level_after(before)
     decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
     most = most_of(decidable["power"])
-    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most)
+    asked = under(at, champion.version)
+    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most, under=asked)
     known = foreseen_rungs(rules, before, chances, most, exact_only=drift["exact_only"])
     ladder = [_rung(at, rung, ids, rate) | row for rung, row in known] if ids[TRAIN] else []
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)

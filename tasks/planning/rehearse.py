@@ -14,6 +14,8 @@ from systems.compute.producing import generator, make_method
 from systems.settings.chances import chance_of
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks import train
+from tasks.running.champion import sealed_champion
+from tasks.running.conditions import under
 from tasks.running.opened import Opened
 from tasks.running.parts import ensure_bank, training
 from tasks.running.records import utc_now
@@ -44,7 +46,8 @@ def repeat(
     for number in range(count):
         examples = _once(at, policy, rung, rehearsal, seed + number)
         told(number + 1, count)
-    asked = Asked(policy.named(rung), examples, likewise=False)
+    known = under(at, sealed_champion(at).version)
+    asked = Asked(policy.named(rung), examples, likewise=False, under=known)
     chance = chance_of(counted(at.ledger.log.entries(), asked))
     settings = dict(rung.settings)
     return {"method": method, "settings": settings, "examples": examples, "chance": chance}
@@ -71,8 +74,9 @@ def _once(at: Opened, policy: Policy, rung: Rung, rehearsal: Rehearsal, seed: in
     """Rehearse once, unless the log has it; give the number of examples forgotten."""
     split, without = rehearsed(at, rehearsal, seed)
     original = train.train(at, without=without, seed=at.params.seed + seed)
-    name = policy.named(rung)
-    key = f"{REHEARSED}/{digest_of([name, original.sha256, len(split.forget), seed])[:32]}"
+    name, conditions = policy.named(rung), at.params.conditions
+    follows_from = [name, original.sha256, len(split.forget), seed, conditions]
+    key = f"{REHEARSED}/{digest_of(follows_from)[:32]}"
     if at.ledger.log.find(key):
         return len(split.forget)
     bank = load_bank(ensure_bank(at, train.recipe_of(at)))
@@ -83,6 +87,7 @@ def _once(at: Opened, policy: Policy, rung: Rung, rehearsal: Rehearsal, seed: in
         "examples": len(split.forget),
         "likewise": False,
         "seed": seed,
+        "conditions": conditions,
         "passed": _passes(at, made, rung, seed),
     }
     at.ledger.record(REHEARSED, body, key=key, now=utc_now())

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.chain import Entry
+from ledger.replay.drift import FIRST
 from ledger.replay.statements import TAINTED
 from unlearning.errors import IntegrityError
-
-FIRST = "initialised"
-"""Key and event of the log's entry on the first champion."""
 
 PROMOTED = "promoted"
 """Step of a run that let its candidate serve."""

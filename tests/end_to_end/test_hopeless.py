@@ -31,6 +31,9 @@ def test_a_rung_that_cannot_pass_is_planned_and_served_without(lethe: Lethe) -> 
     assert rehearsed["chance"]["of"] == "rehearsals" and rehearsed["chance"]["n"] == 1
     assert lethe(*tune).json == rehearsed  # the same rehearsal is no second one
     assert lethe("plan", request).json["ladder"][0]["chance"] == rehearsed["chance"]
+    lethe.change("training", "label_smoothing", 0.1)  # of such a training nothing is known
+    assert lethe("plan", request).json["ladder"][0]["chance"] is None
+    lethe.change("training", "label_smoothing", 0.0)
 
     refused = lethe.forget(request, "--method", "finetune", policy=STRICT, code=12)
     assert "hopeless" in refused.err and "without --method" in refused.err

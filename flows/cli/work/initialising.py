@@ -19,6 +19,7 @@ from flows.cli.work.asked import freezing, ladders
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
+from ledger.replay.drift import FIRST
 from systems.data import importing, index, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY
 from systems.data.gathering import DIGITS
@@ -31,7 +32,6 @@ from systems.settings.ownership import mark_place
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt as adopting
-from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import write_json

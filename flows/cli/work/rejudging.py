@@ -11,11 +11,12 @@ from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
 from ledger.replay.attempts import Earlier, earlier_attempts, error_spent
 from ledger.replay.bundles import Bundle
+from ledger.replay.chances import Under
 from ledger.replay.drift import drift_of
 from ledger.replay.judgements import ERROR
 from ledger.replay.statements import Journal
 from systems.settings.chances import not_tried
-from systems.settings.params import read_params
+from systems.settings.params import Params, read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.running.records import measurements_of
 from unlearning.digests import sha256_file
@@ -51,7 +52,9 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     drift, only = _drift(begun, entries, rules), statement["only_method"]
     yield from _within_budget(statement, drift)
     counted = rules.hopeless or "chances" in statement["forget_set"]
-    chances = _chances(begun, entries, rules) if counted else []
+    params = read_params(folder / "params.yaml")
+    yield from _other_conditions(begun, entries, params)
+    chances = _chances(begun, entries, rules, params) if counted else []
     if statement["forget_set"].get("chances", []) != chances:
         yield "forget_set.chances: are not those that the log has by then"
     without = not_tried(chances)
@@ -114,16 +117,36 @@ def _drift(journal: Journal, entries: Sequence[Entry], rules: Policy) -> dict[st
     return rules.drift.told(spent, extracted["train"], extracted["training_set"])
 
 
-def _chances(journal: Journal, entries: Sequence[Entry], rules: Policy) -> list[dict[str, Any]]:
+def _chances(
+    journal: Journal, entries: Sequence[Entry], rules: Policy, params: Params
+) -> list[dict[str, Any]]:
     """Count again what became of each rung before the forget set was extracted.
 
-    Older runs, by policies that did not ask, counted nothing and left no rung out. How often a
-    perfect retrain would pass is the run's own word: to simulate it takes the bank and the data.
+    Older runs, by policies that did not ask, counted nothing and left no rung out, or counted what
+    was tried under other conditions too. How often a perfect retrain would pass is the run's own
+    word: to simulate it takes the bank and the data.
     """
-    found, extracted = journal.find("extracted"), journal.body("extracted")
-    before = [entry for entry in entries if found and entry.seq < found.seq]
+    begun, extracted = journal.body("begun"), journal.body("extracted")
+    before = [entry for entry in entries if entry.seq < _seq(journal, "extracted")]
     train, likewise = extracted["train"], extracted["likewise"]
-    return rules.chances(before, train, likewise=likewise, most=extracted.get("most"))
+    under = Under(params.conditions, str(begun.get("params")), int(begun["parent"]), EXACT)
+    known = under if "conditions" in extracted else None
+    most = extracted.get("most")
+    return rules.chances(before, train, likewise=likewise, most=most, under=known)
+
+
+def _other_conditions(journal: Journal, entries: Sequence[Entry], params: Params) -> Iterator[str]:
+    """Where a run notes other conditions than its params', or none though runs before it did."""
+    told = journal.body("extracted").get("conditions")
+    before = (e.body for e in entries if e.seq < _seq(journal, "extracted"))
+    noted = any("conditions" in body and "chances" in body for body in before)
+    if told != params.conditions and (told is not None or noted):
+        yield f"forget_set.conditions: got {told}, expected those of params.yaml"
+
+
+def _seq(journal: Journal, step: str) -> int:
+    found = journal.find(step)
+    return found.seq if found else 0
 
 
 def _within_budget(statement: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ledger.keyring import Keyring
 from ledger.replay.bundles import Bundle
 from ledger.replay.drift import Drift
 from systems.settings.budget import Budget
+from systems.settings.params import read_params
 from systems.settings.policy import load_policy
 from systems.settings.workspace import TEMPLATES
 from unlearning.digests import sha256_file
@@ -114,6 +115,22 @@ def test_a_rung_that_is_left_out_must_be_hopeless_by_the_log(tmp_path: Path) -> 
         found = judged_again(replace(stated, first=first), tmp_path)
         assert not any("cannot be judged again" in line for line in found), found
         assert [line.split(":")[0] for line in found if "chances" in line] == problems
+
+
+def test_conditions_are_those_of_the_bundles_params(tmp_path: Path) -> None:
+    """Whoever notes others would have evidence counted that was found under others."""
+    write_policy(tmp_path, {"releases": 5, "share": 0.5})
+    rules = load_policy(tmp_path / "policy.yaml")
+    told = rules.drift.told(Drift(1, EARLIER_FORGOT), FORGETS, TRAINING_SET)
+    stated = bundle(tmp_path, told, "retrain", "finetune")
+    own = read_params(tmp_path / "params.yaml").conditions
+    extracted = {**stated.first.statement["forget_set"], "likewise": False, "chances": []}
+    for claimed, problems in ((own, 0), ({**own, "bank": "another"}, 1)):
+        noted = {**extracted, "conditions": claimed}
+        first = replace(stated.first, entries=log("finetune", noted))
+        found = judged_again(replace(stated, first=first), tmp_path)
+        assert not any("cannot be judged again" in line for line in found), found
+        assert sum(line.startswith("forget_set.conditions") for line in found) == problems
 
 
 def test_who_asks_what_is_hopeless_is_told_of_each_rung(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 import yaml
 
 from ledger.replay.attempts import Earlier
-from systems.settings.params import HEADS, WORDS, change_params, changed, load_params
+from systems.settings.params import (
+    HEADS,
+    WORDS,
+    change_params,
+    changed,
+    load_params,
+    parse_params,
+)
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from unlearning import recipe
@@ -302,3 +309,22 @@ def test_a_key_that_stands_twice_is_named(ws: Workspace) -> None:
     edit(ws, "  batch_size: 64", "  batch_size: 64\n  epochs: 3")
     with pytest.raises(PolicyError, match=r"params.yaml: .*'epochs' stands twice.* line \d+"):
         load_params(ws.root)
+
+
+def test_conditions_are_what_a_rungs_result_depends_on(tmp_path: Path) -> None:
+    """Training and the bank's size; not who computes, where data lie, or how long copies stay."""
+
+    def conditions(old: str = "", new: str = "") -> dict[str, str]:
+        text = (TEMPLATES / "params.yaml").read_text()
+        assert old in text
+        return parse_params(text.replace(old, new, 1).encode()).conditions
+
+    known = conditions()
+    assert conditions("workers: 2", "workers: 1") == conditions("grace_days: 30", "grace_days: 3")
+    assert conditions("workers: 2", "workers: 1") == known
+    for old, new in (("epochs: 30", "epochs: 3"), ("lipschitz: null", "lipschitz: 2.0")):
+        changed = conditions(old, new)
+        assert changed["training"] != known["training"] and changed["bank"] == known["bank"]
+    for old, new in (("shadows: 32", "shadows: 64"), ("bases: 0", "bases: 4")):
+        changed = conditions(old, new)
+        assert changed["bank"] != known["bank"] and changed["training"] == known["training"]
