@@ -39,7 +39,11 @@ SHARED_BY_SYSTEMS = {"settings", "copies"}
 SCIENCE = {"torch", "timm", "numpy", "scipy", "sklearn", "safetensors", "PIL", "pyarrow"}
 LAW = {"sqlalchemy", "alembic", "cryptography", "holidays"}
 OUTSIDE = {"unlearning": SCIENCE, "ledger": LAW}
-EXTRA = {"unlearning.audits.exported": {"onnxruntime"}}  # nobody else may know of it
+EXTRA = {
+    "unlearning.audits.exported": {"onnxruntime"},
+    "unlearning.generation.unet": {"diffusers"},
+    "unlearning.generation.sampling": {"diffusers"},
+}  # nobody else may know of it
 
 NETWORK = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "socketserver", "xmlrpc"}
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

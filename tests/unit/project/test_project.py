@@ -22,7 +22,7 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
 }
 
-EXTRAS = ("attacks", "dask", "onnx")
+EXTRAS = ("attacks", "dask", "generation", "onnx")
 """Of which our own code imports something, where it is asked for."""
 
 REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|debian)\.[a-z]", re.IGNORECASE)
