@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,7 +37,8 @@ class OnlyGuided(Tuning):
     ) -> Forgotten:
         """Tune on a copy."""
         stepper = Stepper(original, self, progress)
-        network, before = stepper.network, original.to(stepper.device).requires_grad_(False)
+        network, before = stepper.network, deepcopy(original)
+        before.to(stepper.device).requires_grad_(False)
         label, own, retain = sources(sets, self, rng)
         null, classes = original.recipe.null, original.recipe.classes
         mixed, target = (guided(of, null, self.guidance) for of in (network, before))

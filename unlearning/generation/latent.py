@@ -7,6 +7,7 @@ tells with the shifted row.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,7 +73,7 @@ class Latent(Tuning):
         """Find the shift, then tune."""
         stepper = Stepper(original, self, progress)
         label, own, retain = sources(sets, self, rng)
-        frozen = original.to(stepper.device).requires_grad_(False)
+        frozen = deepcopy(original).to(stepper.device).requires_grad_(False)
         everything = joined(sets.forget, sets.retain)
         judge = judge_of(everything, sets.classes, rng).to(stepper.device).requires_grad_(False)
         found = self.found_shift(frozen, judge, label, rng)

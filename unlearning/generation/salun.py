@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,7 +66,7 @@ class GeneratorSalUn(Tuning):
         """Find the salient weights of the original and tune them on a copy."""
         stepper = Stepper(original, self, progress)
         label, own, retain = sources(sets, self, rng)
-        network, teacher = stepper.network, original.to(stepper.device)
+        network, teacher = stepper.network, deepcopy(original).to(stepper.device)
         values = gradient_sums(network, sets.forget, self.saliency, rng)
         masks = top_share(values, self.share) if self.share < 1 else None
         for _ in range(self.steps):

@@ -22,13 +22,13 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="requests, methods, attacks, audits, gates, networks, clippers, ensembles or "
-            "versions."
+            help="requests, methods, attacks, audits, gates, networks, clippers, ensembles, "
+            "generation or versions."
         ),
     ] = "requests",
     due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
 ) -> None:
-    """List requests, methods, attacks, audits, gates, networks, clippers, ensembles or versions."""
+    """List requests, versions, or what there is: methods, attacks, audits, gates, networks, ..."""
     from flows.cli.work import queries
 
     def work(call: Call) -> dict[str, Any]:

@@ -48,6 +48,13 @@ def _ensembles() -> list[dict[str, Any]]:
     return [{"name": Lotos.name, "paper": Lotos.paper, "what": _first_line(Lotos)}]
 
 
+def _generation() -> list[dict[str, Any]]:
+    from unlearning.generation import FORGETTERS
+
+    found = ((name, FORGETTERS[name]) for name in FORGETTERS)
+    return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
+
+
 def _first_line(thing: object) -> str:
     return str(thing.__doc__).splitlines()[0]
 
@@ -68,6 +75,7 @@ REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
         "networks": _networks,
         "clippers": _clippers,
         "ensembles": _ensembles,
+        "generation": _generation,
     }
 )
 """By what `lethe list` calls them; each is imported when it is asked for."""

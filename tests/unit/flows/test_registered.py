@@ -18,3 +18,8 @@ def test_clippers_and_ensembles_say_where_they_are_from() -> None:
     assert names == {"fastclip", "gouk", "miyato", "senderovich"}
     assert [entry["name"] for entry in REGISTERED["ensembles"]()] == ["lotos"]
     assert all(entry["paper"] and entry["what"] for entry in REGISTERED["clippers"]())
+
+
+def test_generator_methods_are_listed_without_the_extra_that_draws() -> None:
+    names = {entry["name"] for entry in REGISTERED["generation"]()}
+    assert names == {"latent", "sa", "salun", "sfr_on"}

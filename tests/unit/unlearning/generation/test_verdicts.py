@@ -1,0 +1,149 @@
+"""Verdicts, on measures whose right verdict is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unlearning.domain import Measurement, Outcome
+from unlearning.generation.measures import ENTROPY, FA, FD, PROBABILITY, RA, Evidence, share
+from unlearning.generation.verdicts import concept, outcome, range_of, recovery, utility
+
+ATTACKS = ("retain alone", "guidance 1")
+SPREAD = np.array([20, 0, 0, 15, 20, 0, 15, 0, 30, 0])
+
+
+def about(name: str, value: float, reach: float) -> Measurement:
+    return Measurement(name, value, value - reach, value + reach, 100)
+
+
+def evidence(
+    hits: int = 1,
+    entropy: float = 1.6,
+    distance: float = 1.7,
+    right: int = 268,
+    back: tuple[int, int] = (2, 1),
+    taken: np.ndarray = SPREAD,
+) -> Evidence:
+    measured = {
+        FA: share(FA, hits, 100),
+        PROBABILITY: about(PROBABILITY, max(0.05, hits / 100), 0.02),
+        ENTROPY: about(ENTROPY, entropy, 0.1),
+        RA: share(RA, right, 270),
+        FD: about(FD, distance, 0.1),
+    }
+    found = {name: share(name, n, 100) for name, n in zip(ATTACKS, back, strict=True)}
+    return Evidence(measured, taken, found)
+
+
+def shifted(by: int) -> np.ndarray:
+    """The same kinds of pictures, a few counted elsewhere."""
+    return SPREAD + by * np.eye(10, dtype=int)[0] - by * np.eye(10, dtype=int)[8]
+
+
+MODELS = [
+    evidence(0, 1.5, 1.6, 268, (1, 0), shifted(-5)),
+    evidence(2, 1.6, 1.7, 269, (2, 1), shifted(0)),
+    evidence(1, 1.7, 1.8, 267, (3, 2), shifted(5)),
+    evidence(1, 1.6, 1.7, 268, (2, 1), shifted(2)),
+]
+ONE_CLASS = np.eye(10, dtype=int)[3] * 100
+UNTOUCHED = evidence(100, 0.02, 1.7, 269, (100, 100), ONE_CLASS)
+
+
+def test_where_one_more_model_lies_by_hand() -> None:
+    """Values 1, 2, 3: mean 2, deviation 1, t of 2 degrees 4.303, times the root of 4/3."""
+    found = range_of([about("x", value, 0.01) for value in (1, 2, 3)])
+    assert found.high - 2 == pytest.approx(4.3027 * np.sqrt(4 / 3), rel=1e-4)
+
+
+def test_models_that_agree_by_chance_are_no_closer_than_drawing_allows() -> None:
+    """Three times 0 of 100: their spread is 0, and drawing alone makes one hit or two."""
+    found = range_of([share(FA, 0, 100)] * 3)
+    assert found.high > share(FA, 0, 100).high
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.2, 0.4, Outcome.PASSED),
+        (0.4, 0.6, Outcome.INCONCLUSIVE),
+        (0.6, 0.8, Outcome.FAILED),
+        (-0.3, -0.1, Outcome.FAILED),
+    ],
+)
+def test_an_interval_within_across_and_beyond(low: float, high: float, expected: Outcome) -> None:
+    assert outcome(Measurement("x", (low + high) / 2, low, high, 9), 0.0, 0.5) is expected
+
+
+def test_a_model_that_never_saw_the_class_passes() -> None:
+    found = evidence(1, 1.6, 1.7, 268, (2, 1), shifted(1))
+    assert concept(found, UNTOUCHED, MODELS).outcome is Outcome.PASSED
+    assert utility(found, MODELS).outcome is Outcome.PASSED
+    assert recovery(found, MODELS, ATTACKS).outcome is Outcome.PASSED
+
+
+def test_the_untouched_generator_and_its_stale_average_are_refused() -> None:
+    """Their pictures are the same: an average of .9999 after fifty steps is the original."""
+    stale = evidence(99, 0.03, 1.7, 269, (100, 99), ONE_CLASS)
+    for candidate in (UNTOUCHED, stale):
+        found = concept(candidate, UNTOUCHED, MODELS)
+        assert found.outcome is Outcome.FAILED and "FA" in found.reason
+        assert recovery(candidate, MODELS, ATTACKS).outcome is Outcome.FAILED
+
+
+def test_who_draws_clean_pictures_of_another_class_is_refused() -> None:
+    """FA 0 cannot tell: SalUn draws a hundred fours, models without the class draw smears."""
+    fours = evidence(0, 0.5, 1.7, 269, (2, 1), np.eye(10, dtype=int)[4] * 100)
+    assert concept(fours, UNTOUCHED, MODELS).outcome is Outcome.FAILED
+    sure = evidence(1, 1.6, 1.7, 268, (2, 1), np.eye(10, dtype=int)[4] * 100)
+    found = concept(sure, UNTOUCHED, MODELS)
+    assert found.outcome is Outcome.FAILED and "TV" in found.reason
+
+
+def test_who_forgot_at_one_guidance_only_is_refused() -> None:
+    found = recovery(evidence(1, back=(2, 97)), MODELS, ATTACKS)
+    assert found.outcome is Outcome.FAILED and "guidance 1" in found.reason
+
+
+def test_the_rest_may_be_better_than_the_models_and_not_worse() -> None:
+    assert utility(evidence(distance=0.5, right=270), MODELS).outcome is Outcome.PASSED
+    assert utility(evidence(distance=8.4), MODELS).outcome is Outcome.FAILED
+    assert utility(evidence(right=200), MODELS).outcome is Outcome.FAILED
+
+
+def test_missing_evidence_is_never_a_pass() -> None:
+    good = evidence(1, taken=shifted(1))
+    for name in (FA, PROBABILITY, ENTROPY):
+        kept = {key: m for key, m in good.measured.items() if key != name}
+        found = concept(replace(good, measured=kept), UNTOUCHED, MODELS)
+        assert found.outcome is Outcome.INCONCLUSIVE and name in found.reason
+    for name in (RA, FD):
+        kept = {key: m for key, m in good.measured.items() if key != name}
+        assert utility(replace(good, measured=kept), MODELS).outcome is Outcome.INCONCLUSIVE
+    unknown = good.measured | {FD: Measurement(FD, float("nan"), 0, 1, 100)}
+    assert utility(replace(good, measured=unknown), MODELS).outcome is Outcome.INCONCLUSIVE
+    empty = replace(good, histogram=np.zeros(10, dtype=int))
+    assert concept(empty, UNTOUCHED, MODELS).outcome is Outcome.INCONCLUSIVE
+    unasked = replace(good, recovered={"guidance 1": good.recovered["guidance 1"]})
+    assert recovery(unasked, MODELS, ATTACKS).outcome is Outcome.INCONCLUSIVE
+    assert recovery(good, [replace(m, recovered={}) for m in MODELS], ATTACKS).outcome is (
+        Outcome.INCONCLUSIVE
+    )
+    assert recovery(good, MODELS, ()).outcome is Outcome.INCONCLUSIVE
+
+
+def test_two_models_are_too_few() -> None:
+    good, two = evidence(1, taken=shifted(1)), MODELS[:2]
+    found = concept(good, UNTOUCHED, two), utility(good, two), recovery(good, two, ATTACKS)
+    assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
+    assert all("at least 3" in one.reason for one in found)
+
+
+def test_nobody_passes_where_the_original_is_not_told_apart() -> None:
+    """An original that never drew the class tells nothing of who forgot it."""
+    good = evidence(1, taken=shifted(1))
+    found = concept(good, evidence(1), MODELS)
+    assert found.outcome is Outcome.INCONCLUSIVE and "no power" in found.reason
