@@ -11,6 +11,7 @@ from prefect import flow
 from flows.steps import step
 from tasks import train as originals
 from tasks.running.champion import as_champion
+from tasks.running.computing import require_cluster
 from tasks.running.opened import opened
 
 train_original = step(originals.train)
@@ -28,7 +29,7 @@ def train(
 ) -> dict[str, Any]:
     """Make the first champion and the shadow bank that will judge its successors."""
     at = opened(workspace)
-    originals.require_cluster(at)
+    require_cluster(at)
     # (1) The original: trained here on all training examples, or brought from elsewhere.
     original = bring_original(at, weights, mean, std) if weights else train_original(at)
     # (2) It is the champion until a deletion request replaces it.

@@ -21,6 +21,7 @@ from tasks import adopt
 from tasks.extract import find, likewise, refusal
 from tasks.references import apart, class_out, cost_of, geometry_notes
 from tasks.running.champion import sealed_champion
+from tasks.running.computing import asking
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_of, cut, ensure_bank, split_of
 from tasks.running.records import utc_now
@@ -134,6 +135,7 @@ def _laid_out(
         [made.weights for made in without],
         mates=mates,
         apart=[made.weights for made in alone],
+        ask=asking(at),
     )
     return basis, notes
 

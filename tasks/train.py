@@ -22,6 +22,7 @@ from systems.settings.policy import load_policy
 from tasks.requests.asked import restricted_ids
 from tasks.running import bases, progress
 from tasks.running.champion import standing
+from tasks.running.computing import away
 from tasks.running.opened import Opened
 from tasks.running.parts import (
     backbone_of,
@@ -122,6 +123,7 @@ def _train(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Pa
             target,
             progress.epochs,
             backbone=backbone_of(at, recipe),
+            away=away(at),
         )
     except Diverged as problem:  # trying again would end as it did
         raise UsageError(f"training.learning_rate of params.yaml: {problem}") from problem
@@ -182,14 +184,6 @@ def _require_working(at: Opened, original: Trained) -> None:
             f"first model: {failed[0]}, expected one that passes the gate integrity, as all of its "
             "successors must: take more --epochs, another --learning-rate or other --weights"
         )
-
-
-def require_cluster(at: Opened) -> None:
-    """Refuse a cluster for the bank that cannot be used, before hours go into the original."""
-    if at.params.bank.cluster is not None:
-        from systems.compute import cluster
-
-        cluster.require_cluster(at.params.bank.cluster)
 
 
 def build_bank(at: Opened) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from systems.compute.search import Limits, Told, Yardstick, best, search
 from systems.settings.policy import load_policy
 from tasks import train
 from tasks.requests.asked import restricted_ids
+from tasks.running.computing import asking, away
 from tasks.running.opened import Opened
 from tasks.running.parts import ensure_bank, parts_of, training
 from unlearning.bank.shadows import load_bank
@@ -60,8 +61,8 @@ def tune(
     original = train.train(at, without=without, seed=at.params.seed + seed)
     policy, bank = load_policy(at.ws.policy), ensure_bank(at, train.recipe_of(at))
     gates = gates_of(policy.gates)
-    made = rehearse(original.weights, split, load_bank(bank), gates, policy.level)
-    yardstick = Yardstick(made, training(at).epochs * len(split.retain), seed)
+    made = rehearse(original.weights, split, load_bank(bank), gates, policy.level, asking(at))
+    yardstick = Yardstick(made, training(at).epochs * len(split.retain), seed, away(at))
     follows_from = [original.sha256, bank.name, sorted(split.forget.ids), method, seed]
     rules = [policy.level, *(repr(gate) for gate in made.gates)]
     storage = at.ws.artifacts / "tuning" / f"{digest_of([*follows_from, *rules])[:32]}.jsonl"

@@ -17,6 +17,7 @@ from systems.registry import models
 from systems.settings.policy import Rung
 from tasks.running import progress
 from tasks.running.bases import files
+from tasks.running.computing import away
 from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning.digests import digest_of
@@ -146,6 +147,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         "exact": attempt.exact,
         "settings": dataclasses.asdict(method),  # type: ignore[call-overload]
         "seed": seed,
+        **({"cluster": True} if run.at.params.compute.cluster else {}),
     }
     if attempt.method in BY_ANCESTORS:
         described["ancestors"] = (run.done("extracted") or {})["lineage"]["ancestors"]
@@ -156,6 +158,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         made = unlearn(
             *(parent, split_of(run), method, seed, target, progress.epochs, ancestors),
             processes=count,
+            away=away(run.at),
         )
         outcome = dataclasses.asdict(made) | {"error": None}
     except AttemptFailed as problem:

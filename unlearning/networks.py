@@ -184,15 +184,20 @@ CARRIED = "statistics."
 
 def save(network: Classifier, path: Path) -> str:
     """Write weights and recipe as safetensors and give the file's SHA-256; same in, same bytes."""
-    sums = {f"{CARRIED}{key}": value for key, value in network.carried.items()}
-    state = {**_state(network), **sums}
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    tensors = tensors_of(network)
     path.parent.mkdir(parents=True, exist_ok=True)
     recipe = json.dumps(network.recipe.as_record(), sort_keys=True)
     part = path.with_suffix(".part")
     save_file(tensors, part, metadata={"recipe": recipe})
     part.replace(path)
     return sha256_file(path)
+
+
+def tensors_of(network: Classifier) -> dict[str, Tensor]:
+    """Give what a file holds of a network beside its recipe, by name, on the processor."""
+    sums = {f"{CARRIED}{key}": value for key, value in network.carried.items()}
+    state = {**_state(network), **sums}
+    return {key: value.detach().cpu().contiguous() for key, value in state.items()}
 
 
 def _state(network: Classifier) -> dict[str, Tensor]:
@@ -211,13 +216,18 @@ def load(path: Path, recipe: Recipe | None = None) -> Classifier:
         raise UsageError(f"weights {path.name}: no recipe inside; name the network with --network")
     if recipe is not None:
         refuse_other_pictures(path.name, chosen, recipe)
-    network = build(chosen)
-    sums = {key.removeprefix(CARRIED): tensors.pop(key) for key in _carried_in(tensors, chosen)}
+    return of_tensors(tensors, chosen, path.name)
+
+
+def of_tensors(given: Mapping[str, Tensor], recipe: Recipe, name: str) -> Classifier:
+    """Build a network of tensors as `tensors_of` gives them; UsageError, with `name`, if unfit."""
+    network, tensors = build(recipe), dict(given)
+    sums = {key.removeprefix(CARRIED): tensors.pop(key) for key in _carried_in(given, recipe)}
     state, counters = _state(network), _counters(network)
     if problem := weights.misfit(state, {**counters, **tensors}):
         raise UsageError(
-            f"weights {path.name}: {problem}, expected the tensors of {chosen.network} with "
-            f"{chosen.classes} classes"
+            f"weights {name}: {problem}, expected the tensors of {recipe.network} with "
+            f"{recipe.classes} classes"
         )
     network.body.load_state_dict({**counters, **tensors})
     if sums:

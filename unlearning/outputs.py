@@ -65,10 +65,16 @@ def groups_of(split: Split) -> Mapping[Group, Examples]:
 
 def outputs_of(network: nn.Module, split: Split) -> Outputs:
     """Run a network over forget, retain, holdout and test examples, one group after another."""
+    groups = [part for part in groups_of(split).values() if len(part)]
+    return laid_out(np.concatenate([logits_of(network, part) for part in groups]), split)
+
+
+def laid_out(logits: FloatArray, split: Split) -> Outputs:
+    """Lay logits (n, classes) beside the examples of a split that they answer, in its order."""
     groups = {group: part for group, part in groups_of(split).items() if len(part)}
     subjects = np.concatenate([part.subjects for part in groups.values()])
     return Outputs(
-        logits=np.concatenate([logits_of(network, part) for part in groups.values()]),
+        logits=logits,
         labels=np.concatenate([part.labels for part in groups.values()]),
         groups=np.concatenate([np.full(len(part), group) for group, part in groups.items()]),
         subjects=np.unique(subjects, return_inverse=True)[1],

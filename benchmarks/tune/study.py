@@ -27,7 +27,7 @@ from benchmarks.methods import trials
 from benchmarks.methods.grounds import CACHE, bank_of, ground, plan_of
 from benchmarks.methods.trials import TUNING, TrialName
 from benchmarks.record import told
-from systems.compute.producing import generator
+from systems.compute.attempting import generator
 from systems.compute.search import Limits, Yardstick, best, search
 from systems.settings.policy import load_policy
 from unlearning import networks, search_space

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,27 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from systems.compute.attempting import Losses, attempted, fresh
+from systems.compute.away import Send, trained, unlearned
 from systems.compute.team import Work, together, without_names_of
 from unlearning import networks
 from unlearning.contracts import Method
 from unlearning.domain import ByteArray, Examples, Split
-from unlearning.errors import (
-    AttemptFailed,
-    Hindered,
-    InfrastructureError,
-    IntegrityError,
-    LetheError,
-    UsageError,
-    is_out_of_memory,
-)
+from unlearning.errors import UsageError
 from unlearning.heads.backbones import on_backbone
 from unlearning.heads.fitting import fitted
-from unlearning.memory import room
+from unlearning.memory import Room
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import accuracy, logits_of
 from unlearning.stored import Lazy
-from unlearning.training.loop import Progress, Training, silent, train
+from unlearning.training.loop import Progress, Training, silent
 
 
 @dataclass(frozen=True)
@@ -90,11 +82,6 @@ def _moments(images: ByteArray | Lazy) -> tuple[list[float], list[float]]:
     return means.tolist(), np.sqrt(squares).tolist()
 
 
-def generator(seed: int) -> torch.Generator:
-    """Give a seeded generator."""
-    return torch.Generator().manual_seed(seed)
-
-
 def train_network(
     examples: Examples,
     recipe: Recipe,
@@ -103,21 +90,24 @@ def train_network(
     target: Path,
     progress: Progress = silent,
     backbone: Path | None = None,
+    away: Send | None = None,
 ) -> Produced:
-    """Train a fresh network and write it to `target`; backbone: of a recipe with a head."""
-    rng, losses = generator(seed), _Losses(progress)
-    started = time.perf_counter()
+    """Train a fresh network and write it to `target`; backbone: of a recipe with a head.
+
+    away: has a worker elsewhere do it; a head is fitted here.
+    """
+    losses, started = Losses(progress), time.perf_counter()
     if backbone is not None:
         headed, certificate = fitted(on_backbone(backbone, recipe), examples)
         seconds = time.perf_counter() - started
         sha256 = networks.save(headed, target)
         return Produced(sha256, seconds, (), dataclasses.asdict(certificate))
-    network = networks.build(recipe, rng)
-    with room() as found:
-        train(network, examples, training, rng, losses)
-    seconds = time.perf_counter() - started
-    made = networks.save(network, target)
-    return Produced(made, seconds, tuple(losses.values), {}, found.parts)
+    if away is not None:
+        made = trained(away, recipe, training, examples, seed, losses)
+    else:
+        made = fresh(recipe, training, examples, seed, losses)
+    sha256 = networks.save(made.candidate, target)
+    return Produced(sha256, made.seconds, losses.values, {}, made.parts)
 
 
 def brought(weights: Path, recipe: Recipe, *, given: bool) -> Classifier:
@@ -140,18 +130,6 @@ def brought(weights: Path, recipe: Recipe, *, given: bool) -> Classifier:
             )
     networks.require_fit(network.recipe)
     return network
-
-
-class _Losses:
-    """Keeps the loss of each epoch on its way to the progress bar."""
-
-    def __init__(self, then: Progress) -> None:
-        self.values: list[float] = []
-        self._then = then
-
-    def __call__(self, done: int, total: int, loss: float) -> None:
-        self.values.append(loss)
-        self._then(done, total, loss)
 
 
 def test_accuracy(weights: Path, test: Examples) -> float:
@@ -180,61 +158,26 @@ def unlearn(
     progress: Progress = silent,
     ancestors: Sequence[Path] = (),
     processes: int = 1,
+    away: Send | None = None,
 ) -> Produced:
     """Run a method on the original and write the candidate to `target`.
 
     ancestors: stored networks that never saw what is forgotten, for a method that needs bases.
     Raises AttemptFailed if the method did, for whatever reason of its own. Where memory does not do
     for its batches it begins again, with the same seed, and has them cut. processes: that do it
-    together, each with its share of every batch.
+    together, each with its share of every batch. away: has a worker elsewhere do it.
     """
-    network, losses = networks.load(original), _Losses(progress)
+    network, losses = networks.load(original), Losses(progress)
     handed = split.handed(tuple(map(networks.load, ancestors)))
-    started = time.perf_counter()
 
-    def run() -> Any:
-        losses.values.clear()
-        if processes > 1:
-            work = Work(original, without_names_of(handed), method, seed, found.parts)
-            return networks.load(together(work, target, processes, losses))
-        return method.unlearn(network, handed, generator(seed), losses)
+    def several(found: Room) -> Classifier:
+        work = Work(original, without_names_of(handed), method, seed, found.parts)
+        return networks.load(together(work, target, processes, losses))
 
-    with _own_failure(method), room() as found:
-        candidate = found.fit(run, _batch(method))
-        seconds = time.perf_counter() - started
-        if not isinstance(candidate, Classifier):
-            raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
-        report = method.report(network, candidate, handed)
-    made = networks.save(candidate, target)
-    return Produced(made, seconds, tuple(losses.values), report, found.parts)
-
-
-def _batch(method: Method) -> int:
-    """Give the examples in a method's largest batch, as far as its settings tell."""
-    return int(getattr(getattr(method, "training", method), "batch_size", 1))
-
-
-@contextmanager
-def _own_failure(method: Method) -> Iterator[None]:
-    """Tell a method's own failure from one of what it stands on: a full disk, altered bytes.
-
-    What an unforeseen exception says is not passed on, since nobody knows what stands in it; its
-    kind and its place are.
-    """
-    try:
-        yield
-    except (InfrastructureError, IntegrityError, OSError):
-        raise
-    except LetheError as problem:
-        raise AttemptFailed(f"{method.name}: {problem}") from problem
-    except Exception as problem:
-        if is_out_of_memory(problem):
-            raise Hindered(
-                f"{method.name}: memory: got less than it takes for the smallest parts of a batch; "
-                "free some, or take smaller pictures: a failed attempt, the next rung follows"
-            ) from problem
-        place = traceback.extract_tb(problem.__traceback__)[-1]
-        raise AttemptFailed(
-            f"{method.name}: raised {type(problem).__name__} in {Path(place.filename).name}, line "
-            f"{place.lineno}: this is a failed attempt, the next rung follows"
-        ) from problem
+    if away is not None:
+        made = unlearned(away, method, network, handed, seed, losses)
+    else:
+        instead = several if processes > 1 else None
+        made = attempted(method, network, handed, seed, losses, instead)
+    sha256 = networks.save(made.candidate, target)
+    return Produced(sha256, made.seconds, losses.values, made.report, made.parts)

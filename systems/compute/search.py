@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from systems.compute.producing import generator
+from systems.compute.attempting import Losses, generator
+from systems.compute.away import Send, unlearned
 from systems.compute.studies import (
     as_trial,
     distribution,
@@ -27,10 +28,11 @@ from systems.compute.studies import (
     tell,
 )
 from unlearning.contracts import Method
-from unlearning.errors import Diverged, UsageError
+from unlearning.errors import AttemptFailed, Hindered, UsageError
 from unlearning.judging.distance import Distance
 from unlearning.judging.rehearsing import Found, Rehearsed
 from unlearning.methods import METHODS
+from unlearning.networks import Classifier
 from unlearning.search_space import (
     COST,
     LEAST_COST,
@@ -48,12 +50,13 @@ class Yardstick:
     """What a tuning trial starts from and is judged by.
 
     retraining: the examples that retraining would pass. seed: of every trial alike, so that
-    settings differ and chance does not.
+    settings differ and chance does not. away: has workers elsewhere do what a trial costs.
     """
 
     rehearsed: Rehearsed
     retraining: int
     seed: int
+    away: Send | None = None
 
     def cost(self, method: Method) -> float:
         """Give the examples that a method passes, relative to retraining."""
@@ -178,15 +181,25 @@ def _first(name: str, space: Space, yardstick: Yardstick) -> tuple[Tried, dict[s
 def _run(method: Any, space: Space, yardstick: Yardstick, nearest: float) -> Tried:
     names = [*space.ranges, *([space.length] if space.length else [])]
     settings = {name: getattr(method, name) for name in names}
-    rehearsed, cost = yardstick.rehearsed, yardstick.cost(method)
-    rng, began = generator(yardstick.seed), time.perf_counter()
+    cost, began = yardstick.cost(method), time.perf_counter()
     try:
-        candidate = method.unlearn(rehearsed.original, rehearsed.split.handed(), rng, silent)
+        candidate = candidate_of(yardstick.rehearsed, method, yardstick.seed, yardstick.away)
         seconds = time.perf_counter() - began
-        found = rehearsed.judge(candidate, nearest)
-    except (Diverged, UsageError) as problem:  # settings that make no sense on these data
+        found = yardstick.rehearsed.judge(candidate, nearest)
+    except (AttemptFailed, UsageError) as problem:  # settings that make no sense on these data
+        if isinstance(problem, Hindered):
+            raise
         return Tried(settings, cost, time.perf_counter() - began, None, str(problem))
     return Tried(settings, cost, seconds, found)
+
+
+def candidate_of(rehearsed: Rehearsed, method: Method, seed: int, away: Send | None) -> Classifier:
+    """Run a method on a rehearsal's original, here or away."""
+    original, handed = rehearsed.original, rehearsed.split.handed()
+    if away is not None:
+        return unlearned(away, method, original, handed, seed, Losses(silent)).candidate
+    made: Any = method.unlearn(original, handed, generator(seed), silent)
+    return cast(Classifier, made)  # a method makes what it was given
 
 
 def _enough(records: Sequence[Mapping[str, Any]], limits: Limits) -> bool:

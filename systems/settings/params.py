@@ -74,24 +74,36 @@ class TrainingParams:
 
 @dataclass(frozen=True)
 class BankParams:
-    """The shadow bank: shadows, trained by how many processes or by a Dask cluster, and bases.
+    """The shadow bank: shadows, trained by how many processes of this machine, and bases.
 
-    cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null trains on this machine.
+    cluster: null, or not there; it was where a cluster for shadows alone was named.
     bases: models kept with their weights, each trained on its share of the people alone, from which
     `warm_retrain` begins; 0 for none.
     """
 
     shadows: int = field(metadata={**between(4, 10_000), "even": True})
     workers: int = field(metadata=between(1, 1_024))
-    cluster: str | None
+    cluster: str | None = None
     bases: int = field(default=0, metadata=between(0, 64))
 
 
 @dataclass(frozen=True)
 class ComputeParams:
-    """Where one network is trained: by so many processes of this machine, each on its own GPU."""
+    """Who computes: so many processes of this machine at one network, or a Dask cluster's workers.
+
+    cluster: tcp://HOST:PORT or tls://HOST:PORT of its scheduler; null computes on this machine.
+    """
 
     processes: int = field(default=1, metadata=between(1, 64))
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse both: a network goes to one worker."""
+        if self.cluster is not None and self.processes > 1:
+            raise PolicyError(
+                f"params.yaml: compute: got {self.processes} processes and a cluster, expected one "
+                "of the two: set processes to 1, or cluster to null"
+            )
 
 
 @dataclass(frozen=True)
@@ -169,7 +181,19 @@ def _told(settings: TrainingParams | HeadParams) -> dict[str, Any]:
 
 def load_params(root: Path) -> Params:
     """Read params.yaml of a workspace; PolicyError names the key, what was got and expected."""
-    return read_params(root / "params.yaml")
+    params = read_params(root / "params.yaml")
+    _refuse_place_of_old(params)
+    return params
+
+
+def _refuse_place_of_old(params: Params) -> None:
+    """What a cluster is sent now is more than it was named for under the bank."""
+    if params.bank.cluster is not None:
+        raise PolicyError(
+            f"params.yaml: bank.cluster: got {params.bank.cluster!r}, expected it as "
+            "compute.cluster, which takes unlearning, judging and tuning as well as shadows: move "
+            "it there"
+        )
 
 
 def read_params(path: Path) -> Params:
@@ -187,6 +211,7 @@ def check_params(params: Params) -> None:
     from unlearning.networks import check_name
     from unlearning.training.loop import Training
 
+    _refuse_place_of_old(params)
     check_name(params.network)
     Training(**asdict(params.training))
 

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.replay.chances import REHEARSED, Asked, counted
-from systems.compute.producing import generator, make_method
+from systems.compute.producing import make_method
+from systems.compute.search import candidate_of
 from systems.settings.chances import chance_of
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks import train
 from tasks.running.champion import sealed_champion
+from tasks.running.computing import asking, away
 from tasks.running.conditions import under
 from tasks.running.opened import Opened
 from tasks.running.parts import ensure_bank, training
@@ -25,7 +27,6 @@ from unlearning.digests import digest_of
 from unlearning.errors import AttemptFailed, Diverged, UsageError
 from unlearning.judging.rehearsing import Rehearsed, rehearse
 from unlearning.judging.verdicts import gates_of
-from unlearning.training.loop import silent
 
 
 def repeat(
@@ -80,7 +81,8 @@ def _once(at: Opened, policy: Policy, rung: Rung, rehearsal: Rehearsal, seed: in
     if at.ledger.log.find(key):
         return len(split.forget)
     bank = load_bank(ensure_bank(at, train.recipe_of(at)))
-    made = rehearse(original.weights, split, bank, gates_of(policy.gates), policy.level)
+    gates, ask = gates_of(policy.gates), asking(at)
+    made = rehearse(original.weights, split, bank, gates, policy.level, ask)
     body = {
         "method": rung.method,
         "rung": name,
@@ -98,7 +100,7 @@ def _passes(at: Opened, made: Rehearsed, rung: Rung, seed: int) -> bool:
     """Make a candidate and say whether the gates would release it; one that fails is none."""
     method = make_method(rung.method, rung.settings, training(at))
     try:
-        candidate = method.unlearn(made.original, made.split.handed(), generator(seed), silent)
+        candidate = candidate_of(made, method, seed, away(at))
     except (AttemptFailed, Diverged):
         return False
-    return made.releases(candidate)  # type: ignore[arg-type]  # a method makes what it was given
+    return made.releases(candidate)

@@ -25,6 +25,7 @@ from systems.data.linked import WHY, has_other_names
 from systems.data.sharding import load_dataset, shard_of
 from tasks.requests.asked import open_requests, restriction
 from tasks.running import progress
+from tasks.running.computing import away
 from tasks.running.opened import Opened
 from tasks.running.parts import parts_of, training
 from tasks.running.records import utc_now
@@ -87,7 +88,9 @@ def _build(at: Opened, recipe: Recipe, number: int) -> bool:
     seed = int(digest_of([at.params.seed, WHERE, number, count])[:12], 16)
     durable.make_folder(at.ws.bases)
     try:
-        made = producing.train_network(own, recipe, training(at), seed, target, progress.epochs)
+        made = producing.train_network(
+            own, recipe, training(at), seed, target, progress.epochs, away=away(at)
+        )
     except Diverged as problem:  # trying again would end as it did
         raise UsageError(f"training.learning_rate of params.yaml: {problem}") from problem
     body = {

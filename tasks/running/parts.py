@@ -13,12 +13,12 @@ from systems.data import loading, versions
 from systems.settings.policy import load_policy
 from tasks.requests.asked import restricted_ids
 from tasks.running import progress
+from tasks.running.computing import spreading
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from tasks.running.vouching import named, vouch
 from unlearning import networks
 from unlearning.bank.files import bank_complete
-from unlearning.bank.shadow_training import Spread
 from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
@@ -113,7 +113,7 @@ def ensure_bank(at: Opened, recipe: Recipe) -> Path:
         at.ws.bank,
         workers=at.params.bank.workers,
         progress=progress.models,
-        spread=_spread(at.params.bank.cluster),
+        spread=spreading(at),
         restricted=np.array(restricted_ids(at), dtype=np.str_),
         seal=partial(vouch, at),
         backbone=backbone_of(at, recipe),
@@ -142,14 +142,6 @@ def finished_bank(at: Opened, recipe: Recipe) -> Path | None:
         return None
     named(at, folder)
     return folder
-
-
-def _spread(cluster: str | None) -> Spread | None:
-    if cluster is None:
-        return None
-    from systems.compute.cluster import spread_over_cluster
-
-    return partial(spread_over_cluster, address=cluster)
 
 
 def bank_state(at: Opened, recipe: Recipe) -> BankState | None:

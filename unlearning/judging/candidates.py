@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from unlearning import networks
 from unlearning.audits import class_geometry
@@ -32,13 +31,13 @@ from unlearning.domain import (
 )
 from unlearning.gates.deployed import forms_of, marked
 from unlearning.gates.geometry import Geometry
-from unlearning.judging.doors import opened, sureness
+from unlearning.judging.doors import PLAIN, Asking, answers, sureness
 from unlearning.judging.effects import Effect, effect
 from unlearning.judging.mates import erased_mates
 from unlearning.judging.measuring import ATTACK, controls, measure, score
 from unlearning.judging.trial import Trial, accuracies, comparable_shadows, exactly, judged_part
 from unlearning.judging.verdicts import controls_of, decide, judge
-from unlearning.networks import Recipe
+from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import outputs_of
 
 RETAIN_SAMPLE = 2000
@@ -51,7 +50,7 @@ class Basis:
 
     untouched: the trial in which the champion itself is the candidate. known: its controls. split:
     with a sample of the retain set. sure: how sure the champion is of it, as `sureness` says.
-    references: answers of models trained without the forget set.
+    references: answers of models trained without the forget set. ask: who asks candidates.
     """
 
     recipe: Recipe
@@ -60,16 +59,20 @@ class Basis:
     known: Mapping[str, Measurement]
     sure: float
     references: tuple[Outputs, ...] = ()
+    ask: Asking = answers
 
-    def trial(self, network: nn.Module) -> Trial:
+    def answered(self, outputs: Outputs) -> Trial:
+        """Let a candidate take the champion's place by its answers."""
+        return dataclasses.replace(self.untouched, candidate=outputs)
+
+    def trial(self, network: Classifier) -> Trial:
         """Let a candidate take the champion's place."""
-        return dataclasses.replace(self.untouched, candidate=outputs_of(network, self.split))
+        return self.answered(self.ask(network, self.split, None)[PLAIN])
 
-    def opened(self, network: nn.Module) -> Trial:
+    def opened(self, network: Classifier) -> Trial:
         """The same, with what the network answers after each door was opened."""
-        return dataclasses.replace(
-            self.trial(network), opened=opened(network, self.split, self.sure)
-        )
+        found = dict(self.ask(network, self.split, self.sure))
+        return dataclasses.replace(self.answered(found.pop(PLAIN)), opened=found)
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,12 @@ def basis_of(
     *,
     mates: Measurement | None = None,
     apart: Sequence[Path] = (),
+    ask: Asking = answers,
 ) -> Basis:
     """Run the champion, and models to compare with, over what candidates will be judged on.
 
     mates: what `erased_mates` gave, where it was asked already. apart: models that were trained
-    without the forget set, to be held against instead of the shadows.
+    without the forget set, to be held against instead of the shadows. ask: who asks candidates.
     """
     network = networks.load(champion)
     mates = mates or erased_mates(network, split)
@@ -137,7 +141,8 @@ def basis_of(
     known = {**controls(trial, ATTACK), mates.name: mates}
     known["models_apart"] = exactly("models_apart", len(apart), len(split.forget))
     compared = tuple(outputs_of(networks.load(path), sampled) for path in references)
-    return Basis(network.recipe, sampled, trial, known, sureness(network, sampled.retain), compared)
+    sure = sureness(network, sampled.retain)
+    return Basis(network.recipe, sampled, trial, known, sure, compared, ask)
 
 
 def answers_apart(found: Sequence[Outputs]) -> ShadowOutputs | None:
@@ -163,7 +168,7 @@ def judge_candidate(
     trial = basis.opened(network)
     measured = measure(trial, ATTACK, basis.known, level=level, exact=exact)
     for form in forms_of(gates):
-        exported = basis.trial(as_deployed(network, form))
+        exported = basis.answered(outputs_of(as_deployed(network, form), basis.split))
         in_form = measure(exported, ATTACK, basis.known, level=level, exact=exact)
         measured |= marked(in_form, form)
     if any(isinstance(gate, Geometry) for gate in gates):

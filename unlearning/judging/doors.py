@@ -22,6 +22,7 @@ from torch.nn import functional
 from unlearning.domain import Examples, Outputs, Split
 from unlearning.features import features_of, head_of
 from unlearning.judging.scales import standardised
+from unlearning.networks import Classifier
 from unlearning.outputs import logits_of, outputs_of
 from unlearning.training.loop import Training, pick_device, train
 
@@ -107,8 +108,24 @@ def opened(network: nn.Module, split: Split, sure: float) -> dict[str, Outputs]:
 
     sure: how sure the untouched champion is of the retain examples.
     """
-    none = split.test.take(np.arange(0))
-    asked = replace(split, retain=none, test=none)
     standard = in_standard(network, split.retain, sure)
     made = {name: opens(standard, split.retain) for name, opens in OPENED.items()}
-    return {name: outputs_of(changed, asked) for name, changed in made.items()}
+    return {name: outputs_of(changed, compared(split)) for name, changed in made.items()}
+
+
+def compared(split: Split) -> Split:
+    """Give the part of a split that is asked again behind a door."""
+    none = split.test.take(np.arange(0))
+    return replace(split, retain=none, test=none)
+
+
+def answers(network: nn.Module, split: Split, sure: float | None) -> dict[str, Outputs]:
+    """Give what a network answers as it is, as `PLAIN`, and if `sure` is given behind each door."""
+    plain = {PLAIN: outputs_of(network, split)}
+    return plain if sure is None else {**plain, **opened(network, split, sure)}
+
+
+PLAIN = "plain"
+
+Asking = Callable[[Classifier, Split, float | None], Mapping[str, Outputs]]
+"""What `answers` does, here or elsewhere."""

@@ -24,6 +24,7 @@ from unlearning.errors import Diverged, UsageError
 from unlearning.gates.forgetting import Forgetting
 from unlearning.judging.candidates import Basis, basis_of
 from unlearning.judging.distance import Distance, distance
+from unlearning.judging.doors import Asking, answers
 from unlearning.judging.effects import Kind, effect
 from unlearning.judging.measuring import ATTACK, measure
 from unlearning.judging.trial import Trial
@@ -120,11 +121,19 @@ class Rehearsed:
 
 
 def rehearse(
-    original: Path, split: Split, bank: Bank, gates: Sequence[Gate], level: float
+    original: Path,
+    split: Split,
+    bank: Bank,
+    gates: Sequence[Gate],
+    level: float,
+    ask: Asking = answers,
 ) -> Rehearsed:
-    """Lay a rehearsal out; `split` is that of `laid_out`, `level` the policy's."""
+    """Lay a rehearsal out; `split` is that of `laid_out`, `level` the policy's.
+
+    ask: who asks candidates.
+    """
     asked = tuple(gate for gate in gates if gate.name in REHEARSED)
-    basis = basis_of(original, split, by_strangers(bank, split.test))
+    basis = basis_of(original, split, by_strangers(bank, split.test), ask=ask)
     return Rehearsed(networks.load(original), split, basis, asked, level)
 
 

@@ -13,6 +13,7 @@ from systems.settings.policy import load_policy
 from tasks import adopt as adopting
 from tasks.running import progress
 from tasks.running.champion import sealed_champion
+from tasks.running.computing import require_cluster
 from tasks.running.opened import opened
 from unlearning.errors import UsageError
 
@@ -46,7 +47,7 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
 
         if shadows is not None:
             sealed_champion(at)
-            originals.require_cluster(at)
+            require_cluster(at)
             adopting.check_bank(load_policy(at.ws.policy), shadows)
             change_params(at.ws.root, {"bank.shadows": shadows})
             reason = f"lethe train --shadows {shadows}"

@@ -1,4 +1,4 @@
-"""Which clusters a bank may be spread over; the cluster itself is an integration test."""
+"""Which clusters may be used; the cluster itself is an integration test."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from systems.compute import cluster
-from tests.unit import toys
-from unlearning.bank.shadow_training import without_names
 from unlearning.errors import InfrastructureError, UsageError
 
 ADDRESS = "tcp://10.0.0.1:8786"
@@ -51,9 +49,3 @@ def test_a_worker_that_may_spill_or_share_its_generator_is_refused(unfit: dict[s
     cluster.refuse_unfit(ADDRESS, {"one": FIT, "two": FIT})
     with pytest.raises(UsageError, match=r"worker two .* --memory-limit 0 --nthreads 1"):
         cluster.refuse_unfit(ADDRESS, {"one": FIT, "two": FIT | unfit})
-
-
-def test_names_do_not_travel() -> None:
-    sent = without_names(toys.examples(5))
-    assert set(sent.ids) == set(sent.subjects) == {""}
-    assert (sent.images == toys.examples(5).images).all()

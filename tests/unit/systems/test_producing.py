@@ -72,7 +72,7 @@ def test_a_method_that_gives_no_network_failed(original: Path, tmp_path: Path) -
         def unlearn(self, *rest: Any) -> None:
             return None
 
-    with pytest.raises(AttemptFailed, match=r"nothing: raised TypeError in producing\.py"):
+    with pytest.raises(AttemptFailed, match=r"nothing: raised TypeError in attempting\.py"):
         unlearn(original, toys.split(), Nothing(), 7, tmp_path / "c.safetensors")  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from systems.settings.params import (
     changed,
     load_params,
     parse_params,
+    read_params,
 )
 from systems.settings.policy import EXACT, Rung, load_policy
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
@@ -166,6 +167,24 @@ def test_a_wrong_parameter_is_named_with_what_was_expected(
     assert said in message
     assert "\n" not in message
     assert caught.value.exit_code == 2
+
+
+def test_a_cluster_named_at_the_bank_has_to_be_moved(ws: Workspace) -> None:
+    """Workspaces have it there from before; without an address it means nothing."""
+    write_templates(ws)
+    old = ws.params.read_text().replace("bank:\n", "bank:\n  cluster: {}\n")
+    ws.params.write_text(old.format("null"))
+    assert load_params(ws.root).compute.cluster is None
+    ws.params.write_text(old.format("tcp://10.0.0.1:8786"))
+    with pytest.raises(PolicyError, match=r"bank.cluster: got 'tcp://10.0.0.1:8786', exp"):
+        load_params(ws.root)
+    read_params(ws.params)  # as one that was adopted before, which the next is held against
+
+
+def test_a_network_goes_to_one_worker(ws: Workspace) -> None:
+    write_templates(ws)
+    with pytest.raises(PolicyError, match="got 2 processes and a cluster, expected one"):
+        change_params(ws.root, {"compute.processes": 2, "compute.cluster": "tcp://10.0.0.1:8786"})
 
 
 def test_a_section_that_is_no_mapping_is_refused(ws: Workspace) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from systems.compute.away import asked
 from systems.compute.search import Limits, Yardstick, best, search
 from tests.unit import toys
+from tests.unit.border import Border
 from unlearning import networks
 from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
 from unlearning.domain import Examples, joined
@@ -121,6 +125,28 @@ def test_outputs_that_are_no_numbers_are_said(rehearsed: Rehearsed) -> None:
     next(iter(broken.parameters())).data.fill_(np.nan)
     with pytest.raises(Diverged, match="not finite"):
         rehearsed.judge(broken, inf)
+
+
+def test_trials_that_workers_elsewhere_run_are_those_of_one_process(
+    rehearsed: Rehearsed, tmp_path: Path
+) -> None:
+    """But for rounding: what comes back is as it is read from a file."""
+    border, passes = Border(), 15 * len(rehearsed.split.retain)
+    basis = replace(rehearsed.basis, ask=partial(asked, send=border.send))
+    elsewhere = replace(rehearsed, basis=basis)
+    records = [
+        search(
+            *("random_label", Yardstick(on, passes, 0, away), tmp_path / file, Limits(2, 10.0)),
+            seed=1,
+            told=lambda *_: None,
+        )
+        for on, away, file in ((rehearsed, None, "here"), (elsewhere, border.send, "away"))
+    ]
+    for here, away in zip(*records, strict=True):
+        same = ("settings", "cost", "worst", "opened", "effect", "problem")
+        assert {key: away[key] for key in same} == {key: here[key] for key in same}
+        assert away["objective"] == pytest.approx(here["objective"], abs=0.02)
+    assert border.nobody_is_named() and len(border.out) >= 4
 
 
 def test_a_search_on_digits_never_takes_who_did_nothing(
