@@ -13,6 +13,18 @@ from ledger.errors import WorkspaceBusy
 
 BUSY = "another lethe is at work in this workspace: wait until it has ended, then try again"
 
+_held: dict[Path, int] = {}
+"""The descriptors of the lock files that this process holds."""
+
+
+def lost(what: str) -> WorkspaceBusy:
+    """Say that a lock was lost in mid-work; nothing more may be done under it."""
+    return WorkspaceBusy(
+        f"{what}: was lost while this command worked, expected it held to the end: another lethe "
+        "may be at work by now; run the same command again, which goes on from the last finished "
+        "step"
+    )
+
 
 @contextmanager
 def workspace_lock(path: Path) -> Iterator[None]:
@@ -24,9 +36,29 @@ def workspace_lock(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(descriptor)
+        _held[path] = descriptor
         yield
     finally:
+        if _held.get(path) == descriptor:
+            del _held[path]
         os.close(descriptor)
+
+
+def require_held(path: Path) -> None:
+    """Raise WorkspaceBusy if this process took the lock file and another one is in its place.
+
+    Whoever locks that one is not kept out by ours.
+    """
+    descriptor = _held.get(path)
+    if descriptor is None:
+        return
+    ours = os.fstat(descriptor)
+    try:
+        there = path.stat()
+    except OSError as error:
+        raise lost(f"lock file {path.name}") from error
+    if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+        raise lost(f"lock file {path.name}")
 
 
 def is_held(path: Path) -> bool:

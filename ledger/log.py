@@ -147,11 +147,12 @@ class Log:
         return stored
 
     def require_alone(self) -> None:
-        """Raise WorkspaceBusy if somebody else wrote to the log since this one read it.
+        """Raise WorkspaceBusy if the lock was lost, or somebody wrote since this one read the log.
 
-        A lock can be lost, on a network's file system or with its file; who acts on what is outside
-        the log, such as an alias, asks here first.
+        A lock can be lost, on a network's file system, with its file or with a connection; who acts
+        on what is outside the log, such as an alias or a copy, asks here first.
         """
+        self._lines.require_held()
         size = self._lines.size()
         if size not in {self._size, self._length}:
             raise WorkspaceBusy(

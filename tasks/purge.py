@@ -53,6 +53,7 @@ def _purge(run: Run) -> dict[str, Any]:
     erased, ws = run.done("erased") or {}, run.at.ws
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
+    run.at.ledger.log.require_alone()  # a remote may have taken its time
     found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run)]
     if run.done(PROMOTED):
         leave_outdated(run.at)
@@ -203,6 +204,7 @@ def _shred_complete(at: Opened) -> None:
     """Destroy the keys of all that is complete, also where a crash came before it was done."""
     for request in at.ledger.requests(None, utc_now()):
         if request.state is State.COMPLETE:
+            at.ledger.log.require_alone()
             sealed.shred(at.ws.keys, request.ref)
 
 
@@ -213,6 +215,7 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     gone: list[Copy] = []
     for old in models.versions(mlruns, name):
         if taints(old.version, made) and _kept_until(at, old, made) <= now:
+            at.ledger.log.require_alone()
             _put_out_of_service(at, old, made[-1])
             _note_unverifiable(at, old, made)
             gone += [copy for copy in erase_version(mlruns, name, old.version) if copy.gone]

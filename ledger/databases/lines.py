@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 from ledger import tables as following
 from ledger.chain import Entry
 from ledger.databases.guarding import guarded
+from ledger.databases.lock import WORK, require_held
 from ledger.databases.migrating import bring_up
 from ledger.databases.postgresql import begin, engine_at
 from ledger.databases.tables import SCHEMA, identity, log
@@ -28,9 +29,9 @@ _LOCK = 0x4C65_7468_6502  # any number that is ours: "Lethe", 2
 class InDatabase:
     """The lines of a log in a database that holds one ledger."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ledger: str) -> None:
         """Use `open`."""
-        self._engine = _translated(engine)
+        self._engine, self._ledger = _translated(engine), ledger
 
     @classmethod
     def open(cls, url: str, ledger: str) -> InDatabase:
@@ -46,7 +47,7 @@ class InDatabase:
                 f"database: holds {there}, expected this workspace's: correct its URL, or restore "
                 "it from its backup"
             )
-        return cls(engine)
+        return cls(engine, ledger)
 
     @classmethod
     def require_free(cls, url: str) -> None:
@@ -63,7 +64,7 @@ class InDatabase:
         engine = engine_at(url)
         with _guarded():
             bring_up(engine)
-        with cls(engine)._writing() as connection:
+        with cls(engine, ledger)._writing() as connection:
             if connection.execute(select(identity.c.ledger)).scalar() != ledger:
                 _require_free(connection)
                 connection.execute(insert(identity).values(id=1, ledger=ledger))
@@ -74,7 +75,7 @@ class InDatabase:
         engine = engine_at(url)
         with _guarded():
             bring_up(engine)
-        with cls(engine)._writing() as connection:
+        with cls(engine, ledger)._writing() as connection:
             if connection.execute(select(identity.c.ledger)).scalar() == ledger:
                 for table in (*following.metadata.sorted_tables, log, identity):
                     connection.execute(delete(table))
@@ -109,6 +110,10 @@ class InDatabase:
             values = {"seq": entry.seq, "position": at, "line": entry.line()}
             connection.execute(insert(log).values(values))
             _carry(connection, entry)
+
+    def require_held(self) -> None:
+        """WorkspaceBusy if this process took the ledger's lock and its connection was lost."""
+        require_held(self._ledger, WORK)
 
     def tables(self, *, read_only: bool) -> Projection:
         """The tables in the same database."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from threading import Lock
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from ledger.databases.guarding import code_of, guarded
 from ledger.databases.postgresql import engine_at
 from ledger.errors import WorkspaceBusy
+from ledger.lock import lost
 from unlearning.errors import IntegrityError
+
+WORK = "work"
+"""What the lock is for under which a ledger is written."""
 
 _NAME = "database"
 _HELD = "55P03"
@@ -28,6 +34,12 @@ _SETTINGS = text(
     "WHERE EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = wanted.name)"
 )
 
+_held: dict[tuple[int, int], Connection] = {}
+"""By process and lock, the connections that hold one; a fork has none of its parent's."""
+
+_USED = Lock()
+"""A connection is used by one thread at a time."""
+
 
 @contextmanager
 def session_lock(url: str, ledger: str, doing: str) -> Iterator[None]:
@@ -42,13 +54,33 @@ def session_lock(url: str, ledger: str, doing: str) -> Iterator[None]:
         connection = engine_at(url).connect()
     with closing(connection):
         connection.detach()
+        number = _number(ledger, doing)
         with guarded(_NAME, IntegrityError):
-            _take(connection, _number(ledger, doing))
+            _take(connection, number)
+        own = os.getpid(), number
+        _held[own] = connection
         try:
             yield
         finally:
+            if _held.get(own) is connection:
+                del _held[own]
             with suppress(DBAPIError):  # at once: the server takes its time to see it closed
                 connection.rollback()
+
+
+def require_held(ledger: str, doing: str) -> None:
+    """Raise WorkspaceBusy if this process took a ledger's lock and lost it with its connection.
+
+    A transaction that still answers has what it locked.
+    """
+    connection = _held.get((os.getpid(), _number(ledger, doing)))
+    if connection is None:
+        return
+    try:
+        with _USED:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise lost("the lock in the database") from error
 
 
 def _take(connection: Connection, number: int) -> None:

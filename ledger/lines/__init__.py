@@ -47,6 +47,9 @@ class Lines(Protocol):
         InfrastructureError if it cannot be, and it is as it was.
         """
 
+    def require_held(self) -> None:
+        """WorkspaceBusy if this process took the lock under which it works here, and lost it."""
+
     def tables(self, *, read_only: bool) -> Projection:
         """The tables; read_only: a copy of them, of which nothing is written down."""
 

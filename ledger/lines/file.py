@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import durable
+from ledger.lock import require_held
 
 if TYPE_CHECKING:
     from ledger.chain import Entry
     from ledger.projection import Projection
 
-LOG, TABLES = "log.jsonl", "ledger.db"
+LOG, TABLES, LOCK = "log.jsonl", "ledger.db", "lock"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class InFile:
     def append(self, entry: Entry, *, at: int) -> None:
         """Write a line; what a crash left after `at` is cut off."""
         durable.append(self.path, entry.line(), at=at)
+
+    def require_held(self) -> None:
+        """WorkspaceBusy if this process took the lock file beside it, and that is another now."""
+        require_held(self.path.with_name(LOCK))
 
     def tables(self, *, read_only: bool) -> Projection:
         """The tables in the file beside it, which follow after the line is written."""

@@ -75,11 +75,15 @@ def once(
     work: Callable[[], dict[str, Any]],
     clock: Callable[[], datetime],
 ) -> dict[str, Any]:
-    """Do a step of a run unless its result is in the log; return the result as logged."""
+    """Do a step of a run unless its result is in the log; return the result as logged.
+
+    WorkspaceBusy before anything is done by whoever lost the workspace meanwhile.
+    """
     key = f"{run}/{step}"
     entry = book.log.find(key)
     if entry is None:
         requests_of(book, run)
+        book.log.require_alone()
         entry = book.store.record("step", work(), key=key, now=clock())
     return dict(entry.body)
 

@@ -33,6 +33,7 @@ def rollback(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
         key = at.ledger.log.next_key("rollback")
         at.ledger.record(ROLLED_BACK, {**body, "reason": reason}, key=key, now=utc_now())
     parent = releases(at.ledger.log.entries())[-1].parent
+    at.ledger.log.require_alone()
     models.promote(at.ws.mlruns, at.params.model.name, number, expected_parent=parent)
     return {"champion": as_champion(at), "replaced": parent, "reason": reason}
 

@@ -443,3 +443,46 @@ def test_a_note_that_names_nothing_is_an_alarm(root: Path, url: str) -> None:
     (root / "records" / lines.ELSEWHERE).write_text("{}")
     with pytest.raises(IntegrityError, match="does not name a ledger"):
         opened(root, url)
+
+
+LOCK_HOLDERS = (
+    "SELECT pid FROM pg_stat_activity JOIN pg_locks USING (pid)"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
+)
+
+
+def cut(url: str) -> None:
+    """End the session that holds the lock, as an administrator or a network would."""
+    ((pid,),) = said(url, LOCK_HOLDERS)
+    said(url, f"SELECT pg_terminate_backend({pid}, 5000)")
+
+
+def test_who_lost_the_lock_does_no_step_and_writes_nothing(root: Path, url: str) -> None:
+    """Before anybody else wrote: what a step removes outside of the log would be gone."""
+    records, done = root / "records", list[str]()
+    with lines.held(records, url):
+        ledger = opened(root, url)
+        run = ledger.start_run([submit(ledger)], now=NOW)
+        ledger.log.require_alone()
+        cut(url)
+        for _ in range(2):  # no second look takes it for a new connection
+            with pytest.raises(WorkspaceBusy, match="the lock in the database: was lost") as caught:
+                ledger.once(run, "purged", lambda: done.append("purged") or {}, clock=lambda: NOW)
+        assert caught.value.exit_code == 20 and "\n" not in str(caught.value)
+        with pytest.raises(WorkspaceBusy):
+            submit(ledger, "joe")
+        before = counts(url)
+        with lines.held(records, url):
+            pass  # it is free for the next one
+    assert done == [] and counts(url) == before
+    with lines.held(records, url):
+        opened(root, url).once(run, "purged", lambda: done.append("again") or {}, clock=lambda: NOW)
+    assert done == ["again"]
+
+
+def test_looking_after_the_lock_holds_no_vacuum_up(root: Path, url: str) -> None:
+    with lines.held(root / "records", url):
+        opened(root, url).log.require_alone()
+        assert said(url, LOCK_HOLDERS.replace("pid FROM", "state, backend_xmin FROM")) == [
+            ("idle in transaction", None)
+        ]

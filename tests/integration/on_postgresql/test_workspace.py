@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,22 @@ from ledger.databases.lines import InDatabase
 from ledger.databases.postgresql import engine_at
 from ledger.errors import OutsideWorkspace, WorkspaceBusy
 from systems.data import importing
+from systems.registry import models
 from systems.settings.ownership import MARK
 from systems.settings.recording import DATABASE_URL, ledger_at, lines_of, serving_alone
 from systems.settings.workspace import Workspace, write_templates
 from systems.webhooks.notices import Outbox
+from tasks import promote
 from tasks.keeping.drill import drill
 from tasks.running.holding import holding as held
-from tasks.running.lineage import FIRST
+from tasks.running.lineage import FIRST, PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.running.run import Run
 from tasks.witness import bring_up_to_date
-from tests.integration.on_postgresql.test_ledger import counts
+from tests.integration.on_postgresql.test_ledger import counts, cut
 from tests.integration.test_initialising import contents, init, offer
+from tests.unit.submitted import accepted
 from unlearning.errors import InfrastructureError, UsageError
 
 EMPTY = (0, 0, 0)
@@ -187,6 +192,36 @@ def test_service_yaml_may_name_the_database(ws: Workspace, url: str, monkeypatch
     monkeypatch.delenv(DATABASE_URL)
     (ws.root / "service.yaml").write_text(f"database: {url}\n")
     assert ledger_at(ws, read_only=True).log.find(FIRST)
+
+
+def test_who_lost_the_lock_promotes_nothing(
+    ws: Workspace, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is cut while the candidate is registered, when all steps' looks are past."""
+    moved: list[int] = []
+
+    class Registered:
+        version, sha256 = 2, "0" * 64
+
+    def registering(*_: Any) -> type[Registered]:
+        cut(url)
+        return Registered
+
+    monkeypatch.setattr(promote, "candidate_of", lambda _: (Path("w"), {}))
+    monkeypatch.setattr(models, "register", registering)
+    monkeypatch.setattr(models, "nominate", lambda *_: None)
+    monkeypatch.setattr(models, "promote", lambda *a, **_: moved.append(a[2]))
+    with holding(ws.root) as at:
+        run = Run(at, at.ledger.start_run([accepted(at.ledger, utc_now()).ref], now=utc_now()))
+        for step, body in (
+            ("begun", {"parent": 1, "policy": "p"}),
+            ("extracted", {"data_version": "d"}),
+            ("sealed", {"statement": "s"}),
+        ):
+            run.once(step, partial(dict, body))
+        with pytest.raises(WorkspaceBusy, match="was lost"):
+            run.once(PROMOTED, partial(promote._promote, run))
+    assert moved == [] and ledger_at(ws, read_only=True).log.find(f"{run.ref}/{PROMOTED}") is None
 
 
 def test_two_machines_with_a_copy_do_not_both_work(ws: Workspace, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledger import keys
+from ledger.lock import workspace_lock
 from systems.registry import models
 from systems.settings.workspace import Workspace, write_templates
 from tasks import promote
@@ -58,6 +59,21 @@ def run(tmp_path: Path) -> Run:
 def test_alone_it_promotes(run: Run, moved: list[int]) -> None:
     assert promote._promote(run)["version"] == 2
     assert moved == [2]
+
+
+def test_without_its_lock_file_it_does_not(run: Run, moved: list[int]) -> None:
+    """Before the other one has written anything."""
+    lock = run.at.ws.lock
+    with workspace_lock(lock):
+        run.at.ledger.log.require_alone()
+        lock.unlink()
+        with pytest.raises(WorkspaceBusy, match="lock file lock: was lost"):
+            promote._promote(run)
+        lock.touch()  # the other one's
+        with pytest.raises(WorkspaceBusy, match="was lost"):
+            promote._promote(run)
+    assert moved == []
+    run.at.ledger.log.require_alone()
 
 
 def test_after_another_writer_it_does_not(run: Run, moved: list[int]) -> None:
