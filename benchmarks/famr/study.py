@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks import record
-from benchmarks.famr import trials
+from benchmarks.famr import sweep, trials
 from benchmarks.famr.trials import (
     ACCURACIES,
     COLUMNS,
@@ -230,8 +230,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, choices=range(2, TUNING + 1))
     parser.add_argument("--cache", type=Path, default=ROOT / "artifacts/benchmarks/famr-digits")
     parser.add_argument("--page", action="store_true", help="only draw the page again")
+    parser.add_argument("--sweep", action="store_true", help="anchors, layers, curvature alone")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.sweep:
+        settings = trials.settings() | {"seeds": args.seeds, "anchors": sweep.ANCHORS}
+        record.perform(
+            "famr",
+            lambda: record.write("famr-sweep", settings, sweep.swept(args.seeds, args.cache)),
+        )
+        return
     if not args.page:
         settings = trials.settings() | {"seeds": args.seeds}
         settings |= {"rates": RATES, "anchors": ANCHORS}

@@ -38,3 +38,59 @@ def _cell(found: dict[str, float], column: str) -> str:
     unit, digits = (100, 1) if column in ("Ret", "For") else (1, 2)
     mean, low, high = (f"{unit * found[key]:.{digits}f}" for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})"
+
+
+def sweep(name: str) -> str:
+    """Write the anchor's trade, the forgotten class block by block, and the descent's curvature."""
+    result = load(name)
+    rows, seeds = result["rows"], result["settings"]["seeds"]
+    parts = (
+        f"{seeds} seeds. The anchor, at two rates; mean and 95 % interval:\n",
+        _anchors(rows["anchors"]),
+        "The forgotten class among a block's features (mean over tokens, test examples): AUC of a "
+        "linear probe, and in brackets its distance from the rest over the spread around both; "
+        "means of the seeds:\n",
+        _layers(rows["layers"]),
+        "The Hessian of the objective along the published descent, from the original on: extreme "
+        "Ritz values (ranges over seeds), and the rate above which a step of gradient descent "
+        "along the largest one no longer goes down, 2 / largest, at its least:\n",
+        _descent(rows["descent"]),
+    )
+    return "\n".join(parts)
+
+
+def _anchors(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        [
+            row["task"],
+            f"{row['rate']:g}",
+            f"{row['anchor']:g}",
+            *(_cell(row[key], key) for key in ("Ret", "For", "Ent")),
+            f"{row['distance']:.2f}",
+        ]
+        for row in rows
+    ]
+    return table(("forgotten", "rate", "anchor", "Ret", "For", "Ent", "distance moved"), lines)
+
+
+def _layers(rows: list[dict[str, Any]]) -> str:
+    blocks = list(dict.fromkeys(row["block"] for row in rows))
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    at = {(row["network"], row["block"]): row for row in rows}
+    lines = [[name, *(_block(at[name, block]) for block in blocks)] for name in names]
+    return table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)
+
+
+def _block(row: dict[str, Any]) -> str:
+    probe, apart = (sum(row[key]) / len(row[key]) for key in ("probe", "separation"))
+    return f"{probe:.2f} ({apart:.2f})"
+
+
+def _descent(rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for task, epoch in dict.fromkeys((row["task"], row["epoch"]) for row in rows):
+        of = [row for row in rows if (row["task"], row["epoch"]) == (task, epoch)]
+        low, high = ([row[key] for row in of] for key in ("low", "high"))
+        rate = min(row["stable_rate"] for row in of)
+        lines.append([task, epoch, *(f"{min(x):,.0f} to {max(x):,.0f}" for x in (low, high)), rate])
+    return table(("forgotten", "epoch", "lowest", "largest", "stable rate"), lines)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.pages import (
+    coresets,
     cost,
     famr,
     gates,
@@ -44,8 +45,10 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "methods-digits": methods.compared,
     "mended": methods.mended,
     "famr-digits": famr.transformer,
+    "famr-sweep": famr.sweep,
     "style": style.style,
     "head": heads.head,
+    "coreset": coresets.coreset,
     "rungs-digits-fitted": rungs.rungs,
     "rungs-digits": rungs.rungs,
     "rungs-cifar10-fitted": rungs.rungs,

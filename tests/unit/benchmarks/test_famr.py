@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from benchmarks.famr import study, trials
+from benchmarks.famr import study, sweep, trials
 from benchmarks.famr.trials import TUNING, Trial
 from tests.unit.reported import EVIDENCE
 
@@ -75,3 +76,12 @@ def test_evidence_is_read_back_as_it_was_written() -> None:
     written = json.loads(json.dumps(study.told(found)))
     assert study.read_back(written) == found
     assert written["bounds"]["Eq. 9"]["value"] == 0.1 / 3.25**2 * 2.0
+
+
+def test_one_cloud_is_not_apart_and_two_are() -> None:
+    """Two clouds of deviation 1 in the plane, 10 apart: 100 over 2."""
+    rng = np.random.default_rng(0)
+    cloud, forgotten = rng.normal(size=(4000, 2)), np.arange(4000) < 2000
+    moved = cloud + 10.0 * forgotten[:, None] * np.array([1.0, 0.0])
+    assert sweep.separation(cloud, forgotten) < 0.01
+    assert sweep.separation(moved, forgotten) == pytest.approx(50.0, rel=0.1)
