@@ -18,6 +18,7 @@ from typing import Any
 from flows import cli
 from flows.cli.output import CODES, attempt_lines
 from ledger import durable
+from systems.registry import views
 
 FOLDER = Path("demo")
 PEOPLE = 10
@@ -176,6 +177,7 @@ def main(options: Sequence[str] = ()) -> int:
         f"That took {time.monotonic() - started:.0f} s. To look around:",
         f"  report    open {FOLDER}/evidence/{ten['run']}/report.html in a browser",
         f"  MLflow    .venv/bin/mlflow ui --backend-store-uri sqlite:///{FOLDER}/mlruns/mlflow.db",
+        f"            and there http://127.0.0.1:5000{views.page_of_runs(FOLDER / 'mlruns')}",
         f"  requests  .venv/bin/lethe --workspace {FOLDER} list requests",
     )
     return 0

@@ -29,7 +29,7 @@ from tasks.running.opened import opened
 from tasks.running.run import Run, close, give_back, left_out
 from tasks.seal import ERASING, PURGE, RELEASED, decide, seal_evidence
 from tasks.suppress import suppress_examples
-from tasks.trace import start_tracking, trace_attempt, trace_run
+from tasks.trace import show_release, start_tracking, trace_attempt, trace_run
 from tasks.unlearn import Attempt
 from tasks.witness import bring_up_to_date, witness_run
 
@@ -47,6 +47,7 @@ seal = step(seal_evidence)
 show_witnesses = outside(witness_run)
 note_run = outside(trace_run)
 promote = outside(promote_candidate)
+show = outside(show_release)
 suppress = step(suppress_examples)
 erase = outside(erase_examples)
 expect_gone = step(expect_erased)
@@ -94,6 +95,7 @@ def forget(
     # (6) Promote by compare-and-set on the parent, or leave the champion as it is.
     if decision == RELEASED:
         promote(run)
+        show(run)
 
     # (7) Erase the examples from every copy that can be reached, and list what remains.
     if decision in ERASING:

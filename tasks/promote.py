@@ -44,15 +44,14 @@ def _discard(run: Run) -> list[Copy]:
 
 def _promote(run: Run) -> dict[str, Any]:
     mlruns, name = run.at.ws.mlruns, run.at.params.model.name
-    begun, sealed = run.done("begun") or {}, run.done("sealed") or {}
+    begun = run.done("begun") or {}
     weights, recipe = candidate_of(run)
     tags = {
+        "lethe.verdict": "released",
+        "lethe.assurance": str((run.done("decided") or {})["assurance"]),
         "lethe.run": run.ref,
         "lethe.parent": str(begun["parent"]),
-        "lethe.policy": str(begun["policy"]),
         "lethe.data_version": str((run.done("extracted") or {})["data_version"]),
-        "lethe.verdict": "released",
-        "lethe.evidence": str(sealed["statement"]),
     }
     new = models.register(mlruns, name, weights, recipe, tags, _tracked(run))
     models.nominate(mlruns, name, new.version)

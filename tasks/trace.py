@@ -6,15 +6,21 @@ from typing import Any
 
 from systems.data import loading
 from systems.registry import tracking
-from systems.registry.tracking import DatasetUse
+from systems.registry.logged import DatasetUse
+from systems.registry.views import NOTE
 from tasks.running.run import Run
+from tasks.showing.figures import attempt_tables, compared, passes, verdicts
+from tasks.showing.runs import note_of_attempt, note_of_run
+from tasks.showing.versions import describe_versions
 from tasks.unlearn import Attempt, attempts_done
 from unlearning.domain import TRAIN
 
 
 def start_tracking(run: Run) -> dict[str, Any]:
     """Open the run of the requests in MLflow, with the data that it reads."""
-    return run.once("tracked", lambda: _start(run))
+    done = run.once("tracked", lambda: _start(run))
+    show_run(run)
+    return done
 
 
 def _start(run: Run) -> dict[str, Any]:
@@ -27,7 +33,7 @@ def _start(run: Run) -> dict[str, Any]:
         "lethe.parent": str(begun["parent"]),
         "lethe.data_version": extracted["data_version"],
     }
-    mlflow_run = tracking.start_run(mlruns, f"forget {run.ref}", key=run.ref, tags=tags)
+    mlflow_run = tracking.start_run(mlruns, run.ref, key=run.ref, tags=tags)
     uses = [
         DatasetUse(
             "training set",
@@ -43,7 +49,11 @@ def _start(run: Run) -> dict[str, Any]:
 
 def trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
     """Log one attempt as a child run: settings, loss by epoch, measurements, verdicts."""
-    return run.once(f"traced-{attempt.number}", lambda: _trace_attempt(run, attempt))
+    done = run.once(f"traced-{attempt.number}", lambda: _trace_attempt(run, attempt))
+    note = {NOTE: note_of_attempt(run, attempt.number)}
+    tracking.log(run.at.ws.mlruns, done["mlflow_run"], tags=note)
+    show_run(run)
+    return done
 
 
 def _trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
@@ -59,8 +69,9 @@ def _trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
         mlruns,
         child,
         params={"method": record["method"], "seed": record["seed"], **record["settings"]},
-        metrics=_numbers(record),
+        metrics={**compared(record), **passes(run, attempt)},
         history={"loss": list(enumerate(record.get("losses", []), 1))},
+        tables=attempt_tables(run, record),
         tags={f"lethe.gate.{v['gate']}": v["outcome"] for v in record["verdicts"]},
     )
     tracking.finish(mlruns, child)
@@ -71,19 +82,11 @@ def _parent(run: Run) -> str:
     return str((run.done("tracked") or {})["mlflow_run"])
 
 
-def _numbers(record: dict[str, Any]) -> dict[str, float]:
-    """Give the measurements under names that MLflow accepts, those that are numbers."""
-    found: dict[str, float] = {}
-    for row in record.get("measurements", []):
-        name = row["name"].replace("@", "_at_")
-        values = {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
-        found |= {key: value for key, value in values.items() if value is not None}
-    return {**found, **record.get("report", {}), "seconds": record.get("seconds", 0.0)}
-
-
 def trace_run(run: Run) -> dict[str, Any]:
     """Attach the sealed evidence and the report, and close the run in MLflow."""
-    return run.once("traced", lambda: _trace_run(run))
+    done = run.once("traced", lambda: _trace_run(run))
+    show_run(run)
+    return done
 
 
 def _trace_run(run: Run) -> dict[str, Any]:
@@ -92,9 +95,21 @@ def _trace_run(run: Run) -> dict[str, Any]:
     tracking.log(
         mlruns,
         _parent(run),
-        metrics=_numbers(records[-1]) if records else {},
+        metrics=compared(records[-1]) if records else {},
         artifacts=[run.bundle],
+        tables=[verdicts(records)] if records else [],
         tags={"lethe.verdict": decided["decision"], "lethe.assurance": decided["assurance"]},
     )
     tracking.finish(mlruns, _parent(run))
     return {"mlflow_run": _parent(run)}
+
+
+def show_run(run: Run) -> None:
+    """Let MLflow describe a run as far as it has come."""
+    tracking.log(run.at.ws.mlruns, _parent(run), tags={NOTE: note_of_run(run)})
+
+
+def show_release(run: Run) -> None:
+    """Let MLflow say what serves now: in the run's description, and on every version."""
+    show_run(run)
+    describe_versions(run.at)

@@ -34,6 +34,7 @@ from tasks.running.parts import (
 )
 from tasks.running.records import utc_now
 from tasks.running.run import read_json, write_json
+from tasks.showing.versions import describe_versions
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of, sha256_file
@@ -169,7 +170,9 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
         key=FIRST,
         now=utc_now(),
     )
-    return models.promote(mlruns, name, first.version, expected_parent=None)
+    promoted = models.promote(mlruns, name, first.version, expected_parent=None)
+    describe_versions(at)
+    return promoted
 
 
 def _require_working(at: Opened, original: Trained) -> None:

@@ -25,8 +25,8 @@ from ledger import durable
 from systems.intake.http import Surroundings
 from systems.intake.metrics import Metrics
 from systems.intake.receiving import Reception
-from systems.registry import places
 from systems.registry import server as tracking_server
+from systems.registry import views
 from systems.settings.receiving import inbox_of
 from systems.settings.recording import serving_alone
 from systems.settings.service import Ports, Service, load_service
@@ -98,7 +98,7 @@ class Served:
             words = (str(self.ws.root), host, str(ports.mlflow))
             address = f"http://{host}:{ports.mlflow}"
             ask = answers(f"{address}/health")
-            page = f"{address}{places.page_of_runs(self.ws.mlruns)}"
+            page = f"{address}{views.page_of_runs(self.ws.mlruns)}"
             log = self.log("mlflow")
             yield Part("mlflow", "flows.service.mlflow_pages", words, ask, log, address=page)
 

@@ -220,3 +220,15 @@ def set_tags(mlruns: Path, name: str, number: int, tags: Mapping[str, str]) -> N
     """Add tags to a version: its verdict, its evidence."""
     for key, value in tags.items():
         client(mlruns).set_model_version_tag(name, str(number), key, value)
+
+
+@outside
+def describe(mlruns: Path, name: str, notes: Mapping[int, str], note: str) -> None:
+    """Put a description on each of these versions that is there, and one on the whole model."""
+    with locked(mlruns, name):
+        for stored in client(mlruns).search_model_versions(having({}, name)):
+            wanted = notes.get(int(stored.version))
+            if wanted is not None and stored.description != wanted:
+                client(mlruns).update_model_version(name, stored.version, wanted)
+        if _known(mlruns, name):
+            client(mlruns).update_registered_model(name, note)

@@ -47,14 +47,3 @@ def settle(mlruns: Path) -> None:
             places = {"home": home, "root": f"{home}/artifacts", "name": EXPERIMENT}
             for statement in _SETTLE:
                 connection.execute(statement, places)
-
-
-def page_of_runs(mlruns: Path) -> str:
-    """Where MLflow's pages show our runs as a table; without the query they show another view."""
-    database, number = mlruns / "mlflow.db", "0"
-    if database.is_file():
-        with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection:
-            query = "SELECT experiment_id FROM experiments WHERE name = ?"
-            found = connection.execute(query, (EXPERIMENT,)).fetchone()
-        number = str(found[0]) if found else number
-    return f"/#/experiments/{number}/runs?workflowType=machine_learning"

@@ -6,30 +6,26 @@ same effect, since a run that was killed does its last step again.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from systems.registry import places, server
+from systems.registry import places, server, views
+from systems.registry.logged import DatasetUse, Table, listed
 from systems.registry.places import EXPERIMENT
 from systems.settings.quiet import quiet_environment
 from unlearning.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Metric
+    from mlflow.entities import Metric
 
 KEY = "lethe.key"
-# Without this the run table opens in the view made for prompts and traces.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 LARGEST_BATCH = {"metrics": 1000, "params": 100}  # mlflow.utils.validation
-LONGEST_DIGEST = 36  # mlflow.utils.validation; the whole digest stands in the profile
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -39,16 +35,6 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 class RegistryUnavailable(InfrastructureError):
     """MLflow's database or artifact folder did not do what it was asked."""
-
-
-@dataclass(frozen=True)
-class DatasetUse:
-    """What a run read: a name, a digest and a count; never a row. context: training, forget."""
-
-    name: str
-    digest: str
-    n: int
-    context: str
 
 
 def outside(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -121,11 +107,19 @@ def experiment(mlruns: Path) -> str:
     if found is not None:
         return str(found.experiment_id)
     if server.address(mlruns):  # where the server keeps what is logged to it
-        return str(client(mlruns).create_experiment(name, tags=EXPERIMENT_TAGS))
-    root = places.artifacts(mlruns).resolve().as_uri()
-    made = str(client(mlruns).create_experiment(EXPERIMENT, root, EXPERIMENT_TAGS))
-    places.settle(mlruns)  # MLflow's own first experiment, which it puts where we happen to be
+        made = str(client(mlruns).create_experiment(name))
+    else:
+        root = places.artifacts(mlruns).resolve().as_uri()
+        made = str(client(mlruns).create_experiment(EXPERIMENT, root))
+        places.settle(mlruns)  # MLflow's own first experiment, which it puts where we happen to be
+    _dress(mlruns, made, {})
     return made
+
+
+def _dress(mlruns: Path, number: str, known: Mapping[str, str]) -> None:
+    """Let the experiment open as the table of our runs, also one that an older Lethe made."""
+    for key, value in views.changed(views.experiment_tags(number), known).items():
+        client(mlruns).set_experiment_tag(number, key, value)
 
 
 def having(tags: Mapping[str, str], name: str | None = None) -> str:
@@ -154,8 +148,11 @@ def start_run(
     found = client(mlruns).search_runs([home], having({KEY: key}), max_results=1)
     if found:
         return str(found[0].info.run_id)
+    _dress(mlruns, home, client(mlruns).get_experiment(home).tags)
     inside = {} if parent is None else {"mlflow.parentRunId": parent}
-    run = client(mlruns).create_run(home, tags={**(tags or {}), **inside, KEY: key}, run_name=name)
+    kind = {views.KIND: views.RUN if parent is None else views.ATTEMPT}
+    own = {**kind, **(tags or {}), **inside, KEY: key}
+    run = client(mlruns).create_run(home, tags=own, run_name=name)
     return str(run.info.run_id)
 
 
@@ -169,9 +166,13 @@ def log(
     history: Mapping[str, Sequence[tuple[int, float]]] | None = None,
     artifacts: Sequence[Path] = (),
     datasets: Sequence[DatasetUse] = (),
+    tables: Sequence[Table] = (),
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Add to a run. history: (step, value) pairs per metric. A folder keeps its name."""
+    """Add to a run. history: (step, value) pairs per metric. A folder keeps its name.
+
+    tables: all that the run has, each a file that MLflow shows as a table.
+    """
     from mlflow.entities import Param
 
     series = {**{key: [(0, value)] for key, value in (metrics or {}).items()}, **(history or {})}
@@ -181,8 +182,10 @@ def log(
     for few in _batches(settings, LARGEST_BATCH["params"]):
         client(mlruns).log_batch(run_id, params=few)
     if datasets:
-        client(mlruns).log_inputs(run_id, [_input(use) for use in datasets])
-    for key, value in (tags or {}).items():
+        client(mlruns).log_inputs(run_id, [use.as_input() for use in datasets])
+    for table in tables:
+        client(mlruns).log_dict(run_id, table.as_logged(), table.file)
+    for key, value in {**listed(tables), **(tags or {})}.items():
         client(mlruns).set_tag(run_id, key, value)
     for path in artifacts:
         _attach(mlruns, run_id, path)
@@ -204,15 +207,6 @@ def _metrics(
 
 def _batches(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _input(use: DatasetUse) -> DatasetInput:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    profile = json.dumps({"num_rows": use.n, "digest": use.digest})
-    source = json.dumps({"digest": use.digest})
-    dataset = Dataset(use.name, use.digest[:LONGEST_DIGEST], "dvc", source, profile=profile)
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", use.context)])
 
 
 def _attach(mlruns: Path, run_id: str, path: Path) -> None:

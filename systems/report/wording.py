@@ -31,6 +31,13 @@ DECISIONS = {
     ),
 }
 
+ASSURANCES = {
+    "A0": "nothing is assured",
+    "A1": "the data are erased",
+    "A2": "approximate unlearning with measured bounds",
+    "A3": "exact retraining, proved by lineage",
+}
+
 QUESTIONS = {
     "integrity": "Does it work as a model at all?",
     "utility": "Is it as accurate as an honest retraining would be?",

@@ -15,9 +15,9 @@ from systems.report.page import write_report
 from systems.report.plots import AttemptPicture
 from tasks.running.records import measurements_of
 from tasks.running.run import Run, left_out
+from tasks.showing.figures import limits_of, verdicts_of
 from tasks.unlearn import attempts_done, scores_path
-from unlearning.domain import SPLITS, Control, Decision, Outcome, Verdict
-from unlearning.judging.verdicts import gates_of
+from unlearning.domain import SPLITS, Control, Decision
 
 SCORES = ("forget", "holdout", "champion_forget", "class_before", "class_after")
 
@@ -76,21 +76,18 @@ def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
     arrays = load_file(path) if path.is_file() else dict.fromkeys(SCORES, none)
     measured = measurements_of(record) if "measurements" in record else {}
     null = measured.get("null_auc")
-    gates = gates_of(run.policy().gates) if measured else ()
     return AttemptPicture(
         name=str(record["method"]),
         exact=bool(record["exact"]),
         decision=Decision(record["decision"]),
-        verdicts=[
-            Verdict(v["gate"], Outcome(v["outcome"]), v["reason"]) for v in record["verdicts"]
-        ],
+        verdicts=verdicts_of(record),
         measurements=measured,
         controls=[Control(**control) for control in record.get("controls", [])],
         forget_scores=arrays["forget"],
         holdout_scores=arrays["holdout"],
         champion_forget_scores=arrays["champion_forget"],
         null_band=(null.low, null.high) if null else (0.0, 1.0),
-        limits={name: limit for gate in gates for name, limit in gate.limits(measured).items()},
+        limits=limits_of(run, measured),
         classes=loading.classes(run.at.ws),
         class_accuracy_before=arrays["class_before"],
         class_accuracy_after=arrays["class_after"],

@@ -10,6 +10,7 @@ from tasks.running.champion import as_champion, serving
 from tasks.running.lineage import ROLLED_BACK, Release, blemish, marks, origin, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.showing.versions import describe_versions
 from unlearning.domain import TRAIN
 from unlearning.errors import RequestDenied, UsageError
 
@@ -35,6 +36,7 @@ def rollback(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
     parent = releases(at.ledger.log.entries())[-1].parent
     at.ledger.log.require_alone()
     models.promote(at.ws.mlruns, at.params.model.name, number, expected_parent=parent)
+    describe_versions(at)
     return {"champion": as_champion(at), "replaced": parent, "reason": reason}
 
 

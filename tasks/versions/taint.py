@@ -11,6 +11,7 @@ from tasks.running.champion import serving, standing
 from tasks.running.lineage import marked, marks, releases, taints
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.showing.versions import describe_versions
 from unlearning.errors import IntegrityError
 
 
@@ -26,6 +27,7 @@ def taint(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
         at.ledger.record(TAINTED, body, key=f"version/{number}/tainted", now=utc_now())
     known = marks(at.ledger.log.entries())
     models.set_tags(mlruns, name, number, {f"{TAG}marked": known[number].at})
+    describe_versions(at)
     served, problem = serving(at), _alarm(at)
     return {
         "version": number,

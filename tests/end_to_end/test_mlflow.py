@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from systems.registry import views
+from systems.report.notes import plain
 from tests.end_to_end.conftest import Told
 from tests.end_to_end.traces import contents
 
@@ -44,8 +47,43 @@ def test_settings_losses_and_measurements(client: Any, told: Told) -> None:
     assert finetune.data.params["epochs"] == "2"
     history = client.get_metric_history(finetune.info.run_id, "loss")
     assert [point.step for point in history] == [1, 2]
-    for name in ("forget_auc", "forget_auc_low", "forget_auc_high", "accuracy_drop"):
-        assert name in finetune.data.metrics
+    assert set(finetune.data.metrics) == {"loss", *views.NUMBERS}
+    table = table_of(client, finetune, "measurements")
+    assert {"forget_auc", "null_auc", "accuracy_drop"} <= {row["measurement"] for row in table}
+
+
+def table_of(client: Any, run: Any, name: str) -> list[dict[str, Any]]:
+    path = client.download_artifacts(run.info.run_id, f"{name}.json")
+    found = json.loads(Path(path).read_text())
+    return [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
+
+
+def test_descriptions_say_what_was_sealed(client: Any, told: Told) -> None:
+    parent, children = runs_of(client, told)
+    note, statement = parent.data.tags[views.NOTE], told.statement
+    assert note.startswith("**Released** in place of [version 1](#/models/lethe/versions/1): A")
+    assert "[version 2](#/models/lethe/versions/2) served when it ended." in note
+    assert told.request in note and f"to forget {statement['forget_set']['train']} train" in note
+    for child, attempt in zip(children, statement["attempts"], strict=True):
+        assert views.page_of_run(parent.info.experiment_id, child.info.run_id) in note
+        own = child.data.tags[views.NOTE]
+        for verdict in attempt["verdicts"]:
+            assert f"- {plain(verdict['gate'])} **{verdict['outcome']}**" in own
+            assert plain(verdict["reason"]) in own
+    verdicts = table_of(client, parent, "verdicts")
+    sealed = [v for attempt in statement["attempts"] for v in attempt["verdicts"]]
+    assert [(row["gate"], row["outcome"]) for row in verdicts] == [
+        (v["gate"], v["outcome"]) for v in sealed
+    ]
+
+
+def test_versions_say_which_serves_and_what_taints_the_others(client: Any, told: Told) -> None:
+    first, second = (client.get_model_version("lethe", n).description for n in "12")
+    assert first.startswith("Served from ") and second.startswith("Serves since ")
+    assert f"by {told.answer.json['run']}: it must never serve again" in first
+    assert f"Assurance {told.statement['assurance']} (" in second
+    assert told.statement["policy_sha256"] in second
+    assert client.get_registered_model("lethe").description.startswith("[version 2](#/models")
 
 
 def test_data_and_decision(client: Any, told: Told) -> None:
@@ -67,7 +105,7 @@ def test_data_and_decision(client: Any, told: Told) -> None:
 
 def test_the_evidence_is_attached_as_it_was_sealed(client: Any, told: Told) -> None:
     parent, _ = runs_of(client, told)
-    (bundle,) = client.list_artifacts(parent.info.run_id)
+    (bundle,) = [f for f in client.list_artifacts(parent.info.run_id) if f.is_dir]
     copy = told.lethe.root / "mlruns" / "artifacts" / parent.info.run_id / "artifacts"
     assert bundle.path == told.bundle.name
     later = ("erasure/", "completion/")  # statements of what came after the run was traced
@@ -86,7 +124,7 @@ def test_the_version_links_all_of_it(client: Any, told: Told) -> None:
         "lethe.run": told.answer.json["run"],
         "lethe.parent": "1",
         "lethe.data_version": told.statement["forget_set"]["data_version"],
-        "lethe.policy": told.statement["policy_sha256"],
+        "lethe.assurance": told.statement["assurance"],
         "lethe.verdict": "released",
         "lethe.sha256": told.statement["candidate"]["sha256"],
     }

@@ -17,10 +17,11 @@ import torch
 
 from ledger.errors import OutsideWorkspace
 from systems.copies import Copy, Status
-from systems.registry import models, places, store, tracking
+from systems.registry import models, places, store, tracking, views
 from systems.registry.erasure import ChampionProtected, copies, erase_version
+from systems.registry.logged import DatasetUse, Table
 from systems.registry.models import ModelVersion, StaleChampion
-from systems.registry.tracking import DatasetUse, RegistryUnavailable
+from systems.registry.tracking import RegistryUnavailable
 from unlearning.errors import IntegrityError, UsageError
 from unlearning.networks import Recipe, build, save
 
@@ -383,6 +384,7 @@ def test_a_run_is_created_once_per_key_and_logged_twice_with_one_effect(mlruns, 
             history={"loss": [(0, 2.0), (1, 1.0)]},
             artifacts=[page.parent, note],
             datasets=[DatasetUse("train", digest, 1200, "training")],
+            tables=[Table("verdicts", ("gate", "value"), [("utility", 0.5), ("bank", None)])],
             tags={"lethe.decision": "refused"},
         )
         tracking.finish(mlruns, child)
@@ -398,7 +400,37 @@ def test_a_run_is_created_once_per_key_and_logged_twice_with_one_effect(mlruns, 
     assert used.dataset.digest == digest[:36]
     assert json.loads(used.dataset.profile) == {"num_rows": 1200, "digest": digest}
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
-    assert {found.path for found in client.list_artifacts(child)} == {"plots", "report.html"}
+    files = {found.path for found in client.list_artifacts(child)}
+    assert files == {"plots", "report.html", "verdicts.json"}
+
+
+def test_a_table_reads_as_what_mlflow_itself_logs(mlruns) -> None:
+    import mlflow
+
+    run = tracking.start_run(mlruns, "forget", key="r1")
+    table = Table("verdicts", ("gate", "value"), [("utility", 0.5), ("bank", None)])
+    for _ in range(2):
+        tracking.log(mlruns, run, tables=[table])
+    mlflow.set_tracking_uri(tracking.registry_uri(mlruns))
+    client, home = tracking.client(mlruns), tracking.experiment(mlruns)
+    found = client.load_table(home, "verdicts.json", run_ids=[run])
+    assert found["gate"].tolist() == ["utility", "bank"]
+
+
+def test_an_experiment_of_an_older_lethe_gets_its_views_with_the_next_run(mlruns) -> None:
+    client = tracking.client(mlruns)
+    home = client.create_experiment("lethe")
+    tracking.start_run(mlruns, "forget", key="r1")
+    assert set(views.experiment_tags(home)) <= set(client.get_experiment(home).tags)
+
+
+def test_a_description_is_put_on_each_version_that_is_there(mlruns, make_version) -> None:
+    make_version(1, **{"lethe.run": "r1"})
+    for _ in range(2):
+        models.describe(mlruns, NAME, {1: "Serves.", 9: "was erased"}, "version 1 serves")
+    client = tracking.client(mlruns)
+    assert client.get_model_version(NAME, "1").description == "Serves."
+    assert client.get_registered_model(NAME).description == "version 1 serves"
 
 
 def test_a_registry_that_cannot_be_written_is_one_line(tmp_path) -> None:

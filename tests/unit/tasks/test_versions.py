@@ -20,6 +20,7 @@ from tasks.requests.asked import Asked, Open
 from tasks.running.champion import sealed_champion
 from tasks.running.lineage import FIRST, objections, releases, taints
 from tasks.running.opened import Opened
+from tasks.showing import versions as showing
 from tasks.versions import rollback as rolling
 from tasks.versions.rollback import rollback
 from tasks.versions.taint import taint, tainted_by
@@ -54,6 +55,9 @@ class Registry:
         assert self.alias in (expected_parent, number)
         self.alias = number
 
+    def describe(self, _: Path, __: str, notes: dict[int, str], note: str) -> None:
+        self.notes, self.note = notes, note
+
     def set_tags(self, _: Path, __: str, number: int, tags: dict[str, str]) -> None:
         found = self.kept[number]
         self.kept[number] = replace(found, tags={**found.tags, **tags})
@@ -72,9 +76,10 @@ def at(tmp_path: Path) -> Opened:
 @pytest.fixture
 def registry(at: Opened, monkeypatch: pytest.MonkeyPatch) -> Registry:
     made = Registry(at.ws, {1: None, 2: 1, 3: 2})
-    for name in ("champion", "version", "promote", "set_tags"):
+    for name in ("champion", "version", "promote", "set_tags", "describe"):
         monkeypatch.setattr(models, name, getattr(made, name))
     monkeypatch.setattr(rolling, "open_requests", lambda _: Open((), {}))
+    monkeypatch.setattr(showing, "experiment", lambda _: "1")
     body = {"version": 1, "sha256": made.kept[1].sha256}
     at.ledger.record(FIRST, body, key=FIRST, now=NOW)
     released(at.ledger, made.kept[2], 1, ["req-jane"], left_out=["req-joe"], assurance="A3")
@@ -234,3 +239,24 @@ def test_the_tables_can_be_lost_and_what_the_log_forbids_is_found_all_the_same(
     (line,) = objections(at.ledger.log.entries())
     (at.ws.records / "ledger.db").unlink()
     assert line in verify_records(at.ws, None).problems
+
+
+def test_every_version_is_described_as_the_log_has_it(at: Opened, registry: Registry) -> None:
+    showing.describe_versions(at)
+    first, notes = (registry.note, registry.notes), registry.notes
+    assert notes[3].startswith("Serves since 2026-03-01") and registry.note.startswith(
+        "[version 3]"
+    )
+    assert notes[2].startswith("Served from") and "then [version 3]" in notes[2]
+    assert "**Tainted since 2026-03-01** by run-" in notes[1]
+    assert "Tainted" not in notes[2]  # retrained while Joe was restricted
+    assert "Assurance A3 (exact" in notes[2] and "for 1 request." in notes[2]
+    showing.describe_versions(at)
+    assert (registry.note, registry.notes) == first
+
+
+def test_a_mark_and_a_way_back_are_told_at_once(at: Opened, registry: Registry) -> None:
+    taint(at, 3, "poisoned")
+    assert "by a person's word: it must never serve again" in registry.notes[3]
+    rollback(at, 2, "back")
+    assert registry.note.startswith("[version 2]") and "then [version 2]" in registry.notes[3]
