@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
@@ -70,6 +70,20 @@ class InDatabase:
                 connection.execute(insert(identity).values(id=1, ledger=ledger))
 
     @classmethod
+    def fill(cls, url: str, ledger: str, entries: Sequence[Entry]) -> None:
+        """Let a ledger's whole log lie here, with the rows that follow from it: all, or nothing.
+
+        What is there of this ledger is replaced; UsageError if it is another's.
+        """
+        cls.create(url, ledger)
+        with cls(engine_at(url), ledger)._writing() as connection:
+            for table in (*following.metadata.sorted_tables, log):
+                connection.execute(delete(table))
+            at = 0
+            for entry in entries:
+                at = _write(connection, entry, at)
+
+    @classmethod
     def discard(cls, url: str, ledger: str) -> None:
         """Empty the database of this ledger; another's stays as it is."""
         engine = engine_at(url)
@@ -107,9 +121,7 @@ class InDatabase:
                     f"{NAME}: has {got} bytes, expected {at}: another process writes to this "
                     "workspace; wait until it has ended, then try again"
                 )
-            values = {"seq": entry.seq, "position": at, "line": entry.line()}
-            connection.execute(insert(log).values(values))
-            _carry(connection, entry)
+            _write(connection, entry, at)
 
     def require_held(self) -> None:
         """WorkspaceBusy if this process took the ledger's lock and its connection was lost."""
@@ -134,6 +146,14 @@ def _translated(engine: Engine) -> Engine:
 def _size(connection: Connection) -> int:
     end = log.c.position + func.length(log.c.line)
     return connection.execute(select(end).order_by(log.c.seq.desc()).limit(1)).scalar() or 0
+
+
+def _write(connection: Connection, entry: Entry, at: int) -> int:
+    """Write a line at its position with the rows that follow; give the position after it."""
+    line = entry.line()
+    connection.execute(insert(log).values(seq=entry.seq, position=at, line=line))
+    _carry(connection, entry)
+    return at + len(line)
 
 
 def _carry(connection: Connection, entry: Entry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache, partial
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError
@@ -36,17 +37,19 @@ def engine_at(url: str) -> Engine:
 
     Messages never hold the URL. A fork begins with none of its parent's connections. Whatever the
     server's default is, each statement sees what was committed before it: who has waited for a lock
-    must see what the one before him wrote.
+    must see what the one before him wrote. Nothing outlives a transaction, no prepared statement
+    either, so that a pooler may hand the connection to others in between.
     """
     address = _address(url)
     told = {name: value for name, value in _CONNECTING.items() if name not in address.query}
+    arguments: dict[str, Any] = {**told, "prepare_threshold": None}
     try:
         engine = create_engine(
             address,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=told,
+            connect_args=arguments,
         )
     except ModuleNotFoundError as error:
         raise UsageError(

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger import durable
 from ledger.errors import SealAltered
@@ -78,14 +78,22 @@ def require_free(url: str) -> None:
 def begin(records: Path, url: str) -> None:
     """Let a log that is yet to begin lie in a database; what a crash left undone is gone on with.
 
-    UsageError if another workspace's is there.
+    UsageError if another workspace's is there, InfrastructureError if it had begun in another
+    database, which it would leave taken for ever.
     """
     from ledger.databases.lines import InDatabase
 
     if not (records / ELSEWHERE).is_file():
-        note = json.dumps({"ledger": secrets.token_hex(16)})
-        durable.write(records / ELSEWHERE, note.encode())
-    InDatabase.create(url, _ledger(records))
+        _note(records, {"ledger": secrets.token_hex(16)})
+    ledger = _ledger(records)
+    if json.loads(durable.read(records / ELSEWHERE)).get("begun"):
+        InDatabase.open(url, ledger)
+    InDatabase.create(url, ledger)
+    _note(records, {"ledger": ledger, "begun": True})
+
+
+def _note(records: Path, value: dict[str, Any]) -> None:
+    durable.write(records / ELSEWHERE, json.dumps(value).encode())
 
 
 def discard(records: Path, url: str | None) -> None:
@@ -112,7 +120,11 @@ def held(records: Path, url: str | None, doing: str = "work") -> Iterator[None]:
 
 
 def _ledger(records: Path) -> str:
-    path = records / ELSEWHERE
+    return ledger_named(records / ELSEWHERE)
+
+
+def ledger_named(path: Path) -> str:
+    """The random name of a ledger, from the note of where its log lies."""
     try:
         return str(json.loads(durable.read(path))["ledger"])
     except (ValueError, TypeError, KeyError) as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.calling import Call, answer
+from unlearning.errors import UsageError
 
 
 def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Reference.")]) -> None:
@@ -71,12 +72,26 @@ def verify(
 
 def log(
     ctx: typer.Context,
-    export: Annotated[Path, typer.Option(help="File to write: none yet, or an earlier export.")],
+    export: Annotated[
+        Path | None, typer.Option(help="File to write: none yet, or an earlier export.")
+    ] = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Let a log in a file go on in the database named.")
+    ] = False,
 ) -> None:
-    """Write the log into a file that `verify` reads, wherever the log lies."""
-    from flows.cli.work import exporting
+    """Write the log into a file that `verify` reads, or move it from its file into a database."""
+    from flows.cli.work import exporting, moving
 
-    answer(ctx, lambda call: exporting.export(call.workspace, export))
+    def work(call: Call) -> dict[str, Any]:
+        if (export is None) is not move:
+            raise UsageError("log: expected either --export FILE or --move")
+        return (
+            moving.move(call.workspace)
+            if export is None
+            else exporting.export(call.workspace, export)
+        )
+
+    answer(ctx, work)
 
 
 def doctor(ctx: typer.Context) -> None:

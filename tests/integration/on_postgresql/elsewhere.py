@@ -32,7 +32,8 @@ def logs_in_database(url: str) -> Iterator[None]:
 
     def in_database(records: Path, _: str | None) -> Lines:
         if records not in known:
-            emptied(url)
+            if not (records / lines.ELSEWHERE).is_file():
+                emptied(url)
             lines.begin(records, url)
             known.add(records)  # only now: a test may let it be killed on the way
         return in_place(records, url)

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from time import sleep
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from ledger import lines, tables
 from ledger.chain import Entry, verify_log
@@ -360,6 +361,35 @@ def test_no_pooler_hands_the_lock_to_another(url: str) -> None:
     with session_lock(url, "one", "work"):
         assert said(url, states) == [("idle in transaction", None)]  # holds no vacuum up
     assert said(url, states) == []
+
+
+def test_nothing_but_the_lock_outlives_a_transaction(
+    root: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler that hands connections on where transactions end: each has a new one."""
+    ended: list[int] = []
+
+    @contextmanager
+    def another(engine: Engine) -> Iterator[None]:
+        def given_back(connection: Any, record: Any) -> None:
+            ended.append(connection.info.backend_pid)
+            record.invalidate()
+
+        event.listen(engine, "checkin", given_back)
+        yield
+        event.remove(engine, "checkin", given_back)
+
+    with lines.held(root / "records", url), another(engine_at(url)):
+        ledger = opened(root, url)
+        refs = [submit(ledger, f"person {n}") for n in range(8)]
+        assert ledger.move(refs[0], State.HELD, now=NOW).state is State.HELD
+        assert opened(root, url, read_only=True).check().ok
+    assert len(ended) == len(set(ended)) > 20
+    with engine_at(url).connect() as connection:
+        for n in range(10):  # psycopg would prepare the sixth
+            connection.execute(text("SELECT 1 WHERE 1 = :n"), {"n": n})
+            connection.commit()
+        assert connection.scalar(text("SELECT count(*) FROM pg_prepared_statements")) == 0
 
 
 @contextmanager

@@ -299,6 +299,29 @@ def test_an_init_that_was_killed_is_begun_again(
     assert ledger_at(folder, read_only=True).log.find(FIRST)
 
 
+def test_an_init_that_was_cut_off_keeps_to_its_database(
+    folder: Workspace, data: str, url: str, other_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another one it would leave the first taken, by a ledger that nobody has."""
+
+    def dying(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(importing, "take_in", dying)
+        patch.setattr(initialising, "_undo", lambda *_: None)
+        init(folder.root, data, seed=3)
+    before = counts(url)
+    with monkeypatch.context() as patch:
+        patch.setenv(DATABASE_URL, other_url)
+        with pytest.raises(InfrastructureError, match="holds no ledger, expected this workspace's"):
+            init(folder.root, data, seed=3)
+    assert counts(url) == before
+    lines.require_free(other_url)
+    init(folder.root, data, seed=3)
+    assert ledger_at(folder, read_only=True).log.find(FIRST)
+
+
 def test_an_init_that_fails_leaves_nothing_in_the_database(
     folder: Workspace, data: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
