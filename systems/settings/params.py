@@ -61,6 +61,8 @@ class TrainingParams:
     precision: str
     label_smoothing: float = field(default=0.0, metadata=between(0, 0.9))
     decays: str = "all"
+    layer_decay: float = field(default=1.0, metadata=between(0.01, 1))
+    warmup: float | None = field(default=None, metadata=between(0, 0.9))
     lipschitz: float | None = field(default=None, metadata=above(0))
 
     def __post_init__(self) -> None:
@@ -208,11 +210,13 @@ def parse_params(content: bytes, name: str = "params.yaml") -> Params:
 
 def check_params(params: Params) -> None:
     """Refuse words that training does not know."""
-    from unlearning.networks import check_name
+    from unlearning.networks import check_name, check_ordered
     from unlearning.training.loop import Training
 
     _refuse_place_of_old(params)
     check_name(params.network)
+    if params.training.layer_decay != 1:
+        check_ordered(params.network)
     Training(**asdict(params.training))
 
 

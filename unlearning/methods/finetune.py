@@ -37,6 +37,8 @@ class FineTune:
     schedule: str = "cosine"
     augmentation: str = "none"
     precision: str = "auto"
+    layer_decay: float = 1.0
+    warmup: float | None = None
     lipschitz: float | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +55,8 @@ class FineTune:
             augmentation=self.augmentation,
             precision=self.precision,
             schedule=self.schedule,
+            layer_decay=self.layer_decay,
+            warmup=self.warmup,
             lipschitz=self.lipschitz,
         )
 

@@ -21,6 +21,7 @@ from unlearning.errors import Diverged, UsageError
 from unlearning.lipschitz.clipping import Clipper, Clipping, require_above_zero
 from unlearning.memory import room
 from unlearning.stored import Lazy
+from unlearning.training.layers import rates
 from unlearning.training.optimisers import optimiser_of
 from unlearning.training.team import one_gradient, shared
 
@@ -41,8 +42,11 @@ class Training:
     eighth of the size) or `crop_flip`. precision: `fp32`, `bf16`, or `auto`, bf16 autocast where
     the processor computes it natively. label_smoothing: share of each label that is spread over all
     classes. decays: what weight decay pulls to 0, `all`, or `weights` alone: neither biases nor
-    what normalisation layers scale and shift by. lipschitz: the largest singular value that a layer
-    may have, a convolution together with its batch norm; None for any.
+    what normalisation layers scale and shift by. layer_decay: factor on a layer's rate for each
+    layer behind it, as vision transformers are fine-tuned; 1 moves all alike. warmup: share of the
+    steps in which the rate rises to its peak before the schedule begins; None for the schedule's
+    own. lipschitz: the largest singular value that a layer may have, a convolution together with
+    its batch norm; None for any.
     """
 
     epochs: int = 30
@@ -56,6 +60,8 @@ class Training:
     precision: str = "auto"
     label_smoothing: float = 0.0
     decays: str = "all"
+    layer_decay: float = 1.0
+    warmup: float | None = None
     lipschitz: float | None = None
 
     def __post_init__(self) -> None:
@@ -70,11 +76,21 @@ class Training:
             raise UsageError(
                 f"training.label_smoothing: got {self.label_smoothing}, expected 0 up to below 1"
             )
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(f"training.layer_decay: got {self.layer_decay}, expected above 0 to 1")
+        if self.warmup is not None and not 0 <= self.warmup < 1:
+            raise UsageError(f"training.warmup: got {self.warmup}, expected 0 up to below 1")
         if self.epochs < 1 or self.batch_size < 2:
             raise UsageError(
                 f"training: got {self.epochs} epochs of batches of {self.batch_size}, "
                 "expected at least 1 epoch and batches of at least 2"
             )
+
+    def factor(self, steps: int) -> Callable[[int], float]:
+        """Give the factor on the learning rate by step, over so many steps."""
+        return partial(
+            learning_rate_factor, total=steps, schedule=self.schedule, warmup=self.warmup
+        )
 
     def as_record(self) -> dict[str, Any]:
         """Give the settings as what follows from them is named by.
@@ -94,7 +110,7 @@ _KNOWN = {
     "precision": ("auto", "fp32", "bf16"),
     "decays": ("all", "weights"),
 }
-_LATER = ("label_smoothing", "decays", "lipschitz")
+_LATER = ("label_smoothing", "decays", "layer_decay", "warmup", "lipschitz")
 """Settings that came later: at their first value they are not in `Training.as_record`."""
 
 
@@ -185,14 +201,20 @@ def augment(images: Tensor, kind: str, rng: torch.Generator) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def learning_rate_factor(step: int, total: int, *, schedule: str) -> float:
-    """Give the factor on the peak learning rate at `step` of `total`."""
+def learning_rate_factor(
+    step: int, total: int, *, schedule: str, warmup: float | None = None
+) -> float:
+    """Give the factor on the peak learning rate at `step` of `total`.
+
+    warmup: share of the steps in which it rises along a line; None for the schedule's own, a fifth
+    of `one_cycle` and none of others.
+    """
+    rising = total * warmup if warmup is not None else total / 5 * (schedule == "one_cycle")
+    if step < rising:
+        return (step + 1) / (rising + 1)
     if schedule == "constant":
         return 1.0
-    warmup = total / 5 if schedule == "one_cycle" else 0.0
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    share = (step - warmup) / max(1.0, total - warmup)
+    share = (step - rising) / max(1.0, total - rising)
     return float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(1.0, share)))))
 
 
@@ -219,10 +241,15 @@ def train(
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     images, labels = pictures_on(examples, device)
     trainable = [p for p in network.parameters() if p.requires_grad]
-    optimiser = optimiser_of(trainable, training, nesterov=True, decays=training.decays)
+    optimiser = optimiser_of(
+        trainable,
+        training,
+        nesterov=True,
+        decays=training.decays,
+        rates=rates(network, training.layer_decay),
+    )
     steps = training.epochs * len(batches(len(examples), training.batch_size, _spare()))
-    factor = partial(learning_rate_factor, total=steps, schedule=training.schedule)
-    factors = map(factor, range(steps))
+    factors = map(training.factor(steps), range(steps))
     bf16 = uses_bf16(training.precision, device)
     own = partial(functional.cross_entropy, label_smoothing=training.label_smoothing)
     passed = partial(_pass, network, loss or own, bf16=bf16)

@@ -7,8 +7,8 @@ objects do the same sums, bit for bit, and import nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -46,30 +46,41 @@ class Settings(Protocol):
 
 
 def optimiser_of(
-    parameters: Iterable[nn.Parameter], settings: Settings, *, nesterov: bool, decays: str = "all"
+    parameters: Iterable[nn.Parameter],
+    settings: Settings,
+    *,
+    nesterov: bool,
+    decays: str = "all",
+    rates: Mapping[Tensor, float] | None = None,
 ) -> Optimiser:
-    """Give the optimiser that settings name; nesterov is SGD's. decays: `all`, or `weights`."""
-    decay = Decay(settings.weight_decay, bare=decays == "all")
+    """Give the optimiser that settings name; nesterov is SGD's. decays: `all`, or `weights`.
+
+    rates: factors on the learning rate, of those parameters that do not have 1.
+    """
+    decay = Decay(settings.weight_decay, bare=decays == "all", rates=rates or {})
     if settings.optimiser == "adamw":
         return AdamW(parameters, decay=decay)
     return SGD(parameters, momentum=settings.momentum, decay=decay, nesterov=nesterov)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decay:
-    """How strongly parameters are pulled to 0. bare: biases, scales and shifts are, too."""
+    """How strongly parameters are pulled to 0. bare: biases, scales and shifts are, too.
+
+    rates: factors on the learning rate by parameter, 1 for one that is not in it.
+    """
 
     strength: float
     bare: bool = True
+    rates: Mapping[Tensor, float] = field(default_factory=dict)
 
-    def groups(self, parameters: Sequence[Tensor]) -> list[tuple[list[int], float]]:
-        """Give the places of parameters that are pulled alike, and how strongly."""
-        if self.bare or not self.strength:
-            return [(list(range(len(parameters))), self.strength)]
-        places: tuple[list[int], list[int]] = ([], [])
+    def groups(self, parameters: Sequence[Tensor]) -> list[tuple[list[int], float, float]]:
+        """Give the places of parameters that move alike, their pull, and their rate's factor."""
+        found = dict[tuple[float, float], list[int]]()
         for place, parameter in enumerate(parameters):
-            places[parameter.ndim < 2].append(place)
-        return [(places[0], self.strength), (places[1], 0.0)]
+            pulled = self.strength if self.bare or parameter.ndim >= 2 else 0.0
+            found.setdefault((pulled, self.rates.get(parameter, 1.0)), []).append(place)
+        return [(places, pull, rate) for (pull, rate), places in found.items()]
 
 
 class SGD:
@@ -93,7 +104,7 @@ class SGD:
     def step(self, learning_rate: float) -> None:
         """Take one step along the gradients."""
         moved, gradients = _with_gradients(self._parameters)
-        for places, strength in self._decay.groups(moved):
+        for places, strength, rate in self._decay.groups(moved):
             some = [moved[place] for place in places]
             velocity = [self._velocity.get(parameter) for parameter in some]
             sgd(
@@ -102,7 +113,7 @@ class SGD:
                 velocity,
                 weight_decay=strength,
                 momentum=self._momentum,
-                lr=learning_rate,
+                lr=learning_rate * rate,
                 dampening=0,
                 nesterov=self._nesterov,
                 maximize=False,
@@ -133,7 +144,7 @@ class AdamW:
     def step(self, learning_rate: float) -> None:
         """Take one step along the gradients."""
         moved, gradients = _with_gradients(self._parameters)
-        for places, strength in self._decay.groups(moved):
+        for places, strength, rate in self._decay.groups(moved):
             some = [moved[place] for place in places]
             state = [self._state(parameter) for parameter in some]
             adamw(
@@ -146,7 +157,7 @@ class AdamW:
                 amsgrad=False,
                 beta1=self.BETAS[0],
                 beta2=self.BETAS[1],
-                lr=learning_rate,
+                lr=learning_rate * rate,
                 weight_decay=strength,
                 eps=self.EPS,
                 maximize=False,
