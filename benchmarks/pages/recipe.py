@@ -39,3 +39,16 @@ def _line(recipe: str, rows: Sequence[Mapping[str, Any]], before: float) -> list
 def _range(values: Sequence[float]) -> str:
     middle = f"{mean(values):.1%}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.1%} to {max(values):.1%})"
+
+
+def layers(name: str) -> str:
+    """Write what fine-tuning by layers' rates and warm-up gives, with its range over the seeds."""
+    rows = load(name)["rows"]
+    peaks, ways = ({row[key]: None for row in rows} for key in ("peak", "way"))
+    header = ("", *(f"{part}, rate {p:g}" for p in peaks for part in ("test", "training")))
+    lines = []
+    for way in ways:
+        of = [[row for row in rows if (row["way"], row["peak"]) == (way, peak)] for peak in peaks]
+        parts = ("test_accuracy", "train_accuracy")
+        lines.append([way, *(_range([r[k] for r in some]) for some in of for k in parts)])
+    return table(header, lines)

@@ -74,6 +74,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "recipe-digits": recipe.recipes,
     "recipe-omniglot": recipe.recipes,
     "recipe-cifar10": recipe.recipes,
+    "recipe-layers": recipe.layers,
     "lipschitz-spectra": lipschitz.spectra,
     "lipschitz-digits": lipschitz.trained,
     "lipschitz-cifar10": lipschitz.trained,
