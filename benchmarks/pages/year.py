@@ -21,7 +21,7 @@ def year(name: str) -> str:
     words = (
         f"{asked['people']:,} people, {asked['years']} simulated years, seed {asked['seed']}; the "
         "mean over the years, and where the middle 95 % of them lie. Retrainings a request, upkeep "
-        "of bases included:\n\n"
+        "of bases and judging included:\n\n"
     )
     rates = list(dict.fromkeys(row["requests_a_month"] for row in rows))
     heads = [f"{rate} a month" for rate in rates]
@@ -29,13 +29,15 @@ def year(name: str) -> str:
     found = [[r for r in rows if (r["served"], r["strategy"]) == cell] for cell in cells]
     spent = table(("served", "strategy", *heads), map(_spent, found))
     seconds = asked["measured"]["retraining"]
+    shares = ("of it upkeep", "of it judging")
     more = table(
-        ("served", "strategy", *(f"s, {head}" for head in heads), "of it upkeep", "days", "A3"),
+        ("served", "strategy", *(f"s, {head}" for head in heads), *shares, "days", "A3"),
         (_waited(one, seconds) for one in found),
     )
     told = (
-        f"\nProcessor seconds a request, a retraining being {seconds:.0f} s; of it upkeep, days "
-        "from request to release (mean, most) and the share released as exact: at 10 a month.\n\n"
+        f"\nProcessor seconds a request, a retraining being {seconds:.0f} s; of it upkeep "
+        "and judging, days from request to release (mean, most) and the share released as exact: "
+        "at 10 a month.\n\n"
     )
     return words + spent + told + more
 
@@ -50,11 +52,19 @@ def _range(found: Mapping[str, float]) -> str:
 
 def _waited(rows: Sequence[Mapping[str, Any]], seconds: float) -> list[str]:
     middle = next(row for row in rows if row["requests_a_month"] == 10)
-    days, upkeep = middle["days"], middle["upkeep_each"]["mean"] / middle["each"]["mean"]
+    days, each = middle["days"], middle["each"]["mean"]
+    shares = (middle[part]["mean"] / each for part in ("upkeep_each", "judging_each"))
     waits = f"{days['mean']:.1f}, {days['most']:.0f}" if days["most"] else "0"
     exact = f"{middle['exact_share']['mean']:.0%}"
     spent = (f"{seconds * row['each']['mean']:.3g}" for row in rows)
-    return [middle["served"], middle["strategy"], *spent, f"{upkeep:.0%}", waits, exact]
+    return [
+        middle["served"],
+        middle["strategy"],
+        *spent,
+        *(f"{s:.0%}" for s in shares),
+        waits,
+        exact,
+    ]
 
 
 def accuracy(name: str) -> str:
@@ -115,9 +125,10 @@ def summed_up() -> Iterator[list[str]]:
         if r["requests_a_month"] == 100
     }
     collected, head = rows["retrain", "weekly"], rows["head, downdated", "each alone"]
+    alone = rows["retrain", "each alone"]
     found = (
         f"{collected['mean']:.3f} where retraining is collected weekly, {head['mean']:.3f} by a "
-        "head on a frozen backbone, 1 where each is retrained"
+        f"head on a frozen backbone, {alone['mean']:.2f} where each is retrained; judging included"
     )
     what = "retrainings a request, 100 requests a month of 10,000 people (simulated)"
     yield [what, found, f"{load('year')['settings']['years']} years"]

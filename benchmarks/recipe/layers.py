@@ -34,7 +34,7 @@ LEARNED = Training(
 """How the transformer learned what came before."""
 
 EPOCHS, PEAKS = 10, (1e-3, 4e-3)
-WAYS: Mapping[str, Mapping[str, float]] = {
+WAYS: Mapping[str, Mapping[str, Any]] = {
     "all alike": {},
     "layer decay 0.75": {"layer_decay": 0.75},
     "layer decay 0.5": {"layer_decay": 0.5},
@@ -53,7 +53,7 @@ def rows(seeds: int) -> Iterator[dict[str, Any]]:
         fresh = build(recipe, rng)
         known = train(deepcopy(fresh), on.holdout, LEARNED, rng)
         for peak in PEAKS:
-            for way, changed in ((FRESH, {}), *WAYS.items()):
+            for way, changed in {FRESH: {}, **WAYS}.items():
                 start = deepcopy(fresh if way == FRESH else known)
                 how = replace(LEARNED, epochs=EPOCHS, learning_rate=peak, **changed)
                 made = train(start, on.train, how, torch.Generator().manual_seed(seed))

@@ -10,6 +10,9 @@ from unlearning.errors import UsageError
 
 WHOLE_RUNS = ("whole-omniglot-before", "whole-cifar10-before")
 APPROXIMATE = "finetune"
+JUDGED, TRAINED = "judging-cost", "recipe-cifar10"
+ONCE = ("champion answers, once", "controls, once", "reading the bank, once")
+"""What judging computes once a run, whatever it judges."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,9 @@ class Measured:
 
     retraining, downdating: processor seconds of a network on 10,000 images, and of taking somebody
     out of a ridge head on a backbone (head.json). approximate: seconds of fine-tuning relative to
-    retraining in whole runs, and how many of how many were released.
+    retraining in whole runs, and how many of how many were released. judging, judging_once: of a
+    candidate, and once a run, relative to retraining the network that was judged (judging-cost.json
+    and recipe-cifar10.json: ResNet-20 on 10,000 images).
     """
 
     retraining: float
@@ -26,6 +31,8 @@ class Measured:
     approximate: float
     released: int
     tried: int
+    judging: float = 0.0
+    judging_once: float = 0.0
 
     def as_record(self) -> dict[str, Any]:
         """Give it for a result's settings."""
@@ -34,7 +41,7 @@ class Measured:
 
 def measured() -> Measured:
     """Read the results; UsageError where they are not, as in an installed package."""
-    for name in (name for name in ("head", *WHOLE_RUNS) if not there(name)):
+    for name in (name for name in ("head", JUDGED, TRAINED, *WHOLE_RUNS) if not there(name)):
         raise UsageError(
             f"benchmarks/results/{name}.json: is not there, expected what a year is reckoned from: "
             "run it from a checkout, which has it"
@@ -52,4 +59,21 @@ def measured() -> Measured:
         approximate=round(sum(ratios) / len(ratios), 3),
         released=sum(released),
         tried=len(released),
+        **_judging(),
     )
+
+
+def _judging() -> dict[str, float]:
+    """Give what judging takes of retraining the same network on as many images."""
+    result, whole = load(JUDGED), load(JUDGED)["rows"]["whole"]
+    network, size = (result["settings"][key] for key in ("network", "train"))
+    retrained = [
+        row["cpu_seconds"]
+        for row in load(TRAINED)["rows"]
+        if (row["network"], row["n"]) == (network, size)
+    ]
+    spent = {name: took["processor_seconds"]["median"] for name, took in whole.items()}
+    retraining = sum(retrained) / len(retrained)
+    once = sum(spent[name] for name in ONCE)
+    each = spent["one candidate"]
+    return {"judging": round(each / retraining, 3), "judging_once": round(once / retraining, 3)}

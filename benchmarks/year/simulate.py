@@ -47,7 +47,21 @@ def served(who: IntArray, moments: FloatArray, window: float) -> Served:
     return Served(runs, waited)
 
 
-def rows(strategies: Sequence[Strategy], years: int, seed: int) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class Judging:
+    """What judging takes, in retrainings: of each candidate, and once a run."""
+
+    each: float
+    once: float
+
+    def of(self, year: Served, spent: Spent, networks: int) -> float:
+        """Give what a year's judging takes where so many networks answer for a model."""
+        return networks * (self.each * spent.judged + self.once * len(year.runs))
+
+
+def rows(
+    strategies: Sequence[Strategy], judging: Judging, years: int, seed: int
+) -> Iterator[dict[str, Any]]:
     """Give a row for each strategy, rate and window; all see the same years."""
     for rate in economics.RATES:
         asked = [drawn(rate, np.random.default_rng([seed, rate, year])) for year in range(years)]
@@ -56,23 +70,27 @@ def rows(strategies: Sequence[Strategy], years: int, seed: int) -> Iterator[dict
             for number, strategy in enumerate(strategies):
                 rng = np.random.default_rng([seed, rate, int(window), number])
                 spent = [strategy.spend(year.runs, rng) for year in found]
+                judged = [
+                    judging.of(*one, strategy.networks) for one in zip(found, spent, strict=True)
+                ]
                 yield {
                     "strategy": strategy.name,
                     "requests_a_month": rate,
                     "served": name,
-                    **_row(found, spent),
+                    **_row(found, spent, np.array(judged)),
                 }
 
 
-def _row(found: Sequence[Served], spent: Sequence[Spent]) -> dict[str, Any]:
+def _row(found: Sequence[Served], spent: Sequence[Spent], judging: FloatArray) -> dict[str, Any]:
     people = np.array([len(year.waited) for year in found])
-    each = np.array([one.candidates + one.upkeep for one in spent]) / people
+    trained = np.array([one.candidates + one.upkeep for one in spent])
     waited = np.concatenate([year.waited for year in found])
     return {
         "years": len(found),
         "requests": _spread(people),
         "runs": _spread(np.array([len(year.runs) for year in found])),
-        "each": _spread(each),
+        "each": _spread((trained + judging) / people),
+        "judging_each": _spread(judging / people),
         "upkeep_each": _spread(np.array([one.upkeep for one in spent]) / people),
         "days": {"mean": _round(waited.mean()), "most": _round(waited.max(initial=0))},
         "exact_share": _spread(1 - np.array([one.approximate for one in spent]) / people),

@@ -22,19 +22,27 @@ Runs = Sequence[IntArray]
 
 @dataclass(frozen=True)
 class Spent:
-    """What a year's runs cost, in retrainings, and how many people were released approximately."""
+    """What a year's runs cost, in retrainings, and how many people were released approximately.
+
+    judged: candidates.
+    """
 
     candidates: float
+    judged: int
     upkeep: float = 0.0
     approximate: int = 0
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A name, and what it spends on runs, each the people who are served together."""
+    """A name, and what it spends on runs, each the people who are served together.
+
+    networks: that answer for one model, each of which judging asks.
+    """
 
     name: str
     spend: Callable[[Runs, np.random.Generator], Spent]
+    networks: int = 1
 
 
 def all_of(found: Measured) -> list[Strategy]:
@@ -47,11 +55,11 @@ def all_of(found: Measured) -> list[Strategy]:
     seen = f"{found.released} of {found.tried}"
     cost = found.approximate
     return [
-        Strategy("retrain", lambda runs, _: Spent(float(len(runs)))),
+        Strategy("retrain", lambda runs, _: Spent(float(len(runs)), len(runs))),
         Strategy(f"warm, {WARM_SHARDS} bases: all released", warm(1.0)),
         Strategy(f"warm, {WARM_SHARDS} bases: none released", warm(0.0)),
         Strategy("head, downdated", head(found.downdating / found.retraining)),
-        Strategy(f"SISA, {SISA_SHARDS} shards", sisa),
+        Strategy(f"SISA, {SISA_SHARDS} shards", sisa, SISA_SHARDS),
         Strategy(
             f"approximate first: released as measured, {seen}",
             approximate_first(cost, found.released / found.tried),
@@ -65,14 +73,14 @@ def all_of(found: Measured) -> list[Strategy]:
 
 def head(cost: float) -> Callable[[Runs, np.random.Generator], Spent]:
     """Take people out of a head on a frozen backbone; measured alike for 1 to 100 of them."""
-    return lambda runs, _: Spent(cost * len(runs))
+    return lambda runs, _: Spent(cost * len(runs), len(runs))
 
 
 def sisa(runs: Runs, _: np.random.Generator) -> Spent:
     """Train the shards anew that the people of a run are in; there is no other candidate."""
     scheme = schemes.shards(economics.PEOPLE, SISA_SHARDS)
     hit = (np.asarray(scheme.seen[:, people].any(1)) for people in runs)
-    return Spent(float(sum(scheme.again(lost, scheme.seen) for lost in hit)))
+    return Spent(float(sum(scheme.again(lost, scheme.seen) for lost in hit)), len(runs))
 
 
 def warm(chance: float) -> Callable[[Runs, np.random.Generator], Spent]:
@@ -82,7 +90,7 @@ def warm(chance: float) -> Callable[[Runs, np.random.Generator], Spent]:
         scheme = schemes.shards(economics.PEOPLE, WARM_SHARDS)
         found = economics.serve(scheme, runs, WARM)
         failed = rng.binomial(found.clean, 1 - chance)
-        return Spent(found.candidates + failed, found.bases)
+        return Spent(found.candidates + failed, len(runs) + failed, found.bases)
 
     return spend
 
@@ -94,14 +102,15 @@ def approximate_first(cost: float, chance: float) -> Callable[[Runs, np.random.G
     """
 
     def spend(runs: Runs, rng: np.random.Generator) -> Spent:
-        spent, people, since = 0.0, 0, 0
+        spent, judged, people, since = 0.0, 0, 0, 0
         for run, released in zip(runs, rng.random(len(runs)) < chance, strict=True):
             if since == Budget().releases:
-                spent, since = spent + 1, 0
+                spent, judged, since = spent + 1, judged + 1, 0
             elif released:
                 spent, people, since = spent + cost, people + len(run), since + 1
+                judged += 1
             else:
-                spent, since = spent + cost + 1, 0
-        return Spent(spent, 0.0, people)
+                spent, judged, since = spent + cost + 1, judged + 2, 0
+        return Spent(spent, judged, 0.0, people)
 
     return spend

@@ -54,7 +54,8 @@ def simulated(years: int, seed: int) -> Path:
         "drift_releases": Budget().releases,
         "windows": simulate.WINDOWS,
     }
-    rows = list(simulate.rows(all_of(found), years, seed))
+    judging = simulate.Judging(found.judging, found.judging_once)
+    rows = list(simulate.rows(all_of(found), judging, years, seed))
     path = record.write("year", settings, rows)
     plot.draw(rows, path.with_suffix(".svg"))
     return path

@@ -95,6 +95,32 @@ def test_half_the_cost_breaks_even_at_half_the_chance() -> None:
     assert found.candidates / len(runs) == pytest.approx(1.0, abs=0.02)
 
 
+def test_every_candidate_is_judged_and_a_failed_one_on_top() -> None:
+    """.2 each and .1 a run: .3 where one is tried; .5 where the first fails; SISA's five networks
+    take five times as much."""
+    judging, year = simulate.Judging(0.2, 0.1), simulate.Served(alone(0), np.zeros(1))
+    rng = np.random.default_rng(RNG)
+
+    def judged(name: str) -> float:
+        found = Measured(28.0, 0.1, 0.45, 0, 4)
+        one = next(s for s in strategies.all_of(found) if s.name.startswith(name))
+        return judging.of(year, one.spend(year.runs, rng), one.networks)
+
+    assert judged("retrain") == judged("head") == pytest.approx(0.3)
+    assert judged("warm, 4 bases: all released") == pytest.approx(0.3)
+    assert judged("warm, 4 bases: none released") == pytest.approx(0.5)
+    assert judged("approximate first: released as measured") == pytest.approx(0.5)
+    assert judged("SISA") == pytest.approx(5 * 0.3)
+
+
+def test_a_retraining_that_is_judged_costs_both() -> None:
+    strategy = strategies.all_of(Measured(28.0, 0.1, 0.45, 0, 4))[:1]
+    found = simulate.rows(strategy, simulate.Judging(0.2, 0.1), 20, 0)
+    row = next(r for r in found if r["served"] == "each alone")
+    assert row["each"]["mean"] == pytest.approx(1.3)
+    assert row["judging_each"]["mean"] == pytest.approx(0.3)
+
+
 def test_without_the_results_it_is_reckoned_from_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,14 +134,16 @@ def test_what_is_reckoned_from_are_the_results_that_are_there() -> None:
     found = measured()
     assert found.downdating < found.retraining and 0 < found.approximate < 1
     assert 0 <= found.released <= found.tried
+    assert 0 < found.judging_once < found.judging < 1
 
 
 def test_a_row_tells_where_the_years_lie() -> None:
-    found = Measured(28.0, 0.1, 0.45, 0, 4)
+    found, judging = Measured(28.0, 0.1, 0.45, 0, 4), simulate.Judging(0.2, 0.1)
     each = strategies.all_of(found)[::4]
-    told = list(simulate.rows(each, 20, 0))
+    told = list(simulate.rows(each, judging, 20, 0))
     assert len(told) == len(each) * 3 * len(economics.RATES)
     for row in told:
         assert row["each"]["low"] <= row["each"]["mean"] <= row["each"]["high"]
         assert row["exact_share"]["low"] >= 0 and row["exact_share"]["high"] <= 1
-    assert list(simulate.rows(each[:1], 20, 0)) == [r for r in told if r["strategy"] == "retrain"]
+    again = list(simulate.rows(each[:1], judging, 20, 0))
+    assert again == [r for r in told if r["strategy"] == "retrain"]
