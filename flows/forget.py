@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows import shown
 from flows.steps import outside, step
 from tasks import unlearn as ladder
 from tasks.approval.asking import ask_persons
@@ -38,8 +39,8 @@ claim = step(claim_requests)
 extract = step(extract_forget_set)
 expect_data = step(expect_sound_data)
 track = outside(start_tracking)
-unlearn = step(ladder.make_candidate)
-judge = step(judge_attempt)
+unlearn = step(ladder.make_candidate).with_options(task_run_name="unlearn {attempt.label}")
+judge = step(judge_attempt).with_options(task_run_name="judge {attempt.label}")
 note_attempt = outside(trace_attempt)
 expect_numbers = step(expect_limits)
 ask = step(ask_persons)
@@ -69,6 +70,7 @@ def forget(
     if not waiting:
         return settled(workspace, requests)
     run = claim(workspace, waiting, Path(policy), method)
+    shown.name_run(run)
 
     # (2) Extract the forget set from the verified data version, and check both.
     forget_set = extract(run)
@@ -111,9 +113,11 @@ def forget(
 
 def try_one(run: Run, attempt: Attempt) -> None:
     """Make one candidate and judge it."""
-    unlearn(run, attempt)
+    with shown.training(run, attempt):
+        unlearn(run, attempt)
     judge(run, attempt)
     note_attempt(run, attempt)
+    shown.show_run(run)
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -139,12 +143,15 @@ def summary(run: Run) -> dict[str, Any]:
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in served},
     }
     bring_up_to_date(run.at)
+    shown.show_run(run)
     close(run)  # last: what a crash leaves undone before, the same command does again
     return found
 
 
 def waiting_for_persons(run: Run) -> dict[str, Any]:
     """Say what is asked of whom; the run stays as it is until it is answered."""
+    found = told(run)
+    shown.show_question(run, found)
     return {
         "run": run.ref,
         "requests": list(run.requests),
@@ -154,7 +161,7 @@ def waiting_for_persons(run: Run) -> dict[str, Any]:
         "decision": WAITS,
         "assurance": "A0",
         "champion": as_champion(run.at),
-        **told(run),
+        **found,
         "copies": [],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in run.requests},
     }

@@ -11,7 +11,13 @@ from prefect.tasks import Task
 
 from tasks.running.outside import may_recover
 
-step = task(cache_policy=NO_CACHE, persist_result=False)
+
+def words() -> str:
+    """Name a step on Prefect's pages by what it does."""
+    return str(runtime.task_run.task_name).replace("_", " ")
+
+
+step = task(cache_policy=NO_CACHE, persist_result=False, task_run_name=words)
 """Done once: a training that failed is not paid for again by a machine's own decision."""
 
 
@@ -29,6 +35,7 @@ def again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 outside = task(
     cache_policy=NO_CACHE,
     persist_result=False,
+    task_run_name=words,
     retries=3,
     retry_delay_seconds=[2, 10, 30],
     retry_condition_fn=again,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from systems.compute.producing import make_method
 from systems.data import loading
 from systems.registry import tracking
 from systems.registry.logged import DatasetUse
 from systems.registry.views import NOTE
+from tasks.running.parts import training_of
 from tasks.running.run import Run
-from tasks.showing.figures import attempt_tables, compared, passes, verdicts
+from tasks.showing.figures import attempt_tables, compared, verdicts
 from tasks.showing.runs import note_of_attempt, note_of_run
 from tasks.showing.versions import describe_versions
 from tasks.unlearn import Attempt, attempts_done
@@ -60,7 +62,7 @@ def _trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
     mlruns, record = run.at.ws.mlruns, attempts_done(run)[attempt.number]
     child = tracking.start_run(
         mlruns,
-        f"attempt {attempt.number + 1}: {attempt.method}",
+        f"attempt {attempt.label}",
         key=f"{run.ref}/{attempt.number}",
         tags={"lethe.run": run.ref, "lethe.verdict": record["decision"]},
         parent=_parent(run),
@@ -69,13 +71,21 @@ def _trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
         mlruns,
         child,
         params={"method": record["method"], "seed": record["seed"], **record["settings"]},
-        metrics={**compared(record), **passes(run, attempt)},
+        metrics={**compared(record), **_passes(run, attempt)},
         history={"loss": list(enumerate(record.get("losses", []), 1))},
         tables=attempt_tables(run, record),
         tags={f"lethe.gate.{v['gate']}": v["outcome"] for v in record["verdicts"]},
     )
     tracking.finish(mlruns, child)
     return {"mlflow_run": child}
+
+
+def _passes(run: Run, attempt: Attempt) -> dict[str, float]:
+    """Give how many examples the method passes by its settings, as `plan` counts them."""
+    method = make_method(attempt.method, attempt.settings, training_of(run))
+    forget = int((run.done("extracted") or {})[TRAIN])
+    retain = loading.counts(run.at.ws)[TRAIN] - forget
+    return {"passes": float(method.passes(forget, retain))}
 
 
 def _parent(run: Run) -> str:

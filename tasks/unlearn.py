@@ -39,6 +39,11 @@ class Attempt:
         """Whether the method is exact retraining by ourselves."""
         return METHODS[self.method].exact
 
+    @property
+    def label(self) -> str:
+        """As it is called where people look: counted from 1, with its method."""
+        return f"{self.number + 1}: {self.method}"
+
 
 def weights_path(run: Run, number: int) -> Path:
     """Name a candidate's file."""

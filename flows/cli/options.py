@@ -17,8 +17,38 @@ AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant
 """Help of --as-written."""
 
 
+PANELS: dict[str, tuple[str, ...]] = {
+    "Operator: sets it up and keeps it running": ("init", "doctor", "source", "serve"),
+    "Privacy officer: requests and their deadlines": (
+        *("submit", "list", "show", "hold", "resume", "extend", "deny", "approve", "purge"),
+    ),
+    "Data scientist: unlearning and judging": (
+        "plan",
+        "forget",
+        "abort",
+        "judge",
+        "train",
+        "tune",
+        "audit",
+        "bench",
+    ),
+    "Model owner: rules and versions": ("policy", "params", "rotate-key", "taint", "rollback"),
+    "Auditor: whether it is true": ("verify", "log"),
+}
+"""The commands by who uses them."""
+
+
 class OnceEach(TyperGroup):
-    """Commands whose options of one value are refused where they are repeated."""
+    """Commands by who uses them, whose options of one value are refused where repeated."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands by who uses them."""
+        widest = formatter.width - 6 - max(map(len, self.commands))
+        for title, names in PANELS.items():
+            known = [name for name in names if name in self.commands]
+            rows = [(name, self.commands[name].get_short_help_str(widest)) for name in known]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raise UsageError for a repeated option; else the last would silently win."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 CODES = {"released": 0, "purge": 0, "refused": 10, "inconclusive": 11, "awaiting_approval": 13}
@@ -36,7 +36,11 @@ def not_tried_lines(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{rung['method']:<9} not tried\n  {rung['why']}" for rung in rungs]
 
 
-LINES = {"attempts": attempt_lines, "not_tried": not_tried_lines}
+LINES: dict[str, Callable[..., list[str]]] = {
+    "attempts": attempt_lines,
+    "not_tried": not_tried_lines,
+    "notes": list,
+}
 """What is said in lines of its own, by key."""
 
 
@@ -56,11 +60,13 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
+    import rich.box
     from rich.markup import escape
     from rich.table import Table
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(title=title.replace("_", " "), title_justify="left", title_style="bold")
+    table.box, table.show_edge, table.pad_edge = rich.box.SIMPLE_HEAD, False, False  # 80 are few
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
@@ -109,6 +115,31 @@ def _range(low: float | None, high: float | None) -> str:
         return "not known"
     ends = ("no limit" if end is None else f"{end:.3g}" for end in (low, high))
     return " to ".join(ends)
+
+
+def request_tables(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a list of requests for people: a table that fits 80 columns, and what to know besides.
+
+    `lethe show` tells the rest of each.
+    """
+    rows = found["requests"]
+    table = [
+        {
+            "request": row["request"],
+            "state": row["state"].replace("_", " "),
+            "due": row["due_at"][:10],
+            "days": row["days_left"],
+            "law": row["jurisdiction"],
+            "examples": row["examples"],
+        }
+        for row in rows
+    ]
+    return {"requests": table, "notes": list(filter(None, map(_note, rows)))}
+
+
+def _note(row: Mapping[str, Any]) -> str:
+    said = [row[key] for key in ("reason", "waits_for") if row.get(key)]
+    return f"{row['request']}: {'; '.join(said)}" if said else ""
 
 
 def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,23 @@ def shown(epochs: Epochs, models: Models) -> Iterator[None]:
         _models.reset(tokens[1])
 
 
+@contextmanager
+def shown_also(more: Epochs) -> Iterator[None]:
+    """Show the epochs of training by this function too, besides the one that was chosen."""
+    known = _epochs.get()
+
+    def both(done: int, total: int, loss: float) -> None:
+        more(done, total, loss)
+        if known:
+            known(done, total, loss)
+
+    token = _epochs.set(both)
+    try:
+        yield
+    finally:
+        _epochs.reset(token)
+
+
 def epochs(done: int, total: int, loss: float) -> None:
     """Show epochs to whoever is looking."""
     show = _epochs.get()

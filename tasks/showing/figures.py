@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from systems.compute.producing import make_method
-from systems.data import loading
 from systems.registry.logged import Table
-from tasks.running.parts import training_of
 from tasks.running.records import measurements_of
 from tasks.running.run import Run
-from tasks.unlearn import Attempt
-from unlearning.domain import TRAIN, Measurement, Outcome, Verdict
+from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.judging.verdicts import gates_of
 
 COMPARED = {"test_accuracy": "test_accuracy", "utility_loss": "accuracy_drop"}
@@ -37,14 +33,6 @@ def compared(record: Record) -> dict[str, float]:
         "seconds": record.get("seconds"),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def passes(run: Run, attempt: Attempt) -> dict[str, float]:
-    """Give how many examples the method passes by its settings, as `plan` counts them."""
-    method = make_method(attempt.method, attempt.settings, training_of(run))
-    forget = int((run.done("extracted") or {})[TRAIN])
-    retain = loading.counts(run.at.ws)[TRAIN] - forget
-    return {"passes": float(method.passes(forget, retain))}
 
 
 def limits_of(run: Run, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
@@ -74,13 +62,24 @@ def attempt_tables(run: Run, record: Record) -> list[Table]:
     return [measurements(record, limits), verdicts([record])]
 
 
-def verdicts(records: Sequence[Record]) -> Table:
-    """Lay out what every gate said of every attempt."""
-    rows = [
-        [number, record["method"], said["gate"], said["outcome"], said["reason"]]
+def verdict_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Say what every gate said of every attempt, one row each."""
+    return [
+        {
+            "attempt": number,
+            "method": record["method"],
+            "gate": said["gate"],
+            "outcome": said["outcome"],
+            "reason": said["reason"],
+        }
         for number, record in enumerate(records, 1)
         for said in record["verdicts"]
     ]
+
+
+def verdicts(records: Sequence[Record]) -> Table:
+    """Lay out what every gate said of every attempt."""
+    rows = [list(row.values()) for row in verdict_rows(records)]
     return Table("verdicts", ("attempt", "method", "gate", "outcome", "reason"), rows)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli import output
 from flows.cli.calling import Call, answer
 from unlearning.errors import UsageError
 
@@ -37,7 +38,8 @@ def list_(
         if found.get("problem"):
             call.exit_code = 30
             typer.echo(f"lethe: {found['problem']}", err=True)
-        return found
+        as_table = what == "requests" and not call.as_json
+        return output.request_tables(found) if as_table else found
 
     answer(ctx, work)
 

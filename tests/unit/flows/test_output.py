@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from flows.cli.output import not_tried_lines, plan_tables
+import pytest
+
+from flows import cli
+from flows.cli.options import PANELS
+from flows.cli.output import not_tried_lines, plan_tables, request_tables, show
 
 PLAN = {
     "requests": ["req-1"],
@@ -50,3 +54,46 @@ def test_where_nothing_is_tried_or_known_nothing_is_said() -> None:
 def test_what_was_not_tried_has_its_reason() -> None:
     (line,) = not_tried_lines([{"method": "finetune", "why": "hopeless"}])
     assert line == "finetune  not tried\n  hopeless"
+
+
+REQUEST = {
+    "request": "req-086727fe7e96",
+    "state": "awaiting_approval",
+    "received_at": "2026-11-28T10:56:12.769588+00:00",
+    "due_at": "2026-12-28T23:59:59+01:00",
+    "days_left": -100,
+    "jurisdiction": "gdpr-de",
+    "examples": 1_000_000,
+    "reason": None,
+    "run": "run-b6e91f458c90",
+    "waits_for": "0 of 1 approvals; not by dpo",
+}
+
+
+def test_a_list_of_requests_can_be_read_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    show(
+        request_tables({"requests": [REQUEST, {**REQUEST, "reason": "a [b] c", "examples": None}]})
+    )
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line for line in lines if line.strip().startswith("req-086727fe7e96 ")]
+    assert len(rows) == 2
+    words = ("awaiting approval", "2026-12-28", "-100", "gdpr-de", "1000000")
+    assert all(word in rows[0] for word in words)
+    assert all(len(row) <= 80 for row in rows)
+    assert "req-086727fe7e96: a [b] c; 0 of 1 approvals; not by dpo" in lines
+
+
+def test_the_help_names_every_command_once_by_who_uses_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = [name for names in PANELS.values() for name in names]
+    known = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    assert len(named) == len({*named}) and {*named} == known
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"{title}:" in shown for title in PANELS)
+    assert all(shown.count(f"\n  {name} ") == 1 for name in named)
