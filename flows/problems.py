@@ -34,7 +34,7 @@ def explain(problem: BaseException) -> tuple[int, str]:
     if isinstance(code, int):
         return code, _one_line(problem)
     line = _about_prefect(problem) or _about_memory(problem) or _about_a_file(problem)
-    line = line or _about_the_outside(problem)
+    line = line or _about_a_package(problem) or _about_the_outside(problem)
     return (OUTSIDE, line) if line else (UNFORESEEN, _unforeseen(problem))
 
 
@@ -78,6 +78,17 @@ def _about_a_file(problem: BaseException) -> str | None:
         return None
     short = str(problem.filename).rsplit("/", maxsplit=1)[-1]
     return f"{short}: {problem.strerror or type(problem).__name__}; free or repair it and try again"
+
+
+def _about_a_package(problem: BaseException) -> str | None:
+    if not isinstance(problem, ModuleNotFoundError) or not problem.name:
+        return None
+    if (HOME / problem.name.split(".")[0]).exists():
+        return None
+    return (
+        f"{problem.name}: is not installed, expected Lethe's extra `run`, which all but `lethe "
+        'verify` needs; install it with pip install "lethe[run]"'
+    )
 
 
 def _about_the_outside(problem: BaseException) -> str | None:

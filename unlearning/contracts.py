@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from unlearning.domain import FloatArray, Measurement, Outputs, ShadowOutputs, TrainingSets, Verdict
-
-if TYPE_CHECKING:  # gates judge sealed measurements years later, without torch
+if TYPE_CHECKING:  # gates judge sealed measurements years later, without numpy and torch
     import torch
     from torch import nn
 
+    from unlearning.domain import FloatArray, Outputs, ShadowOutputs, TrainingSets
+    from unlearning.terms import Measurement, Verdict
     from unlearning.training.loop import Progress
 
 

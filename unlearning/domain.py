@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlearning.stored import Lazy, one_after_another, picked
+from unlearning.terms import HOLDOUT as HOLDOUT
+from unlearning.terms import SPLITS as SPLITS
+from unlearning.terms import TEST as TEST
+from unlearning.terms import TRAIN as TRAIN
+from unlearning.terms import Control as Control
+from unlearning.terms import Decision as Decision
+from unlearning.terms import Measurement as Measurement
+from unlearning.terms import Outcome as Outcome
+from unlearning.terms import Verdict as Verdict
 
 if TYPE_CHECKING:  # values are read without torch
     from torch import nn
@@ -19,10 +28,6 @@ IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 TextArray = NDArray[np.str_]
-
-TRAIN, HOLDOUT, TEST = "train", "holdout", "test"
-SPLITS = (TRAIN, HOLDOUT, TEST)
-"""What an example is for: to be learned, to be compared with, or to test; of a data version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,57 +170,3 @@ class ShadowOutputs:
     def on(self, where: IntArray | BoolArray) -> ShadowOutputs:
         """Give all shadows, on some of the examples."""
         return ShadowOutputs(self.logits[:, where], self.seen[:, where])
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A named number with its 95 % interval and the number of examples behind it."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    n: int
-
-
-class Outcome(StrEnum):
-    """What one gate says."""
-
-    PASSED = "PASSED"
-    FAILED = "FAILED"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One gate's outcome with its reason in words."""
-
-    gate: str
-    outcome: Outcome
-    reason: str
-
-
-@dataclass(frozen=True)
-class Control:
-    """A model whose right verdict is known beforehand, judged beside the candidate."""
-
-    name: str
-    expected: str
-    outcome: str
-
-    @property
-    def kept(self) -> bool:
-        """Whether the gate said of the control what it had to say."""
-        return self.expected == self.outcome
-
-
-class Decision(StrEnum):
-    """All verdicts together."""
-
-    RELEASED = "released"
-    REFUSED = "refused"
-    INCONCLUSIVE = "inconclusive"
-    PURGE = "purge"
-    """No training example was touched, so that nothing had to be unlearned."""
-    AWAITING = "awaiting_approval"
-    """Of a run: the policy sends it to a person, who has not answered yet."""

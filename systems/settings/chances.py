@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.replay.chances import Counted
+from unlearning.statistics.levels import binomial
 
 
 def chance_of(found: Counted) -> dict[str, Any] | None:
     """Give the share that was released, with Clopper and Pearson's 95 % interval; None of none."""
     if not found.tried:
         return None
-    from unlearning.statistics.intervals import clopper_pearson  # scipy: settings must read light
-
-    share = clopper_pearson(found.released, found.tried)
+    share = binomial(found.released, found.tried)
     ends = {"low": round(share.low, 4), "high": round(share.high, 4)}
     return {"value": round(share.value, 4), **ends, "n": found.tried, "of": found.of}
 

@@ -15,9 +15,9 @@ from tasks.running.draw import write_pages
 from tasks.running.run import Run
 from tasks.unlearn import attempts_done, record_path
 from unlearning.digests import sha256_file
-from unlearning.domain import Decision
 from unlearning.errors import IntegrityError, RequestDenied
 from unlearning.judging.verdicts import assurance, decide_run
+from unlearning.terms import Decision
 
 
 def ask_persons(run: Run) -> bool:

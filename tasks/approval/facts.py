@@ -10,8 +10,8 @@ from typing import Any
 
 from systems.settings.approval import Facts
 from tasks.running.records import measurements_of
-from unlearning.domain import TRAIN, Decision
 from unlearning.judging.verdicts import decide_run, held_back
+from unlearning.terms import TRAIN, Decision
 
 LOSSES = {
     "accuracy_drop": "the measured loss",

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.domain import DeletionRequest
 from unlearning.digests import sha256_hex
-from unlearning.domain import Measurement
+from unlearning.terms import Measurement
 
 
 def utc_now() -> datetime:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.bare import bare
 from tests.end_to_end.commandline import COMMAND, installed
 from tests.end_to_end.conftest import MakeLethe, Told
 from tests.end_to_end.traces import files_below
@@ -27,6 +28,12 @@ def test_it_verifies_offline_away_from_the_workspace(
     answer = installed(environment, *without_network(), *words, cwd=tmp_path)
     assert (answer.code, answer.json["problems"]) == (0, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "public.pem"]
+
+
+def test_it_verifies_where_no_extra_is_installed(told: Told) -> None:
+    """Neither torch nor numpy: what comes with `pip install` of Lethe alone."""
+    done = bare("verify", str(told.bundle), "--key", str(told.lethe.root / "records/public.pem"))
+    assert (done.returncode, done.stderr) == (0, "") and "judged again" in done.stdout
 
 
 def test_a_finished_workspace_is_its_owners_alone(told: Told) -> None:

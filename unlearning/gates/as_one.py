@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from unlearning.domain import Measurement, Outcome
 from unlearning.gates.asking import usable
-from unlearning.statistics.intervals import LEVEL, held_together, interval_of
+from unlearning.statistics.levels import LEVEL, held_together, interval_of
+from unlearning.terms import Measurement, Outcome
 
 OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
 UNSEEN, HALF = "mean_score_unseen", "mean_score_half"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from unlearning.contracts import Gate
-from unlearning.domain import Measurement, Outcome, Verdict
+from unlearning.terms import Measurement, Outcome, Verdict
 
 SEVERITY = (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.FAILED)
 """What weighs more stands behind."""

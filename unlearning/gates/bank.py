@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.gates import GATES
+from unlearning.terms import Measurement, Outcome, Verdict
 
 LEAST_UNSEEN = 3
 """Shadows that never saw an example: one is scored by two others, for the null band."""

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from typing import ClassVar
 
 from unlearning.contracts import Gate
-from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import SEVERITY, ask
 from unlearning.gates.forgetting import Forgetting
+from unlearning.terms import Measurement, Outcome, Verdict
 
 FORMS = ("bf16", "int8")
 """Forms with rounded weights, which every machine can make."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES, as_one
 from unlearning.gates.asking import SEVERITY, usable
@@ -15,7 +14,8 @@ from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
 from unlearning.gates.limits import Limit
 from unlearning.gates.suspicions import LEARNED, MOVED, Said, learned, lifted, words
 from unlearning.settings import check_settings
-from unlearning.statistics.intervals import FPRS, Interval, held_together, interval_of
+from unlearning.statistics.levels import FPRS, Interval, held_together, interval_of
+from unlearning.terms import Measurement, Outcome, Verdict
 
 DOOR, TENTH = "door/", "memorised_auc"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import usable
+from unlearning.terms import Measurement, Outcome, Verdict
 
 LEAST = 3
 """Class-out models without which there is no spread to compare with."""

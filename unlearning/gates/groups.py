@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unlearning.domain import Measurement
+from unlearning.terms import Measurement
 
 MATES, MATES_LIMIT = "erased_mates", 0.05
 """How many more of a forgotten example's nearest mates are forgotten too than of a stranger's: a

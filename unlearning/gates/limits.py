@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unlearning.errors import PolicyError
-from unlearning.statistics.intervals import FPRS
+from unlearning.statistics.levels import FPRS
 
 
 @dataclass(frozen=True, kw_only=True)

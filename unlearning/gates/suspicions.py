@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from unlearning.domain import Measurement, Outcome
 from unlearning.gates.asking import usable
+from unlearning.terms import Measurement, Outcome
 
 MOVED, LEARNED = "moved", "holdout_learned"
 """The door that asks what the moment of training changed; whether the strangers were learned."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
 
-from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.gates import GATES
+from unlearning.terms import Measurement, Outcome, Verdict
 
 
 @GATES.register

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unlearning.contracts import Gate
-from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import ask
@@ -17,6 +16,7 @@ from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import with_forms
 from unlearning.gates.forgetting import Forgetting
 from unlearning.settings import REQUIRED_GATES
+from unlearning.terms import Control, Decision, Measurement, Outcome, Verdict
 
 BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry")
 """Gates that need not decide where how a network was made is the proof."""

@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, special, stats
 
-from unlearning.domain import FloatArray, IntArray, Measurement
+from unlearning.domain import FloatArray, IntArray
 from unlearning.statistics.finite import all_finite
-
-LEVEL = 0.95
-
-
-def level_of_each(attempts: int) -> float:
-    """Give the level of each attempt's intervals, so that all attempts together err as one would.
-
-    Bonferroni: of the share that one attempt may err in, each of `attempts` gets its part.
-    """
-    return 1 - (1 - LEVEL) / max(1, attempts)
-
-
-FPRS = (0.01, 0.02, 0.05)
-"""The false-positive rates at which tails are measured; a policy picks one by its limits."""
-
-
-def memorised_count(examples: int) -> int:
-    """How many of a forget set are its most memorised ones: a tenth, ten at least, all if fewer."""
-    return min(examples, max(10, examples // 10))
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def interval_of(m: Measurement) -> Interval:
-    """Give a measurement's number and ends."""
-    return Interval(m.value, m.low, m.high)
-
-
-def held_together(interval: Interval, count: float, level: float = LEVEL) -> Interval:
-    """Widen a normal interval of `level` so that `count` such hold at once (Bonferroni)."""
-    each = 1 - (1 - level) / count
-    wider = stats.norm.ppf(0.5 + each / 2) / stats.norm.ppf(0.5 + level / 2)
-    below, above = interval.value - interval.low, interval.high - interval.value
-    return Interval(
-        interval.value,
-        float(interval.value - wider * below),
-        float(interval.value + wider * above),
-    )
-
+from unlearning.statistics.levels import FPRS as FPRS
+from unlearning.statistics.levels import LEVEL as LEVEL
+from unlearning.statistics.levels import Interval as Interval
+from unlearning.statistics.levels import held_together as held_together
+from unlearning.statistics.levels import interval_of as interval_of
+from unlearning.statistics.levels import level_of_each as level_of_each
+from unlearning.statistics.levels import memorised_count as memorised_count
 
 NOTHING = Interval(float("nan"), 0.0, 1.0)
 """What is known where there was nothing to compare, or scores are no finite numbers."""

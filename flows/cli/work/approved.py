@@ -10,7 +10,7 @@ from ledger.replay.statements import Journal
 from systems.settings.approval import Approval, Question
 from systems.settings.policy import Policy
 from tasks.approval.facts import facts_of
-from unlearning.domain import Decision
+from unlearning.terms import Decision
 
 
 def question_of(statement: Mapping[str, Any], rules: Policy) -> Question | None:

@@ -13,7 +13,6 @@ from systems.settings.policy import load_policy
 from tasks import adopt as adopting
 from tasks.running import progress
 from tasks.running.champion import sealed_champion
-from tasks.running.computing import require_cluster
 from tasks.running.opened import opened
 from unlearning.errors import UsageError
 
@@ -43,6 +42,7 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
     with ready(path) as at:
         from tasks import train as originals
         from tasks.extract import find
+        from tasks.running.computing import require_cluster
         from unlearning.domain import TRAIN
 
         if shadows is not None:

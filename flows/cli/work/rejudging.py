@@ -20,9 +20,9 @@ from systems.settings.params import Params, read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.running.records import measurements_of
 from unlearning.digests import sha256_file
-from unlearning.domain import Decision
 from unlearning.errors import LetheError
 from unlearning.judging.verdicts import assurance, decide, decide_run, gates_of, judge
+from unlearning.terms import Decision
 
 
 def judged_again(bundle: Bundle, folder: Path) -> list[str]:

@@ -22,7 +22,7 @@ DISTRIBUTION = {
     "sklearn": "scikit-learn",
 }
 
-EXTRAS = ("attacks", "dask", "generation", "onnx")
+EXTRAS = ("attacks", "dask", "generation", "onnx", "run")
 """Of which our own code imports something, where it is asked for."""
 
 REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|debian)\.[a-z]", re.IGNORECASE)

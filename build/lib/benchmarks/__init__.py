@@ -1,0 +1,1 @@
+"""What is measured about Lethe itself; run with `python -m benchmarks.NAME`."""

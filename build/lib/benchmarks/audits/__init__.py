@@ -1,0 +1,1 @@
+"""What the audits say of models whose right verdict is known."""

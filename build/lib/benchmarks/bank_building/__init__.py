@@ -1,0 +1,1 @@
+"""Ways of training a shadow bank on one machine."""

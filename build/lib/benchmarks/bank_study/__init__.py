@@ -1,0 +1,1 @@
+"""How large a shadow bank must be, and what a shadow should see."""

@@ -1,0 +1,1 @@
+"""Our adversarial search beside AMUN's public code."""

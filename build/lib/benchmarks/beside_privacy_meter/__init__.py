@@ -1,0 +1,1 @@
+"""Our RMIA beside Privacy Meter's."""

@@ -1,0 +1,1 @@
+"""Our methods beside SFR-on's public code."""

@@ -1,0 +1,1 @@
+"""What Lethe costs in seconds and memory."""

@@ -1,0 +1,1 @@
+"""How often the intervals that gates read miss the truth."""

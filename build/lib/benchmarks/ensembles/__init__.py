@@ -1,0 +1,1 @@
+"""Ensembles with and without orthogonalisation, under attack."""

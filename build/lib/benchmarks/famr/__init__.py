@@ -1,0 +1,1 @@
+"""FAMR on a vision transformer."""

@@ -1,0 +1,1 @@
+"""The operating table of the gates."""

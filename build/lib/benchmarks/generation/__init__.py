@@ -1,0 +1,1 @@
+"""Class forgetting in image generators: who forgets, what the rest is worth, what comes back."""

@@ -1,0 +1,120 @@
+"""What generators are trained on here: digits on a processor, CIFAR-10 on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks import samples
+from unlearning.domain import Examples, Handed
+from unlearning.generation.fitting import Fitting
+from unlearning.generation.judge import SMALL
+from unlearning.generation.recipe import GeneratorRecipe
+from unlearning.generation.recovery import Recovery
+from unlearning.generation.sampling import Sampler
+from unlearning.training.loop import Training
+
+CLASSES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """One data set: what is forgotten, what generators are made of, and how all is measured.
+
+    methods: settings beside a method's own defaults. pictures, each: drawn of the class to forget,
+    and of every other one.
+    """
+
+    name: str
+    train: Examples
+    test: Examples
+    label: int
+    recipes: Mapping[str, GeneratorRecipe]
+    fittings: Mapping[str, Fitting]
+    methods: Mapping[str, Any]
+    judge: Training
+    judge_network: str
+    sampler: Sampler
+    recovery: Recovery
+    pictures: int
+    each: int
+
+    def sets(self) -> Handed:
+        """Give what methods are handed."""
+        own = self.train.labels == self.label
+        return Handed(self.train.take(own), self.train.take(~own), CLASSES)
+
+
+def digits() -> Ground:
+    """Give scikit-learn's digits, 1,400 to learn and 397 to test the judge; 3 is forgotten."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    images = (bunch.images[order] * 255 / 16).round().astype(np.uint8)[:, None]
+    names = np.arange(len(order)).astype(np.str_)
+    everything = Examples(images, bunch.target[order].astype(np.int64), names, names)
+    facts: dict[str, Any] = {"classes": CLASSES, "channels": 1, "size": 8}
+    return Ground(
+        "digits",
+        everything.take(np.arange(1400)),
+        everything.take(np.arange(1400, len(order))),
+        label=3,
+        recipes={
+            "unet": GeneratorRecipe(network="unet", **facts),
+            "dit": GeneratorRecipe(network="dit", width=128, depth=4, **facts),
+        },
+        fittings={"unet": Fitting(steps=400), "dit": Fitting(steps=600)},
+        methods={},
+        judge=SMALL,
+        judge_network="conv-small",
+        sampler=Sampler(),
+        recovery=Recovery(),
+        pictures=100,
+        each=30,
+    )
+
+
+def cifar10() -> Ground:
+    """Give all of CIFAR-10 with a U-Net of 64 channels; airplanes are forgotten. For a GPU."""
+    train = samples.decoded(samples.SHARED / "cifar10/train.parquet", np.arange(50_000))
+    test = samples.decoded(samples.SHARED / "cifar10/test.parquet", np.arange(10_000))
+    unet = GeneratorRecipe(
+        network="unet",
+        classes=CLASSES,
+        channels=3,
+        size=32,
+        width=64,
+        depth=2,
+        levels=(1, 2, 2, 2),
+        attention=16,
+    )
+    fitting = Fitting(
+        steps=25_000,
+        batch_size=128,
+        learning_rate=2e-4,
+        ema=0.9995,
+        flips=True,
+        precision="bf16",
+    )
+    return Ground(
+        "cifar10",
+        train,
+        test,
+        label=0,
+        recipes={"unet": unet},
+        fittings={"unet": fitting},
+        methods={"steps": 500, "batch_size": 128, "learning_rate": 1e-4},
+        judge=Training(epochs=30, batch_size=128, learning_rate=0.2, augmentation="crop_flip"),
+        judge_network="resnet20",
+        sampler=Sampler(steps=50),
+        recovery=Recovery(tuning_steps=500, shot_steps=(100, 500), row_steps=500),
+        pictures=1000,
+        each=1000,
+    )
+
+
+GROUNDS: Mapping[str, Callable[[], Ground]] = {"digits": digits, "cifar10": cifar10}

@@ -1,0 +1,43 @@
+"""Evidence as rows of a result hold it, and the verdicts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from unlearning.domain import Measurement
+from unlearning.generation.measures import Evidence
+from unlearning.generation.verdicts import concept, recovery, utility
+
+
+def as_json(evidence: Evidence, recovered: Mapping[str, Measurement]) -> dict[str, Any]:
+    """Write evidence for a row."""
+    return {
+        "measured": {name: asdict(m) for name, m in evidence.measured.items()},
+        "histogram": evidence.histogram.tolist(),
+        "recovered": {name: asdict(m) for name, m in recovered.items()},
+    }
+
+
+def evidence_in(row: Mapping[str, Any]) -> Evidence:
+    """Read a row's evidence; of a method that gave up there is none."""
+    return Evidence(
+        {name: Measurement(**m) for name, m in row.get("measured", {}).items()},
+        np.array(row.get("histogram", [0])),
+        {name: Measurement(**m) for name, m in row.get("recovered", {}).items()},
+    )
+
+
+def verdicts(
+    candidate: Evidence, original: Evidence, models: Sequence[Evidence], attacks: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Give the three verdicts by name, each with its outcome and reason."""
+    found = (
+        concept(candidate, original, models),
+        utility(candidate, models),
+        recovery(candidate, models, attacks),
+    )
+    return {one.gate: {"outcome": str(one.outcome), "reason": one.reason} for one in found}

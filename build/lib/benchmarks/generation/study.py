@@ -1,0 +1,141 @@
+"""Generators that are to forget a class, beside models that never saw it: measures and recoveries.
+
+    python -m benchmarks.generation
+    python -m benchmarks.generation --networks unet --seeds 1
+    python -m benchmarks.generation --data cifar10
+
+Digits run on a processor, CIFAR-10 needs a GPU. What is made and measured is kept under --cache, so
+that an interrupted run goes on. Writes generation-DATA.json, and a sheet of pictures for each
+network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import record
+from benchmarks.generation import sheets
+from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
+from benchmarks.generation.judging import as_json, evidence_in, verdicts
+from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
+from benchmarks.methods.grounds import CACHE
+from unlearning.features import features_of
+from unlearning.generation.judge import judge_of
+from unlearning.generation.measures import Bench, frechet
+from unlearning.outputs import accuracy, logits_of
+
+MODELS = 4
+"""Class-out models: each is held against the three others, everybody else against all."""
+
+ROWS = (ORIGINAL, "salun", "sfr_on", "sa", "latent", PLANTED, STALE, RANDOM)
+WITHOUT_RECOVERY = (STALE, RANDOM)
+"""Controls that the measures themselves refuse."""
+
+
+def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
+    """Give what measures generators of a ground, and how good it is itself."""
+    rng = torch.Generator().manual_seed(100)
+    judge = judge_of(ground.train, CLASSES, rng, ground.judge, ground.judge_network)
+    real = ground.sets().retain
+    bench = Bench(
+        judge=judge,
+        real=real,
+        label=ground.label,
+        classes=CLASSES,
+        sampler=ground.sampler,
+        pictures=ground.pictures,
+        each=ground.each,
+    )
+    unseen = ground.test.take(ground.test.labels != ground.label)
+    floor = unseen.take(np.arange(min(len(unseen), ground.each * (CLASSES - 1))))
+    known = accuracy(logits_of(judge, ground.test), ground.test.labels)
+    far = frechet(features_of(judge, floor), features_of(judge, real))
+    return bench, {"judge_accuracy": known, "distance_floor": far}
+
+
+def rows(makers: Makers, bench: Bench, seeds: int) -> Iterator[dict[str, Any]]:
+    """Measure every generator of one network, the models first."""
+    for seed in range(MODELS):
+        yield _row(makers, bench, RETRAINED, seed)
+    for seed in range(seeds):
+        for name in ROWS:
+            yield _row(makers, bench, name, seed)
+
+
+def _row(makers: Makers, bench: Bench, name: str, seed: int) -> dict[str, Any]:
+    """Measure one generator, or read what was measured."""
+    cell = makers.cache / f"{makers.named(name, seed)}.measured.json"
+    if not cell.exists():
+        made = makers.made(name, seed)
+        found = {"network": makers.network, "row": name, "seed": seed, "seconds": made.seconds}
+        found["notes"] = dict(made.notes)
+        if made.network is not None:
+            evidence = bench.measured(made.network)
+            recovered = {}
+            if name not in WITHOUT_RECOVERY:
+                sets = makers.ground.sets()
+                recovered = makers.ground.recovery.recovered(made.network, sets, bench)
+            found |= as_json(evidence, recovered)
+        cell.write_text(json.dumps(found))
+        print(f"{makers.network}, seed {seed}: {name}", file=sys.stderr, flush=True)
+    read: dict[str, Any] = json.loads(cell.read_text())
+    return read
+
+
+def judged(found: Sequence[dict[str, Any]], attacks: Sequence[str]) -> list[dict[str, Any]]:
+    """Add the three verdicts to one network's rows; a model is held against the other ones."""
+    evidence = [evidence_in(row) for row in found]
+    models = {at: evidence[at] for at, row in enumerate(found) if row["row"] == RETRAINED}
+    original = next(evidence[at] for at, row in enumerate(found) if row["row"] == ORIGINAL)
+    return [
+        {**row, "verdicts": verdicts(evidence[at], original, others, attacks)}
+        for at, row in enumerate(found)
+        for others in [[one for model, one in models.items() if model != at]]
+    ]
+
+
+def run(args: argparse.Namespace) -> Path:
+    """Run the benchmark and give the path of its JSON file."""
+    torch.set_num_threads(1)
+    ground = GROUNDS[args.data]()
+    bench, facts = bench_of(ground)
+    cache = args.cache / "generation" / ground.name
+    settings = {
+        "data": ground.name,
+        "label": ground.label,
+        "train": len(ground.train),
+        "pictures": ground.pictures,
+        "each": ground.each,
+        "models": MODELS,
+        "seeds": args.seeds,
+        "sampler": asdict(ground.sampler),
+        "recovery": asdict(ground.recovery),
+        **facts,
+    }
+    done: list[dict[str, Any]] = []
+    for network in args.networks or ground.recipes:
+        makers = Makers(ground, network, cache)
+        done += judged(list(rows(makers, bench, args.seeds)), ground.recovery.names)
+        settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *ROWS[1:])}
+        sheets.write(makers, bench, (RETRAINED, *ROWS))
+    return record.write(f"generation-{ground.name}", settings, done)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="generation", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", choices=tuple(GROUNDS), default="digits")
+    parser.add_argument("--networks", nargs="+", choices=("unet", "dit"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    args = parser.parse_args(arguments)
+    record.perform("generation", lambda: run(args))

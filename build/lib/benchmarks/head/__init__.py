@@ -1,0 +1,1 @@
+"""A frozen backbone and its head: what downdating costs, and what the gates say of it."""

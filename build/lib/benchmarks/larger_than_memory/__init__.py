@@ -1,0 +1,1 @@
+"""Memory that data take which are too many for it."""

@@ -1,0 +1,1 @@
+"""Stored models that never saw the people of a request: what they cost and what they give."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.lineage`: the arithmetic, and with --measured what is trained."""
+
+from benchmarks.lineage.study import main
+
+main()

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.pages`: write every table again."""
+
+from benchmarks.pages.writing import main
+
+main()

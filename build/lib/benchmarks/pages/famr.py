@@ -1,0 +1,96 @@
+"""How FAMR came out on a vision transformer, in the columns of its paper's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.markdown import table
+from benchmarks.pages.results import FROM_DOCS, load
+
+COLUMNS = ("Ret", "For", "CE", "Ent", "KL", "probe")
+TASKS = {"class": "A class:", "sample": "A tenth of the training examples:"}
+
+
+def transformer(name: str) -> str:
+    """Write a table for each task."""
+    result = load(name)
+    asked = result["settings"]
+    words = (
+        f"**{asked['data']}**, {asked['train']:,} training and {asked['test']:,} test images, a "
+        f"timm vision transformer of four layers, {asked['seeds']} seeds; mean and 95 % interval. "
+        "Ret: accuracy on test images of what stays, For: on the forget set, in per cent; CE, Ent "
+        "and KL from the original on the forget set, in nats (a uniform answer has CE and Ent of "
+        "2.30); probe: AUC of a linear probe for the forgotten class on the features.\n"
+    )
+    parts = [f"{TASKS[task]}\n\n{_task(found)}" for task, found in result["rows"].items()]
+    page = f"{name}.html"
+    where = f"Curves and the state of its theory: [{page}]({FROM_DOCS}/{page}).\n"
+    return "\n".join([words, *parts, where])
+
+
+def _task(found: dict[str, Any]) -> str:
+    columns = [key for key in COLUMNS if key in found["table"][0]]
+    rows = [[row["row"], *(_cell(row[key], key) for key in columns)] for row in found["table"]]
+    return table(("", *columns), rows)
+
+
+def _cell(found: dict[str, float], column: str) -> str:
+    unit, digits = (100, 1) if column in ("Ret", "For") else (1, 2)
+    mean, low, high = (f"{unit * found[key]:.{digits}f}" for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
+def sweep(name: str) -> str:
+    """Write the anchor's trade, the forgotten class block by block, and the descent's curvature."""
+    result = load(name)
+    rows, seeds = result["rows"], result["settings"]["seeds"]
+    parts = (
+        f"{seeds} seeds. The anchor, at two rates; mean and 95 % interval:\n",
+        _anchors(rows["anchors"]),
+        "The forgotten class among a block's features (mean over tokens, test examples): AUC of a "
+        "linear probe, and in brackets its distance from the rest over the spread around both; "
+        "means of the seeds:\n",
+        _layers(rows["layers"]),
+        "The Hessian of the objective along the published descent, from the original on: extreme "
+        "Ritz values (ranges over seeds), and the rate above which a step of gradient descent "
+        "along the largest one no longer goes down, 2 / largest, at its least:\n",
+        _descent(rows["descent"]),
+    )
+    return "\n".join(parts)
+
+
+def _anchors(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        [
+            row["task"],
+            f"{row['rate']:g}",
+            f"{row['anchor']:g}",
+            *(_cell(row[key], key) for key in ("Ret", "For", "Ent")),
+            f"{row['distance']:.2f}",
+        ]
+        for row in rows
+    ]
+    return table(("forgotten", "rate", "anchor", "Ret", "For", "Ent", "distance moved"), lines)
+
+
+def _layers(rows: list[dict[str, Any]]) -> str:
+    blocks = list(dict.fromkeys(row["block"] for row in rows))
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    at = {(row["network"], row["block"]): row for row in rows}
+    lines = [[name, *(_block(at[name, block]) for block in blocks)] for name in names]
+    return table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)
+
+
+def _block(row: dict[str, Any]) -> str:
+    probe, apart = (sum(row[key]) / len(row[key]) for key in ("probe", "separation"))
+    return f"{probe:.2f} ({apart:.2f})"
+
+
+def _descent(rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for task, epoch in dict.fromkeys((row["task"], row["epoch"]) for row in rows):
+        of = [row for row in rows if (row["task"], row["epoch"]) == (task, epoch)]
+        low, high = ([row[key] for row in of] for key in ("low", "high"))
+        rate = min(row["stable_rate"] for row in of)
+        lines.append([task, epoch, *(f"{min(x):,.0f} to {max(x):,.0f}" for x in (low, high)), rate])
+    return table(("forgotten", "epoch", "lowest", "largest", "stable rate"), lines)

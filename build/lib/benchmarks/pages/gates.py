@@ -1,0 +1,80 @@
+"""What the gates said of planted candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.markdown import table
+from benchmarks.pages.results import load, page_of
+
+USUAL = "the usual gate"
+SAID = ("released", "refused", "inconclusive", "released by the usual gate")
+
+
+def operating(name: str) -> str:
+    """Write what is demanded of the gates, and what they said of each candidate."""
+    result = load(name)
+    settings, rows = result["settings"], result["rows"]
+    words = (
+        f"**{settings['data']}**: {settings['recipe']['network']}, {settings['train']:,} training, "
+        f"{settings['holdout']:,} holdout and {settings['test']:,} test examples, "
+        f"{settings['shadows']} shadows, up to {settings['seeds']} seeds with a champion each. All "
+        "are judged as made elsewhere: none counts as exact. In brackets 95 % intervals.\n\n"
+    )
+    demands = [
+        [d["demand"], d["n"], share(d["found"]), share(d["usual gate"]), _met(d)]
+        for d in rows["demands"]
+    ]
+    said = [
+        [row["candidate"], row["is a"], row["n"], *(share(row[word]) for word in SAID)]
+        for row in rows["candidates"]
+    ]
+    header = ("candidate", "is", "n", "released", "refused", "inconclusive", f"{USUAL} releases")
+    return (
+        words
+        + table(("demand", "n", "found", f"by {USUAL}", ""), demands)
+        + "\nEach candidate, on all requests:\n\n"
+        + table(header, said)
+        + "\n"
+        + doors(rows.get("doors", []))
+        + page_of(name, "Each request")
+    )
+
+
+FIRST = ("attack", "tails")
+"""What is asked of the answers themselves; the doors stand behind it."""
+
+
+def doors(rows: Sequence[dict[str, Any]]) -> str:
+    """Write for each way of asking how many it holds back, and how many no other way would."""
+    if not rows:
+        return ""
+    found = dict.fromkeys(way for row in rows for way in row["held"])
+    ways = (*FIRST, *(way for way in found if way not in FIRST))
+    lines = [
+        [row["candidate"], row["is a"], *(_held(row["held"].get(way)) for way in ways)]
+        for row in rows
+    ]
+    return (
+        "How many each way of asking holds back, of how many that were asked so; after the plus, "
+        "those that no other way would have held back. Of honest retrains that is its cost:\n\n"
+        + table(("candidate", "is", *ways), lines)
+        + "\n"
+    )
+
+
+def _held(found: Sequence[int] | None) -> str:
+    if not found:
+        return "-"
+    back, only, of = found
+    return f"{back} of {of}" + (f", +{only}" if only else "")
+
+
+def share(found: Sequence[float] | None) -> str:
+    """Write a share with its interval."""
+    return "-" if found is None else "{:.1%} ({:.1%} to {:.1%})".format(*found)
+
+
+def _met(demand: dict[str, Any]) -> str:
+    return "met" if demand["met"] else "**not met**"

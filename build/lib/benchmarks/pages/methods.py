@@ -1,0 +1,110 @@
+"""The methods: what the registry holds, and how they came out beside retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.markdown import table
+from benchmarks.methods import beside
+from benchmarks.pages.results import load, machine, named, page_of
+from unlearning.errors import UsageError
+from unlearning.methods import METHODS
+
+RATES = ("FA", "RA", "TA", "forget_valid", "average gap")
+FULL = "methods-cifar10-full*"
+
+
+def registered() -> str:
+    """Write what the registry of methods holds."""
+    rows = []
+    for name in METHODS:
+        method = METHODS[name]
+        what = (method.__doc__ or "").splitlines()[0].rstrip(".")
+        reads = " + ".join(sorted(method.needs))
+        rows.append([f"`{name}`", what, method.paper, reads, "yes" if method.exact else "no"])
+    return table(("method", "what it does", "from", "reads", "exact"), rows)
+
+
+def compared(name: str) -> str:
+    """Write how methods came out beside retraining, a table for each task."""
+    result = load(name)
+    rows = result["rows"]["table"]
+    tasks = dict.fromkeys(row["task"] for row in rows)
+    parts = [_task(task, result["settings"], rows) for task in tasks]
+    return "\n".join([*parts, page_of(name, "All columns")])
+
+
+def _task(task: str, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    of = [row for row in rows if row["task"] == task]
+    sizes = np.unique(settings["forgotten"][task])  # one number, or one for each seed
+    forgotten = " or ".join(f"{size:,}" for size in sizes)
+    words = (
+        f"**{settings['data']}, {task}**: {forgotten} of {settings['train']:,} "
+        f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
+        "an original each; mean, and deviation over the seeds, in per cent.\n\n"
+    )
+    rates = [name for name in RATES if any(name in row for row in of)]
+    header = ("", *rates, "D_KL", "attack AUC (calibrated)", "seconds", "passes, of retraining")
+    return words + table(header, [_row(row, rates) for row in of])
+
+
+def _row(row: dict[str, Any], rates: Sequence[str]) -> list[str]:
+    ratio = "of retraining, passes"
+    return [
+        row["row"],
+        *(_spread(row, key, 100, 1) for key in rates),
+        _spread(row, "D_KL", 1, 2),
+        _spread(row, "forget_auc", 1, 3),
+        f"{row['seconds']['mean']:.0f}" if "seconds" in row else "",
+        f"{row[ratio]['mean']:.2f}" if ratio in row else "",
+    ]
+
+
+def _spread(row: dict[str, Any], key: str, scale: float, digits: int) -> str:
+    found = row.get(key)
+    if not found or found["mean"] is None:
+        return ""
+    mean, sd = found["mean"] * scale, (found["sd"] or 0) * scale
+    return f"{mean:.{digits}f} ± {sd:.{digits}f}" if row["n"] > 1 else f"{mean:.{digits}f}"
+
+
+def mended(name: str) -> str:
+    """Write how methods came out before and after they were mended, by the same networks."""
+    before, now = (load(n)["rows"]["table"] for n in (f"{name}-before", name))
+    rows = [[*_which(old, new), *_pair(old, new)] for old, new in zip(before, now, strict=True)]
+    header = ("", "forgotten", "FA", "RA", "TA", "average gap", "attack AUC (calibrated)")
+    return table(header, rows)
+
+
+def _which(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, str]:
+    if (old["task"], old["row"]) != (new["task"], new["row"]):
+        raise UsageError(
+            f"mended: got {new['row']} where {old['row']} stood before, expected the same rows"
+        )
+    return old["row"], old["task"]
+
+
+def _pair(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    columns = (("FA", 100, 1), ("RA", 100, 1), ("TA", 100, 1), ("average gap", 100, 1))
+    shown = (*columns, ("forget_auc", 1, 3))
+    cells = [(_spread(old, *column), _spread(new, *column) or "refused") for column in shown]
+    return [first if first == then else f"{first} → {then}" for first, then in cells]
+
+
+def full() -> str:
+    """Write the runs on all of CIFAR-10, each beside the papers that train as it does."""
+    found = named(FULL)
+    if not found:
+        return "Not measured yet: there is no `benchmarks/results/methods-cifar10-full.json`.\n"
+    return "\n".join(_beside_papers(name) for name in found)
+
+
+def _beside_papers(name: str) -> str:
+    result = load(name)
+    settings, rows = result["settings"], result["rows"]["table"]
+    papers = beside.trained_as(settings["data"])
+    pages = beside.page(papers, rows, settings["training"]["epochs"]).replace("## ", "#### ")
+    return f"{compared(name)}{pages}\n{machine(name)}"

@@ -1,0 +1,1 @@
+"""What a network and its training cost, and how much they learn by heart."""

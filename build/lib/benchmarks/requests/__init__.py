@@ -1,0 +1,1 @@
+"""What a request costs on much data: beside an earlier checkout, in one run."""

@@ -1,0 +1,1 @@
+"""Forgetting a style of coloured MNIST."""

@@ -1,0 +1,1 @@
+"""Settings for the methods, on trials that no evaluation sees."""

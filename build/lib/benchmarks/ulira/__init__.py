@@ -1,0 +1,1 @@
+"""U-LiRA of unlearning methods."""

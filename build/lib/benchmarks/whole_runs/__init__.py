@@ -1,0 +1,1 @@
+"""Whole deletions on real images, by the command line."""

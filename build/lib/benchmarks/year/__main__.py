@@ -1,0 +1,5 @@
+"""`python -m benchmarks.year`."""
+
+from benchmarks.year.study import main
+
+main()

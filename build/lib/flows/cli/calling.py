@@ -1,0 +1,53 @@
+"""How a command is called and answers: what it found, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from flows import problems
+from flows.cli import output
+
+
+@dataclass
+class Call:
+    """How this call was made. exit_code: what the command ends with if nothing goes wrong."""
+
+    workspace: Path
+    as_json: bool
+    debug: bool
+    exit_code: int = 0
+
+
+def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
+    """Do a command's work with standard output kept for its answer, then print that."""
+    call: Call = ctx.obj
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found = work(call)
+    except Exception as problem:
+        if call.debug:
+            raise
+        code, line = problems.explain(problem)
+        complain(line, code, as_json=call.as_json)
+        raise typer.Exit(code) from problem
+    if call.as_json:
+        print(json.dumps(found, default=str))
+    else:
+        output.show(found)
+    if call.exit_code:
+        raise typer.Exit(call.exit_code)
+
+
+def complain(line: str, code: int, *, as_json: bool) -> None:
+    """Say in one line what is wrong, and to a program in one object."""
+    if as_json:
+        print(json.dumps({"error": line, "exit_code": code}))
+    typer.echo(f"lethe: {line}", err=True)

@@ -1,0 +1,106 @@
+"""How the commands that only look are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.calling import Call, answer
+from unlearning.errors import UsageError
+
+
+def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Reference.")]) -> None:
+    """Show a request, its history and its evidence."""
+    from flows.cli.work import queries
+
+    answer(ctx, lambda call: queries.show(call.workspace, request))
+
+
+def list_(
+    ctx: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="requests, methods, attacks, audits, gates, networks, clippers, ensembles, "
+            "generation or versions."
+        ),
+    ] = "requests",
+    due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
+) -> None:
+    """List requests, versions, or what there is: methods, attacks, audits, gates, networks, ..."""
+    from flows.cli.work import queries
+
+    def work(call: Call) -> dict[str, Any]:
+        found = queries.list_(call.workspace, what, due)
+        if found.get("problem"):
+            call.exit_code = 30
+            typer.echo(f"lethe: {found['problem']}", err=True)
+        return found
+
+    answer(ctx, work)
+
+
+def verify(
+    ctx: typer.Context,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A sealed evidence folder; with --log, an exported log.")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Verify a log: the workspace's, or the file given.")
+    ] = False,
+    key: Annotated[Path | None, typer.Option(help="Public key; default: the workspace's.")] = None,
+    request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
+    head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
+    witness: Annotated[
+        str | None, typer.Option(help="Its checkpoints must be the log's: s3://... or a folder.")
+    ] = None,
+) -> None:
+    """Verify evidence or the log, offline, and name what was altered."""
+    from flows.cli.work import verifying
+
+    def work(call: Call) -> dict[str, Any]:
+        expected = verifying.Expected(request, candidate, head, witness)
+        found = verifying.verify(call.workspace, bundle, log, key, expected)
+        call.exit_code = 0 if found["ok"] else 30
+        return found
+
+    answer(ctx, work)
+
+
+def log(
+    ctx: typer.Context,
+    export: Annotated[
+        Path | None, typer.Option(help="File to write: none yet, or an earlier export.")
+    ] = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Let a log in a file go on in the database named.")
+    ] = False,
+) -> None:
+    """Write the log into a file that `verify` reads, or move it from its file into a database."""
+    from flows.cli.work import exporting, moving
+
+    def work(call: Call) -> dict[str, Any]:
+        if (export is None) is not move:
+            raise UsageError("log: expected either --export FILE or --move")
+        return (
+            moving.move(call.workspace)
+            if export is None
+            else exporting.export(call.workspace, export)
+        )
+
+    answer(ctx, work)
+
+
+def doctor(ctx: typer.Context) -> None:
+    """Check the workspace and say what to do about what is wrong."""
+    from flows.cli.work import queries
+
+    def work(call: Call) -> dict[str, Any]:
+        found = queries.doctor(call.workspace)
+        call.exit_code = 0 if found["ok"] else 20
+        return found
+
+    answer(ctx, work)

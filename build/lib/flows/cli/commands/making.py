@@ -1,0 +1,80 @@
+"""How the commands that make models are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.calling import answer
+from flows.cli.options import AS_WRITTEN
+
+
+def init(
+    ctx: typer.Context,
+    data: Annotated[
+        str, typer.Option(help="digits, Parquet or a folder; see docs/input.md.")
+    ] = "digits",
+    test: Annotated[Path | None, typer.Option(help="The test set; else split by person.")] = None,
+    holdout: Annotated[Path | None, typer.Option(help="Never trained on, also elsewhere.")] = None,
+    image: Annotated[str | None, typer.Option(help="Column of the image or its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
+    example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
+    network: Annotated[str | None, typer.Option(help="See `lethe list networks`.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file to begin with.")] = None,
+    backbone: Annotated[Path | None, typer.Option(help="Frozen .safetensors under a head.")] = None,
+    backbone_statement: Annotated[
+        str | None, typer.Option(help="That it never saw these data; signed.")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="ridge or logistic, on --backbone.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Of the file, by channel: .5,.5,.5")] = None,
+    std: Annotated[str | None, typer.Option(help="Of the file, by channel: .2,.2,.2")] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of training.")] = None,
+    holdout_fraction: Annotated[float | None, typer.Option(help="Never trained on.")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, crop or crop_flip.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples in a batch.")] = None,
+    shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every draw.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Training examples at most.")] = None,
+    suppression: Annotated[Path | None, typer.Option(help="Another's suppression.jsonl.")] = None,
+    suppression_key: Annotated[Path | None, typer.Option(help="The key of that list.")] = None,
+    as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
+) -> None:
+    """Make a workspace: import data, train or bring the first model, build the shadow bank."""
+    from flows.cli.work import asking, initialising
+    from systems.data.sources import Columns
+
+    columns = Columns(image, label, subject, example)
+    files = asking.Files(
+        *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key),
+        *(backbone, backbone_statement, head),
+    )
+    changes = {
+        "network": network,
+        "seed": seed,
+        "data.size": size,
+        "data.holdout_fraction": holdout_fraction,
+        "training.epochs": epochs,
+        "training.augmentation": augmentation,
+        "training.learning_rate": learning_rate,
+        "training.batch_size": batch_size,
+        "bank.shadows": shadows,
+    }
+    chosen = {key: value for key, value in changes.items() if value is not None}
+    answer(ctx, lambda call: initialising.init(call.workspace, files, columns, chosen))
+
+
+def train(
+    ctx: typer.Context,
+    without: Annotated[str | None, typer.Option(help="Leave a request's examples out.")] = None,
+    shadows: Annotated[int | None, typer.Option(help="Build the bank, of so many.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: the workspace's.")] = None,
+) -> None:
+    """Train a network to compare with, or the shadow bank; nothing is promoted."""
+    from flows.cli.work import comparing
+
+    answer(ctx, lambda call: comparing.train(call.workspace, without, shadows, seed))

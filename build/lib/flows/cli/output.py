@@ -1,0 +1,143 @@
+"""How the command line speaks: answers as text, and the exit code that they end with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+CODES = {"released": 0, "purge": 0, "refused": 10, "inconclusive": 11, "awaiting_approval": 13}
+"""Exit code by decision."""
+
+
+def decision_code(found: Mapping[str, Any]) -> int:
+    """Give the exit code that a decision ends with."""
+    return CODES[found["decision"]]
+
+
+def denied(found: Mapping[str, Any]) -> int:
+    """Give 12 for a request that was denied."""
+    return 12 if found["state"] == "denied" else 0
+
+
+def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each attempt what was decided, and what the gates that did not pass it said."""
+    lines = []
+    for attempt in attempts:
+        lines.append(f"{attempt['method']:<9} {attempt['decision']}")
+        failed = [v for v in attempt["verdicts"] if v["outcome"] != "PASSED"]
+        lines += [f"  {v['gate']}: {v['outcome']}: {v['reason']}" for v in failed]
+        effect = attempt.get("effect", {"kind": "changed"})
+        lines += [] if effect["kind"] == "changed" else [f"  {effect['kind']}: {effect['words']}"]
+    return lines
+
+
+def not_tried_lines(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of each rung that was left out why."""
+    return [f"{rung['method']:<9} not tried\n  {rung['why']}" for rung in rungs]
+
+
+LINES = {"attempts": attempt_lines, "not_tried": not_tried_lines}
+"""What is said in lines of its own, by key."""
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print an answer for people: tables for lists of records, lines for the rest."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for key, value in found.items():
+        if key in LINES:
+            for line in LINES[key](value):
+                console.print(line, markup=False)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            console.print(_table(key, value))
+        else:
+            console.print(f"{key.replace('_', ' ')}: {_text(value)}", markup=False)
+
+
+def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(title=title.replace("_", " "), title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_text(row.get(column, ""))) for column in columns))
+    return table
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(_text(item) for item in value)
+    return str(value)
+
+
+def audit_tables(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an audit for people: one table of what was measured, one of what was not."""
+    measured = [
+        {
+            "audit": row["audit"],
+            "measurement": m["name"],
+            "value": m["value"],
+            "95 % interval": _range(m["low"], m["high"]),
+            "n": m["n"],
+            "retrained models": _range(m["reference_low"], m["reference_high"]),
+            "lies": m["inside"],
+        }
+        for row in found["audits"]
+        for m in row["measurements"]
+    ]
+    missing = [
+        {"audit": row["audit"], "why": row["not_measured"]}
+        for row in found["audits"]
+        if row["not_measured"]
+    ]
+    facts = {key: value for key, value in found.items() if key not in ("audits", "type")}
+    return {**facts, "measured": measured, "not_measured": missing}
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "not known"
+    ends = ("no limit" if end is None else f"{end:.3g}" for end in (low, high))
+    return " to ".join(ends)
+
+
+def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a plan for people: the ladder as a table of words."""
+    rows = [
+        {
+            "method": row["method"],
+            "passes": f"{row['passes']:,}",
+            "seconds": row["estimated_seconds"],
+            "chance of release": _chance(row["chance"], row["at_most"]),
+            "assurance": row["assurance"],
+            "not tried": row.get("skipped", ""),
+        }
+        for row in found["ladder"]
+    ]
+    start, waits = found["cheapest_start"], found["collecting"]
+    told = {
+        "ladder": rows,
+        "cheapest_start": start and f"{start['method']}: {start['why']}",
+        "collecting": waits and waits["words"],
+    }
+    return {key: told.get(key, value) for key, value in found.items()}
+
+
+def _chance(chance: Mapping[str, Any] | None, most: Mapping[str, Any] | None) -> str:
+    if chance is None:
+        return "unknown" if most is None else f"unknown, at most {most['high']:.0%}"
+    return f"{chance['value']:.0%} ({_share(chance)}, {chance['n']} {chance['of']})"
+
+
+def _share(chance: Mapping[str, Any]) -> str:
+    return f"{chance['low']:.0%} to {chance['high']:.0%}"

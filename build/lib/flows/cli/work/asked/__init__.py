@@ -1,0 +1,1 @@
+"""What `lethe init` is asked for, part by part."""

@@ -1,0 +1,25 @@
+"""The files that `lethe init` is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Files:
+    """What `init` reads."""
+
+    data: str
+    test: Path | None
+    holdout: Path | None
+    weights: Path | None
+    limit: int | None
+    mean: str | None
+    std: str | None
+    as_written: bool = False
+    suppression: Path | None = None
+    suppression_key: Path | None = None
+    backbone: Path | None = None
+    statement: str | None = None
+    head: str | None = None

@@ -1,0 +1,247 @@
+"""The commands that only look: none takes the lock or writes; `verify` needs no workspace."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flows.cli.work import sending
+from flows.cli.work.opening import looked_at
+from flows.cli.work.registered import REGISTERED
+from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable
+from ledger import keys
+from ledger.chain import Entry
+from ledger.replay.approvals import awaiting
+from ledger.replay.judgements import judgements
+from ledger.replay.purged import purged_copies
+from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
+from ledger.requests import DeletionRequest, Ledger
+from systems.settings.params import load_params
+from systems.settings.policy import load_policy
+from systems.settings.quiet import quiet_environment
+from systems.settings.receiving import look_into
+from systems.settings.workspace import Workspace
+from tasks import adopt
+from tasks.approval.words import as_told
+from tasks.keeping.verified import verify_records
+from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run, left_out
+from unlearning.errors import UsageError
+
+
+def show(path: Path, request: str) -> dict[str, Any]:
+    """Give a request with its history and its sealed bundles."""
+    ws = Workspace.at(path)
+    with closing(look_into(ws)) as inbox:
+        at, request = looked_at(ws), inbox.known_as(request)
+        record = as_it_stands(at, inbox, request)
+    ledger = at.ledger
+    found = ledger.known(request)
+    if found is None:
+        return {**record, "judgements": 0, "history": [], "runs": []}
+    begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
+    runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
+    history = [_told(e) for e in ledger.log.entries() if e.body.get("request") == request]
+    decided = {run: ledger.log.find(f"{run}/decided") for run in runs}
+    tried = [
+        {
+            "run": run,
+            "decision": entry.body["decision"],
+            "evidence": str(ws.evidence / run),
+            "drift": _drift(ledger, run),
+            "not_tried": _not_tried(ledger, run),
+            "sealed": _sealed(ledger, run),
+            "purged": purged_copies(ledger.log.entries(), run),
+        }
+        for run, entry in decided.items()
+        if entry is not None
+    ]
+    judged = judgements(ledger.log.entries(), [request]).get(request, 0)
+    return {
+        **listed(ledger, found),
+        **_question(at, found),
+        "judgements": judged,
+        "history": history,
+        "runs": tried,
+    }
+
+
+def _question(at: Opened, request: DeletionRequest) -> dict[str, Any]:
+    """What is asked about a run that a request waits in."""
+    run = Run(at, str(request.run))
+    found = awaiting(at.ledger.log.entries(), run.ref)
+    return {"approval": as_told(run, found)} if found else {}
+
+
+def _drift(ledger: Ledger, run: str) -> str | None:
+    """Say what was spent of the drift budget when the run began; None if it was not counted."""
+    extracted = ledger.log.find(f"{run}/extracted")
+    return extracted.body.get("drift", {}).get("words") if extracted else None
+
+
+def _not_tried(ledger: Ledger, run: str) -> list[str]:
+    """Say which rungs the run left out, and why."""
+    extracted = ledger.log.find(f"{run}/extracted")
+    found = left_out(extracted.body) if extracted else []
+    return [f"{one['method']}: {one['why']}" for one in found]
+
+
+_SAID = ("reason", "inform_by", "reviewer", "answer")
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """What one entry of the log says of a request."""
+    said = {name: entry.body[name] for name in _SAID if entry.body.get(name)}
+    return {"at": entry.at, "event": entry.event, "state": entry.body.get("state", ""), **said}
+
+
+def _sealed(ledger: Ledger, run: str) -> dict[str, str | None]:
+    """Say when each statement on a run was sealed, and when the run was given up, if it was."""
+    steps = {"decision": SEALED, "erasure": ATTESTED, "completion": COMPLETED, "aborted": ABORTED}
+    entries = {name: ledger.log.find(f"{run}/{step}") for name, step in steps.items()}
+    return {name: None if entry is None else entry.at for name, entry in entries.items()}
+
+
+def _began(event: str, body: Any, request: str) -> bool:
+    return event == "run_started" and request in body["requests"]
+
+
+def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
+    """List one kind of thing."""
+    ws = Workspace.at(path)
+    if what == "requests":
+        within = _days(due)
+        return {"requests": all_requests(ws, within, utc_now())}
+    if what == "versions":
+        problem = _failure(lambda: _champion_problem(looked_at(ws)))
+        return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
+    if what not in REGISTERED:
+        kinds = ", ".join(["requests", "versions", *REGISTERED])
+        raise UsageError(f"list: got {what!r}, expected one of {kinds}")
+    return {what: REGISTERED[what]()}
+
+
+def _days(due: str | None) -> timedelta | None:
+    if due is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,4})d", due)
+    if not match:
+        raise UsageError(f"--due: got {due!r}, expected days such as 7d, 9999d at most")
+    return timedelta(days=int(match[1]))
+
+
+def _versions(ws: Workspace) -> list[dict[str, Any]]:
+    from systems.registry import models
+    from tasks.versions.taint import tainted_by
+
+    quiet_environment()
+    at = looked_at(ws)
+    return [
+        {
+            "version": found.version,
+            "sha256": found.sha256,
+            "aliases": list(found.aliases),
+            "run": found.tags.get("lethe.run"),
+            "verdict": found.tags.get("lethe.verdict"),
+            "tainted": bool(by := tainted_by(at, found.version)),
+            "by": by,
+        }
+        for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
+    ]
+
+
+def doctor(path: Path) -> dict[str, Any]:
+    """Check what a workspace needs, each with a hint if it is wrong."""
+    quiet_environment()
+    checks = [
+        {"name": name, "ok": not problem, "hint": problem or ""}
+        for name, problem in _examinations(Workspace.at(path))
+    ]
+    return {"ok": all(check["ok"] for check in checks), "checks": checks}
+
+
+def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
+    old = sys.version_info < (3, 11)
+    yield "python", "use Python 3.11 or later" if old else ""
+    yield "git", "" if shutil.which("git") else "install git"
+    free = shutil.disk_usage(ws.root if ws.root.exists() else Path.home()).free / 2**30
+    yield "disk", "" if free > 2 else f"only {free:.1f} GiB free, make room for at least 2"
+    whole = ws.has_log and not ws.beginning.exists()
+    yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
+    if not ws.has_log:
+        return
+    at = looked_at(ws)
+    yield "places", _failure(ws.require_whole)
+    yield "keys", _failure(lambda: "; ".join([*keys.check_keys(ws.keys), *_lost_requests(at)]))
+    yield "sources", _failure(lambda: sending.problem(at))
+    yield "inbox", _failure(lambda: "; ".join(unreadable(ws)))
+    yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
+    yield "settings", _failure(lambda: _settings_problem(ws))
+    yield "policy", _failure(lambda: adopt.problem(ws, at.ledger))
+    yield "params", _failure(lambda: adopt.problem(ws, at.ledger, adopt.PARAMS))
+    yield "data", _failure(lambda: _data_problem(at))
+    yield "champion", _failure(lambda: _champion_problem(at))
+    yield "bank", _failure(lambda: _bank_problem(at))
+    yield "bases", _failure(lambda: _bases_problem(at))
+
+
+def _failure(check: Callable[[], str | None]) -> str:
+    try:
+        return check() or ""
+    except Exception as problem:  # noqa: BLE001  # whatever it is, the doctor reports it
+        return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _lost_requests(at: Opened) -> Iterator[str]:
+    """Open requests of which nobody can tell any more what they ask for."""
+    ledger = at.ledger
+    for request in ledger.requests(None, utc_now()):
+        if not request.state.terminal and (why := ledger.lost(request.ref)):
+            yield why
+
+
+def _settings_problem(ws: Workspace) -> str:
+    load_params(ws.root)
+    load_policy(ws.policy)
+    return ""
+
+
+def _data_problem(at: Opened) -> str:
+    from systems.data import loading
+    from tasks.running.standing import check_nobody_is_back, check_standing, told
+
+    check_standing(at.ws, at.ledger)
+    loading.verify(at.ws)
+    check_nobody_is_back(at.ws, told(at.ledger).erasing)
+    return ""
+
+
+def _champion_problem(at: Opened) -> str:
+    from tasks.running.champion import sealed_champion
+
+    sealed_champion(at)
+    return ""
+
+
+def _bases_problem(at: Opened) -> str:
+    """Absent ones are built by the flow `bank`."""
+    from tasks.running.bases import altered
+
+    found = altered(at)
+    return f"{found} are not the bytes that the log vouches for: remove them" if found else ""
+
+
+def _bank_problem(at: Opened) -> str:
+    """A bank that is not there yet is built when it is needed."""
+    from tasks.running.parts import bank_state
+    from tasks.train import recipe_of
+
+    state = bank_state(at, recipe_of(at))
+    return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

@@ -1,0 +1,81 @@
+"""What Lethe itself has, whatever the workspace: its methods, attacks, audits, gates, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+def _methods() -> list[dict[str, Any]]:
+    from tasks.planning.plan import as_listed
+    from unlearning.methods import METHODS
+
+    return [as_listed(name) for name in METHODS]
+
+
+def _attacks() -> list[dict[str, Any]]:
+    from unlearning.attacks import ATTACKS
+
+    return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
+
+
+def _audits() -> list[dict[str, Any]]:
+    from unlearning.audits.running import RUNS
+
+    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
+
+
+def _gates() -> list[dict[str, Any]]:
+    from unlearning.gates import GATES
+
+    return [
+        {"name": name, "measurements": sorted(GATES[name].needs), "what": _first_line(GATES[name])}
+        for name in GATES
+    ]
+
+
+def _clippers() -> list[dict[str, Any]]:
+    from unlearning.lipschitz import CLIPPERS
+
+    found = ((name, CLIPPERS[name]) for name in CLIPPERS)
+    return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
+
+
+def _ensembles() -> list[dict[str, Any]]:
+    from unlearning.ensembles.lotos import Lotos
+
+    return [{"name": Lotos.name, "paper": Lotos.paper, "what": _first_line(Lotos)}]
+
+
+def _generation() -> list[dict[str, Any]]:
+    from unlearning.generation import FORGETTERS
+
+    found = ((name, FORGETTERS[name]) for name in FORGETTERS)
+    return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
+
+
+def _first_line(thing: object) -> str:
+    return str(thing.__doc__).splitlines()[0]
+
+
+def _networks() -> list[dict[str, Any]]:
+    from unlearning.networks import NETWORKS
+
+    own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
+    return [*own, {"name": "any model name of timm", "from": "timm"}]
+
+
+REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
+    {
+        "methods": _methods,
+        "attacks": _attacks,
+        "audits": _audits,
+        "gates": _gates,
+        "networks": _networks,
+        "clippers": _clippers,
+        "ensembles": _ensembles,
+        "generation": _generation,
+    }
+)
+"""By what `lethe list` calls them; each is imported when it is asked for."""

@@ -1,0 +1,1 @@
+"""The law: requests, deadlines, the append-only log, signatures and sealed evidence."""

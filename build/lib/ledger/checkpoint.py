@@ -1,0 +1,81 @@
+"""A checkpoint: the log's head at one moment, signed, for whoever keeps it outside.
+
+Held against the log later, it finds a log that was cut below it, or written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.chain import Entry
+from ledger.keyring import Keyring
+from unlearning.digests import canonical_json, sha256_hex
+from unlearning.errors import IntegrityError, LetheError
+
+TYPE = "lethe/checkpoint/1"
+
+WITNESSED = "witnessed"
+"""Event of the log: a witness was given what it lacked; names it by the digest of its address."""
+
+
+def name_of(witness: str) -> str:
+    """Give the name of a witness in the log: a digest of its address."""
+    return sha256_hex(witness.encode())[:16]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The last entry of a log: its number, its hash and when it was written."""
+
+    entries: int
+    head: str
+    at: str
+
+
+def of_entry(last: Entry) -> Checkpoint:
+    """Give the checkpoint of a log that ends with this entry."""
+    return Checkpoint(last.seq, last.hash, last.at)
+
+
+def signed(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
+    """Give a checkpoint as it is handed out: the same bytes for the same entry."""
+    said = {"type": TYPE, **asdict(checkpoint)}
+    signature = key.sign(sha256_hex(canonical_json(said)).encode()).hex()
+    return canonical_json({**said, "signature": signature})
+
+
+def checked(content: bytes, ring: Keyring) -> Checkpoint:
+    """Read a checkpoint; IntegrityError unless one of these keys signed it."""
+    try:
+        said = json.loads(content)
+        signature = bytes.fromhex(said.pop("signature"))
+        if said.pop("type") != TYPE:
+            raise ValueError(TYPE)
+        found = Checkpoint(**said)
+        genuine = canonical_json({"type": TYPE, **asdict(found)})
+        if ring.signer(signature, sha256_hex(genuine).encode()) is None:
+            raise ValueError("signature")
+    except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
+        raise IntegrityError(
+            "checkpoint: is none that the given key signed, expected one as the witness was "
+            "given: it was altered, or is another workspace's"
+        ) from error
+    return found
+
+
+def objections(checkpoints: list[Checkpoint], entries: tuple[Entry, ...]) -> list[str]:
+    """Where a log is not the one that its checkpoints saw, one line each."""
+    return [
+        f"checkpoint of entry {seen.entries}: the log has "
+        + (
+            f"{entries[seen.entries - 1].hash[:16]} there"
+            if seen.entries <= len(entries)
+            else f"{len(entries)} entries"
+        )
+        + f", expected {seen.head[:16]}: it was cut or written anew since {seen.at}"
+        for seen in checkpoints
+        if seen.entries > len(entries) or entries[seen.entries - 1].hash != seen.head
+    ]

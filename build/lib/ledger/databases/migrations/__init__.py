@@ -1,0 +1,1 @@
+"""What Alembic runs: `env.py`, and one file a revision in `versions/`."""

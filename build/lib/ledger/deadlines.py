@@ -1,0 +1,128 @@
+"""When an answer is due: calendar arithmetic, with each law's numbers, zone and holidays as data.
+
+Nothing here pauses a clock. Days are days in the law's zone; a deadline is the last second of its
+day there.
+"""
+
+from __future__ import annotations
+
+import calendar
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from ledger.errors import LateExtension
+from ledger.moments import timestamp
+from unlearning.errors import UsageError
+
+FILE = Path(__file__).with_name("jurisdictions.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A law's time limits, counted from the day of receipt in its zone.
+
+    months, days: the first limit; longest_months, longest_days: the limit once extended.
+    working_day: a limit that ends on a weekend or holiday moves to the next working day. holidays:
+    the country, or country and subdivision, whose public holidays are no working days;
+    fixed_holidays: (month, day) pairs that are none either.
+    """
+
+    zone: ZoneInfo
+    months: int = 0
+    days: int = 0
+    longest_months: int = 0
+    longest_days: int = 0
+    working_day: bool = False
+    holidays: str | None = None
+    fixed_holidays: frozenset[tuple[int, int]] = frozenset()
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """The profiles of jurisdictions.toml by name; a profile may be `like` one before it."""
+    found: dict[str, Profile] = {}
+    for name, table in tomllib.loads(FILE.read_text(encoding="utf-8")).items():
+        fixed = frozenset(map(_month_and_day, table.pop("fixed_holidays", ())))
+        told = {**table, "zone": ZoneInfo(table["zone"]), "fixed_holidays": fixed}
+        like = told.pop("like", None)
+        found[name] = replace(found[like], **told) if like else Profile(**told)
+    return found
+
+
+def profile_of(jurisdiction: str) -> Profile:
+    """The profile of this name; UsageError for another, which is not echoed."""
+    if jurisdiction not in profiles():
+        names = ", ".join(name for name in profiles() if "-" not in name)
+        raise UsageError(
+            f"jurisdiction: got another name, expected {names}, or gdpr with a member state, such "
+            "as gdpr-de"
+        )
+    return profiles()[jurisdiction]
+
+
+def due_at(received_at: datetime, jurisdiction: str) -> datetime:
+    """The last moment at which a request may be answered without an extension, in the law's zone.
+
+    UsageError for an unknown law, a time without a zone or one at the end of the calendar.
+    """
+    profile = profile_of(jurisdiction)
+    return _limit(received_at, profile, months=profile.months, days=profile.days)
+
+
+def extended_due_at(received_at: datetime, jurisdiction: str, *, now: datetime) -> datetime:
+    """The last moment once extended; LateExtension if the first limit is already over."""
+    first = due_at(received_at, jurisdiction)
+    if now > first:
+        raise LateExtension(
+            f"extension asked for at {timestamp(now)}, expected by {timestamp(first)}: "
+            "the first time limit is over, answer the request now"
+        )
+    profile = profile_of(jurisdiction)
+    return _limit(received_at, profile, months=profile.longest_months, days=profile.longest_days)
+
+
+def _limit(received_at: datetime, profile: Profile, *, months: int, days: int) -> datetime:
+    timestamp(received_at)  # a time without a zone would silently move the day
+    try:
+        received = received_at.astimezone(profile.zone).date()
+        day = _add_months(received, months) + timedelta(days=days)
+        while profile.working_day and not _is_working(day, profile):
+            day += timedelta(days=1)
+    except (OverflowError, ValueError) as error:
+        raise UsageError(
+            f"received at {received_at.isoformat()}: no deadline can be counted from there, "
+            "expected a time of this era"
+        ) from error
+    return datetime.combine(day, time(23, 59, 59), tzinfo=profile.zone)
+
+
+def _add_months(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last))
+
+
+def _is_working(day: date, profile: Profile) -> bool:
+    if day.weekday() >= calendar.SATURDAY or (day.month, day.day) in profile.fixed_holidays:
+        return False
+    return profile.holidays is None or not _calendar(profile.holidays)(day)
+
+
+@cache
+def _calendar(place: str) -> Callable[[date], bool]:
+    """Whether a day is a public holiday there; the package is imported by whom needs it alone."""
+    import holidays
+
+    country, _, subdivision = place.partition("-")
+    days = holidays.country_holidays(country, subdiv=subdivision or None)
+    return lambda day: day in days
+
+
+def _month_and_day(text: str) -> tuple[int, int]:
+    month, day = text.split("-")
+    return int(month), int(day)

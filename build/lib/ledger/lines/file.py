@@ -1,0 +1,53 @@
+"""A log in a file, one line an entry, and its tables in a file of SQLite beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger import durable
+from ledger.lock import require_held
+
+if TYPE_CHECKING:
+    from ledger.chain import Entry
+    from ledger.projection import Projection
+
+LOG, TABLES, LOCK = "log.jsonl", "ledger.db", "lock"
+
+
+@dataclass(frozen=True)
+class InFile:
+    """The lines of a log in the file `path`, which need not exist yet."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def size(self) -> int:
+        """The file's bytes, a torn last line included."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def read(self, start: int = 0) -> bytes:
+        """The file's bytes from `start` on; InfrastructureError where it does not exist."""
+        with durable.reading(self.path), self.path.open("rb") as file:
+            file.seek(start)
+            return file.read()
+
+    def append(self, entry: Entry, *, at: int) -> None:
+        """Write a line; what a crash left after `at` is cut off."""
+        durable.append(self.path, entry.line(), at=at)
+
+    def require_held(self) -> None:
+        """WorkspaceBusy if this process took the lock file beside it, and that is another now."""
+        require_held(self.path.with_name(LOCK))
+
+    def tables(self, *, read_only: bool) -> Projection:
+        """The tables in the file beside it, which follow after the line is written."""
+        from ledger.projection import Projection  # SQLAlchemy takes half a second to import
+
+        opened = Projection.in_memory if read_only else Projection.on_disk
+        return opened(self.path.with_name(TABLES))

@@ -1,0 +1,1 @@
+"""What the log says, held against what is stated and kept beside it."""

@@ -1,0 +1,117 @@
+"""A run's whole bundle: what was stated before the release, after the purge, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.chain import Verification
+from ledger.evidence import (
+    COMPLETION,
+    ERASURE,
+    EXCERPT,
+    LATER,
+    STATEMENT,
+    Sealed,
+    json_value,
+    read_part,
+    read_sealed,
+    refuse_other_folder,
+)
+from ledger.keyring import Keyring
+from ledger.replay import certificates
+from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
+from ledger.replay.purged import assured, told
+from ledger.replay.statements import (
+    completion_contradictions,
+    contradictions,
+    erasure_contradictions,
+    record_contradictions,
+)
+
+RECORDS = "attempts.json"
+TYPES = {ERASURE: "lethe/erasure/1", COMPLETION: "lethe/completion/1"}
+ERASING = ("released", "purge")
+"""Decisions after which the examples are erased."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a run's folder states, first and later, and what is wrong with it."""
+
+    first: Sealed
+    later: Mapping[str, Sealed]
+    verification: Verification
+
+
+def read_bundle(folder: Path, ring: Keyring) -> Bundle:
+    """Check a run's folder, its later statements too, and hold each to the log that it carries.
+
+    UsageError for a folder that is no bundle at all.
+    """
+    refuse_other_folder(folder)
+    first = read_sealed(folder, ring)
+    later: dict[str, Sealed] = {}
+    for name in (name for name in LATER if (folder / name).exists()):
+        before = next(reversed(later.values()), first)
+        later[name] = read_sealed(folder / name, before.ring)
+    problems = [*first.verification.problems, *_of_run(folder, first)]
+    checked = [*first.verification.checked, f"{STATEMENT}: against {EXCERPT} and {RECORDS}"]
+    for name, found in later.items():
+        problems += [f"{name}/{line}" for line in found.verification.problems]
+        checked.append(f"{name}/{STATEMENT}: signature, files, and against its log")
+    if not problems:  # what is not genuine need not be consistent
+        problems += _of_later(first, later)
+    return Bundle(first, later, Verification(tuple(checked), tuple(problems)))
+
+
+def _of_run(folder: Path, first: Sealed) -> Iterator[str]:
+    if not first.verification.ok:
+        return
+    records = json_value(read_part(folder, RECORDS))
+    yield from _named(contradictions(first.statement, first.entries))
+    yield from _named(
+        ancestry_contradictions(first.statement, first.entries, first.statement.get("run"))
+    )
+    yield from _named(record_contradictions(first.statement, records, first.entries))
+    yield from _named(certificates.objections(first.statement.get("attempts"), first.entries))
+
+
+def _named(lines: Iterable[str], folder: str = "") -> list[str]:
+    return [f"{folder}{STATEMENT}: {line}" for line in lines]
+
+
+def _of_later(first: Sealed, later: Mapping[str, Sealed]) -> Iterator[str]:
+    before = first
+    for name in LATER:
+        if name in later:
+            yield from _named(_follows(name, later[name], before, first), f"{name}/")
+            before = later[name]
+
+
+def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterator[str]:
+    """Why a later statement does not go on where the one before it ended."""
+    statement, run = found.statement, first.statement.get("run")
+    for key, wanted in (
+        ("type", TYPES[name]),
+        ("requests", first.statement.get("requests")),
+        ("evidence", first.digest),
+        ("before", before.digest),
+    ):
+        if statement.get(key) != wanted:
+            yield f"{key}: got {statement.get(key)!r}, expected {wanted!r}"
+    head = before.statement.get("log_head")
+    if not found.entries or found.entries[0].hash != head:
+        yield f"log_head: the excerpt does not begin with {head}, where the one before it ended"
+    against = {ERASURE: erasure_contradictions, COMPLETION: completion_contradictions}
+    yield from against[name](statement, found.entries, run)
+    if name == COMPLETION and "assurance" in statement:
+        known = told(found.entries, run)
+        wanted = assured(first.statement.get("decision"), first.statement.get("assurance"), known)
+        if statement["assurance"] != wanted:
+            yield f"assurance: got {statement['assurance']!r}, expected {wanted!r}"
+    if name == ERASURE:
+        yield from shard_contradictions(first.statement, statement)
+    if name == ERASURE and first.statement.get("decision") not in ERASING:
+        yield f"decision: is {first.statement.get('decision')}, expected one that erases"

@@ -1,0 +1,157 @@
+"""How a request comes in: recorded once, as accepted, as denied, or as served already."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledger.deadlines import due_at
+from ledger.domain import DeletionRequest, Selector, State, require_reason
+from ledger.errors import KeyConflict
+from ledger.moments import timestamp
+from ledger.requests.book import LOST, Book
+from ledger.requests.runs import goes_with, was_started
+from unlearning.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What comes in, and what was found out about it; `Ledger.submit` says what each means."""
+
+    selector: Selector
+    received_at: datetime
+    jurisdiction: str
+    idempotency_key: str | None
+    examples: int
+    denial: str | None = None
+    erased_by: str | None = None
+    ref: str | None = None
+    source: str | None = None
+    hold: str | None = None
+
+
+def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
+    """Record a request, or give back the one that had its idempotency key before."""
+    _check_past(demand.received_at, now)
+    with book.lock:
+        if demand.ref and book.store.tables.requests(ref=demand.ref):
+            return book.request(demand.ref)  # settled before, and a crash came after
+        key, selectors = demand.idempotency_key, book.selectors
+        digest = selectors.key_digest(key) if key else None
+        earlier = book.store.tables.requests(key_digest=digest) if digest else []
+        said = (demand.selector, demand.jurisdiction)
+        content = selectors.content_digest(key, *said) if key else None
+        if earlier:
+            return _repeated(book, earlier[0], demand, content)
+        fields = {"key_digest": digest, "content_digest": content, **_fields(book, demand)}
+        return _new_request(book, demand, fields, now)
+
+
+def deny_unread(
+    book: Book, ref: str, received_at: datetime, jurisdiction: str, reason: str, now: datetime
+) -> DeletionRequest:
+    """Record a request of which nobody can tell what it named, as denied: it has no selector."""
+    require_reason(reason, "why: it is logged with `deny`")
+    body = {
+        "request": ref,
+        "commitment": None,
+        "state": State.DENIED,
+        "received_at": timestamp(received_at),
+        "due_at": timestamp(due_at(received_at, jurisdiction)),
+        "jurisdiction": jurisdiction,
+        "examples": 0,
+        "reason": reason,
+    }
+    with book.lock:
+        book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
+        return book.request(ref)
+
+
+def new_reference() -> str:
+    """What a request is called from its receipt on."""
+    return f"req-{secrets.token_hex(6)}"
+
+
+def _fields(book: Book, demand: Demand) -> dict[str, Any]:
+    state, reason = _outcome(book, demand)
+    return {
+        "state": state,
+        "received_at": timestamp(demand.received_at),
+        "due_at": timestamp(due_at(demand.received_at, demand.jurisdiction)),
+        "jurisdiction": demand.jurisdiction,
+        "examples": demand.examples,
+        "reason": reason,
+        "run": demand.erased_by if was_started(book, demand.erased_by) else None,
+        **({"source": demand.source} if demand.source else {}),
+    }
+
+
+def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:
+    if demand.hold is not None:
+        return State.HELD, demand.hold
+    if demand.erased_by is not None:
+        return State.PURGING, goes_with(demand.erased_by)
+    if demand.denial or not demand.examples:
+        return State.DENIED, demand.denial or "the selector matches no example"
+    twin = _twin(book, demand.selector)
+    return State.ACCEPTED, f"asks for the same as {twin}, goes with it" if twin else None
+
+
+def _twin(book: Book, selector: Selector) -> str | None:
+    """The open request, received first, that asks for the same."""
+    waiting = [r for r in book.store.tables.requests() if r.state is State.ACCEPTED]
+    same = (r for r in waiting if _asks_for(book, r.ref, selector))
+    found = min(same, key=lambda request: (request.received_at, request.ref), default=None)
+    return found.ref if found else None
+
+
+def _asks_for(book: Book, ref: str, selector: Selector) -> bool:
+    """Whether a request asks for the same; nobody can tell of one whose key is lost."""
+    try:
+        return book.selector(ref).ordered() == selector.ordered()
+    except LOST:
+        return False
+
+
+def _new_request(
+    book: Book, demand: Demand, fields: dict[str, Any], now: datetime
+) -> DeletionRequest:
+    # (1) Seal before the log: a crash between the two leaves a sealed file that nobody
+    #     refers to, which the next opening removes; never an entry without its selector.
+    ref = demand.ref or new_reference()
+    commitment = book.selectors.put(ref, demand.selector)
+    # (2) One entry records receipt and decision, so that no request is ever in between.
+    body = {"request": ref, "commitment": commitment, **fields}
+    book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
+    book.selectors.recorded()
+    found = book.request(ref)
+    if found.state.terminal:
+        book.selectors.destroy(ref)
+    return found
+
+
+def _repeated(
+    book: Book, earlier: DeletionRequest, demand: Demand, content: str | None
+) -> DeletionRequest:
+    entry = book.log.find(f"{earlier.ref}/submitted")
+    known = entry.body.get("content_digest") if entry else None
+    if known:
+        same = known == content
+    else:  # recorded before there were such digests: its key may be gone
+        commitment = book.commitment(earlier.ref)
+        same = book.selectors.agrees(earlier.ref, demand.selector, commitment)
+        same = same and demand.jurisdiction == earlier.jurisdiction
+    if not same:
+        raise KeyConflict(
+            f"idempotency key: was used by request {earlier.ref} with another content, "
+            "expected the same: repeat that request as it was, or take a new key"
+        )
+    return earlier
+
+
+def _check_past(received_at: datetime, now: datetime) -> None:
+    got, limit = timestamp(received_at), timestamp(now)
+    if received_at > now:
+        raise UsageError(f"received at {got}: lies after {limit}: expected a time in the past")

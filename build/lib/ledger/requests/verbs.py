@@ -1,0 +1,98 @@
+"""What a person may say of a request: deny it, hold it, let it go on, extend its deadline.
+
+`VERBS` is the one table of who may say what when. Each verb is one entry of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ledger.deadlines import due_at, extended_due_at
+from ledger.domain import DeletionRequest, State, require_reason
+from ledger.moments import timestamp
+from ledger.requests.book import Book
+from unlearning.errors import RequestDenied
+
+
+class Verb(StrEnum):
+    """What is said of a request."""
+
+    EXTEND = "extend"
+    DENY = "deny"
+    HOLD = "hold"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a verb may be said. states: of the request. to: its next one, None if it stays.
+
+    event: of the log's entry.
+    """
+
+    states: frozenset[State]
+    to: State | None
+    event: str
+
+
+VERBS: Mapping[Verb, Rule] = {
+    Verb.EXTEND: Rule(frozenset(s for s in State if not s.terminal), None, "extended"),
+    Verb.DENY: Rule(
+        frozenset({State.RECEIVED, State.ACCEPTED, State.HELD, State.FAILED}),
+        State.DENIED,
+        "denied",
+    ),
+    Verb.HOLD: Rule(frozenset({State.RECEIVED, State.ACCEPTED}), State.HELD, "held"),
+    Verb.RESUME: Rule(frozenset({State.HELD}), State.ACCEPTED, "resumed"),
+}
+"""A request of an unfinished run is nobody's to deny or hold: the run is aborted first."""
+
+
+def say(book: Book, verb: Verb, ref: str, reason: str, now: datetime) -> DeletionRequest:
+    """Record a verb with its reason; RequestDenied if the request's state does not allow it.
+
+    A denied request's key is destroyed; a crash just before that leaves it to the next opening.
+    """
+    require_reason(reason, f"why: it is logged with `{verb}`")
+    with book.lock:
+        current, rule = book.request(ref), VERBS[verb]
+        _check(book, verb, current)
+        said = _extension(current, now) if rule.to is None else {"state": rule.to}
+        body = {"request": ref, "reason": reason, **said}
+        book.store.record(rule.event, body, key=book.next_key(ref), now=now)
+        found = book.request(ref)
+        if found.state.terminal:
+            book.selectors.destroy(ref)
+        return found
+
+
+def _check(book: Book, verb: Verb, current: DeletionRequest) -> None:
+    ref, rule = current.ref, VERBS[verb]
+    run = next((r for r, refs in book.store.tables.unfinished_runs().items() if ref in refs), None)
+    if rule.to is not None and run is not None:
+        raise RequestDenied(
+            f"request {ref}: is in run {run}, {verb} expected one that no run works on: first "
+            f"`lethe abort {run} --reason TEXT`, or let it end with `lethe forget`"
+        )
+    if current.state not in rule.states:
+        why = f" ({current.reason})" if current.reason and current.state.terminal else ""
+        raise RequestDenied(
+            f"request {ref}: is {current.state}{why}, {verb} expected one that is "
+            f"{', '.join(sorted(rule.states))}: see `lethe show {ref}`"
+        )
+
+
+def _extension(current: DeletionRequest, now: datetime) -> dict[str, Any]:
+    """The law's longest deadline, once, and the day by which the person is told of it and why."""
+    due = extended_due_at(current.received_at, current.jurisdiction, now=now)
+    if current.due_at >= due:
+        raise RequestDenied(
+            f"request {current.ref}: its deadline was extended to {current.due_at.isoformat()}, "
+            "expected one that was not yet: the law knows no second extension, answer it by then"
+        )
+    first = due_at(current.received_at, current.jurisdiction)
+    return {"due_at": timestamp(due), "inform_by": timestamp(first)}

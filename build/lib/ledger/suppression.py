@@ -1,0 +1,218 @@
+"""The suppression list: recognises what was erased without saying what it was.
+
+Each erased example leaves two lines, one for its id and one for its bytes; each person of whom
+nothing is left, and each class or attribute that was asked for, leaves one. A line holds an
+HMAC-SHA256 under keys/suppression.key and the run that erased it. The list must outlive the data:
+it is what keeps an erased example from coming back with a later import or a restored backup, and
+what answers a person who asks again. Bytes are compared exactly, so a copy is recognised under
+another id, and a re-encoded image only under its own. Another spelling of a text is no match, but
+it is found: lines about looks let whoever typed it be asked.
+
+The list means something under its own key alone, so both travel together; a line of kind "key" lets
+a wrong key be told from a list that lists somebody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger import durable
+from ledger.domain import Selector
+from ledger.keys import SUPPRESSION, read_secret, suppression_key
+from unlearning.digests import canonical_json, sha256_hex
+from unlearning.errors import IntegrityError, UsageError
+
+FILE = "suppression.jsonl"
+EARLIER = "an earlier run"
+"""Named where the list does not say which run erased something."""
+
+_ID, _IMAGE, _KEY = "id", "image", "key"
+_KIND_OF = {"subject": "subject", "example": _ID, "class": "class", "where": "where"}
+_LOOK = " look"
+"""Ends the kind of a line about what a text looks like, beside the one about the text itself."""
+
+_KINDS = frozenset(
+    {*_KIND_OF.values(), *(kind + _LOOK for kind in _KIND_OF.values()), _IMAGE, _KEY}
+)
+
+Look = Callable[[str], str]
+"""Folds a text to what a reader takes it for."""
+
+Token = tuple[str, str]
+"""What a line is about, by kind, and its HMAC in hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """The list as read at one moment, for many questions. tokens: each with the run that erased."""
+
+    key: bytes
+    tokens: Mapping[Token, str]
+
+    def contains(self, example_id: str, image_sha256: str) -> bool:
+        """Whether an example of this id, or one of these bytes, was erased."""
+        wanted = example_values(example_id, image_sha256)
+        return any(self._token(value) in self.tokens for value in wanted)
+
+    def example_erased_by(self, example_id: str, run: str) -> bool:
+        """Whether it is this run that erased an example of this id."""
+        return self.tokens.get(self._token((_ID, example_id))) == run
+
+    def apart_from(self, runs: Set[str]) -> Suppression:
+        """The list without what these runs put on it."""
+        return Suppression(self.key, {t: run for t, run in self.tokens.items() if run not in runs})
+
+    def erased_by(self, selector: Selector) -> str | None:
+        """The run that erased the first of a selector's values that is listed; None if none is."""
+        found = (self.tokens.get(self._token(value)) for value in selector_values(selector))
+        return next((run for run in found if run is not None), None)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that holds just this."""
+        return sha256_hex(_encoded(self.tokens, self.key))
+
+    def alike(self, values: Iterable[tuple[str, str]], look: Look) -> list[tuple[str, str]]:
+        """Those of (kind, value) pairs that are not listed, and look like one that is.
+
+        A list of before there were lines about looks tells of the erased that are in plain form.
+        """
+        return [value for value in values if not self._lists(value) and self._looks(value, look)]
+
+    def _looks(self, value: tuple[str, str], look: Look) -> bool:
+        kind, folded = value[0], _folded(value[1], look)
+        return self._lists((kind, folded)) or self._lists((kind + _LOOK, folded))
+
+    def _lists(self, value: tuple[str, str]) -> bool:
+        return self._token(value) in self.tokens
+
+    def _token(self, value: tuple[str, str]) -> Token:
+        return _token(self.key, *value)
+
+
+def example_values(example_id: str, image_sha256: str) -> list[tuple[str, str]]:
+    """What is listed of an example, as (kind, value): personal data."""
+    return [(_ID, example_id), (_IMAGE, image_sha256)]
+
+
+def selector_values(selector: Selector) -> list[tuple[str, str]]:
+    """What is listed of a selector, as (kind, value): personal data."""
+    before = "" if selector.column is None else f"{selector.column}\0"
+    return [(_KIND_OF[selector.kind], before + value) for value in selector.values]
+
+
+def subject_values(subjects: Iterable[str]) -> list[tuple[str, str]]:
+    """What is listed of people of whom nothing is left, as (kind, value): personal data."""
+    return [(_KIND_OF["subject"], subject) for subject in subjects]
+
+
+def looks(values: Iterable[tuple[str, str]], look: Look) -> list[tuple[str, str]]:
+    """What is listed beside (kind, value) pairs, so that another spelling is found: their looks.
+
+    A text that is its own look needs no such line, and bytes have none.
+    """
+    texts = [(kind, text, _folded(text, look)) for kind, text in values if kind != _IMAGE]
+    return [(kind + _LOOK, folded) for kind, text, folded in texts if folded != text]
+
+
+def _folded(text: str, look: Look) -> str:
+    """Fold a value; of an attribute the column stays as it is."""
+    column, separator, value = text.rpartition("\0")
+    return column + separator + look(value)
+
+
+def load(records: Path, keys: Path) -> Suppression:
+    """Read the list.
+
+    IntegrityError names a line that is none of ours, or says that the key is not this list's.
+    """
+    return _read(records / FILE, suppression_key(keys))
+
+
+def digest(records: Path) -> str:
+    """SHA-256 of the list's bytes; of none while there is no list."""
+    path = records / FILE
+    return sha256_hex(durable.read(path) if path.exists() else b"")
+
+
+def add(records: Path, keys: Path, values: Iterable[tuple[str, str]], *, run: str) -> int:
+    """List (kind, value) pairs as erased by a run; return the number of new lines.
+
+    The file is replaced as a whole and sorted, so that a repeated call changes nothing and the
+    order tells nothing.
+    """
+    listed = load(records, keys)
+    wanted = {_token(listed.key, *value) for value in values} - listed.tokens.keys()
+    if wanted:
+        _write(records, {**listed.tokens, **dict.fromkeys(wanted, run)}, listed.key)
+    return len(wanted)
+
+
+def bring(records: Path, keys: Path, source: Path, source_key: Path) -> int:
+    """Take another workspace's list and its key along into one that has neither; return the lines.
+
+    The same list again changes nothing. UsageError if this workspace has a list or key of its own,
+    IntegrityError if list and key do not belong together.
+    """
+    if not source.is_file():
+        raise UsageError(f"{source.name}: is no file, expected a list such as records/{FILE}")
+    key = read_secret(source_key)
+    listed = _read(source, key)
+    there = keys / SUPPRESSION
+    own = _read(records / FILE, read_secret(there)) if there.exists() else None
+    if own and own != listed and (own.tokens or own.key != key):
+        raise UsageError(
+            f"{FILE}: is there with a key of its own, expected a workspace that erased nothing: "
+            "take the list along with `lethe init` in an empty folder"
+        )
+    durable.write(there, key.hex().encode() + b"\n")
+    _write(records, listed.tokens, key)
+    return len(listed.tokens)
+
+
+def _write(records: Path, tokens: Mapping[Token, str], key: bytes) -> None:
+    durable.write(records / FILE, _encoded(tokens, key))
+
+
+def _encoded(tokens: Mapping[Token, str], key: bytes) -> bytes:
+    return b"".join(
+        canonical_json({"kind": kind, "hmac": token, "run": run}) + b"\n"
+        for (kind, token), run in sorted({**tokens, _token(key, _KEY, ""): EARLIER}.items())
+    )
+
+
+def _read(path: Path, key: bytes) -> Suppression:
+    lines = durable.read(path).splitlines() if path.exists() else []
+    tokens = dict(_parse(line, number) for number, line in enumerate(lines, start=1))
+    own = _token(key, _KEY, "")
+    if any(kind == _KEY and (kind, token) != own for kind, token in tokens):
+        raise IntegrityError(
+            f"{path.name}: was written under another key than {SUPPRESSION}, so it recognises "
+            "nobody: restore the key that belongs to the list"
+        )
+    return Suppression(key, {token: run for token, run in tokens.items() if token != own})
+
+
+def _token(key: bytes, kind: str, value: str) -> Token:
+    return kind, hmac.new(key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
+
+
+def _parse(line: bytes, number: int) -> tuple[Token, str]:
+    try:
+        fields = json.loads(line)
+        kind, token, run = fields["kind"], fields["hmac"], fields.get("run", EARLIER)
+        genuine = kind in _KINDS and isinstance(run, str)
+        genuine = genuine and len(bytes.fromhex(token)) == hashlib.sha256().digest_size
+    except (ValueError, TypeError, KeyError, AttributeError):
+        genuine = False
+    if not genuine:
+        raise IntegrityError(
+            f"{FILE}: line {number} is no entry, expected a kind and an HMAC: "
+            "the list was altered; restore it from your backup"
+        )
+    return (kind, token), run

@@ -1,0 +1,92 @@
+"""A search's trials as an Optuna study in a file: what was tried, and where to look next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from unlearning.search_space import Choice, Range, Real
+
+DRAWN_FIRST = 4
+"""Trials before the sampler follows what it has seen: the published settings, three at random."""
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def in_full(record: Mapping[str, Any]) -> bool:
+    """Say whether a trial was judged to the end."""
+    return bool(record["opened"]) and record["objective"] is not None
+
+
+def study_in(storage: Path, name: str) -> optuna.Study:
+    """Open a method's study, or begin it."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    kept = JournalStorage(JournalFileBackend(str(storage)))
+    return optuna.create_study(study_name=name, storage=kept, load_if_exists=True)
+
+
+def records_of(study: optuna.Study) -> list[dict[str, Any]]:
+    """Give what is finished; trials that a kill left running count for nothing."""
+    return [trial.user_attrs["record"] for trial in study.get_trials(states=FINISHED)]
+
+
+def sampler(seed: int, number: int) -> optuna.samplers.TPESampler:
+    """Give the sampler of one trial, which follows from the seed and the trials before it."""
+    drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=drawn, n_startup_trials=DRAWN_FIRST, constant_liar=False)
+
+
+def distribution(of: Range) -> BaseDistribution:
+    """Say it in Optuna's words."""
+    if isinstance(of, Real):
+        return FloatDistribution(of.low, of.high, log=of.log)
+    if isinstance(of, Choice):
+        return CategoricalDistribution(of.values)
+    return IntDistribution(of.low, of.high)
+
+
+def plain(drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Round to three figures, so that what is written is what was tried."""
+    return {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in drawn.items()}
+
+
+def as_trial(
+    record: Mapping[str, Any],
+    drawn: Mapping[str, Any],
+    distributions: dict[str, BaseDistribution],
+) -> FrozenTrial:
+    """Give a trial that no sampler drew."""
+    whole, answers = in_full(record), record["objective"]
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE if whole else TrialState.PRUNED,
+        value=answers if whole else None,
+        intermediate_values={} if answers is None or whole else {0: answers},
+        params=dict(drawn),
+        distributions=distributions,
+        user_attrs={"record": dict(record)},
+    )
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+    """Tell a trial's objective; one that was pruned told the sampler what its answers gave."""
+    trial.set_user_attr("record", dict(record))
+    if in_full(record):
+        study.tell(trial, record["objective"])
+        return
+    if record["objective"] is not None:
+        trial.report(record["objective"], step=0)
+    study.tell(trial, state=TrialState.PRUNED)

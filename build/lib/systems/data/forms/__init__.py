@@ -1,0 +1,1 @@
+"""The forms in which users have data: Parquet, folders of pictures."""

@@ -1,0 +1,1 @@
+"""The remote: how DVC reaches it, and whose it is."""

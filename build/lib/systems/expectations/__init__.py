@@ -1,0 +1,1 @@
+"""Great Expectations: what data and measurements must be, for a reviewer to read."""

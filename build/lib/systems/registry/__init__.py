@@ -1,0 +1,1 @@
+"""MLflow: the model registry, its stored weights, and the runs that a reviewer reads."""

@@ -1,0 +1,1 @@
+"""The workspace's places, its parameters and its policy, each read in one place."""

@@ -1,0 +1,97 @@
+"""The policy's section `approval:`: what is sent to a person before anything is released."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from systems.settings.checking import key_of
+from unlearning.settings import between
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run comes to, as far as the rule asks.
+
+    whole_classes: classes of which no training example stays. forgets, training_set: training
+    examples. losses: of test accuracy, by the name of the measurement, None where it is missing.
+    held_back: exact retraining that the utility gate alone did not pass; released: by the gates.
+    """
+
+    whole_classes: int
+    forgets: int
+    training_set: int
+    losses: Mapping[str, float | None]
+    released: bool
+    held_back: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why a person is asked. override: to approve is to release against the utility gate."""
+
+    reasons: tuple[str, ...]
+    override: bool
+
+    @property
+    def persons(self) -> int:
+        """How many must approve."""
+        return 2 if self.override else 1
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What is sent to a person; a policy that says nothing of it sends nothing.
+
+    whole_class: a class is forgotten whole. share: more than this share of the training data is
+    forgotten. utility_loss: the accuracy lost, measured or predicted for an honest retrain, is
+    more. refused_retrain: exact retraining that the utility gate alone holds back may be released
+    by two persons; without it such a run ends as refused.
+    """
+
+    whole_class: bool = field(default=False, metadata={"key": "class"})
+    share: float | None = field(default=None, metadata=between(0, 1))
+    utility_loss: float | None = field(default=None, metadata=between(0, 1))
+    refused_retrain: bool = False
+
+    def as_written(self) -> dict[str, Any]:
+        """Give the section as a policy writes it."""
+        return {key_of(f): getattr(self, f.name) for f in fields(self)}
+
+    def question(self, facts: Facts) -> Question | None:
+        """Say what a person is asked about a run at its end; None if nobody is."""
+        override = self.refused_retrain and facts.held_back and not facts.released
+        if not (facts.released or override):
+            return None
+        foreseen = self.foreseen(facts.whole_classes, facts.forgets, facts.training_set)
+        reasons = (*_against_the_gate(override), *foreseen, *self._losses(facts))
+        return Question(reasons, override) if reasons else None
+
+    def foreseen(self, whole_classes: int, forgets: int, training_set: int) -> tuple[str, ...]:
+        """Give the reasons that are known before anything is trained; arguments as of `Facts`."""
+        found, share = [], forgets / training_set if training_set else 1.0
+        if self.whole_class and whole_classes:
+            found.append(f"{whole_classes} class(es) are forgotten whole")
+        if self.share is not None and not share <= self.share:
+            found.append(
+                f"{forgets} of {training_set} training examples are forgotten ({share:.1%}), more "
+                f"than {self.share:.1%}"
+            )
+        return tuple(found)
+
+    def _losses(self, facts: Facts) -> tuple[str, ...]:
+        if self.utility_loss is None:
+            return ()
+        limit = self.utility_loss
+        return tuple(
+            f"{name} of test accuracy is {'not known' if loss is None else f'{loss:.1%}'}, "
+            f"expected at most {limit:.1%}"
+            for name, loss in facts.losses.items()
+            if loss is None or not loss <= limit
+        )
+
+
+def _against_the_gate(override: bool) -> tuple[str, ...]:
+    words = "exact retraining is held back by the gate on utility alone: to approve overrides it"
+    return (words,) if override else ()

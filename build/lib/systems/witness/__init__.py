@@ -1,0 +1,1 @@
+"""Witnesses: where the workspace's owner cannot reach, evidence and checkpoints of the log."""

@@ -1,0 +1,43 @@
+"""What the rule on approvals asks of a run, from its forget set and its attempts.
+
+A run reads its own records, and `verify` those of the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from systems.settings.approval import Facts
+from tasks.running.records import measurements_of
+from unlearning.judging.verdicts import decide_run, held_back
+from unlearning.terms import TRAIN, Decision
+
+LOSSES = {
+    "accuracy_drop": "the measured loss",
+    "predicted_drop": "the loss predicted for an honest retrain",
+}
+
+
+def facts_of(
+    forget_set: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]], *, limits_hold: bool
+) -> Facts:
+    """Give a run's facts. limits_hold: the second opinion on the last attempt agrees."""
+    last = attempts[-1]
+    outcomes = {verdict["gate"]: verdict["outcome"] for verdict in last["verdicts"]}
+    decision = decide_run([a["decision"] for a in attempts], limits_hold=limits_hold)
+    return Facts(
+        whole_classes=forget_set["whole_classes"],
+        forgets=forget_set[TRAIN],
+        training_set=forget_set["training_set"],
+        losses=_losses(last),
+        released=decision is Decision.RELEASED,
+        held_back=limits_hold and held_back(outcomes, exact=last["exact"]),
+    )
+
+
+def _losses(attempt: Mapping[str, Any]) -> dict[str, float | None]:
+    measured = measurements_of(attempt) if "measurements" in attempt else {}
+    return {
+        words: measured[name].value if name in measured else None for name, words in LOSSES.items()
+    }

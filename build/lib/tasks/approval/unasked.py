@@ -1,0 +1,47 @@
+"""Releases that the policy of their run sends to a person, and about which nobody was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ledger import adoptions
+from ledger.chain import Entry
+from ledger.errors import SealAltered
+from ledger.replay.approvals import PROPOSED
+from systems.settings.approval import Approval
+from systems.settings.policy import load_policy
+from systems.settings.workspace import Workspace
+from tasks.running.lineage import PROMOTED
+from unlearning.errors import LetheError
+
+
+def unasked(ws: Workspace, entries: Sequence[Entry]) -> Iterator[str]:
+    """Say which releases the log alone shows to lack a question; what was measured, bundles tell.
+
+    A policy that is lost is a problem that others name.
+    """
+    known = {entry.key: entry.body for entry in entries}
+    for key in known:
+        run, _, step = key.rpartition("/")
+        if step == PROMOTED and f"{run}/{PROPOSED}" not in known:
+            begun, extracted = known.get(f"{run}/begun", {}), known.get(f"{run}/extracted", {})
+            reasons = _reasons(_approval(ws, begun), extracted)
+            if reasons:
+                yield f"approval: {run} was released, nobody was asked although {reasons[0]}"
+
+
+def _approval(ws: Workspace, begun: Mapping[str, Any]) -> Approval:
+    try:
+        return load_policy(adoptions.kept(ws.policies, str(begun.get("policy")))).approval
+    except (SealAltered, LetheError):
+        return Approval()
+
+
+def _reasons(rules: Approval, extracted: Mapping[str, Any]) -> tuple[str, ...]:
+    if rules == Approval():
+        return ()
+    counts = [extracted.get(name) for name in ("whole_classes", "train", "training_set")]
+    if not all(isinstance(count, int) for count in counts):
+        return ("the log does not tell how much is forgotten",)
+    return rules.foreseen(*counts)  # type: ignore[arg-type]  # whole numbers, as just seen

@@ -1,0 +1,53 @@
+"""The examples leave the data version: its shards are rewritten without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.replay.purged import HARD_LINKED
+from systems.copies import Copy, Status, as_records
+from systems.data import erasing, index
+from systems.data.columns import EXAMPLE
+from systems.data.linked import WHY, has_other_names, linked
+from tasks.running.bases import other_names
+from tasks.running.run import Run
+
+
+def erase_examples(run: Run) -> dict[str, Any]:
+    """Rewrite the shards without the examples and push the new data version.
+
+    Before the first file goes it is noted which of them have other names on the disk.
+    """
+    if run.done("erased") is None and run.done(HARD_LINKED) is None and (found := _linked(run)):
+        run.once(HARD_LINKED, lambda: {"copies": as_records(found)})
+    return run.once("erased", lambda: _erase(run))
+
+
+def _linked(run: Run) -> list[Copy]:
+    ws = run.at.ws
+    shards = index.load(ws).shards(EXAMPLE, run.all_ids())
+    banks = sorted(path for path in ws.bank.glob("*") if path.is_dir())
+    return [
+        *linked(ws, shards),
+        *(
+            Copy("shadow bank", columns_of(bank.name), Status.UNVERIFIED, WHY)
+            for bank in banks
+            if any(map(has_other_names, bank.rglob("*")))
+        ),
+        *other_names(run.at),
+    ]
+
+
+def columns_of(bank: str) -> str:
+    """What goes of a bank."""
+    return f"the erased people's columns of {bank}"
+
+
+def _erase(run: Run) -> dict[str, Any]:
+    erasure = erasing.erase(run.at.ws, run.all_ids())
+    return {
+        "old_version": erasure.old_version,
+        "new_version": erasure.new_version,
+        "replaced": list(erasure.replaced),
+        "shards": None if erasure.shards is None else list(erasure.shards),
+    }

@@ -1,0 +1,216 @@
+"""The forget set: found in the verified data version, checked, counted and sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ledger import suppression
+from ledger.domain import Selector
+from ledger.replay.ancestry import BY_ANCESTORS
+from systems.data import loading, resolving, versions
+from systems.data.texts import look
+from systems.settings.chances import not_tried
+from systems.settings.policy import EXACT, Rung
+from systems.settings.workspace import Workspace
+from tasks.requests.asked import Restriction, classes_lost, restriction
+from tasks.running.conditions import under
+from tasks.running.drift import drift_told
+from tasks.running.opened import Opened
+from tasks.running.rows import rows_of
+from tasks.running.run import Run, close, give_back, level_without, rungs
+from unlearning.digests import sha256_file
+from unlearning.domain import SPLITS, TRAIN
+from unlearning.errors import RequestDenied
+
+ASKED = ("unknown", "alike")
+"""Values of a selector that whoever made the request has to be asked about."""
+
+
+def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
+    """Give the ids that any of the selectors names, by split, and the values in question.
+
+    unknown: values to which nothing belongs. alike: values that others of the data look like.
+    """
+    found = resolving.resolve_all(ws, selectors)
+    asked = {name: sorted({v for one in found for v in getattr(one, name)}) for name in ASKED}
+    return {**resolving.by_split(found), **asked}
+
+
+def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> str | None:
+    """Name the run that erased all that a selector means; None if it still means something.
+
+    Also None if nothing of it was ever here. ids: what `find` gives for the selector.
+    """
+    if any(ids[part] for part in SPLITS):
+        return None
+    return suppression.load(ws.records, ws.keys).erased_by(selector)
+
+
+def erased_alike(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> int:
+    """Count the values to which nothing belongs, and which look like something that was erased."""
+    unknown = set(ids["unknown"])
+    if not unknown:
+        return 0
+    asked = replace(selector, values=tuple(v for v in selector.values if v in unknown))
+    values = suppression.selector_values(asked)
+    return len(suppression.load(ws.records, ws.keys).alike(values, look))
+
+
+def likewise(selectors: Sequence[Selector]) -> bool:
+    """Say whether the selected holdout examples are the ones to compare with.
+
+    So it is for classes and attributes: other examples would measure the class or attribute, not
+    the membership. A person's or a single example in the holdout set is no such comparison.
+    """
+    return all(selector.kind in ("class", "where") for selector in selectors)
+
+
+def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:
+    """Say why no unlearning can serve a selection: nothing found, or nothing would be left."""
+    if not any(ids[part] for part in SPLITS):
+        return "the selection matches no example, expected at least one; nothing was changed"
+    count = loading.counts(at.ws)[TRAIN]
+    if len(ids[TRAIN]) >= count:
+        return (
+            f"the selection is all {count} training examples, expected some to be left; "
+            "that is not unlearning: retire the model instead"
+        )
+    if ids[TRAIN] and (left := resolving.classes_left(at.ws, ids[TRAIN])) < 2:
+        return (
+            f"the selection leaves examples of {left} class to train on, expected at least 2: a "
+            "network of one class answers nothing, and no gate could pass it: retire the model "
+            "instead"
+        )
+    return None
+
+
+def extract_forget_set(run: Run) -> dict[str, Any]:
+    """Verify the data version, find the forget set in it and seal its ids.
+
+    If nothing can serve the requests any more, as when another run has erased the examples since,
+    the run ends and they wait again, so that they hold up nobody else.
+    """
+    try:
+        return run.once("extracted", lambda: _extract(run))
+    except RequestDenied as problem:
+        give_back(run, str(problem))
+        close(run)
+        raise
+
+
+def _refuse_lost_classes(ws: Workspace, forgotten: frozenset[str], out: Restriction) -> None:
+    """Refuse a run whose candidates could learn nothing of a class that it does not forget."""
+    lost = classes_lost(ws, forgotten, forgotten | out.ids)
+    if lost:
+        asking = [one.ref for one in out.out if not one.ids[TRAIN] <= forgotten]
+        raise RequestDenied(
+            f"request: all that would stay of {len(lost)} classes is asked for by other open "
+            f"requests ({', '.join(asking)}), so that nothing may be trained on it; serve them "
+            "together, or deny those"
+        )
+
+
+def _lineage(run: Run, known: Sequence[Rung], out: Restriction) -> dict[str, Any] | None:
+    """Say which bases are clean, where bases stand or a rung begins from them; else None."""
+    from tasks.running import bases  # torch: whoever records a request asks for none of this
+    from tasks.train import recipe_of
+
+    needed = [rung for rung in known if rung.method in BY_ANCESTORS]
+    if not needed and not bases.standing(run.at):
+        return None
+    left_out = tuple(one.ref for one in out.out)
+    found = bases.lineage(run.at, recipe_of(run.at), run.requests, left_out)
+    if len(needed) == len(known) and found["skipped"]:
+        raise RequestDenied(
+            f"{needed[0].method}: {found['skipped']}, and --method names no other: run it without "
+            "--method"
+        )
+    return found
+
+
+def _chances(
+    run: Run, ids: dict[str, list[str]], likewise: bool, drift: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Say of each approximate rung what became of it before, and whether it is tried now.
+
+    most: how often a perfect retrain would pass here, where the policy asks what is hopeless.
+    """
+    entries, most = run.at.ledger.log.entries(), None
+    if not drift["exact_only"]:
+        most = _most(run, ids, likewise)
+    asked = under(run.at, run.parent().version)
+    chances = run.policy().chances(
+        entries, len(ids[TRAIN]), likewise=likewise, most=most, under=asked
+    )
+    told = {"conditions": dict(asked.conditions), "chances": chances}
+    return {**told, **({"most": most} if most else {})}
+
+
+def _most(run: Run, ids: dict[str, list[str]], likewise: bool) -> dict[str, Any] | None:
+    rules = run.policy()
+    if not rules.hopeless or all(r.method in EXACT for r in rungs(run, exact_only=False)):
+        return None
+    from tasks.planning.foresee import most_of, power_of, training_rate  # torch
+
+    rate, level = training_rate(run.at), level_without(run, ())
+    return most_of(power_of(run.at, rules, ids, alike=likewise, rate=rate, level=level))
+
+
+def _known(
+    run: Run, drift: Mapping[str, Any], chances: Sequence[Mapping[str, Any]]
+) -> tuple[Rung, ...]:
+    """Give the rungs that may be tried; RequestDenied where --method leaves none."""
+    known = rungs(run, exact_only=drift["exact_only"])
+    if not known:
+        raise RequestDenied(
+            f"drift budget: {drift['words']}, and --method names another: run it without --method"
+        )
+    tried = rungs(run, exact_only=drift["exact_only"], without=not_tried(chances))
+    if not tried:
+        why = next(one["skipped"] for one in chances if one["method"] == known[0].method)
+        raise RequestDenied(
+            f"{known[0].method}: {why}, and --method names no other: run it without --method, or "
+            "adopt a policy with a lower `hopeless`"
+        )
+    return tried
+
+
+def _level(run: Run, without: frozenset[str]) -> dict[str, float]:
+    """Give the level of the run's intervals where rungs that are not tried make it another."""
+    return {"level": level_without(run, without)} if without else {}
+
+
+def _extract(run: Run) -> dict[str, Any]:
+    ws = run.at.ws
+    rows_of(run.at)  # every shard is read and checked, also those that hold nobody concerned
+    selectors = [run.at.ledger.selector(ref) for ref in run.requests]
+    ids = find(ws, selectors)
+    reason = refusal(run.at, ids)
+    if reason:
+        raise RequestDenied(f"request: {reason}")
+    forgotten = frozenset(ids[TRAIN])
+    out = restriction(run.at, forgotten)
+    if forgotten and not out.ids <= forgotten:
+        _refuse_lost_classes(ws, forgotten, out)
+    drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
+    told = _chances(run, ids, likewise(selectors), drift)
+    found = _lineage(run, _known(run, drift, told["chances"]), out)
+    commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
+    return {
+        "data_version": versions.data_version(ws),
+        "manifest": sha256_file(ws.manifest),
+        "commitment": commitment,
+        "likewise": likewise(selectors),
+        "restricted": len(out.ids - forgotten),
+        "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
+        "yielding": sorted(out.yielding),
+        "training_set": loading.counts(ws)[TRAIN],
+        "whole_classes": len(classes_lost(ws, (), forgotten)),
+        "drift": drift,
+        **told,
+        **_level(run, not_tried(told["chances"])),
+        **({"lineage": found} if found else {}),
+        **{part: len(ids[part]) for part in SPLITS},
+    }

@@ -1,0 +1,58 @@
+"""The log and what lies beside it, checked with the public key alone."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from ledger import durable, keys
+from ledger.chain import Chain, Verification, read_chain, verify_chain
+from ledger.keyring import Keyring
+from ledger.replay.approvals import unapproved
+from ledger.replay.beside import check_beside, missing_head
+from systems.settings.recording import ledger_at, lines_of
+from systems.settings.workspace import Workspace
+from tasks.approval.unasked import unasked
+from tasks.running.lineage import objections
+
+
+def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
+    """Check a workspace's log, what lies beside it, and its tables; each only if the last is ok."""
+    public = keys.load_public_keys(key or ws.public_key)
+    lines = lines_of(ws)
+    chain = read_chain(lines.read(), public)
+    found = verify_chain(chain, lines.name)
+    if found.ok:
+        found = joined(found, check_beside(lines, ws.records, public, head=head))
+    if found.ok:
+        problems = (*_contradictions(chain), *unasked(ws, chain.entries))
+        found = joined(found, Verification((), problems))
+    if found.ok and (ws.elsewhere.is_file() or ws.tables.is_file()):
+        found = joined(found, ledger_at(ws, read_only=True).check())
+    if found.ok and ws.received.is_file():
+        found = joined(found, Verification((_waiting(ws),), ()))
+    return found
+
+
+def verify_exported(path: Path, public: Keyring, head: str | None) -> Verification:
+    """Check a log that was exported, with nothing beside it: whole, signed, and none went back."""
+    chain = read_chain(durable.read(path), public)
+    found = verify_chain(chain, path.name)
+    problems = (*missing_head(chain.entries, head), *_contradictions(chain)) if found.ok else ()
+    return joined(found, Verification((), problems))
+
+
+def _contradictions(chain: Chain) -> tuple[str, ...]:
+    return (*objections(chain.entries), *unapproved(chain.entries))
+
+
+def _waiting(ws: Workspace) -> str:
+    from ledger.inbox import Inbox  # SQLAlchemy takes half a second to import
+
+    with closing(Inbox.look(ws.inbox, ws.keys)) as inbox:
+        return f"{durable.short_name(ws.received)}: {len(inbox.waiting())} requests wait"
+
+
+def joined(one: Verification, other: Verification) -> Verification:
+    """Join what two checks found."""
+    return Verification(one.checked + other.checked, one.problems + other.problems)

@@ -1,0 +1,153 @@
+"""What serving requests would touch, cost and be able to show, before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ledger.replay.ancestry import BY_ANCESTORS
+from ledger.replay.attempts import earlier_attempts
+from systems.compute.producing import make_method
+from systems.copies import Copy, Status, as_records
+from systems.data import decoded, loading, purging
+from systems.registry import models
+from systems.registry.erasure import REGISTRY
+from systems.settings.chances import not_tried
+from systems.settings.policy import EXACT, Policy, Rung, load_policy
+from tasks.extract import find, likewise
+from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
+from tasks.planning.rungs import (
+    cheapest_start,
+    error_told,
+    foreseen_rungs,
+    levels,
+    tried_of,
+    with_exact,
+    without_bases,
+)
+from tasks.planning.waiting import collecting_told
+from tasks.requests.asked import classes_lost, restriction
+from tasks.running import bases
+from tasks.running.champion import sealed_champion
+from tasks.running.conditions import under
+from tasks.running.drift import drift_told
+from tasks.running.opened import Opened
+from tasks.running.parts import bank_state, parts_of, training
+from tasks.train import recipe_of
+from unlearning.domain import SPLITS, TRAIN
+from unlearning.methods import METHODS
+from unlearning.selecting import alike_pictures, likeness_threshold
+
+
+def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
+    """Give the plan of serving some requests in one run."""
+    rules, champion = load_policy(policy), sealed_champion(at)
+    selectors = [at.ledger.selector(ref) for ref in requests]
+    ids, alike = find(at.ws, selectors), likewise(selectors)
+    entries, rate = at.ledger.log.entries(), training_rate(at)
+    before = earlier_attempts(entries, requests, champion.sha256, EXACT)
+    drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
+    level = rules.level_after(before)
+    decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
+    most = most_of(decidable["power"])
+    asked = under(at, champion.version)
+    chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most, under=asked)
+    known = foreseen_rungs(rules, before, chances, most, exact_only=drift["exact_only"])
+    ladder = [_rung(at, rung, ids, rate) | row for rung, row in known] if ids[TRAIN] else []
+    ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
+    seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
+    return {
+        "requests": list(requests),
+        "examples": {part: len(found) for part, found in ids.items()},
+        "copies": as_records(_copies(at, ids)),
+        "near_duplicates": _near_duplicates(at, ids),
+        "drift": drift,
+        "error": error_told(rules, before, not_tried(chances)),
+        "approval": _approval(at, rules, ids),
+        "ladder": ladder,
+        "cheapest_start": cheapest_start(ladder, rate),
+        "assurance": levels(ladder, untouched=not ids[TRAIN]),
+        "estimated_seconds": None if None in seconds else round(sum(seconds), 1),
+        **decidable,
+        "collecting": collecting_told(at, rules.collect, requests, tried_of(ladder)),
+    }
+
+
+def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]:
+    """Say why a person will be asked before a release, as far as it is known before."""
+    whole = len(classes_lost(at.ws, (), frozenset(ids[TRAIN])))
+    return list(rules.approval.foreseen(whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN]))
+
+
+def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:
+    """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
+    method = make_method(rung.method, rung.settings, training(at))
+    forget = len(ids[TRAIN])
+    passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
+    seconds = None if rate is None else round(passes / rate, 1)
+    exact = METHODS[rung.method].exact
+    return {"method": rung.method, "exact": exact, "passes": passes, "estimated_seconds": seconds}
+
+
+def _without_bases(
+    at: Opened, ladder: list[dict[str, Any]], requests: Sequence[str], ids: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    """Say of rungs that begin from bases why they would be skipped, if they would."""
+    if not any(rung["method"] in BY_ANCESTORS for rung in ladder):
+        return ladder
+    out = tuple(one.ref for one in restriction(at, ids[TRAIN]).out)
+    why = bases.lineage(at, recipe_of(at), requests, out)["skipped"]
+    return without_bases(ladder, BY_ANCESTORS, why)
+
+
+def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
+    """List where bytes, or what was learned from them, lie now."""
+    wanted = [found for part in SPLITS for found in ids[part]]
+    copies = [*purging.holds(at.ws, wanted), *decoded.copies(at.ws)] if wanted else []
+    if state := bank_state(at, recipe_of(at)):
+        again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
+        what = f"{len(wanted)} columns of each shadow{again}"
+        copies.append(Copy("shadow bank", what, Status.PRESENT))
+    copies += bases.present(at) if ids[TRAIN] else []
+    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():
+        serving = ", the champion" if models.CHAMPION in version.aliases else ""
+        what = f"weights of version {version.version}{serving}"
+        copies.append(Copy(REGISTRY, what, Status.PRESENT))
+    return copies
+
+
+def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:
+    """Count examples that stay in training and look like forgotten ones: they keep these alive."""
+    train = parts_of(at).train
+    forgets = np.isin(train.ids, ids[TRAIN])
+    threshold = likeness_threshold(train.images)
+    alike = alike_pictures(train.images, forgets, threshold=threshold)
+    return {"count": int(np.sum(alike & ~forgets)), "threshold": threshold}
+
+
+LISTED = (1000, 9000)
+"""Forget and retain examples for which `lethe list methods` gives costs."""
+
+
+def as_listed(name: str) -> dict[str, Any]:
+    """Describe a method for `lethe list methods`.
+
+    cost: examples passed, relative to retraining for its default number of epochs, when 1,000 of
+    10,000 examples are forgotten with default settings.
+    """
+    cls = METHODS[name]
+    cost = METHODS.create(name).passes(*LISTED) / METHODS.create("retrain").passes(*LISTED)
+    fields = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    access = " + ".join(sorted(cls.needs))
+    return {
+        "name": name,
+        "paper": cls.paper,
+        "access": access,
+        "exact": cls.exact,
+        "cost": round(cost, 3),
+        "settings": fields,
+    }

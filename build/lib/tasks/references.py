@@ -1,0 +1,71 @@
+"""Models retrained without a request's examples: what honest forgetting looks like.
+
+They never saw the examples, so they are no copies of anybody who asked. Each is trained once, lies
+in artifacts/trained under a digest of all that it follows from, and goes with the next erasure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from systems.report.wording import NO_GEOMETRY
+from tasks import train
+from tasks.running.opened import Opened
+from tasks.train import Trained
+from unlearning.contracts import Gate
+from unlearning.digests import digest_of
+from unlearning.domain import Measurement, Split
+from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.geometry import Geometry
+from unlearning.gates.groups import group
+
+
+def references(at: Opened, without: Sequence[str], count: int) -> tuple[Trained, ...]:
+    """Train so many models without these examples, or give those that lie there already."""
+    seeds = (_seed(at, number) for number in range(count))
+    return tuple(train.train(at, without=without, seed=seed) for seed in seeds)
+
+
+def _seed(at: Opened, number: int) -> int:
+    """Draw a seed of their own: a candidate that `lethe train` made must not be one of them."""
+    return int(digest_of(["reference", at.params.seed, number])[:12], 16)
+
+
+def class_out(
+    at: Opened, without: Sequence[str], split: Split, gates: Sequence[Gate]
+) -> tuple[Trained, ...]:
+    """Give the models that the gate `geometry` compares with; none where it has nothing to ask."""
+    asking = [gate.models for gate in gates if isinstance(gate, Geometry)]
+    if not asking or not forgets_a_class(split):
+        return ()
+    return references(at, without, max(asking))
+
+
+def apart(
+    at: Opened, without: Sequence[str], gates: Sequence[Gate], mates: Measurement
+) -> tuple[Trained, ...]:
+    """Give the models that a batch of people is judged by; none where it is none, or none asks."""
+    asked = max((gate.references for gate in gates if isinstance(gate, Forgetting)), default=0)
+    return references(at, without, asked) if group({mates.name: mates}) else ()
+
+
+def forgets_a_class(split: Split) -> bool:
+    """Say whether a class is forgotten whole."""
+    return bool(len(split.forgotten_classes))
+
+
+def cost_of(made: Sequence[Trained]) -> dict[str, Any]:
+    """Say for the record which models were trained, and how long it took."""
+    seconds = round(sum(model.seconds for model in made), 1)
+    return {"sha256": [model.sha256 for model in made], "seconds": seconds}
+
+
+def geometry_notes(
+    split: Split, gates: Sequence[Gate], made: Sequence[Trained]
+) -> Mapping[str, Any]:
+    """Say for the record what the class-out models cost, or that the geometry was not measured."""
+    if made:
+        return {"class_out_models": cost_of(made)}
+    asked = any(isinstance(gate, Geometry) for gate in gates)
+    return {} if asked or not forgets_a_class(split) else {"not_measured": [NO_GEOMETRY]}

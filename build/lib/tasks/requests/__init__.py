@@ -1,0 +1,1 @@
+"""Whose requests can be served, and what the open ones mean for everybody else."""

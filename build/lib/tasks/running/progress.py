@@ -1,0 +1,38 @@
+"""Where progress is shown: chosen by the caller of a flow, since a flow's parameters are data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Epochs = Callable[[int, int, float], None]
+Models = Callable[[int, int], None]
+
+_epochs: ContextVar[Epochs | None] = ContextVar("epochs", default=None)
+_models: ContextVar[Models | None] = ContextVar("models", default=None)
+
+
+@contextmanager
+def shown(epochs: Epochs, models: Models) -> Iterator[None]:
+    """Show the epochs of training, and the models of a bank, by these functions."""
+    tokens = _epochs.set(epochs), _models.set(models)
+    try:
+        yield
+    finally:
+        _epochs.reset(tokens[0])
+        _models.reset(tokens[1])
+
+
+def epochs(done: int, total: int, loss: float) -> None:
+    """Show epochs to whoever is looking."""
+    show = _epochs.get()
+    if show:
+        show(done, total, loss)
+
+
+def models(done: int, total: int) -> None:
+    """Show models to whoever is looking."""
+    show = _models.get()
+    if show:
+        show(done, total)

@@ -1,0 +1,68 @@
+"""Before the examples go, they are listed, so that they are never taken in again (I7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger import suppression
+from ledger.domain import Selector, State
+from systems.data import loading
+from systems.data.texts import look
+from tasks.requests.asked import open_requests
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+
+
+def suppress_examples(run: Run) -> dict[str, Any]:
+    """List what goes, before it is gone (I7); other requests for no more than that go with it."""
+    run.move(State.PURGING)
+    body = run.once("suppressed", lambda: _suppress(run))
+    _list_again(run, body["sha256"])
+    for ref in body.get("covers", ()):
+        run.at.ledger.link(ref, run.ref, now=utc_now())
+    return body
+
+
+def _suppress(run: Run) -> dict[str, Any]:
+    ws = run.at.ws
+    added = suppression.add(ws.records, ws.keys, _values(run, None), run=run.ref)
+    return {"added": added, "sha256": suppression.digest(ws.records), "covers": _covered(run)}
+
+
+def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
+    """What the run lists. version: where to look instead of in data/, of which some may be gone."""
+    images, subjects = loading.leaving(run.at.ws, run.all_ids(), version)
+    values = [value for example in images for value in suppression.example_values(*example)]
+    values += suppression.subject_values(subjects)
+    for ref in run.requests:
+        values += _asked_for(run.at.ledger.selector(ref))
+    return values + suppression.looks(values, look)
+
+
+def _list_again(run: Run, sha256: str) -> None:
+    """Put back on the list what the run had put there, where an older list was put in its place.
+
+    What other runs had listed before cannot be made again: `check_standing` has refused a list
+    without it.
+    """
+    ws = run.at.ws
+    if suppression.digest(ws.records) == sha256 or run.done("erased"):
+        return
+    version = str((run.done("extracted") or {})["data_version"])
+    suppression.add(ws.records, ws.keys, _values(run, version), run=run.ref)
+    run.erases()  # it is the same list again, or an alarm
+
+
+def _asked_for(selector: Selector) -> list[tuple[str, str]]:
+    """What a class or an attribute is known by; ids are listed where they belonged to something."""
+    return [] if selector.kind == "example" else suppression.selector_values(selector)
+
+
+def _covered(run: Run) -> list[str]:
+    """The waiting requests that ask for nothing but what this run erases."""
+    erased = set(run.all_ids())
+    in_runs = {ref for refs in run.at.ledger.unfinished_runs().values() for ref in refs}
+    waiting = [a for a in open_requests(run.at).asked if a.state is State.ACCEPTED]
+    covered = (a.ref for a in waiting if a.ref not in in_runs and a.all_ids)
+    ids = {one.ref: one.all_ids for one in waiting}
+    return [ref for ref in covered if ids[ref] <= erased]

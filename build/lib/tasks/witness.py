@@ -1,0 +1,119 @@
+"""Hand evidence and the log's head to the witnesses, where the workspace's owner cannot reach.
+
+Before a release its evidence lies there, and after the erasure what was attested. What a witness
+has it keeps, so this may be done again at any time, and brings it up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ledger import checkpoint, durable
+from ledger.checkpoint import Checkpoint
+from ledger.errors import OutsideWorkspace
+from ledger.evidence import LATER, SIGNATURE
+from ledger.keyring import Keyring
+from ledger.keys import load_signing_key
+from ledger.replay.beside import STATEMENTS
+from systems.settings.ownership import MARK, mark_place
+from systems.settings.service import load_service
+from systems.witness.places import Witness, witness_at
+from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+from unlearning.errors import IntegrityError, UsageError
+
+EVIDENCE, CHECKPOINTS = "evidence", "checkpoints"
+OWNER = "lethe-owner"
+"""Object at a witness: the random name of the one workspace that it sees."""
+
+
+def witness_run(run: Run) -> None:
+    """Do so in a run, before its release."""
+    bring_up_to_date(run.at)
+
+
+def bring_up_to_date(at: Opened) -> list[dict[str, Any]]:
+    """Give every witness what it lacks; say of each how much that was.
+
+    InfrastructureError if one does not answer: nothing is released that it was to see before.
+    """
+    settings = load_service(at.ws.root).witness
+    return [_bring(at, url, settings.days) for url in settings.at]
+
+
+def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
+    place = witness_at(url)
+    until = utc_now() + timedelta(days=days) if days and place.locked() else None
+    _require_own(at, url, place, until)
+    known = frozenset(place.keys(f"{EVIDENCE}/"))
+    given = sum(_give(at, place, part, until, known) for part in _sealed(at))
+    told = {"witness": checkpoint.name_of(url), "given": given, "locked": until is not None}
+    if given:
+        key = at.ledger.log.next_key(checkpoint.WITNESSED)
+        at.ledger.record(checkpoint.WITNESSED, told, key=key, now=utc_now())
+    _give_head(at, place, until)
+    return told
+
+
+def _sealed(at: Opened) -> Iterator[Path]:
+    """Give the folder of every sealed statement; what is not sealed yet is nobody's to see."""
+    for entry in at.ledger.log.entries():
+        run, _, step = entry.key.rpartition("/")
+        if entry.event == "step" and step in STATEMENTS:
+            yield at.ws.evidence / run / STATEMENTS[step]
+
+
+def _require_own(at: Opened, url: str, place: Witness, until: datetime | None) -> None:
+    """Mark the witness as this workspace's; OutsideWorkspace if it is another's, or a copy asks."""
+    mark = mark_place(at.ws)
+    if "://" not in url and Path(url).resolve().is_relative_to(at.ws.root):
+        raise UsageError("witness: lies in the workspace itself, expected a place of somebody else")
+    if not mark.here(at.ws):
+        raise OutsideWorkspace(
+            f"{at.ws.root.name}: was copied or restored, and its witness has seen the original; "
+            "expected a witness of its own: change witness.at in service.yaml, or, if the original "
+            f"is gone, remove records/{MARK}"
+        )
+    try:
+        place.give(OWNER, mark.owner.encode(), until)
+    except IntegrityError as problem:
+        raise OutsideWorkspace(
+            "witness: is another workspace's, expected one of this workspace's own: change "
+            "witness.at in service.yaml"
+        ) from problem
+
+
+def _give(
+    at: Opened, place: Witness, part: Path, until: datetime | None, known: Container[str]
+) -> int:
+    """Give a statement's files, its signature last: where that lies, all lie.
+
+    What lies there is held against ours by that signature.
+    """
+    last = part / SIGNATURE
+    if _key(at, last) in known:
+        return place.give(_key(at, last), durable.read(last), until)
+    inner = {part / name for name in LATER}
+    files = [p for p in sorted(part.rglob("*")) if p.is_file() and inner.isdisjoint(p.parents)]
+    files.sort(key=lambda path: path.name == SIGNATURE)
+    return sum(place.give(_key(at, path), durable.read(path), until) for path in files)
+
+
+def _key(at: Opened, path: Path) -> str:
+    return f"{EVIDENCE}/{path.relative_to(at.ws.evidence).as_posix()}"
+
+
+def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
+    last = at.ledger.log.entries()[-1]
+    content = checkpoint.signed(checkpoint.of_entry(last), load_signing_key(at.ws.keys))
+    place.give(f"{CHECKPOINTS}/{last.seq:012d}.json", content, until)
+
+
+def seen(url: str, ring: Keyring) -> list[Checkpoint]:
+    """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
+    place = witness_at(url)
+    return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]

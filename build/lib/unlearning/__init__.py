@@ -1,0 +1,1 @@
+"""The science of Lethe: methods, attacks and gates, without orchestration, network or clock."""

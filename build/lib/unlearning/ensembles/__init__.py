@@ -1,0 +1,1 @@
+"""Several networks that answer together, and how alike what misleads them is."""

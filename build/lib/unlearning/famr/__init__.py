@@ -1,0 +1,1 @@
+"""What FAMR's method and its theory are made of."""

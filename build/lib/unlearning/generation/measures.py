@@ -1,0 +1,176 @@
+"""What a classifier says of drawn pictures: how many show the class, and how good the rest are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from unlearning.domain import Examples, FloatArray, IntArray, Measurement
+from unlearning.features import features_of
+from unlearning.generation.generators import Generator
+from unlearning.generation.sampling import PLAIN, Sampler, Told, sampled, untold
+from unlearning.outputs import logits_of
+from unlearning.statistics.entropies import entropy
+from unlearning.statistics.intervals import Interval, clopper_pearson
+
+RESAMPLES = 100
+
+FA, PROBABILITY, ENTROPY, TV = "FA", "p", "entropy", "TV"
+RA, FD = "RA", "FD"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was measured of one generator.
+
+    measured: by name; FA, the share of the class's pictures that are taken for it; p, their mean
+    probability of it; entropy, the mean of the classifier's answers, in nats; RA, the share of the
+    other classes' pictures that are taken for what was asked; FD, their distance from real ones.
+    histogram: how many of the class's pictures are taken for each class, (classes,). recovered: FA
+    after each attack, by its name.
+    """
+
+    measured: Mapping[str, Measurement]
+    histogram: IntArray
+    recovered: Mapping[str, Measurement] = field(default_factory=dict)
+
+
+def share(name: str, hits: int, n: int) -> Measurement:
+    """Give a share with its exact binomial interval."""
+    return _named(name, clopper_pearson(hits, n), n)
+
+
+def mean(name: str, values: FloatArray) -> Measurement:
+    """Give a mean with its normal interval."""
+    n, value = len(values), float(np.mean(values))
+    reach = 1.96 * float(np.std(values, ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+    return Measurement(name, value, value - reach, value + reach, n)
+
+
+def _named(name: str, interval: Interval, n: int) -> Measurement:
+    return Measurement(name, interval.value, interval.low, interval.high, n)
+
+
+def class_measures(logits: FloatArray, label: int) -> dict[str, Measurement]:
+    """Measure pictures that were drawn of the class to forget, by a classifier's logits (n, k)."""
+    logits = logits.astype(np.float64)
+    n = len(logits)
+    return {
+        FA: share(FA, int((logits.argmax(1) == label).sum()), n),
+        PROBABILITY: mean(PROBABILITY, probabilities(logits)[:, label]),
+        ENTROPY: mean(ENTROPY, entropy(logits)),
+    }
+
+
+def probabilities(logits: FloatArray) -> FloatArray:
+    """Give the softmax of logits (n, k)."""
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    found: FloatArray = raised / raised.sum(1, keepdims=True)
+    return found
+
+
+def histogram(logits: FloatArray) -> IntArray:
+    """Count what pictures are taken for, (k,)."""
+    return np.bincount(logits.argmax(1), minlength=logits.shape[1])
+
+
+def frechet(one: FloatArray, other: FloatArray) -> float:
+    """Give the Frechet distance of two sets of features (n, d), each taken for a Gaussian.
+
+    On a classifier's own features, and so no FID, whose features are an Inception network's: it is
+    comparable between generators that the same classifier judged, and with nothing else.
+    """
+    means = [part.mean(0) for part in (one, other)]
+    spreads = [np.cov(part, rowvar=False).astype(np.float64) for part in (one, other)]
+    apart = float(np.sum((means[0] - means[1]) ** 2))
+    root = _root(spreads[1])
+    both = np.linalg.eigvalsh(root @ spreads[0] @ root).clip(0)
+    return apart + float(np.trace(spreads[0]) + np.trace(spreads[1]) - 2 * np.sqrt(both).sum())
+
+
+def _root(matrix: FloatArray) -> FloatArray:
+    """Give the square root of a symmetric matrix without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(matrix)
+    found: FloatArray = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    return found
+
+
+def distance(drawn: FloatArray, real: FloatArray, rng: np.random.Generator) -> Measurement:
+    """Give the Frechet distance with the normal interval of resampled drawn pictures.
+
+    A resampled set repeats pictures and lies farther, so that only the spread is taken of it.
+    """
+    value, n = frechet(drawn, real), len(drawn)
+    again = [frechet(drawn[rng.integers(0, n, n)], real) for _ in range(RESAMPLES)]
+    reach = 1.96 * float(np.std(again, ddof=1))
+    return Measurement(FD, value, value - reach, value + reach, n)
+
+
+def total_variation(one: IntArray, others: Sequence[IntArray]) -> float:
+    """Give the mean total variation between a histogram and each of others."""
+    own = one / one.sum()
+    apart = [0.5 * np.abs(own - other / other.sum()).sum() for other in others]
+    return float(np.mean(apart))
+
+
+def variation(one: IntArray, others: Sequence[IntArray], rng: np.random.Generator) -> Measurement:
+    """Give `total_variation` with the normal interval of resampled pictures of the first."""
+    value, n = total_variation(one, others), int(one.sum())
+    again = rng.multinomial(n, one / n, size=RESAMPLES)
+    reach = 1.96 * float(np.std([total_variation(other, others) for other in again], ddof=1))
+    return Measurement(TV, value, value - reach, value + reach, n)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bench:
+    """What generators are measured by: one classifier, real pictures, and one way of drawing.
+
+    judge: a classifier of pixels, trained on real pictures of all classes. real: pictures of the
+    classes that stay. label: the class to forget. pictures: drawn of it; each: of every other.
+    seed: of the noise that is drawn from, the same for every generator.
+    """
+
+    judge: nn.Module
+    real: Examples
+    label: int
+    classes: int
+    sampler: Sampler = PLAIN
+    pictures: int = 100
+    each: int = 30
+    seed: int = 0
+
+    def own(self, network: Generator, sampler: Sampler | None = None) -> FloatArray:
+        """Draw pictures of the class and give the judge's logits, (pictures, classes)."""
+        labels = torch.full((self.pictures,), self.label)
+        drawn = sampled(network, labels, sampler or self.sampler, self._chance())
+        return logits_of(self.judge, drawn)
+
+    def rest(self, network: Generator, told: Told = untold) -> Examples:
+        """Draw pictures of every other class."""
+        others = [label for label in range(self.classes) if label != self.label]
+        labels = torch.tensor(others).repeat_interleave(self.each)
+        return sampled(network, labels, self.sampler, self._chance(), told)
+
+    def measured(self, network: Generator, told: Told = untold) -> Evidence:
+        """Measure a generator; recoveries are measured by `recovery.recovered`."""
+        logits, rest = self.own(network), self.rest(network, told)
+        answers = logits_of(self.judge, rest).argmax(1)
+        features = [features_of(self.judge, part) for part in (rest, self.real)]
+        found = {
+            **class_measures(logits, self.label),
+            RA: share(RA, int((answers == rest.labels).sum()), len(rest)),
+            FD: distance(features[0], features[1], np.random.default_rng(self.seed)),
+        }
+        return Evidence(found, histogram(logits))
+
+    def share_of_class(self, network: Generator, name: str, sampler: Sampler) -> Measurement:
+        """Measure FA alone, as another way of drawing gives it."""
+        hits = int((self.own(network, sampler).argmax(1) == self.label).sum())
+        return share(name, hits, self.pictures)
+
+    def _chance(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)

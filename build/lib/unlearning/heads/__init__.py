@@ -1,0 +1,1 @@
+"""Networks whose last layer alone is fitted: to its one optimum, which follows from the data."""

@@ -1,0 +1,1 @@
+"""From a candidate's answers to measurements, verdicts and the decision."""

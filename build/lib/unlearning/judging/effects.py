@@ -1,0 +1,96 @@
+"""The guard: did a method do anything at all, or break the network? In words, with advice.
+
+It decides nothing; gates do. It tells whoever reads a refusal which way to turn the settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from unlearning.domain import BoolArray, Group, Outputs
+from unlearning.judging.trial import exempt_classes, skill
+
+CHANGED_ANSWERS = 0.01
+"""Share of forget examples that are answered otherwise, up to which nothing happened."""
+
+CHANGED_LOGITS = 0.02
+"""Mean change of their logits, relative to the logits' mean size, up to which nothing happened."""
+
+KEPT_ADVANTAGE = 0.1
+"""Share of the accuracy above chance that must be left, or the network has collapsed."""
+
+HARDER = "raise learning_rate or epochs, or what else makes the method stronger"
+SOFTER = "lower learning_rate or epochs, or give the retain set more weight"
+
+
+class Kind(StrEnum):
+    """What a method did to a network."""
+
+    NO_EFFECT = "no effect"
+    COLLAPSED = "collapsed"
+    FAILED = "failed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a method did, in one word and in a sentence with advice."""
+
+    kind: Kind
+    words: str
+
+
+def effect(original: Outputs, candidate: Outputs) -> Effect:
+    """Compare a candidate's outputs with the original's on the same examples."""
+    broken = _collapse(original, candidate)
+    if broken:
+        return Effect(Kind.COLLAPSED, f"{broken}: {SOFTER}")
+    answers, logits = _changes(original, candidate)
+    moved = f"{answers:.1%} of the forget set is answered otherwise, logits moved by {logits:.1%}"
+    if answers <= CHANGED_ANSWERS and logits <= CHANGED_LOGITS:
+        return Effect(Kind.NO_EFFECT, f"{moved}: {HARDER}")
+    return Effect(Kind.CHANGED, moved)
+
+
+def failed(problem: str) -> Effect:
+    """Give the effect of a method that gave no candidate, which its error tells."""
+    return Effect(Kind.FAILED, problem)
+
+
+def _changes(original: Outputs, candidate: Outputs) -> tuple[float, float]:
+    """Share of changed answers, and mean |change| of logits over mean |logit|, on forget examples.
+
+    A network's answer is the same whatever is added to all logits of an example, so each example's
+    logits are taken about their mean.
+    """
+    of = original.of(Group.FORGET)
+    before, after = (outputs.logits[of].astype(np.float64) for outputs in (original, candidate))
+    answers = float(np.mean(before.argmax(1) != after.argmax(1)))
+    before, after = (z - z.mean(1, keepdims=True) for z in (before, after))
+    size = max(float(np.abs(before).mean()), np.finfo(np.float64).tiny)
+    return answers, float(np.abs(after - before).mean()) / size
+
+
+def _collapse(original: Outputs, candidate: Outputs) -> str:
+    """Say in what way the candidate is broken; empty if it is not."""
+    if not np.isfinite(candidate.logits).all():
+        return "its outputs are not finite"
+    tested = _tested(original)
+    labels, answers = original.labels[tested], candidate.logits[tested].argmax(1)
+    if not len(labels):
+        return ""
+    if len(np.unique(labels)) > 1 and len(np.unique(answers)) == 1:
+        return f"it answers class {answers[0]} for every test example"
+    found = skill(original, candidate, tested)
+    if found.lost(KEPT_ADVANTAGE):
+        return f"its test accuracy is {found.after:.1%}, where chance gives {found.chance:.1%}"
+    return ""
+
+
+def _tested(outputs: Outputs) -> BoolArray:
+    """Mask of the test examples of classes that are not forgotten whole, (n,)."""
+    exempt = np.isin(outputs.labels, exempt_classes(outputs))
+    return np.asarray(outputs.of(Group.TEST) & ~exempt)

@@ -1,0 +1,80 @@
+"""Holding a network to a Lipschitz constant a layer while it trains, whatever trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from unlearning.errors import UsageError
+from unlearning.lipschitz.contract import Clipper as Clipper
+from unlearning.lipschitz.fastclip import FastClip
+from unlearning.lipschitz.operators import Operator, operators_of
+from unlearning.lipschitz.spectrum import followed, random_start
+from unlearning.training.team import as_the_first
+
+SEED = 0
+"""Of the vectors that iterations begin with; what they come to does not depend on it."""
+
+FIRST = 20
+"""Iterations before the first step."""
+
+
+def require_above_zero(bound: float | None, name: str) -> None:
+    """Raise UsageError for a bound that no network but a constant one can be held to."""
+    if bound is not None and not bound > 0:
+        raise UsageError(f"{name}: got {bound}, expected a number above 0, or none")
+
+
+class Clipping:
+    """A network's operators with their leading vectors, which follow it from step to step.
+
+    images: one picture, for the shapes. target: None holds nothing, and costs nothing.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        target: float | None,
+        clipper: Clipper | None = None,
+    ) -> None:
+        """Find the operators that have a weight to move, and their leading vectors."""
+        self.target, self.clipper = target or 0.0, clipper or FastClip()
+        found = operators_of(network, images) if target else []
+        self.operators = [operator for operator in found if operator.weights]
+        rng = torch.Generator().manual_seed(SEED)
+        starts = (random_start(op, self.clipper.vectors, rng) for op in self.operators)
+        pairs = zip(self.operators, starts, strict=True)
+        self._right = [followed(operator, start, FIRST) for operator, start in pairs]
+        self._steps = 0
+
+    def step(self) -> None:
+        """Follow the network after a training step; clip whenever it is time."""
+        self._steps += 1
+        if self._steps % self.clipper.every == 0:
+            self._each(self._clipped)
+            self._agree()
+        elif self.clipper.track:
+            self._each(self._tracked)
+
+    def finish(self) -> None:
+        """Clip for the last time, until nothing is above the target if the clipper can do that."""
+        for operator, right in zip(self.operators, self._right, strict=True):
+            self.clipper.settle(operator, right, self.target)
+        self._agree()
+
+    def _each(self, change: Callable[[Operator, Tensor], Tensor]) -> None:
+        pairs = zip(self.operators, self._right, strict=True)
+        self._right = [change(operator, right) for operator, right in pairs]
+
+    def _clipped(self, operator: Operator, right: Tensor) -> Tensor:
+        return self.clipper.clip(operator, right, self.target)
+
+    def _tracked(self, operator: Operator, right: Tensor) -> Tensor:
+        return followed(operator, right, self.clipper.track)
+
+    def _agree(self) -> None:
+        """Take the first process's weights: each one's batch norm has seen other examples."""
+        as_the_first([weight for operator in self.operators for weight in operator.weights])

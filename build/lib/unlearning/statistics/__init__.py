@@ -1,0 +1,1 @@
+"""Numbers about numbers: signals, intervals, simulation, power."""

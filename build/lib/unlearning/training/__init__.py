@@ -1,0 +1,1 @@
+"""How networks change: the loop, optimisers, descent, distillation, adversarial search."""
