@@ -19,6 +19,10 @@ from systems.intake.receiving import Reception
 from systems.intake.standing import RECEIVED, Records
 
 
+ANYBODY = ""
+"""Whose quota is used by all who do not say who they are; no source's name."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One call. headers: found by any spelling of their names. path: without the query."""
@@ -72,7 +76,14 @@ class Answering:
         return Response(content, headers=name, media_type="application/zip")
 
     def checkpoint(self, call: Call) -> Response:
-        """Where the log ends."""
+        """Where the log ends, for anybody.
+
+        Who signs has his own quota, so that nobody keeps a source from it by using up all others'.
+        """
+        if call.headers.get(signing.SIGNATURE) is None:
+            self.quotas.take(ANYBODY)
+        else:
+            self._known(call, call.path.encode())
         return Response(self.records.checkpoint(), media_type="application/json")
 
     def _known(self, call: Call, content: bytes) -> signing.Signed:

@@ -135,7 +135,7 @@ CERTIFICATE: dict[str, Any] = {
 CHECKPOINT: dict[str, Any] = {
     "responses": {
         200: _json("Where the log ends.", head=_TEXT, entries={"type": "integer"}, signature=_TEXT),
-        **_problems(408, 413, 503),
+        **_problems(401, 408, 413, 429, 503),
     }
 }
 HEALTH: dict[str, Any] = {

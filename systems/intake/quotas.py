@@ -32,7 +32,8 @@ class Quotas:
     def take(self, source: str) -> None:
         """Take one token of a source that has shown who it is; OverQuota if there is none.
 
-        Only known sources come here, so nobody can use up another one's or fill the memory.
+        Only known sources come here, and all others as one, so nobody can use up another one's or
+        fill the memory.
         """
         with self._lock:
             now = self._clock()

@@ -328,6 +328,18 @@ def test_a_checkpoint_is_signed_once_for_each_head(
     assert len(signed) == 2
 
 
+def test_who_asks_for_the_checkpoint_all_the_time_waits_and_keeps_no_source_from_it(
+    tmp_path: Path,
+) -> None:
+    at, path = desk(made(tmp_path), per_second=0.01, burst=2), "/v1/log/checkpoint"
+    answers = [at.client.get(path) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert at.get(path).content == answers[0].content
+    assert at.client.get(path, headers=at.signed(b"/v1/other")).status_code == 401
+    assert at.post().status_code == 202
+
+
 def numbers(at: Desk) -> dict[str, float]:
     lines = [line.split() for line in at.client.get("/metrics").text.splitlines()]
     return {line[0]: float(line[1]) for line in lines if line[0] != "#" and len(line) == 2}
