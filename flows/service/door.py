@@ -39,10 +39,14 @@ class Door:
         """Keep it open meanwhile."""
         import uvicorn
 
+        from flows.service.connections import Connection
+
         config = uvicorn.Config(
             self._app(),
             host=self.service.host,
             port=self.service.ports.http,
+            http=Connection,
+            ws="none",
             log_config=None,  # its records go where all others go
             log_level="warning",
             access_log=False,

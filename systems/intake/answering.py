@@ -18,7 +18,6 @@ from systems.intake.read import read
 from systems.intake.receiving import Reception
 from systems.intake.standing import RECEIVED, Records
 
-
 ANYBODY = ""
 """Whose quota is used by all who do not say who they are; no source's name."""
 
