@@ -1,4 +1,4 @@
-"""A copy of the records is verified, as it would have to be after a restore."""
+"""A backup is restored elsewhere, verified, replayed, opened and thrown away."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from flows.steps import step
 from flows.turns import in_turn
 from tasks.keeping import drill as steps
 
-verify_copy = step(steps.drill)
+restored = step(steps.drill)
 
 
 @flow(name="restore-drill", validate_parameters=False, persist_result=False)
 def drill(workspace: str) -> Any:
-    """Copy the records elsewhere, verify the log there, and log that it was done."""
-    return in_turn(workspace, verify_copy)
+    """Restore the newest backup, or one that is made for it, and log what came of it."""
+    return in_turn(workspace, restored)

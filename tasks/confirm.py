@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ledger.backups import BACKUP
 from ledger.domain import DeletionRequest, require_reason
 from ledger.replay.purged import CONFIRMED, confirmations, name_of, rows_of
 from systems.copies import Copy, Status
+from tasks.backups.destroying import destroyed
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.errors import UsageError
@@ -36,14 +38,28 @@ def confirm(at: Opened, ref: str, named: str, reason: str) -> None:
     require_reason(reason, "how it was seen that the copy is gone")
     request = at.ledger.request(ref)
     unsure = [c for c in unverified(at, request) if c.status is Status.UNVERIFIED]
-    meant = [c for c in unsure if named in (c.where, c.what)]
+    meant = [c for c in unsure if named in (c.where, c.what, _short(c))]
     if not meant:
         places = ", ".join(sorted({copy.where for copy in unsure})) or "none"
         raise UsageError(
             f"--confirm: no unverified copy of {ref} is called {named!r}, expected one of "
             f"{len(unsure)}, or its place ({places}): see `lethe purge {ref}`"
         )
-    copies = [{"where": copy.where, "what": copy.what} for copy in meant]
+    for copy in meant:  # one backup is a copy of many runs' people, and goes for all of them
+        if copy.where == BACKUP:
+            destroyed(at, _short(copy), reason)
+    others = [copy for copy in meant if copy.where != BACKUP]
+    if others:
+        _confirm(at, request, others, reason)
+
+
+def _short(copy: Copy) -> str:
+    """A backup's reference, which its name begins with; of other copies the name."""
+    return copy.what.split()[0] if copy.where == BACKUP else copy.what
+
+
+def _confirm(at: Opened, request: DeletionRequest, others: list[Copy], reason: str) -> None:
+    copies = [{"where": copy.where, "what": copy.what} for copy in others]
     key = at.ledger.log.next_key(f"{request.run}/{CONFIRMED}")
     body = {"run": request.run, "copies": copies, "reason": reason}
     at.ledger.record(CONFIRMED, body, key=key, now=utc_now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,13 @@ from systems.registry.erasure import (
 from systems.registry.models import CHAMPION, ModelVersion
 from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
+from tasks.backups.destroying import residual
 from tasks.confirm import unverified
 from tasks.erase import columns_of
 from tasks.running import bases
 from tasks.running.champion import TAINTED, put_back, sealed_champion
+from tasks.running.grace import kept_until, purging_requests
+from tasks.running.growth import since_import
 from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_plan
@@ -54,7 +57,7 @@ def _purge(run: Run) -> dict[str, Any]:
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
     run.at.ledger.log.require_alone()  # a remote may have taken its time
-    found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run)]
+    found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run), *residual(run.at)]
     if run.done(PROMOTED):
         leave_outdated(run.at)
     forget_trained(run.at)
@@ -93,11 +96,11 @@ def _purge_bank(run: Run) -> list[Copy]:
     if not ws.bank.is_dir():
         return []
     plan = bank_plan(run.at, networks.load(sealed_champion(run.at).weights).recipe)
-    gone = []
+    gone, whole = [], since_import(run.at.ledger.log.entries())
     for folder in sorted(path for path in ws.bank.iterdir() if path.is_dir()):
         if folder.name == plan.key:
             continue
-        if carries_over(folder, plan):
+        if carries_over(folder, plan, whole):
             named(run.at, folder)
             erased = np.array([*filter(ours, read_index(folder)["ids"])], dtype=np.str_)
             without_examples(folder, erased, plan, ws.bank, partial(vouch, run.at))
@@ -147,23 +150,11 @@ def _taints(run: str | None, number: int, made: Sequence[Release]) -> bool:
 
 
 def _kept(at: Opened, old: ModelVersion, made: Sequence[Release], now: datetime) -> Copy:
-    until = _kept_until(at, old, made)
+    until = kept_until(at, old.version, made)
     what = f"weights of version {old.version}, which learned from the examples"
     if until <= now:
         return Copy(REGISTRY, what, Status.REMAINS, "due: run `lethe purge`")
     return Copy(REGISTRY, what, Status.KEPT, until=until.date().isoformat())
-
-
-def _kept_until(at: Opened, old: ModelVersion, made: Sequence[Release]) -> datetime:
-    """Grace begins with the first release that taints a version, and ends at the first deadline."""
-    by = taints(old.version, made)
-    grace = by[0].at + timedelta(days=at.params.model.grace_days)
-    runs = {release.run for release in by}
-    return min([grace, *(request.due_at for request in _purging(at) if request.run in runs)])
-
-
-def _purging(at: Opened) -> list[DeletionRequest]:
-    return [r for r in at.ledger.requests(None, utc_now()) if r.state is State.PURGING]
 
 
 def _strays(
@@ -188,7 +179,9 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """
     now = utc_now()
     runs = {at.ledger.request(ref).run for ref in refs} - {None}
-    refs = sorted({*refs, *(request.ref for request in _purging(at) if request.run in runs)})
+    refs = sorted(
+        {*refs, *(request.ref for request in purging_requests(at) if request.run in runs)}
+    )
     found = _erase_due(at, now)
     for ref in refs:
         left = remaining(at, at.ledger.request(ref), now)
@@ -214,7 +207,7 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     mlruns, name = at.ws.mlruns, at.params.model.name
     gone: list[Copy] = []
     for old in models.versions(mlruns, name):
-        if taints(old.version, made) and _kept_until(at, old, made) <= now:
+        if taints(old.version, made) and kept_until(at, old.version, made) <= now:
             at.ledger.log.require_alone()
             _put_out_of_service(at, old, made[-1])
             _note_unverifiable(at, old, made)

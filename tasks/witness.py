@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger import checkpoint, durable
+from ledger import checkpoint, durable, suppression
+from ledger.backups import newest
 from ledger.checkpoint import Checkpoint
 from ledger.errors import OutsideWorkspace
-from ledger.evidence import LATER, SIGNATURE
+from ledger.evidence import ERASURE, LATER, SIGNATURE
 from ledger.keyring import Keyring
 from ledger.keys import load_signing_key
 from ledger.replay.beside import STATEMENTS
@@ -24,9 +25,10 @@ from systems.witness.places import Witness, witness_at
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
+from tasks.running.standing import suppressed
 from unlearning.errors import IntegrityError, UsageError
 
-EVIDENCE, CHECKPOINTS = "evidence", "checkpoints"
+EVIDENCE, CHECKPOINTS, SUPPRESSION = "evidence", "checkpoints", "suppression"
 OWNER = "lethe-owner"
 """Object at a witness: the random name of the one workspace that it sees."""
 
@@ -51,6 +53,7 @@ def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
     _require_own(at, url, place, until)
     known = frozenset(place.keys(f"{EVIDENCE}/"))
     given = sum(_give(at, place, part, until, known) for part in _sealed(at))
+    given += _give_list(at, place, until)
     told = {"witness": checkpoint.name_of(url), "given": given, "locked": until is not None}
     if given:
         key = at.ledger.log.next_key(checkpoint.WITNESSED)
@@ -107,10 +110,33 @@ def _key(at: Opened, path: Path) -> str:
     return f"{EVIDENCE}/{path.relative_to(at.ws.evidence).as_posix()}"
 
 
+def _give_list(at: Opened, place: Witness, until: datetime | None) -> bool:
+    """Give the suppression list as the log tells of it: who restores a backup needs the newest."""
+    told = suppressed(at.ledger.log.entries())
+    path = at.ws.records / suppression.FILE
+    if told is None or suppression.digest(at.ws.records) != told.body["sha256"]:
+        return False  # an erasure is under way, and gives its own at its end
+    content = newest.signed(newest.Kept(told.seq, durable.read(path)), load_signing_key(at.ws.keys))
+    key = f"{SUPPRESSION}/{told.seq:012d}.json"
+    return key not in set(place.keys(f"{SUPPRESSION}/")) and place.give(key, content, until)
+
+
 def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
     last = at.ledger.log.entries()[-1]
     content = checkpoint.signed(checkpoint.of_entry(last), load_signing_key(at.ws.keys))
     place.give(f"{CHECKPOINTS}/{last.seq:012d}.json", content, until)
+
+
+def lists_of(url: str, ring: Keyring) -> list[newest.Kept]:
+    """Read every suppression list that a witness has, oldest first; IntegrityError as in `seen`."""
+    place = witness_at(url)
+    return [newest.checked(place.read(key), ring) for key in place.keys(f"{SUPPRESSION}/")]
+
+
+def erasing_runs(url: str) -> frozenset[str]:
+    """Name the runs of which a witness has a statement that they erased."""
+    parts = (key.split("/") for key in witness_at(url).keys(f"{EVIDENCE}/"))
+    return frozenset(part[1] for part in parts if part[2:] == [ERASURE, SIGNATURE])
 
 
 def seen(url: str, ring: Keyring) -> list[Checkpoint]:

@@ -15,6 +15,7 @@ from flows import problems
 from flows.cli.calling import Call, complain
 from flows.cli.commands import (
     approving,
+    backups,
     comparing,
     looking,
     making,
@@ -79,17 +80,23 @@ def options(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
+    making.import_,
     *(requests.submit, requests.plan, requests.forget, approving.approve, requests.abort),
     *(requests.extend, requests.deny, requests.hold, requests.resume),
     *(settings.policy, settings.params, settings.rotate_key, comparing.judge, sending.source),
     *(versions.taint, versions.rollback),
     *(looking.show, looking.list_, looking.verify, looking.log, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),
-    service.serve,
+    *(backups.backup, backups.restore, backups.restore_drill, service.serve),
 )
 """In the order of `lethe --help`."""
 
-NAMES = {looking.list_: "list", settings.rotate_key: "rotate-key"}
+NAMES = {
+    looking.list_: "list",
+    settings.rotate_key: "rotate-key",
+    making.import_: "import",
+    backups.restore_drill: "restore-drill",
+}
 """Commands that cannot be called in Python what they are called on the line."""
 
 TAKE_OPTIONS_OF_OTHERS = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ledger.backups import BEGUN
 from ledger.chain import Entry
 
 CONFIRMED = "confirmed"
@@ -59,10 +60,12 @@ def told(entries: Sequence[Entry], run: object) -> dict[str, Any]:
 
 
 def rows_of(entries: Iterable[Entry], run: object) -> Iterator[Row]:
-    """Give the copies that a run purged, and the versions that it let go, as far as in doubt."""
+    """Give the copies that a run purged, the versions that it let go, as far as in doubt, and the
+    backups that were taken of them.
+    """
     for entry in entries:
-        of_version = entry.event == HARD_LINKED and run in entry.body["runs"]
-        if of_version or entry.key == f"{run}/purged":
+        of_others = entry.event in (HARD_LINKED, BEGUN) and run in entry.body["runs"]
+        if of_others or entry.key == f"{run}/purged":
             yield from entry.body["copies"]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -105,7 +106,7 @@ def _plan(ws: Workspace, wanted: frozenset[str]) -> Plan | None:
     affected = [name for name, table in gone.items() if len(table)]
     if not affected:
         return None
-    _refuse_altered(ws, versions.data_version(ws), affected)
+    refuse_altered(ws, versions.data_version(ws), affected)
     counts = _less(load_manifest(ws).counts, count(gone.values(), load_dataset(ws).classes))
     if not counts:
         raise RequestDenied("erase: every example would go, expected some to stay: retire the data")
@@ -144,17 +145,23 @@ def _prepare(ws: Workspace, name: str, rest: pa.Table) -> Shard | None:
 
 def _swap(ws: Workspace, name: str, shard: Shard | None) -> None:
     """Put a new file in the old one's place; the old one, which DVC may share, stays untouched."""
-    prepared, place = ws.erasing / f"{name}.parquet", shard_path(ws, name)
+    place = shard_path(ws, name)
     if shard is None:
         durable.remove_file(place, within=ws.data)
-    elif prepared.exists():
+    else:
+        swap(ws.erasing / f"{name}.parquet", place)
+
+
+def swap(prepared: Path, place: Path) -> None:
+    """Put a prepared file in its place, unless a call before this did."""
+    if prepared.exists():
         with durable.storing(place):
             prepared.replace(place)
             durable.sync(place.parent)
 
 
 def _record(ws: Workspace, plan: Plan) -> None:
-    _refuse_altered(ws, plan.old_version, plan.shards)
+    refuse_altered(ws, plan.old_version, plan.shards)
     version, manifest = versions.add(ws), load_manifest(ws)
     shards = {**manifest.shards, **plan.shards}
     save_manifest(
@@ -168,7 +175,7 @@ def _record(ws: Workspace, plan: Plan) -> None:
     )
 
 
-def _refuse_altered(ws: Workspace, version: str, rewritten: Collection[str]) -> None:
+def refuse_altered(ws: Workspace, version: str, rewritten: Collection[str]) -> None:
     """Raise IntegrityError if another file of data/ is not the one that the version lists.
 
     An erasure does not read the others, and DVC would take a damaged one into the new version. A

@@ -97,5 +97,10 @@ def keys_of_files(ws: Workspace) -> Listing:
 
 def version_of_files(ws: Workspace) -> str:
     """Work out the data version of data/ as it lies there, without DVC."""
-    entries = [{"md5": key, "relpath": name} for name, key in sorted(keys_of_files(ws).items())]
+    return version_of(keys_of_files(ws))
+
+
+def version_of(files: Listing) -> str:
+    """Work out the data version that consists of these files."""
+    entries = [{"md5": key, "relpath": name} for name, key in sorted(files.items())]
     return md5(json.dumps(entries, sort_keys=True).encode())

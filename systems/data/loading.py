@@ -17,7 +17,7 @@ from systems.data.reading import verify as verify
 from systems.data.sharding import Dataset, load_dataset, load_manifest
 from systems.data.versions import data_version
 from systems.settings.workspace import Workspace
-from unlearning.domain import SPLITS, ByteArray, Examples
+from unlearning.domain import SPLITS, TRAIN, ByteArray, Examples
 from unlearning.errors import RequestDenied
 from unlearning.stored import Lazy
 
@@ -44,8 +44,22 @@ def _on_disk(ws: Workspace, pictures: Lazy) -> dict[str, Examples]:
 
 def listed(ws: Workspace, erased: Callable[[str, str], bool]) -> int:
     """Count the examples that were erased; asked with (example id, SHA-256 of the image)."""
+    return len(listed_ids(ws, erased))
+
+
+def listed_ids(ws: Workspace, erased: Callable[[str, str], bool]) -> list[str]:
+    """Give the ids, sorted, of the examples that were erased; asked as in `listed`."""
     tables = (parse(content, [IMAGE, EXAMPLE]) for _, content in checked_shards(ws))
-    return sum(erased(*pair) for table in tables for pair in image_digests(table))
+    pairs = (pair for table in tables for pair in image_digests(table))
+    return sorted(example for example, image in pairs if erased(example, image))
+
+
+def trained_on(ws: Workspace, ids: Collection[str]) -> int:
+    """Count those of these examples that are trained on."""
+    table = read_table(ws, [SPLIT], index.load(ws).shards(EXAMPLE, ids))
+    pairs = zip(table[EXAMPLE].to_pylist(), table[SPLIT].to_pylist(), strict=True)
+    wanted = frozenset(ids)
+    return sum(split == TRAIN and example in wanted for example, split in pairs)
 
 
 def classes(ws: Workspace) -> tuple[str, ...]:

@@ -117,6 +117,19 @@ def push(ws: Workspace) -> None:
     _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)], remote=REMOTE))
 
 
+def remote_inside(ws: Workspace) -> bool:
+    """Whether the remote lies in the workspace, and so follows it."""
+    url = _remote_there(ws)
+    return url is not None and "://" not in url and not outside(ws, str(ws.dvc / url))
+
+
+def begin_inside(ws: Workspace) -> str:
+    """Let a copy be a DVC project of its own, whose remote lies in it; give its data version."""
+    durable.write(ws.dvc / "config", (_PROJECT + _remote(ws, None)).encode())
+    ws.remote.mkdir(exist_ok=True)
+    return commit(ws)
+
+
 def commit(ws: Workspace) -> str:
     """Take data/ into DVC, push it, and return the data version."""
     version = add(ws)

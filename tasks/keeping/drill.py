@@ -1,55 +1,116 @@
-"""A copy of the records is put elsewhere and verified there, as after a restore."""
+"""A backup is restored into a temporary folder, which shows that one could be, and what it needs.
+
+The newest backup that lies where it was written to is taken, or one is made for the drill. Its
+log is verified, whoever was erased since is erased from it, and it is opened. Nothing of it
+touches what lies outside: its remote is a folder of its own, it has no witness and no server. A
+network that learned from people who were erased since is not trained anew: `retrain` says that a
+restore would.
+"""
 
 from __future__ import annotations
 
-import shutil
+import secrets
 import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ledger import durable
-from ledger.chain import Verification
-from systems.settings.recording import lines_of
+from ledger.backups.stream import new_reference
+from systems.archive.packing import SEALED, Description, pack
+from systems.archive.unpacking import chosen, unpack
+from systems.data import erasing, loading, purging, versions
+from systems.registry import server
+from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
+from tasks.backups.keeping import reachable
+from tasks.backups.newest import backup_of, known_since
+from tasks.backups.taking import description_of, log_of
 from tasks.keeping.verified import verify_records
-from tasks.running.opened import Opened
+from tasks.running.champion import standing
+from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from unlearning.errors import IntegrityError
 
 DRILLED = "restore_drilled"
-"""Event of the log: a copy of records/ and evidence/ was verified."""
+"""Event of the log: a backup was restored elsewhere, verified, replayed and opened."""
 
 PREFIX = "drill-"
-COPIED = ("records", "evidence")
-"""What a restore puts back so that the log can be verified; both hold nothing in clear."""
 
 
 def drill(at: Opened) -> dict[str, Any]:
-    """Verify the log from a copy; IntegrityError names the first problem, and nothing is logged."""
-    head = at.ledger.log.head
-    found = _of_a_copy(at.ws, head)
-    if not found.ok:
-        raise IntegrityError(
-            f"restore drill: {found.problems[0]}: compare records/ with your backup and restore it"
-        )
-    body = {"head": head, "entries": len(at.ledger.log.entries())}
+    """Restore a backup and throw it away; IntegrityError names the first problem.
+
+    Nothing is logged then.
+    """
+    head, began = at.ledger.log.head, time.monotonic()
+    durable.make_folder(at.ws.service)
+    for left in at.ws.service.glob(f"{PREFIX}*"):  # by a drill that was cut off
+        durable.remove_folder(left, within=at.ws.service)
+    place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=at.ws.service))
+    try:
+        described, made = _unsealed(at, place)
+        copy = Workspace(place / "tree")
+        found = verify_records(copy, described.head)
+        if not found.ok:
+            raise IntegrityError(
+                f"restore drill: {found.problems[0]}: compare records/ with your backup and "
+                "restore it"
+            )
+        told = _opened(at.ws, copy) if (copy.root / at.ws.data_file.name).exists() else {}
+    finally:
+        durable.remove_folder(place, within=at.ws.service)
+    body = {
+        "head": head,
+        "entries": len(at.ledger.log.entries()),
+        "backup": None if made else described.backup,
+        "taken_at": described.taken_at,
+        "seconds": round(time.monotonic() - began, 1),
+        **told,
+    }
     at.ledger.record(DRILLED, body, key=f"restore-drill/{head}", now=utc_now())
     return {**body, "ok": True, "checked": list(found.checked)}
 
 
-def _of_a_copy(ws: Workspace, head: str) -> Verification:
-    durable.make_folder(ws.service)
-    for left in ws.service.glob(f"{PREFIX}*"):  # by a drill that was cut off
-        durable.remove_folder(left, within=ws.service)
-    place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=ws.service))
-    try:
-        for name in COPIED:
-            if (ws.root / name).is_dir():  # before the first run nothing is sealed
-                shutil.copytree(ws.root / name, place / name)
-        copy = Workspace(place)
-        if ws.elsewhere.is_file():  # as after `lethe log --export`
-            durable.remove_file(copy.elsewhere, within=place)
-            durable.write(copy.log, lines_of(ws).read())
-        return verify_records(copy, head)
-    finally:
-        durable.remove_folder(place, within=ws.service)
+def _unsealed(at: Opened, place: Path) -> tuple[Description, bool]:
+    """Put a backup's content into place/tree; say whether it was made for this."""
+    tree = place / "tree"
+    durable.make_folder(tree)
+    for backup, kept in reversed(reachable(at)):
+        described, file = chosen(kept.folder / f"{backup.ref}{SEALED}")
+        unpack(described, file, kept.key, tree)
+        return described, False
+    ref, key = new_reference(), secrets.token_bytes(32)
+    file = place / f"{ref}{SEALED}"
+    made = pack(at.ws, file, key, ref, log_of(at.ws))
+    described = Description(**{**description_of(at, ref), **made})
+    unpack(described, file, key, tree)
+    durable.remove_file(file, within=place)
+    return described, True
+
+
+def _opened(live: Workspace, copy: Workspace) -> Mapping[str, Any]:
+    """Open the copy as a restore would, and take out of it who was erased here since."""
+    known = known_since(backup_of(copy), (live.root,), ())
+    durable.remove_file(copy.root / SERVICE, within=copy.root)
+    version = versions.data_version(copy)
+    if versions.begin_inside(copy) != version:
+        raise IntegrityError(
+            f"restore drill: data/ is not data version {version[:12]}, which data.dvc names: take "
+            "a new backup"
+        )
+    at = opened(str(copy.root))
+    champion = None if server.address(copy.mlruns) else standing(at)
+    back = loading.listed_ids(copy, known.listed.contains)
+    trained = loading.trained_on(copy, back)
+    if back:
+        purging.purge(copy, erasing.erase(copy, back).replaced)
+    if left := loading.listed(copy, known.listed.contains):
+        raise IntegrityError(f"restore drill: {left} erased examples stay in the data")
+    return {
+        "data_version": version,
+        "replayed": len(back),
+        "retrain": trained > 0,
+        "champion": champion.sha256 if champion else None,
+    }

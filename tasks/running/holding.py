@@ -12,6 +12,7 @@ from ledger.errors import WorkspaceBusy as WorkspaceBusy
 from systems.settings import beginning
 from systems.settings.quiet import quiet_environment
 from systems.settings.recording import alone
+from systems.settings.restoring import require_finished
 from systems.settings.workspace import Workspace, make_private, private
 from tasks.requests.receive import settle_waiting
 from tasks.running.opened import Opened, opened
@@ -21,8 +22,8 @@ POLL = 0.2
 """Seconds between two looks at a lock that another process holds."""
 
 
-def readable(path: Path | str) -> Workspace:
-    """Give a workspace that is there, and whole."""
+def readable(path: Path | str, *, restoring: bool = False) -> Workspace:
+    """Give a workspace that is there, and whole. restoring: or one that is being restored."""
     quiet_environment()
     ws = Workspace.at(path)
     if not ws.records.is_dir():
@@ -32,12 +33,14 @@ def readable(path: Path | str) -> Workspace:
             f"{ws.root.name}: `lethe init` did not come to its end here, expected a whole "
             "workspace: run it again, it goes on"
         )
+    if not restoring:
+        require_finished(ws)
     return ws
 
 
-def workable(path: Path | str) -> Workspace:
+def workable(path: Path | str, *, restoring: bool = False) -> Workspace:
     """Give a workspace that can be worked in, its folders closed to everybody else."""
-    ws = readable(path)
+    ws = readable(path, restoring=restoring)
     if not os.access(ws.records, os.W_OK):
         raise InfrastructureError(
             f"{ws.root.name}: is read-only, expected a workspace that can be written; "

@@ -12,6 +12,7 @@ from systems.settings.ownership import mark_place
 from systems.settings.params import Params, load_params
 from systems.settings.recording import ledger_at
 from systems.settings.workspace import Workspace
+from tasks.running.growth import refuse_half, settle
 from tasks.running.standing import check_standing
 from unlearning.errors import UsageError
 
@@ -57,6 +58,7 @@ def opened(root: str, *, reading: bool = False) -> Opened:
     if not reading:
         mark_place(ws)
     if ws.has_log:
+        (refuse_half if reading else settle)(ws, found.ledger)
         check_standing(ws, found.ledger)
     return found
 

@@ -6,10 +6,11 @@ what no digest vouches for, such as data in the middle of an erasure, is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger import suppression
+from ledger.chain import Entry
 from ledger.requests import Ledger
 from systems.data import loading, versions
 from systems.data.reading import load_plan
@@ -42,13 +43,12 @@ class Told:
 def told(ledger: Ledger) -> Told:
     """Read what the log tells of data version and suppression list."""
     bodies = [(e.key.rpartition("/")[2], e.body) for e in ledger.log.entries()]
-    seen = {"initialised": "data_version", "erased": "new_version"}
+    seen = {"initialised": "data_version", "erased": "new_version", "imported": "data_version"}
     found = [body.get(seen[step]) for step, body in bodies if step in seen]
     erasing = frozenset(run for run in ledger.unfinished_runs() if _erasing(ledger, run))
     listed = {
         entry.key.rpartition("/")[0]: entry.body.get("sha256")
-        for entry in ledger.log.entries()
-        if entry.key.rpartition("/")[2] in ("suppressed", BROUGHT)
+        for entry in _lists(ledger.log.entries())
     }
     before = [sha256 for run, sha256 in listed.items() if run not in erasing]
     return Told(
@@ -57,6 +57,15 @@ def told(ledger: Ledger) -> Told:
         before=before[-1] if before else None,
         erasing=erasing,
     )
+
+
+def suppressed(entries: Iterable[Entry]) -> Entry | None:
+    """Give the log's last entry on the suppression list, whose `sha256` is the list's."""
+    return next(reversed([*_lists(entries)]), None)
+
+
+def _lists(entries: Iterable[Entry]) -> Iterator[Entry]:
+    return (e for e in entries if e.key.rpartition("/")[2] in ("suppressed", BROUGHT))
 
 
 def _erasing(ledger: Ledger, run: str) -> bool:

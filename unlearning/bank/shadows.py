@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -197,13 +197,14 @@ def load_bank(folder: Path) -> Bank:
     )
 
 
-def carries_over(folder: Path, plan: BankPlan) -> bool:
-    """Say whether a finished bank differs from `plan` in the data version alone."""
+def carries_over(folder: Path, plan: BankPlan, among: Collection[str] | None = None) -> bool:
+    """Say whether a finished bank differs from `plan` in the data version alone, one of `among`."""
     if not bank_complete(folder):
         return False
     described = read_index(folder)["plan"]
     wanted = json.loads(json.dumps(plan.as_record()))
-    return {**described, "data_version": None} == {**wanted, "data_version": None}
+    recent = among is None or described["data_version"] in among
+    return recent and {**described, "data_version": None} == {**wanted, "data_version": None}
 
 
 def without_examples(

@@ -25,12 +25,12 @@ def list_(
         str,
         typer.Argument(
             help="requests, methods, attacks, audits, gates, networks, clippers, ensembles, "
-            "generation or versions."
+            "generation, versions or backups."
         ),
     ] = "requests",
     due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
 ) -> None:
-    """List requests, versions, or what there is: methods, attacks, audits, gates, networks, ..."""
+    """List requests, versions, backups, or what there is: methods, attacks, gates, networks..."""
     from flows.cli.work import queries
 
     def work(call: Call) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flows.cli.calling import answer
+from flows.cli.calling import Call, answer
 from flows.cli.options import AS_WRITTEN
 
 
@@ -66,6 +66,36 @@ def init(
     }
     chosen = {key: value for key, value in changes.items() if value is not None}
     answer(ctx, lambda call: initialising.init(call.workspace, files, columns, chosen))
+
+
+def import_(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Argument(help="Parquet or a folder; see docs/input.md.")],
+    image: Annotated[str | None, typer.Option(help="Column of the image or its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
+    example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
+    as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
+    accept_alike: Annotated[
+        bool, typer.Option("--accept-alike", help="Ids that look like erased ones are others'.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
+) -> None:
+    """Add data to the workspace: a new data version, without whoever was erased."""
+    from flows.cli.work import importing
+    from systems.data.sources import Columns
+
+    if accept_alike != (reason is not None):
+        raise typer.BadParameter("--accept-alike: expected with --reason TEXT, or neither")
+    asked = importing.Asked(data, Columns(image, label, subject, example), as_written, reason)
+
+    def work(call: Call) -> dict[str, Any]:
+        found = importing.take_in(call.workspace, asked)
+        for note in found["notes"]:
+            typer.echo(f"lethe: {note}", err=True)
+        return found
+
+    answer(ctx, work)
 
 
 def train(

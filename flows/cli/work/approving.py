@@ -11,7 +11,7 @@ from tasks.approval.answering import Word, answer, suspended
 
 def approve(path: Path, request: str, word: Word) -> dict[str, Any]:
     """Log the answer under the lock, then wake the flow run that waits for it, if one does."""
-    with working(path) as at:
+    with working(path, restoring=True) as at:
         found = answer(at, request, word)
         flow_run = suspended(at, str(found["run"]))
     if flow_run is None:

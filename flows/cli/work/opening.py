@@ -21,17 +21,20 @@ from unlearning.errors import IntegrityError, UsageError
 
 
 @contextmanager
-def working(path: Path) -> Iterator[Opened]:
-    """Hold an existing workspace for one command; what was received is settled before it."""
-    with holding(path) as at:
+def working(path: Path, *, restoring: bool = False) -> Iterator[Opened]:
+    """Hold an existing workspace for one command; what was received is settled before it.
+
+    restoring: also one that is being restored, for what a person may have to say in it.
+    """
+    with holding(path, restoring=restoring) as at:
         settle_waiting(at)
         yield at
 
 
 @contextmanager
-def holding(path: Path) -> Iterator[Opened]:
+def holding(path: Path, *, restoring: bool = False) -> Iterator[Opened]:
     """Hold an existing workspace for what has nothing to do with requests."""
-    ws = workable(path)
+    ws = workable(path, restoring=restoring)
     with held(ws):
         yield opened(str(ws.root))
 

@@ -29,6 +29,7 @@ from systems.settings.receiving import look_into
 from systems.settings.workspace import Workspace
 from tasks import adopt
 from tasks.approval.words import as_told
+from tasks.backups.keeping import listed as backups_of
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -122,8 +123,10 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     if what == "versions":
         problem = _failure(lambda: _champion_problem(looked_at(ws)))
         return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
+    if what == "backups":
+        return {what: backups_of(looked_at(ws))}
     if what not in REGISTERED:
-        kinds = ", ".join(["requests", "versions", *REGISTERED])
+        kinds = ", ".join(["requests", "versions", "backups", *REGISTERED])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
     return {what: REGISTERED[what]()}
 

@@ -43,7 +43,7 @@ def abort(path: Path, run: str, reason: str) -> dict[str, Any]:
     """Give the requests of an unfinished run back."""
     from tasks.abort import abort as abort_run
 
-    with working(path) as at:
+    with working(path, restoring=True) as at:
         return abort_run(at, run, reason)
 
 

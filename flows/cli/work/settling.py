@@ -21,7 +21,7 @@ def in_force(path: Path, kind: adopting.Kind) -> dict[str, Any]:
 
 def adopt(path: Path, file: Path, reason: str, kind: adopting.Kind) -> dict[str, Any]:
     """Put a file into force and show what is; adopting what is in force already logs nothing."""
-    with working(path) as at:
+    with working(path, restoring=True) as at:
         changed = adopting.adopt(at.ws, at.ledger, file, reason, kind)
         return {"adopted": changed, **adopting.described(at.ws, at.ledger, kind)}
 

@@ -17,31 +17,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable
 from ledger.domain import Selector
 from ledger.keys import SUPPRESSION, read_secret, suppression_key
+from ledger.suppression.values import ID, KEY, KINDS, LOOK, Look, folded
+from ledger.suppression.values import example_values as example_values
+from ledger.suppression.values import ids_of as ids_of
+from ledger.suppression.values import looks as looks
+from ledger.suppression.values import selector_values as selector_values
+from ledger.suppression.values import subject_values as subject_values
+from ledger.suppression.values import tokens_of as tokens_of
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import IntegrityError, UsageError
 
 FILE = "suppression.jsonl"
 EARLIER = "an earlier run"
 """Named where the list does not say which run erased something."""
-
-_ID, _IMAGE, _KEY = "id", "image", "key"
-_KIND_OF = {"subject": "subject", "example": _ID, "class": "class", "where": "where"}
-_LOOK = " look"
-"""Ends the kind of a line about what a text looks like, beside the one about the text itself."""
-
-_KINDS = frozenset(
-    {*_KIND_OF.values(), *(kind + _LOOK for kind in _KIND_OF.values()), _IMAGE, _KEY}
-)
-
-Look = Callable[[str], str]
-"""Folds a text to what a reader takes it for."""
 
 Token = tuple[str, str]
 """What a line is about, by kind, and its HMAC in hexadecimal."""
@@ -61,7 +56,7 @@ class Suppression:
 
     def example_erased_by(self, example_id: str, run: str) -> bool:
         """Whether it is this run that erased an example of this id."""
-        return self.tokens.get(self._token((_ID, example_id))) == run
+        return self.tokens.get(self._token((ID, example_id))) == run
 
     def apart_from(self, runs: Set[str]) -> Suppression:
         """The list without what these runs put on it."""
@@ -82,48 +77,23 @@ class Suppression:
 
         A list of before there were lines about looks tells of the erased that are in plain form.
         """
-        return [value for value in values if not self._lists(value) and self._looks(value, look)]
+        return [value for value in values if not self.lists(value) and self._looks(value, look)]
+
+    def looks_like(self, value: tuple[str, str], look: Look) -> str | None:
+        """The run that erased what a (kind, value) pair looks like; None if nothing such was."""
+        kind, plain = value[0], folded(value[1], look)
+        both = (self.tokens.get(self._token((name, plain))) for name in (kind, kind + LOOK))
+        return next((run for run in both if run is not None), None)
 
     def _looks(self, value: tuple[str, str], look: Look) -> bool:
-        kind, folded = value[0], _folded(value[1], look)
-        return self._lists((kind, folded)) or self._lists((kind + _LOOK, folded))
+        return self.looks_like(value, look) is not None
 
-    def _lists(self, value: tuple[str, str]) -> bool:
+    def lists(self, value: tuple[str, str]) -> bool:
+        """Whether a (kind, value) pair is listed."""
         return self._token(value) in self.tokens
 
     def _token(self, value: tuple[str, str]) -> Token:
         return _token(self.key, *value)
-
-
-def example_values(example_id: str, image_sha256: str) -> list[tuple[str, str]]:
-    """What is listed of an example, as (kind, value): personal data."""
-    return [(_ID, example_id), (_IMAGE, image_sha256)]
-
-
-def selector_values(selector: Selector) -> list[tuple[str, str]]:
-    """What is listed of a selector, as (kind, value): personal data."""
-    before = "" if selector.column is None else f"{selector.column}\0"
-    return [(_KIND_OF[selector.kind], before + value) for value in selector.values]
-
-
-def subject_values(subjects: Iterable[str]) -> list[tuple[str, str]]:
-    """What is listed of people of whom nothing is left, as (kind, value): personal data."""
-    return [(_KIND_OF["subject"], subject) for subject in subjects]
-
-
-def looks(values: Iterable[tuple[str, str]], look: Look) -> list[tuple[str, str]]:
-    """What is listed beside (kind, value) pairs, so that another spelling is found: their looks.
-
-    A text that is its own look needs no such line, and bytes have none.
-    """
-    texts = [(kind, text, _folded(text, look)) for kind, text in values if kind != _IMAGE]
-    return [(kind + _LOOK, folded) for kind, text, folded in texts if folded != text]
-
-
-def _folded(text: str, look: Look) -> str:
-    """Fold a value; of an attribute the column stays as it is."""
-    column, separator, value = text.rpartition("\0")
-    return column + separator + look(value)
 
 
 def load(records: Path, keys: Path) -> Suppression:
@@ -151,6 +121,21 @@ def add(records: Path, keys: Path, values: Iterable[tuple[str, str]], *, run: st
     if wanted:
         _write(records, {**listed.tokens, **dict.fromkeys(wanted, run)}, listed.key)
     return len(wanted)
+
+
+def joined(one: Suppression, other: Suppression) -> Suppression:
+    """Join two lists under one key; where both have a line, the first says who erased."""
+    return Suppression(one.key, {**other.tokens, **one.tokens})
+
+
+def encoded(listed: Suppression) -> bytes:
+    """Give the bytes of a file that holds just this list."""
+    return _encoded(listed.tokens, listed.key)
+
+
+def replace(records: Path, listed: Suppression) -> None:
+    """Put a list in the place of the workspace's; the caller has seen that it lacks no line."""
+    _write(records, listed.tokens, listed.key)
 
 
 def bring(records: Path, keys: Path, source: Path, source_key: Path) -> int:
@@ -182,17 +167,22 @@ def _write(records: Path, tokens: Mapping[Token, str], key: bytes) -> None:
 def _encoded(tokens: Mapping[Token, str], key: bytes) -> bytes:
     return b"".join(
         canonical_json({"kind": kind, "hmac": token, "run": run}) + b"\n"
-        for (kind, token), run in sorted({**tokens, _token(key, _KEY, ""): EARLIER}.items())
+        for (kind, token), run in sorted({**tokens, _token(key, KEY, ""): EARLIER}.items())
     )
 
 
 def _read(path: Path, key: bytes) -> Suppression:
-    lines = durable.read(path).splitlines() if path.exists() else []
+    return parsed(durable.read(path) if path.exists() else b"", key, path.name)
+
+
+def parsed(content: bytes, key: bytes, name: str) -> Suppression:
+    """Read a list's bytes under its key; IntegrityError as in `load`. name: stands in messages."""
+    lines = content.splitlines()
     tokens = dict(_parse(line, number) for number, line in enumerate(lines, start=1))
-    own = _token(key, _KEY, "")
-    if any(kind == _KEY and (kind, token) != own for kind, token in tokens):
+    own = _token(key, KEY, "")
+    if any(kind == KEY and (kind, token) != own for kind, token in tokens):
         raise IntegrityError(
-            f"{path.name}: was written under another key than {SUPPRESSION}, so it recognises "
+            f"{name}: was written under another key than {SUPPRESSION}, so it recognises "
             "nobody: restore the key that belongs to the list"
         )
     return Suppression(key, {token: run for token, run in tokens.items() if token != own})
@@ -206,7 +196,7 @@ def _parse(line: bytes, number: int) -> tuple[Token, str]:
     try:
         fields = json.loads(line)
         kind, token, run = fields["kind"], fields["hmac"], fields.get("run", EARLIER)
-        genuine = kind in _KINDS and isinstance(run, str)
+        genuine = kind in KINDS and isinstance(run, str)
         genuine = genuine and len(bytes.fromhex(token)) == hashlib.sha256().digest_size
     except (ValueError, TypeError, KeyError, AttributeError):
         genuine = False

@@ -1,0 +1,1 @@
+"""A workspace as one sealed file, and out of it again."""

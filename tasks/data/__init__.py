@@ -1,0 +1,1 @@
+"""What comes into the data version after `init`."""

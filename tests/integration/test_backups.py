@@ -1,0 +1,329 @@
+"""A backup holds all who were in the workspace; a restore lets nobody back who was erased since."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cli.work import backing_up, serving
+from flows.cli.work.backing_up import Asked
+from ledger import durable, evidence, suppression
+from ledger.backups import BACKUP, standing
+from ledger.domain import State
+from ledger.errors import KeyMissing, SealAltered
+from ledger.keys import load_signing_key
+from systems.data import loading, reading, versions
+from systems.settings.restoring import restoring
+from systems.settings.workspace import Workspace
+from tasks.attest import attest_erasure
+from tasks.backups.taking import take
+from tasks.keeping.drill import drill
+from tasks.keeping.verified import verify_records
+from tasks.purge import finish_purging
+from tasks.running.holding import readable
+from tasks.running.opened import Opened, opened
+from tasks.running.records import utc_now
+from tasks.running.run import Run
+from tasks.witness import bring_up_to_date
+from tests.integration.small_runs import again, asked, begun, copied, go_on, noted, person, small
+from unlearning.errors import IntegrityError, RequestDenied, UsageError
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small(tmp_path_factory.mktemp("original") / "workspace")
+
+
+@pytest.fixture
+def at(original: Path, tmp_path: Path) -> Opened:
+    at = copied(original, tmp_path / "workspace")
+    (at.ws.records / "place").unlink()  # the original's, whose place a copy has not
+    return opened(at.root)
+
+
+@pytest.fixture(autouse=True)
+def runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a request be served by the steps that need no model."""
+    monkeypatch.setattr(
+        backing_up, "_erased", lambda root, ref: erased(opened(root), ref) and {"decision": "purge"}
+    )
+
+
+def erased(at: Opened, ref: str) -> Run:
+    """Take a request through a run that only purges, to its end."""
+    run = begun(at, ref, noted)
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
+    seal(run)
+    go_on(run)
+    run = again(run)
+    attest_erasure(run)
+    finish_purging(run.at, run.requests)
+    run.at.ledger.finish_run(run.ref, now=utc_now())
+    return again(run)
+
+
+def seal(run: Run) -> None:
+    """Seal a bundle as far as a log and those who restore ask for it."""
+    durable.make_folder(run.bundle)
+    lines = b"".join(entry.line() for entry in run.at.ledger.log.entries())
+    durable.write(run.bundle / evidence.EXCERPT, lines)
+    said = {"run": run.ref, "log_head": run.at.ledger.log.head}
+    digest = evidence.seal(run.bundle, said, load_signing_key(run.at.ws.keys))
+    run.once("sealed", lambda: {"statement": digest})
+
+
+def subjects(root: Path) -> set[str]:
+    return set(reading.read_table(Workspace(root), ["subject_id"])["subject_id"].to_pylist())
+
+
+def events(root: Path) -> list[str]:
+    return [entry.event for entry in opened(str(root)).ledger.log.entries()]
+
+
+class TestTaking:
+    def test_nothing_of_it_lies_open(self, at: Opened, tmp_path: Path) -> None:
+        who, images = person(at), loading.load_examples(at.ws)["train"].images
+        found = take(at, tmp_path / "backups", tmp_path / "apart")
+        content = Path(found["file"]).read_bytes()
+        assert who.encode() not in content and images[0].tobytes() not in content
+        assert b"PAR1" not in content and b"PRIVATE KEY" not in content
+        assert Path(found["key"]).parent == tmp_path / "apart"
+        assert [path.name for path in (tmp_path / "backups").iterdir() if path.is_dir()] == []
+
+    def test_the_log_tells_of_it_and_it_has_that_entry(self, at: Opened, tmp_path: Path) -> None:
+        found = take(at, tmp_path / "backups", None)
+        (one,) = standing(at.ledger.log.entries())
+        assert (one.ref, one.sha256) == (found["backup"], found["sha256"])
+        assert found["head"] == at.ledger.log.entries()[-2].hash
+
+    @pytest.mark.parametrize("place", [".", "records", "new/folder"])
+    def test_a_folder_in_the_workspace_is_refused(self, at: Opened, place: str) -> None:
+        before = at.ledger.log.head
+        with pytest.raises(UsageError, match="lies in the workspace"):
+            take(at, at.ws.root / place, None)
+        assert at.ledger.log.head == before
+
+    def test_one_that_failed_leaves_nothing(
+        self, at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tasks.backups.taking.pack", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take(at, tmp_path / "backups", None)
+        assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
+        assert list((at.ws.keys / "backups").iterdir()) == []
+        assert standing(at.ledger.log.entries()) == ()
+
+    def test_one_that_was_killed_is_taken_back_by_the_next(
+        self, at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Killed as the file is being named: nobody undoes anything."""
+        monkeypatch.setattr("tasks.backups.taking._take_back", lambda *_: None)
+        monkeypatch.setattr("tasks.backups.taking.describe", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take(at, tmp_path / "backups", None)
+        monkeypatch.undo()
+        assert len(list((tmp_path / "backups").glob("bk-*.sealed"))) == 1
+        assert [one.sha256 for one in standing(at.ledger.log.entries())] == [None]
+        taken = take(opened(at.root), tmp_path / "elsewhere", None)
+        assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
+        assert [one.ref for one in standing(opened(at.root).ledger.log.entries())] == [
+            taken["backup"]
+        ]
+
+
+class TestRestoring:
+    def test_what_is_restored_is_the_workspace(self, at: Opened, tmp_path: Path) -> None:
+        take(at, tmp_path / "backups", None)
+        version, there = versions.data_version(at.ws), subjects(at.ws.root)
+        found = backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+        assert found["restored"] and found["data_version"] == version
+        assert subjects(tmp_path / "new") == there
+        assert verify_records(Workspace(tmp_path / "new"), at.ledger.log.entries()[-2].hash).ok
+        assert restoring(readable(tmp_path / "new")) is None
+        assert events(tmp_path / "new")[-1] == "restored"
+
+    def test_without_a_newer_list_one_line_says_so(self, at: Opened, tmp_path: Path) -> None:
+        taken = take(at, tmp_path / "backups", None)
+        (note,) = backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))["notes"]
+        assert taken["taken_at"] in note and "--newest" in note
+
+    @pytest.mark.parametrize("newest", ["workspace", "workspace/records", "list"])
+    def test_who_was_erased_since_does_not_come_back(
+        self, at: Opened, tmp_path: Path, newest: str
+    ) -> None:
+        take(at, tmp_path / "backups", None)
+        who = person(at)
+        erased(at, asked(at, who))
+        shutil.copy(at.ws.records / suppression.FILE, tmp_path / "list")
+        given = (tmp_path / newest,)
+        found = backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups", newest=given))
+        assert found["replayed"] > 0 and found["notes"] == []
+        assert who not in subjects(tmp_path / "new")
+        assert subjects(tmp_path / "new") == subjects(at.ws.root)
+        new = opened(str(tmp_path / "new"))
+        assert verify_records(new.ws, None).ok
+        listed = suppression.load(new.ws.records, new.ws.keys)
+        assert suppression.load(at.ws.records, at.ws.keys).tokens.keys() <= listed.tokens.keys()
+        # The backup that it came from holds the person still: nothing is complete.
+        request = new.ledger.request(found["request"])
+        assert request.state is State.PURGING
+
+    def test_an_older_list_than_the_log_beside_it_is_an_alarm(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        erased(at, asked(at, person(at)))
+        older = (at.ws.records / suppression.FILE).read_bytes()
+        take(opened(at.root), tmp_path / "backups", None)
+        erased(opened(at.root), asked(at, person(opened(at.root))))
+        (at.ws.records / suppression.FILE).write_bytes(older)
+        with pytest.raises(IntegrityError, match="older than the log beside it"):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups", newest=(at.ws.root,)))
+        assert list((tmp_path / "new").iterdir()) == []
+
+    def test_a_log_that_tells_of_an_erasure_is_not_enough(self, at: Opened, tmp_path: Path) -> None:
+        take(at, tmp_path / "backups", None)
+        erased(at, asked(at, person(at)))
+        log = shutil.copy(at.ws.log, tmp_path / "exported")
+        with pytest.raises(IntegrityError, match="give the newest one"):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups", newest=(Path(log),)))
+
+    def test_another_workspace_s_list_is_none(
+        self, original: Path, at: Opened, tmp_path: Path
+    ) -> None:
+        take(at, tmp_path / "backups", None)
+        other = opened(str(small(tmp_path / "other")))
+        erased(other, asked(other, person(other)))
+        for given in (other.ws.root, other.ws.records / suppression.FILE):
+            with pytest.raises(IntegrityError):
+                backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups", newest=(given,)))
+
+    def test_a_witness_brings_the_newest_list(self, at: Opened, tmp_path: Path) -> None:
+        (tmp_path / "share").mkdir()
+        (at.ws.root / "service.yaml").write_text(f"witness:\n  at: [{tmp_path / 'share'}]\n")
+        bring_up_to_date(at)
+        take(at, tmp_path / "backups", None)
+        who = person(at)
+        run = erased(at, asked(at, who))
+        bring_up_to_date(run.at)
+        found = backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+        assert found["replayed"] > 0 and who not in subjects(tmp_path / "new")
+        assert not (tmp_path / "new/service.yaml").exists()
+        assert [note.split()[0] for note in found["notes"]] == ["service.yaml"]
+
+    def test_a_witness_that_saw_another_log_is_an_alarm(self, at: Opened, tmp_path: Path) -> None:
+        (tmp_path / "share").mkdir()
+        (at.ws.root / "service.yaml").write_text(f"witness:\n  at: [{tmp_path / 'share'}]\n")
+        bring_up_to_date(at)
+        seen = at.ledger.log.entries()[-1]
+        take(at, tmp_path / "backups", None)
+        named = tmp_path / f"share/checkpoints/{seen.seq:012d}.json"
+        tree = json.loads(named.read_text())
+        named.write_text(json.dumps(tree | {"head": "0" * 64}))
+        with pytest.raises(IntegrityError):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+
+    def test_a_folder_that_holds_anything_is_left_as_it_is(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        take(at, tmp_path / "backups", None)
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new/mine").write_text("mine")
+        with pytest.raises(UsageError, match="expected an empty folder"):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine"]
+
+    @pytest.mark.parametrize("where", [20, -20, 3_000])
+    def test_an_altered_backup_leaves_nothing(self, at: Opened, tmp_path: Path, where: int) -> None:
+        file = Path(take(at, tmp_path / "backups", None)["file"])
+        content = bytearray(file.read_bytes())
+        content[where] ^= 1
+        file.write_bytes(content)
+        with pytest.raises(SealAltered):
+            backing_up.restore(tmp_path / "new", Asked(file))
+        assert list((tmp_path / "new").iterdir()) == []
+
+    def test_without_its_key_it_stays_shut(self, at: Opened, tmp_path: Path) -> None:
+        take(at, tmp_path / "backups", tmp_path / "apart")
+        with pytest.raises(KeyMissing, match="--key"):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+        found = backing_up.restore(
+            tmp_path / "new", Asked(tmp_path / "backups", tmp_path / "apart")
+        )
+        assert found["restored"]
+
+
+class TestResidualCopies:
+    def test_a_request_waits_until_the_backup_is_declared_destroyed(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        taken = take(at, tmp_path / "backups", None)
+        run = erased(at, asked(at, person(at)))
+        ref = run.requests[0]
+        assert run.at.ledger.request(ref).state is State.PURGING
+        (row,) = [c for c in serving.purge(at.ws.root, ref)["copies"] if c["where"] == BACKUP]
+        assert row["status"] == "unverified" and taken["taken_at"][:10] in row["what"]
+        word = serving.Word(taken["backup"], "shredded by the provider")
+        with pytest.raises(RequestDenied, match="still lies"):
+            serving.purge(at.ws.root, ref, word)
+        shutil.rmtree(tmp_path / "backups")
+        assert serving.purge(at.ws.root, ref, word)["state"] == "complete"
+        assert standing(opened(at.root).ledger.log.entries()) == ()
+        assert not list((at.ws.keys / "backups").iterdir())
+        assert verify_records(at.ws, None).ok
+
+    def test_one_word_counts_for_every_request(self, at: Opened, tmp_path: Path) -> None:
+        taken = take(at, tmp_path / "backups", None)
+        runs = [erased(at, asked(at, person(at)))]
+        at = opened(at.root)
+        runs.append(erased(at, asked(at, person(at))))
+        shutil.rmtree(tmp_path / "backups")
+        found = backing_up.destroyed(at.ws.root, taken["backup"], "its key was shredded")
+        assert found["runs"] == [run.ref for run in runs]
+        assert {r["state"] for r in found["requests"]} == {"complete"}
+
+    def test_a_backup_taken_after_the_erasure_holds_nobody(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        run = erased(at, asked(at, person(at)))
+        take(run.at, tmp_path / "backups", None)
+        assert run.at.ledger.request(run.requests[0]).state is State.COMPLETE
+
+    def test_an_unknown_one_is_one_line(self, at: Opened) -> None:
+        with pytest.raises(UsageError, match="the log tells of none such"):
+            backing_up.destroyed(at.ws.root, "bk-0123456789ab", "gone")
+
+
+class TestDrill:
+    def told(self, at: Opened) -> dict[str, Any]:
+        found = drill(opened(at.root))
+        assert not list(at.ws.service.iterdir())
+        return found
+
+    def test_without_a_backup_one_is_made_for_it(self, at: Opened) -> None:
+        found = self.told(at)
+        assert found["ok"] and found["backup"] is None and found["replayed"] == 0
+        assert standing(opened(at.root).ledger.log.entries()) == ()
+
+    def test_the_newest_is_restored_and_who_was_erased_since_goes(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        take(at, tmp_path / "older", None)
+        taken = take(at, tmp_path / "backups", None)
+        erased(at, asked(at, person(at)))
+        found = self.told(at)
+        assert found["backup"] == taken["backup"]
+        assert found["replayed"] > 0 and found["retrain"] is True
+
+    def test_a_damaged_backup_is_an_alarm_and_nothing_is_logged(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        file = Path(take(at, tmp_path / "backups", None)["file"])
+        file.write_bytes(file.read_bytes()[:-1])
+        before = at.ledger.log.head
+        with pytest.raises(SealAltered):
+            self.told(at)
+        assert opened(at.root).ledger.log.head == before
