@@ -11,7 +11,7 @@ SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	"$$p" -c '$(SUITS)' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: help setup demo test lint lock gpu clean
+.PHONY: help setup demo test lint lock gpu proof clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ lock: $(BIN)/uv  ## Make requirements.lock again from pyproject.toml
 GPU_PYTHON ?= $(BIN)/python
 gpu:  ## Measure what waits for a GPU, in calls of ten minutes; see benchmarks/README.md
 	@$(GPU_PYTHON) -m benchmarks.gpu
+
+proof: $(READY)  ## Run the long forms of the tests of kills and alterations (hours); write their table
+	@$(BIN)/python -m benchmarks.proof && $(BIN)/python -m benchmarks.pages
 
 clean:  ## Remove caches and the demo's workspace; .venv stays
 	rm -rf demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

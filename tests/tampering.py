@@ -11,6 +11,9 @@ import numpy as np
 LONG = int(os.environ.get("LETHE_PROOF", "0"))
 """How many changes `make proof` asks for; 0 in the tests, which try some hundred."""
 
+Report = Callable[[str, object], None]
+"""pytest's `record_property`: what a test reports of itself."""
+
 Change = Callable[[bytes, np.random.Generator], bytes]
 
 

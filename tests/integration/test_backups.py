@@ -48,14 +48,20 @@ def at(original: Path, tmp_path: Path) -> Opened:
 @pytest.fixture(autouse=True)
 def runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a request be served by the steps that need no model."""
-    monkeypatch.setattr(
-        backing_up, "_erased", lambda root, ref: erased(opened(root), ref) and {"decision": "purge"}
-    )
+
+    def served(root: str, ref: str) -> dict[str, Any]:
+        at = opened(root)
+        if at.ledger.request(ref).state not in (State.PURGING, State.COMPLETE):
+            erased(at, ref)
+        return {"decision": "purge"}
+
+    monkeypatch.setattr(backing_up, "_erased", served)
 
 
 def erased(at: Opened, ref: str) -> Run:
     """Take a request through a run that only purges, to its end."""
-    run = begun(at, ref, noted)
+    held = at.ledger.unfinished_run([ref])
+    run = Run(at, held) if held else begun(at, ref, noted)
     run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
     seal(run)
     go_on(run)
@@ -68,6 +74,8 @@ def erased(at: Opened, ref: str) -> Run:
 
 def seal(run: Run) -> None:
     """Seal a bundle as far as a log and those who restore ask for it."""
+    if run.done("sealed") is not None:
+        return
     durable.make_folder(run.bundle)
     lines = b"".join(entry.line() for entry in run.at.ledger.log.entries())
     durable.write(run.bundle / evidence.EXCERPT, lines)
@@ -254,6 +262,54 @@ class TestRestoring:
             tmp_path / "new", Asked(tmp_path / "backups", tmp_path / "apart")
         )
         assert found["restored"]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class TestKilled:
+    POINTS = (
+        "tasks.backups.restoring._put_in_place",
+        "tasks.backups.restoring.durable.remove_folder",
+        "tasks.backups.restoring.versions.add",
+        "tasks.backups.restoring.versions.push",
+        "flows.cli.work.backing_up._erased",
+        "tasks.purge.finish_purging",
+        "tasks.backups.restoring.suppression.replace",
+        "tasks.backups.restoring.purge_due",
+        "tasks.backups.restoring.verify_records",
+        "tasks.backups.restoring.closed.finish",
+    )
+
+    def test_the_same_command_goes_on_wherever_it_ended(
+        self, at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: None
+    ) -> None:
+        """Each kill meets the state that all the kills before it have left."""
+        take(at, tmp_path / "backups", None)
+        who = person(at)
+        erased(at, asked(at, who))
+        asking = Asked(tmp_path / "backups", newest=(at.ws.root,))
+
+        def ended(*_: Any, **__: Any) -> None:
+            raise Killed
+
+        for point in self.POINTS:
+            with monkeypatch.context() as patch:
+                patch.setattr(point, ended)
+                with pytest.raises(Killed):
+                    backing_up.restore(tmp_path / "new", asking)
+            with pytest.raises(UsageError):  # nobody works in it before
+                readable(tmp_path / "new")
+        found = backing_up.restore(tmp_path / "new", asking)
+        assert found["restored"] and found["replayed"] > 0
+        assert subjects(tmp_path / "new") == subjects(at.ws.root)
+        told = events(tmp_path / "new")
+        assert [told.count(e) for e in ("restored", "suppression_brought", "run_started")] == [
+            1
+        ] * 3
+        assert verify_records(Workspace(tmp_path / "new"), None).ok
+        assert not (tmp_path / "new/.restoring").exists()
 
 
 class TestResidualCopies:

@@ -19,7 +19,7 @@ from ledger.keyring import keyring_of
 from ledger.lines import InFile
 from ledger.log import Log
 from ledger.replay.beside import missing_head
-from tests.tampering import LONG, altered_folders, changed
+from tests.tampering import LONG, Report, altered_folders, changed
 from unlearning.errors import IntegrityError, LetheError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -42,8 +42,11 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
     return log
 
 
-def test_every_change_to_a_log_is_found_by_who_knows_its_head(log: Log) -> None:
+def test_every_change_to_a_log_is_found_by_who_knows_its_head(
+    log: Log, record_property: Report
+) -> None:
     """A log that was cut between two entries is a whole, older one: the head alone tells."""
+    record_property("n", COUNT)
     content = log._lines.read()
     for kind, bytes_ in changed(content, COUNT, seed=1):
         chain = read_chain(bytes_, PUBLIC)
@@ -52,7 +55,10 @@ def test_every_change_to_a_log_is_found_by_who_knows_its_head(log: Log) -> None:
         assert all(isinstance(line, str) and line for line in found)
 
 
-def test_every_change_to_a_checkpoint_or_a_kept_list_is_found(log: Log) -> None:
+def test_every_change_to_a_checkpoint_or_a_kept_list_is_found(
+    log: Log, record_property: Report
+) -> None:
+    record_property("n", COUNT // 4 * 2)
     for content, read in (
         (signed(of_entry(log.entries()[-1]), KEY), checked_checkpoint),
         (newest.signed(newest.Kept(7, b'{"hmac":"00","kind":"id"}\n'), KEY), newest.checked),
@@ -78,15 +84,19 @@ def folder(log: Log, tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_change_to_a_sealed_folder_is_found(folder: Path) -> None:
+def test_every_change_to_a_sealed_folder_is_found(folder: Path, record_property: Report) -> None:
+    record_property("n", COUNT)
     assert evidence.read_sealed(folder, PUBLIC).verification.ok
     for kind in altered_folders(folder, COUNT, seed=3):
         assert not evidence.read_sealed(folder, PUBLIC).verification.ok, kind
     assert evidence.read_sealed(folder, PUBLIC).verification.ok
 
 
-def test_no_change_to_a_suppression_list_crashes_who_reads_it(tmp_path: Path) -> None:
+def test_no_change_to_a_suppression_list_crashes_who_reads_it(
+    tmp_path: Path, record_property: Report
+) -> None:
     """Its digest is in the log, by which a change is found; here it is read as it is."""
+    record_property("n", COUNT)
     key = bytes(32)
     listed = suppression.parsed(b"", key, "list")
     values = [("id", f"{number}") for number in range(9)]
@@ -100,7 +110,10 @@ def test_no_change_to_a_suppression_list_crashes_who_reads_it(tmp_path: Path) ->
         assert isinstance(found.tokens, dict)
 
 
-def test_every_change_to_a_backup_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_change_to_a_backup_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Report
+) -> None:
+    record_property("n", COUNT)
     monkeypatch.setattr("ledger.backups.stream.PIECE", 64)
     plain = bytes(range(256)) * 2
     with (tmp_path / "b").open("wb") as file:

@@ -1,0 +1,1 @@
+"""The long forms of what the tests try by samples: `make proof`."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.proof`."""
+
+from benchmarks.proof.study import main
+
+main()

@@ -1,0 +1,73 @@
+"""Kills at every change of a file, thousands of alterations, long orders of events: by the tests.
+
+The tests try a seeded sample of each. Here LETHE_PROOF tells them how many to try, and what they
+report of themselves becomes the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from benchmarks import record
+from unlearning.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+PROOFS: Mapping[str, tuple[str, ...]] = {
+    "altered": ("tests/unit/ledger/test_tampering.py", "tests/end_to_end/test_tampered.py"),
+    "orders": ("tests/unit/ledger/test_orders.py",),
+    "killed": (
+        "tests/end_to_end/test_killed.py",
+        "tests/end_to_end/test_init_killed.py",
+        "tests/integration/test_initialising_killed.py",
+        "tests/integration/test_importing_more.py::TestKilled",
+        "tests/integration/test_backups.py::TestKilled",
+    ),
+    "canary": ("tests/integration/test_canary.py",),
+}
+"""What is proved, by the tests that try it."""
+
+
+def main() -> None:
+    """Run the proofs that are asked for, and write benchmarks/results/proof.json."""
+    parser = argparse.ArgumentParser("python -m benchmarks.proof")
+    parser.add_argument("--changes", type=int, default=10_000, help="alterations of each kind")
+    parser.add_argument("--only", choices=PROOFS, action="append", help="default: all")
+    asked = parser.parse_args()
+    names = asked.only or list(PROOFS)
+    settings = {"changes": asked.changes, "proofs": names}
+    record.perform("proof", lambda: record.write("proof", settings, _rows(names, asked.changes)))
+
+
+def _rows(names: list[str], changes: int) -> list[dict[str, Any]]:
+    rows = [row for name in names for row in _proved(name, changes)]
+    failed = [row["test"] for row in rows if not row["passed"]]
+    if failed:
+        raise UsageError(f"{len(failed)} tests failed, expected none; first {failed[0]}")
+    return rows
+
+
+def _proved(name: str, changes: int) -> Iterator[dict[str, Any]]:
+    """Run the tests of one proof; give a row for each, with what it reports."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *PROOFS[name]]
+        limits = ["--timeout=0", f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        environment = {**os.environ, "LETHE_PROOF": str(changes)}
+        subprocess.run([*command, *limits], cwd=ROOT, env=environment, check=False)
+        for case in ElementTree.parse(report).iter("testcase"):
+            told = {p.get("name"): p.get("value") for p in case.iter("property")}
+            yield {
+                "proof": name,
+                "test": case.get("name"),
+                "n": int(told["n"] or 0) if "n" in told else None,
+                "passed": case.find("failure") is None and case.find("error") is None,
+                "seconds": round(float(case.get("time") or 0), 1),
+            }
