@@ -47,21 +47,26 @@ def check_policy(policy: Path, method: str | None = None) -> None:
 
     method: the only one to be tried, which must be on the ladder: no run goes beyond its policy.
     """
-    from unlearning.gates.deployed import check_exporters, forms_of
-    from unlearning.judging.verdicts import gates_of
-    from unlearning.methods import METHODS
-
     rules = load_policy(policy)
-    check_exporters(forms_of(gates_of(rules.gates)))
-    for number, rung in enumerate(rules.ladder):
-        with _naming(f"{policy.name}: ladder[{number}]"):
-            METHODS.create(rung.method, rung.settings)
+    check_rules(rules, policy.name)
     if method is not None and method not in {rung.method for rung in rules.ladder}:
         known = ", ".join(dict.fromkeys(rung.method for rung in rules.ladder))
         raise PolicyError(
             f"--method: got {method!r}, expected a method of the policy in force ({known}): "
             f"adopt a policy that has it with {POLICY.how}"
         )
+
+
+def check_rules(rules: Policy, name: str) -> None:
+    """Build every gate and method of a policy that is read; name: of its file."""
+    from unlearning.gates.deployed import check_exporters, forms_of
+    from unlearning.judging.verdicts import gates_of
+    from unlearning.methods import METHODS
+
+    check_exporters(forms_of(gates_of(rules.gates)))
+    for number, rung in enumerate(rules.ladder):
+        with _naming(f"{name}: ladder[{number}]"):
+            METHODS.create(rung.method, rung.settings)
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from systems.compute.attempting import Losses, generator
+from systems.compute.attempting import Losses, attempted
 from systems.compute.away import Send, unlearned
 from systems.compute.studies import (
     as_trial,
@@ -194,12 +194,11 @@ def _run(method: Any, space: Space, yardstick: Yardstick, nearest: float) -> Tri
 
 
 def candidate_of(rehearsed: Rehearsed, method: Method, seed: int, away: Send | None) -> Classifier:
-    """Run a method on a rehearsal's original, here or away."""
-    original, handed = rehearsed.original, rehearsed.split.handed()
-    if away is not None:
-        return unlearned(away, method, original, handed, seed, Losses(silent)).candidate
-    made: Any = method.unlearn(original, handed, generator(seed), silent)
-    return cast(Classifier, made)  # a method makes what it was given
+    """Run a method on a rehearsal's original, here or away, as a run would: AttemptFailed too."""
+    losses = Losses(silent)
+    given = method, rehearsed.original, rehearsed.split.handed(), seed, losses
+    made = attempted(*given) if away is None else unlearned(away, *given)
+    return made.candidate
 
 
 def _enough(records: Sequence[Mapping[str, Any]], limits: Limits) -> bool:

@@ -15,7 +15,7 @@ from ledger.replay.judgements import ERROR
 from systems.settings.approval import Approval
 from systems.settings.budget import Budget
 from systems.settings.chances import chance_of, hopeless
-from systems.settings.checking import build, read_yaml
+from systems.settings.checking import build, parse_yaml, read_yaml
 from systems.settings.collect import Collect
 from unlearning.digests import digest_of, sha256_hex
 from unlearning.errors import PolicyError
@@ -167,21 +167,26 @@ def _approximate(rungs: Sequence[Rung]) -> int:
 
 def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
-    content, tree = read_yaml(path)
+    return parse_policy(read_yaml(path)[0], path.name)
+
+
+def parse_policy(content: bytes, name: str) -> Policy:
+    """Read a policy from a file's bytes; PolicyError as in `load_policy`."""
+    tree = parse_yaml(content, name)
     known = {"ladder", "gates", "attempts", "drift", "judgements"}
     known |= {"approval", "collect", "reconcile", "hopeless"}
     for key in tree.keys() - known:
-        raise PolicyError(f"{path.name}: unknown key '{key}', expected one of {sorted(known)}")
+        raise PolicyError(f"{name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
-        ladder=_ladder(tree.get("ladder"), path.name),
-        gates=_gates(tree.get("gates"), path.name),
-        attempts=_count(tree.get("attempts"), f"{path.name}: attempts"),
-        drift=build(Budget, tree["drift"], f"{path.name}: drift") if "drift" in tree else Budget(),
-        judgements=_count(tree.get("judgements", JUDGEMENTS), f"{path.name}: judgements"),
-        approval=build(Approval, tree.get("approval", {}), f"{path.name}: approval", defaults=True),
-        collect=build(Collect, tree.get("collect", {}), f"{path.name}: collect", defaults=True),
-        reconcile=_word(tree.get("reconcile", ALARM), f"{path.name}: reconcile"),
-        hopeless=_share(tree.get("hopeless", 0), f"{path.name}: hopeless"),
+        ladder=_ladder(tree.get("ladder"), name),
+        gates=_gates(tree.get("gates"), name),
+        attempts=_count(tree.get("attempts"), f"{name}: attempts"),
+        drift=build(Budget, tree["drift"], f"{name}: drift") if "drift" in tree else Budget(),
+        judgements=_count(tree.get("judgements", JUDGEMENTS), f"{name}: judgements"),
+        approval=build(Approval, tree.get("approval", {}), f"{name}: approval", defaults=True),
+        collect=build(Collect, tree.get("collect", {}), f"{name}: collect", defaults=True),
+        reconcile=_word(tree.get("reconcile", ALARM), f"{name}: reconcile"),
+        hopeless=_share(tree.get("hopeless", 0), f"{name}: hopeless"),
         digest=sha256_hex(content),
     )
 

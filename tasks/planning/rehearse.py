@@ -24,7 +24,7 @@ from tasks.running.records import utc_now
 from tasks.tune import Rehearsal, rehearsed
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of
-from unlearning.errors import AttemptFailed, Diverged, UsageError
+from unlearning.errors import AttemptFailed, Hindered, UsageError
 from unlearning.judging.rehearsing import Rehearsed, rehearse
 from unlearning.judging.verdicts import gates_of
 
@@ -97,10 +97,15 @@ def _once(at: Opened, policy: Policy, rung: Rung, rehearsal: Rehearsal, seed: in
 
 
 def _passes(at: Opened, made: Rehearsed, rung: Rung, seed: int) -> bool:
-    """Make a candidate and say whether the gates would release it; one that fails is none."""
+    """Make a candidate and say whether the gates would release it; one that fails is none.
+
+    Raises Hindered where memory did not do for any: that tells nothing of the rung.
+    """
     method = make_method(rung.method, rung.settings, training(at))
     try:
         candidate = candidate_of(made, method, seed, away(at))
-    except (AttemptFailed, Diverged):
+    except Hindered:
+        raise
+    except AttemptFailed:
         return False
     return made.releases(candidate)

@@ -20,6 +20,7 @@ from systems.data.sources import Columns, Source
 from systems.settings import beginning, recording
 from systems.settings.beginning import Beginning
 from systems.settings.params import Params, changed, check_params, parse_params
+from systems.settings.policy import parse_policy
 from systems.settings.workspace import TEMPLATES, Workspace
 from tasks import adopt as adopting
 from unlearning.digests import digest_of
@@ -45,13 +46,14 @@ class Asked:
 class Checked:
     """What was checked before anything is written.
 
-    settings: the bytes of params.yaml to be. notes: what whoever offers the data may not expect.
-    frozen: the backbone, where one is.
+    settings, policy: the bytes of params.yaml and policy.yaml to be. notes: what whoever offers the
+    data may not expect. frozen: the backbone, where one is.
     """
 
     past: Beginning
     settings: bytes
     params: Params
+    policy: bytes
     offered: Gathered
     notes: tuple[str, ...]
     frozen: Frozen | None = None
@@ -74,8 +76,8 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     if there == ws.params and settings != content:
         beginning.refuse_tracked(ws.params)
     check_params(params)
-    policy = ws.policy if ws.policy.exists() else TEMPLATES / ws.policy.name
-    adopting.check_policy(policy, None)
+    if ws.policy.exists():
+        adopting.check_policy(ws.policy)  # before the data are read
     source = Source(
         data=files.data,
         columns=asked.columns,
@@ -89,7 +91,10 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     settings = changed(settings, suiting)
     params = parse_params(settings)
     importing.require_splits(offered, offered.table)
-    rules = ladders.rules_of(policy, ws, frozen=files.backbone is not None)
+    frozen_backbone = files.backbone is not None
+    policy = ladders.decided(ws, params.training.epochs, frozen=frozen_backbone)
+    rules = parse_policy(policy, ws.policy.name)
+    adopting.check_rules(rules, ws.policy.name)
     decidable.refuse_undecidable(rules, params, offered)
     frozen = _require_fit(offered.dataset, params.network, files, norm)
     if frozen is not None:
@@ -99,7 +104,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     classes = decidable.about_classes(rules, offered, given=files.holdout is not None)
     notes = (*offered.notes, *told(suiting), *classes)
     params = parse_params(settings)
-    return Checked(beginning.survey(ws), settings, params, offered, notes, frozen)
+    return Checked(beginning.survey(ws), settings, params, policy, offered, notes, frozen)
 
 
 def _suiting(offered: Gathered, asked: Asked) -> dict[str, Any]:

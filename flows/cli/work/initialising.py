@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from flows.cli.work.asked import freezing, ladders
+from flows.cli.work.asked import freezing
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
@@ -95,7 +95,8 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
 def _take_in(at: Opened, files: Files, checked: Checked) -> None:
     """Write git's ignore file and the settings, then the keys, then the data."""
     ws = at.ws
-    ladders.write_policy(ws, checked.settings, frozen=files.backbone is not None)
+    if not ws.policy.exists():
+        durable.write(ws.policy, checked.policy, mode=durable.OPEN)
     write_templates(ws)
     if ws.params.read_bytes() != checked.settings:
         durable.write(ws.params, checked.settings, mode=durable.OPEN)

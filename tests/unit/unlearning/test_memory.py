@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from systems.compute.producing import make_method, train_network, unlearn
+from systems.compute.search import candidate_of
 from tests.unit import toys
 from unlearning import networks
 from unlearning.digests import sha256_file
@@ -114,6 +116,21 @@ def test_what_does_not_fit_in_the_smallest_parts_is_a_failed_attempt(
     method = make_method("finetune", {"batch_size": 16, "epochs": 1}, toys.TRAINING)
     with pytest.raises(Hindered, match="memory: got less"):
         unlearn(original, toys.split(), method, 3, tmp_path / "made.safetensors")
+
+
+@pytest.mark.parametrize("fits", [4, 1])
+def test_a_rehearsal_puts_up_with_as_little_and_tells_nothing_of_less(
+    planted: Callable[..., None], fits: int
+) -> None:
+    """As a run does: its batches are cut, and what does not fit at all is nobody's failure."""
+    stage: Any = SimpleNamespace(original=toys.trained(), split=toys.split())
+    method = make_method("finetune", {"batch_size": 16, "epochs": 1}, toys.TRAINING)
+    planted(fits)
+    if fits == 1:
+        with pytest.raises(Hindered, match="memory: got less"):
+            candidate_of(stage, method, 3, None)
+    else:
+        assert candidate_of(stage, method, 3, None).recipe == toys.RECIPE
 
 
 def test_other_errors_are_raised_at_once(planted: Callable[..., None]) -> None:

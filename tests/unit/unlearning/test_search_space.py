@@ -170,7 +170,8 @@ def test_a_trial_that_gives_no_candidate_is_kept_with_its_reason_and_never_chose
         monkeypatch.setattr(FineTune, "unlearn", fail)
         records = search("finetune", yardstick, at, Limits(number, 10.0), seed=0, told=TOLD)
         last = records[-1]
-        assert (last["problem"], last["effect"], last["opened"]) == (str(problem), "failed", False)
+        said = f"finetune: {problem}"
+        assert (last["problem"], last["effect"], last["opened"]) == (said, "failed", False)
     assert best(records, UNTOUCHED) == records[0]
     assert best(records[1:], UNTOUCHED) is None
 

@@ -1,53 +1,65 @@
-"""The ladder that `init` writes into policy.yaml where the folder has none."""
+"""The policy that `init` puts into force: the folder's own, or a ladder that suits params.yaml."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+
+import yaml
 
 from ledger import durable
-from systems.settings.params import parse_params
-from systems.settings.policy import Policy, Rung, load_policy
+from systems.settings.policy import EXACT, Rung, parse_policy
 from systems.settings.workspace import TEMPLATES, Workspace
 
-OF_HEADS = """\
-# From the cheapest method to exact retraining. Both fit the head to its one optimum.
-ladder:
-  - method: head_downdate
-  - method: retrain
-"""
-RUNGS = (Rung("head_downdate", {}), Rung("retrain", {}))
+OF_HEADS = (Rung("head_downdate", {}), Rung("retrain", {}))
+"""Of a frozen backbone: both fit the head to its one optimum."""
 
-_EPOCHS = re.compile(r"(settings: \{epochs: )\d+")
-
-
-def rules_of(path: Path, ws: Workspace, *, frozen: bool) -> Policy:
-    """Read the policy to be: a frozen backbone has its own ladder where the folder has none."""
-    rules = load_policy(path)
-    return replace(rules, ladder=RUNGS) if frozen and path != ws.policy else rules
+WHY = {
+    "finetune": (
+        "Half of retraining's cost; found on digits, see benchmarks/README.md. Why it stays, and",
+        "why no shorter retrain: docs/results/year.md",
+    ),
+}
+"""What is said of a rung, line by line."""
 
 
-def write_policy(ws: Workspace, settings: bytes, *, frozen: bool) -> None:
-    """Write the policy with a ladder that suits params.yaml, unless the folder has a policy."""
+def decided(ws: Workspace, epochs: int, *, frozen: bool) -> bytes:
+    """Give the policy to be; epochs: of retraining, frozen: where a head alone is fitted."""
     if ws.policy.exists():
-        return
-    text = durable.read(TEMPLATES / ws.policy.name).decode()
-    epochs = parse_params(settings).training.epochs
-    suits = of_heads(text) if frozen else no_dearer(text, epochs)
-    durable.write(ws.policy, suits.encode(), mode=durable.OPEN)
+        return durable.read(ws.policy)
+    template = durable.read(TEMPLATES / ws.policy.name)
+    given = parse_policy(template, ws.policy.name).ladder
+    suits = OF_HEADS if frozen else no_dearer(given, epochs)
+    return template if suits == given else with_ladder(template.decode(), suits).encode()
 
 
-def of_heads(policy: str) -> str:
-    """Put the two exact methods of a head in place of the ladder."""
-    before, _, rest = policy.partition("# From the cheapest method")
-    after = rest.partition("\ngates:")[2]
-    return f"{before}{OF_HEADS}\ngates:{after}"
-
-
-def no_dearer(policy: str, epochs: int) -> str:
-    """Let fine-tuning take half of retraining's epochs, as in the template, or fewer.
+def no_dearer(ladder: Sequence[Rung], epochs: int) -> tuple[Rung, ...]:
+    """Let what is not exact take half of retraining's epochs, as in the template, one at least.
 
     A rung that costs more than the exact one after it could only lose.
     """
-    return _EPOCHS.sub(lambda found: f"{found[1]}{max(1, epochs // 2)}", policy)
+    half = {"epochs": max(1, epochs // 2)}
+    return tuple(
+        replace(rung, settings={**rung.settings, **half})
+        if rung.method not in EXACT and "epochs" in rung.settings
+        else rung
+        for rung in ladder
+    )
+
+
+def with_ladder(policy: str, ladder: Sequence[Rung]) -> str:
+    """Put these rungs in place of a policy's, up to the next blank line."""
+    before, key, rest = policy.partition("\nladder:\n")
+    _, blank, after = rest.partition("\n\n")
+    written = "\n".join(line for rung in ladder for line in _lines(rung))
+    return f"{before}{key}{written}{blank}{after}"
+
+
+def _lines(rung: Rung) -> Iterator[str]:
+    yield from (f"  # {line}" for line in WHY.get(rung.method, ()))
+    yield f"  - method: {rung.method}"
+    if rung.settings:
+        told = yaml.safe_dump(
+            dict(rung.settings), default_flow_style=True, sort_keys=False, width=1_000
+        )
+        yield f"    settings: {told.strip()}"
