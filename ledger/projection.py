@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, insert, select
+from sqlalchemy import URL, Engine, NullPool, Row, StaticPool, create_engine, func, insert, select
 
 from ledger import tables
 from ledger.chain import GENESIS, Entry
@@ -91,6 +91,14 @@ class Projection:
         if key_digest is not None:
             query = query.where(tables.requests.c.key_digest == key_digest)
         return [_request(row) for row in self._rows(query)]
+
+    def still_open(self) -> tuple[int, datetime | None]:
+        """How many requests have not ended, and the nearest of their deadlines; counted there."""
+        ended = [state for state in State if state.terminal]
+        due = tables.requests.c.due_at
+        query = select(func.count(due), func.min(due)).where(tables.requests.c.state.not_in(ended))
+        ((count, first),) = self._rows(query)
+        return count, datetime.fromisoformat(first) if first else None
 
     def unfinished_runs(self) -> dict[str, tuple[str, ...]]:
         """The runs that were started and not finished, each with its requests."""

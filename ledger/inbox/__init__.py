@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from ledger import keys as workspace_keys
 from ledger.deadlines import due_at, profile_of
@@ -136,6 +136,13 @@ class Inbox:
         query = select(received).where(_is_waiting()).order_by(received.c.number)
         with self._database.reading() as connection:
             return tuple(_waiting(row) for row in connection.execute(query))
+
+    def counted(self) -> tuple[int, datetime | None]:
+        """How many wait, and the nearest of their deadlines; however many, nothing else is read."""
+        query = select(func.count(), func.min(received.c.due_at)).where(_is_waiting())
+        with self._database.reading() as connection:
+            count, first = connection.execute(query).one()
+        return count, datetime.fromisoformat(first) if first else None
 
     def opened(self, ref: str) -> Incoming:
         """What a waiting request says: personal data, so not for logs or messages.

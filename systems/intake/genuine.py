@@ -69,7 +69,7 @@ def _is_token(scheme: Scheme, token: str, key: bytes, now: datetime) -> bool:
             return False
         _public(key).verify(encode_dss_signature(r, s), head + b"." + claims, ECDSA(SHA384()))
         return _is_for_now(scheme, _json(claims), now.timestamp())
-    except (ValueError, TypeError, RecursionError, InvalidSignature):
+    except (ValueError, TypeError, OverflowError, RecursionError, InvalidSignature):
         return False
 
 

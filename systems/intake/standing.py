@@ -101,15 +101,11 @@ class Records:
         """How much waits and is open, and how near the nearest deadline is; for a monitor."""
         with self._lock:
             self._read_on()
-            still = [r for r in self._tables.requests() if not r.state.terminal]
+            still, first = self._tables.still_open()
             length, unseen = self._place.seq, max(self._unseen.values(), default=None)
-        waiting = self._inbox.waiting()
-        dues = [*(r.due_at for r in still), *(one.due_at for one in waiting)]
-        found = {
-            "inbox_waiting": len(waiting),
-            "requests_open": len(still),
-            "log_entries": length,
-        }
+        waiting, due = self._inbox.counted()
+        dues = [at for at in (first, due) if at is not None]
+        found = {"inbox_waiting": waiting, "requests_open": still, "log_entries": length}
         nearest = {"deadline_seconds": (min(dues) - now).total_seconds()} if dues else {}
         behind = {} if unseen is None else {"witness_behind": unseen}
         return found | nearest | behind
