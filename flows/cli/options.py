@@ -21,6 +21,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     "Operator: sets it up and keeps it running": ("init", "doctor", "source", "serve"),
     "Privacy officer: requests and their deadlines": (
         *("submit", "list", "show", "hold", "resume", "extend", "deny", "approve", "purge"),
+        "pages",
     ),
     "Data scientist: unlearning and judging": (
         "plan",

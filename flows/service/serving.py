@@ -21,10 +21,13 @@ from flows.service.logs import say
 from flows.service.notifying import Notifier
 from flows.service.parts import Part, answers
 from flows.service.ports import free_ports
+from flows.service.showing import Pages
 from ledger import durable
 from systems.intake.http import Surroundings
 from systems.intake.metrics import Metrics
 from systems.intake.receiving import Reception
+from systems.intake.shown import Shown
+from systems.intake.signing_in import TOKEN, SignIn, token_at
 from systems.registry import server as tracking_server
 from systems.registry import views
 from systems.settings.receiving import inbox_of
@@ -193,7 +196,8 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
         notify = Notifier(ws, served.api)
         parts.callback(notify.end)
         inbox = parts.enter_context(closing(inbox_of(ws)))
-        around = Surroundings(notify, served.health, Metrics(), service.witness.at)
+        shown = Shown(Pages(ws).page, SignIn(token_at(ws.service)))
+        around = Surroundings(notify, served.health, Metrics(), service.witness.at, shown)
         background = Background(ws, service, Reception(inbox, notify, count=around.metrics.count))
         served.beside = background.told
         parts.enter_context(background.running())
@@ -208,6 +212,7 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
 def _greet(ws: Workspace, service: Service) -> None:
     door = f"http://{service.host}:{service.ports.http}"
     say(f"requests: {door}/v1/erasure-requests, described at {door}/docs; health: {door}/healthz")
+    say(f"pages: {door}/pages, any name, the password is in {ws.service / TOKEN}")
     say(f"events: of {resource_of(ws.root)}")
 
 

@@ -22,6 +22,7 @@ from systems.intake.mapping import readings
 from systems.intake.metrics import MEDIA_TYPE, Metrics
 from systems.intake.quotas import Quotas
 from systems.intake.receiving import Reception
+from systems.intake.shown import Shown, add_pages
 from systems.intake.standing import Records
 from systems.settings.events import Intake
 from systems.settings.workspace import Workspace
@@ -40,12 +41,14 @@ class Surroundings:
 
     notify: told of each request that was received. health: `ok`, and what each part does. metrics:
     in which other doors count too. witnesses: addresses of those who are to see the evidence.
+    shown: pages for people, None if there are none.
     """
 
     notify: Callable[[str], None] = lambda ref: None
     health: Callable[[], Mapping[str, Any]] = lambda: {"ok": True}
     metrics: Metrics = field(default_factory=Metrics)
     witnesses: tuple[str, ...] = ()
+    shown: Shown | None = None
 
 
 def make_app(
@@ -84,6 +87,8 @@ def make_app(
     door = _Door(settings.body_bytes, around.metrics)
     _add_requests(app, answering, door)
     _add_looks(app, answering, door, around)
+    if around.shown is not None:
+        add_pages(app, around.shown)
     for status in (404, 405):
         app.add_exception_handler(status, _no_such_call)
     return app

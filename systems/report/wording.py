@@ -153,6 +153,13 @@ figcaption { font-size: .9rem; color: #4a4a4a; }
 .released, .PASSED { color: #00507d; } .refused, .FAILED { color: #9c3d00; }
 .inconclusive, .INCONCLUSIVE { color: #4a4a4a; }
 details { margin: 1rem 0; } summary { cursor: pointer; }
+:root { color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  body { color: #e8e8e8; background: #151515; } a { color: #7cc4f0; }
+  .banner { background: #262626; } th, td { border-color: #444; } figcaption { color: #b5b5b5; }
+  .released, .PASSED { color: #7cc4f0; } .refused, .FAILED { color: #ffab70; }
+  .inconclusive, .INCONCLUSIVE { color: #b5b5b5; } img { background: #fff; }
+}
 </style>
 """
 

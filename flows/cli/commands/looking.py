@@ -96,6 +96,16 @@ def log(
     answer(ctx, work)
 
 
+def pages(
+    ctx: typer.Context,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: pages/ here.")] = None,
+) -> None:
+    """Write the board, requests, reports, versions, methods and log as HTML pages."""
+    from flows.cli.work import paging
+
+    answer(ctx, lambda call: paging.write(call.workspace, out))
+
+
 def doctor(ctx: typer.Context) -> None:
     """Check the workspace and say what to do about what is wrong."""
     from flows.cli.work import queries

@@ -50,6 +50,7 @@ def run(tmp_path: Path) -> Run:
     for step, body in (
         ("begun", {"parent": 1, "policy": "p"}),
         ("extracted", {"data_version": "d"}),
+        ("decided", {"assurance": "A2"}),
         ("sealed", {"statement": "s"}),
     ):
         made.once(step, lambda body=body: dict(body))  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""What the pages say: gathered from the signed log and the sealed records, naming nobody."""

@@ -1,0 +1,79 @@
+"""What the log knows, laid out by request and by run, so that many pages cost one reading."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ledger.chain import Entry
+from tasks.running.lineage import Release, releases
+from tasks.running.opened import Opened
+
+
+@dataclass(frozen=True)
+class Known:
+    """The log of a workspace. of_request: entries that name it; runs: those that served it.
+
+    now: when the pages are made.
+    """
+
+    at: Opened
+    entries: Sequence[Entry]
+    made: Sequence[Release]
+    now: datetime
+    of_request: Mapping[str, list[Entry]] = field(default_factory=dict)
+    runs: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def step(self, run: str | None, step: str) -> dict[str, Any]:
+        """What a step of a run recorded; nothing if it was not done."""
+        entry = self.entry(run, step)
+        return {} if entry is None else dict(entry.body)
+
+    def entry(self, run: str | None, step: str) -> Entry | None:
+        """The entry of a step of a run."""
+        return self.at.ledger.log.find(f"{run}/{step}")
+
+
+def known_of(at: Opened, now: datetime) -> Known:
+    """Read the log once."""
+    entries = at.ledger.log.entries()
+    named: dict[str, list[Entry]] = defaultdict(list)
+    served: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        for ref in _requests_of(entry):
+            named[ref].append(entry)
+            if entry.event in ("run_started", "linked"):
+                served[ref].append(str(entry.body["run"]))
+    return Known(at, entries, releases(entries), now, named, served)
+
+
+def _requests_of(entry: Entry) -> list[str]:
+    one, many = entry.body.get("request"), entry.body.get("requests")
+    if isinstance(one, str):
+        return [one]
+    return [str(ref) for ref in many] if isinstance(many, list) else []
+
+
+def day(moment: str | datetime | None) -> str | None:
+    """Show a moment to the minute, in the zone that it is told in."""
+    if moment is None:
+        return None
+    found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{found:%Y-%m-%d %H:%M}"
+
+
+def link(words: object, page: str) -> dict[str, str]:
+    """Words that lead to another page."""
+    return {"words": str(words), "page": page}
+
+
+PART = 250
+"""Entries of the log on one page."""
+
+
+def page_of_entry(seq: int, root: str = "") -> dict[str, str]:
+    """Lead to an entry of the log."""
+    return link(seq, f"{root}log/{1 + (seq - 1) // PART}.html#e{seq}")

@@ -1,0 +1,125 @@
+"""`lethe pages` on a small workspace: what each page says, and that words stay words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.cli.work import answering, paging
+from ledger.errors import LogAltered
+from systems.settings.workspace import Workspace
+from tasks.pages.known import known_of
+from tasks.pages.requests import board
+from tests import browser
+from tests.integration import small_runs
+from unlearning.errors import UsageError
+
+HOSTILE = "no <script>document.title = 'owned'</script> & such"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people asked: one was erased without unlearning, one denied, one waits."""
+    root = small_runs.small(tmp_path_factory.mktemp("pages") / "workspace")
+    at = small_runs.opened(str(root))
+    run = small_runs.extracted(at, small_runs.person(at))
+    small_runs.go_on(run)
+    at = small_runs.opened(str(root))
+    denied = small_runs.asked(at, small_runs.person(at, 1))
+    small_runs.asked(at, small_runs.person(at, 2))
+    answering.say(root, "deny", denied, HOSTILE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(workspace: Path) -> dict[str, str]:
+    found = paging.made(Workspace.at(workspace), datetime.now(UTC))
+    return {page: content.decode() for page, content in found.items()}
+
+
+def test_every_request_has_a_page_that_the_board_leads_to(made: dict[str, str]) -> None:
+    refs = re.findall(r'href="requests/(req-[0-9a-f]+)\.html"', made["index.html"])
+    assert len(refs) == 3 and "2 open" in made["index.html"] and "1 ended" in made["index.html"]
+    for ref in refs:
+        assert f"Request {ref}" in made[f"requests/{ref}.html"]
+
+
+def test_every_link_leads_somewhere(made: dict[str, str]) -> None:
+    for page, content in made.items():
+        for target in re.findall(r'href="([^"#]+)', content):
+            path = Path(page).parent / target
+            parts: list[str] = []
+            for part in path.parts:
+                parts = parts[:-1] if part == ".." else [*parts, part]
+            assert "/".join(parts) in made, (page, target)
+
+
+def test_nobody_is_named(workspace: Path, made: dict[str, str]) -> None:
+    at = small_runs.opened(str(workspace))
+    people = {small_runs.person(at, number) for number in range(2)}
+    assert not [page for page, text in made.items() if any(f">{one}<" in text for one in people)]
+
+
+def test_the_log_is_shown_with_its_proofs(workspace: Path, made: dict[str, str]) -> None:
+    entries = small_runs.opened(str(workspace)).ledger.log.entries()
+    for entry in entries:
+        assert f'id="e{entry.seq}"' in made["log/1.html"]
+        assert {*re.findall(r"<code>([0-9a-f]{64,128})<", made["log/1.html"])} >= {entry.hash}
+    assert "every entry is signed and follows the one before it" in made["log/1.html"]
+
+
+def test_copies_that_went_are_counted_by_place(made: dict[str, str]) -> None:
+    pages = [text for page, text in made.items() if page.startswith("requests/")]
+    (served,) = [text for text in pages if "run started" in text]
+    assert re.search(r"removed</th><td>dvc cache: \d+", served)
+
+
+def test_a_deadline_that_is_over_is_a_word_and_no_colour() -> None:
+    row = {
+        **dict.fromkeys(("reason", "run")),
+        **{"request": "req-1", "state": "held", "received_at": "", "jurisdiction": "gdpr"},
+        **{"due_at": "2026-01-01T00:00:00+00:00", "examples": 3},
+    }
+    found = board([{**row, "days_left": -1}, {**row, "days_left": 3}, {**row, "days_left": None}])
+    assert (found["counts"]["late"], found["counts"]["soon"], found["counts"]["ended"]) == (1, 1, 1)
+    assert "overdue" in found["open"][0]
+
+
+@browser.needed
+def test_a_browser_runs_nothing_of_what_somebody_wrote(workspace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    paging.write(workspace, out)
+    shown = browser.opened((out / "index.html").as_uri(), tmp_path / "profile", virtual_seconds=2)
+    assert "<title>Requests - Lethe</title>" in shown
+    assert "no &lt;script&gt;" in shown and "<script" not in shown
+
+
+def test_pages_are_written_again_over_earlier_ones_and_over_nothing_else(
+    workspace: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first = paging.write(workspace, out)
+    assert paging.write(workspace, out) == first
+    assert (out / "index.html").stat().st_mode & 0o077 == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("mine")
+    for folder in (tmp_path / "mine", workspace / "data", workspace):
+        with pytest.raises(UsageError, match="--out"):
+            paging.write(workspace, folder)
+
+
+def test_of_a_log_that_was_altered_no_pages_are_made(workspace: Path, tmp_path: Path) -> None:
+    at = small_runs.copied(workspace, tmp_path / "copy")
+    log = at.ws.records / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"accepted", b"Accepted", 1))
+    with pytest.raises(LogAltered):
+        paging.write(at.ws.root, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_log_is_read_once_for_all_pages(workspace: Path) -> None:
+    known = known_of(small_runs.opened(str(workspace), reading=True), datetime.now(UTC))
+    assert len(known.of_request) == 3 and sum(map(len, known.runs.values())) == 1
