@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from unlearning.domain import Measurement
-from unlearning.generation.measures import Evidence
+from unlearning.generation.measures import TV, Evidence, variation
 from unlearning.generation.verdicts import concept, recovery, utility
+
+
+def apart(candidate: Evidence, models: Sequence[Evidence]) -> dict[str, Any]:
+    """Give TV, of what a candidate's pictures are taken for and what the models' are."""
+    if not candidate.histogram.sum():
+        return {}
+    rng = np.random.default_rng(0)
+    others = [model.histogram for model in models]
+    return {TV: asdict(variation(candidate.histogram, others, rng))}
 
 
 def as_json(evidence: Evidence, recovered: Mapping[str, Measurement]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import torch
 from benchmarks import record
 from benchmarks.generation import sheets
 from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
-from benchmarks.generation.judging import as_json, evidence_in, verdicts
+from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
 from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
 from benchmarks.methods.grounds import CACHE
 from unlearning.features import features_of
@@ -62,9 +62,9 @@ def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
     return bench, {"judge_accuracy": known, "distance_floor": far}
 
 
-def rows(makers: Makers, bench: Bench, seeds: int) -> Iterator[dict[str, Any]]:
+def rows(makers: Makers, bench: Bench, models: int, seeds: int) -> Iterator[dict[str, Any]]:
     """Measure every generator of one network, the models first."""
-    for seed in range(MODELS):
+    for seed in range(models):
         yield _row(makers, bench, RETRAINED, seed)
     for seed in range(seeds):
         for name in ROWS:
@@ -96,11 +96,14 @@ def judged(found: Sequence[dict[str, Any]], attacks: Sequence[str]) -> list[dict
     evidence = [evidence_in(row) for row in found]
     models = {at: evidence[at] for at, row in enumerate(found) if row["row"] == RETRAINED}
     original = next(evidence[at] for at, row in enumerate(found) if row["row"] == ORIGINAL)
-    return [
-        {**row, "verdicts": verdicts(evidence[at], original, others, attacks)}
-        for at, row in enumerate(found)
-        for others in [[one for model, one in models.items() if model != at]]
-    ]
+    done = []
+    for at, row in enumerate(found):
+        others = [one for model, one in models.items() if model != at]
+        own = evidence[at]
+        measured = row.get("measured", {}) | apart(own, others)
+        said = verdicts(own, original, others, attacks)
+        done.append({**row, "measured": measured, "verdicts": said})
+    return done
 
 
 def run(args: argparse.Namespace) -> Path:
@@ -115,7 +118,7 @@ def run(args: argparse.Namespace) -> Path:
         "train": len(ground.train),
         "pictures": ground.pictures,
         "each": ground.each,
-        "models": MODELS,
+        "models": args.models,
         "seeds": args.seeds,
         "sampler": asdict(ground.sampler),
         "recovery": asdict(ground.recovery),
@@ -124,7 +127,7 @@ def run(args: argparse.Namespace) -> Path:
     done: list[dict[str, Any]] = []
     for network in args.networks or ground.recipes:
         makers = Makers(ground, network, cache)
-        done += judged(list(rows(makers, bench, args.seeds)), ground.recovery.names)
+        done += judged(list(rows(makers, bench, args.models, args.seeds)), ground.recovery.names)
         settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *ROWS[1:])}
         sheets.write(makers, bench, (RETRAINED, *ROWS))
     return record.write(f"generation-{ground.name}", settings, done)
@@ -136,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", choices=tuple(GROUNDS), default="digits")
     parser.add_argument("--networks", nargs="+", choices=("unet", "dit"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--models", type=int, default=MODELS, help="that never saw the class")
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)
     record.perform("generation", lambda: run(args))

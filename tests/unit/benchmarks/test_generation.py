@@ -1,0 +1,121 @@
+"""What the benchmark of generators makes, keeps and writes, on toys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.generation import study
+from benchmarks.generation.grounds import digits
+from benchmarks.generation.judging import apart, as_json, evidence_in
+from benchmarks.generation.makers import (
+    ORIGINAL,
+    PLANTED,
+    RANDOM,
+    RETRAINED,
+    STALE,
+    Makers,
+    method,
+)
+from benchmarks.generation.planted import OnlyGuided
+from benchmarks.generation.sheets import line
+from benchmarks.pages import generation
+from tests.unit.unlearning.generation import small
+from unlearning.generation.contract import forgotten_class
+from unlearning.generation.measures import FA, Evidence, share
+from unlearning.training.loop import silent
+
+ATTACK = "guidance 1"
+
+
+def evidence(hits: int, back: int) -> Evidence:
+    counts = np.bincount([3] * hits + [8] * (100 - hits), minlength=10)
+    return Evidence({FA: share(FA, hits, 100)}, counts, {ATTACK: share(ATTACK, back, 100)})
+
+
+def row(name: str, hits: int, back: int, seed: int = 0) -> dict[str, Any]:
+    of = evidence(hits, back)
+    head = {"network": "unet", "row": name, "seed": seed, "seconds": 1.0, "notes": {}}
+    return head | as_json(of, of.recovered)
+
+
+ROWS = [row(RETRAINED, 1, 2, seed) for seed in range(4)] + [row(ORIGINAL, 99, 100)]
+
+
+def test_one_digit_is_forgotten_and_the_judges_test_is_apart() -> None:
+    ground = digits()
+    assert forgotten_class(ground.sets()) == 3
+    assert len(ground.train) == 1400 and not set(ground.train.ids) & set(ground.test.ids)
+
+
+def test_a_generator_is_named_by_what_it_follows_from(tmp_path: Path) -> None:
+    makers = Makers(digits(), "dit", tmp_path)
+    rows = (ORIGINAL, RETRAINED, "salun", STALE, RANDOM, PLANTED)
+    names = [makers.named(name, seed) for name in rows for seed in (0, 1)]
+    assert len(set(names)) == len(names) and makers.named("salun", 0) in names
+
+
+def test_controls_differ_from_the_methods_in_one_setting() -> None:
+    ground = digits()
+    assert method(ground, STALE).sampled == "average"  # type: ignore[attr-defined]
+    assert method(ground, RANDOM).shift == "random"  # type: ignore[attr-defined]
+
+
+def test_evidence_is_read_as_it_was_written() -> None:
+    of = evidence(40, 3)
+    read = evidence_in(as_json(of, of.recovered))
+    assert read.measured == of.measured and read.recovered == of.recovered
+    assert read.histogram.tolist() == of.histogram.tolist()
+    assert apart(evidence(100, 0), [evidence(0, 0)])["TV"]["value"] == 1
+    assert apart(evidence_in({}), [of]) == {}  # a method that gave up
+
+
+def test_a_model_is_held_against_the_others_and_never_against_itself() -> None:
+    found = study.judged(ROWS, [ATTACK])
+    words = [one["verdicts"]["recovery"]["reason"] for one in found]
+    assert [one["verdicts"]["recovery"]["outcome"] for one in found] == ["PASSED"] * 4 + ["FAILED"]
+    assert "guidance 1 1.000" in words[4]
+    few = study.judged(ROWS[1:], [ATTACK])  # each of three has two others
+    assert few[0]["verdicts"]["recovery"]["outcome"] == "INCONCLUSIVE"
+
+
+def test_who_is_planted_is_a_copy() -> None:
+    original = small.generator()
+    planted = OnlyGuided(steps=2, batch_size=6)
+    made = planted.forget(original, small.sets(), small.chance(), silent).network
+    assert small.states_equal(original, small.generator())
+    assert not small.states_equal(made, original)
+
+
+def test_a_line_of_pictures_is_framed() -> None:
+    pictures = np.zeros((3, 1, 8, 8), np.uint8)
+    laid = line(pictures)
+    assert laid.shape == (34, 3 * 34) and laid[0].min() == 255 and laid[1, 1] == 0
+    assert line(np.zeros((2, 3, 32, 32), np.uint8)).shape == (34, 68, 3)
+
+
+def test_the_page_shows_measures_attacks_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "data": "digits",
+        "label": 3,
+        "train": 1400,
+        "models": 4,
+        "seeds": 1,
+        "pictures": 100,
+        "each": 30,
+        "sampler": {"scheduler": "ddim", "steps": 10, "guidance": 2.0},
+        "judge_accuracy": 0.98,
+        "distance_floor": 0.5,
+    }
+    rows = study.judged(ROWS, [ATTACK])
+    for one in rows:
+        filled = dict.fromkeys(generation.MEASURES, one["measured"][FA])
+        one["measured"] = filled | one["measured"]
+    monkeypatch.setattr(generation, "load", lambda name: {"settings": settings, "rows": rows})
+    text = generation.generation("generation-digits")
+    assert "| retrained | 4 | 0.01 (0.01 to 0.01) |" in text and "### U-Net" in text
+    assert "| original | 1.00 |" in text and "recovery: guidance 1 1.000" in text
+    assert "generation-digits-unet.png" in text
