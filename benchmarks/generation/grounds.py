@@ -67,7 +67,7 @@ def digits() -> Ground:
             "unet": GeneratorRecipe(network="unet", **facts),
             "dit": GeneratorRecipe(network="dit", width=128, depth=4, **facts),
         },
-        fittings={"unet": Fitting(steps=400), "dit": Fitting(steps=600)},
+        fittings={"unet": Fitting(steps=400), "dit": Fitting(steps=500)},
         methods={},
         judge=SMALL,
         judge_network="conv-small",

@@ -24,6 +24,7 @@ import torch
 
 from benchmarks import record
 from benchmarks.generation import sheets
+from benchmarks.generation.bars import bar
 from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
 from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
 from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
@@ -79,7 +80,8 @@ def _row(makers: Makers, bench: Bench, name: str, seed: int) -> dict[str, Any]:
         found = {"network": makers.network, "row": name, "seed": seed, "seconds": made.seconds}
         found["notes"] = dict(made.notes)
         if made.network is not None:
-            evidence = bench.measured(made.network)
+            with bar(f"{makers.network}, seed {seed}: {name}") as told:
+                evidence = bench.measured(made.network, told)
             recovered = {}
             if name not in WITHOUT_RECOVERY:
                 sets = makers.ground.sets()

@@ -47,7 +47,7 @@ def share(name: str, hits: int, n: int) -> Measurement:
 def mean(name: str, values: FloatArray) -> Measurement:
     """Give a mean with its normal interval."""
     n, value = len(values), float(np.mean(values))
-    reach = 1.96 * float(np.std(values, ddof=1)) / np.sqrt(n) if n > 1 else float("inf")
+    reach = float(1.96 * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
     return Measurement(name, value, value - reach, value + reach, n)
 
 
