@@ -37,7 +37,7 @@ from unlearning.outputs import accuracy, logits_of
 MODELS = 4
 """Class-out models: each is held against the three others, everybody else against all."""
 
-ROWS = (ORIGINAL, "salun", "sfr_on", "sa", "latent", PLANTED, STALE, RANDOM)
+ROWS = ("salun", "sfr_on", "sa", "latent", PLANTED, STALE, RANDOM)
 WITHOUT_RECOVERY = (STALE, RANDOM)
 """Controls that the measures themselves refuse."""
 
@@ -63,12 +63,14 @@ def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
     return bench, {"judge_accuracy": known, "distance_floor": far}
 
 
-def rows(makers: Makers, bench: Bench, models: int, seeds: int) -> Iterator[dict[str, Any]]:
-    """Measure every generator of one network, the models first."""
+def rows(
+    makers: Makers, bench: Bench, models: int, seeds: int, names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Measure generators of one network: the models first, then the rows that are named."""
     for seed in range(models):
         yield _row(makers, bench, RETRAINED, seed)
     for seed in range(seeds):
-        for name in ROWS:
+        for name in (ORIGINAL, *names):
             yield _row(makers, bench, name, seed)
 
 
@@ -129,9 +131,10 @@ def run(args: argparse.Namespace) -> Path:
     done: list[dict[str, Any]] = []
     for network in args.networks or ground.recipes:
         makers = Makers(ground, network, cache)
-        done += judged(list(rows(makers, bench, args.models, args.seeds)), ground.recovery.names)
-        settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *ROWS[1:])}
-        sheets.write(makers, bench, (RETRAINED, *ROWS))
+        found = list(rows(makers, bench, args.models, args.seeds, args.rows))
+        done += judged(found, ground.recovery.names)
+        settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *args.rows)}
+        sheets.write(makers, bench, (RETRAINED, ORIGINAL, *args.rows))
     return record.write(f"generation-{ground.name}", settings, done)
 
 
@@ -142,6 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--networks", nargs="+", choices=("unet", "dit"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", type=int, default=MODELS, help="that never saw the class")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)
     record.perform("generation", lambda: run(args))

@@ -74,6 +74,7 @@ def summed(difference: Tensor) -> Tensor:
     return difference.square().flatten(1).sum(1)
 
 
-def losses(predict: Predict, at: Noised, labels: Tensor) -> Tensor:
-    """Give each picture's loss, the mean over its pixels, (n,)."""
-    return (predict(at.x, at.t, labels) - at.noise).square().flatten(1).mean(1)
+def losses(predict: Predict, at: Noised, labels: Tensor, reduction: str = "mean") -> Tensor:
+    """Give each picture's loss, the `mean` or the `sum` over its pixels, (n,)."""
+    squares = summed(predict(at.x, at.t, labels) - at.noise)
+    return squares if reduction == "sum" else squares / at.noise[0].numel()

@@ -21,6 +21,7 @@ from unlearning.methods.sfr_on import adaptive_weights
 from unlearning.training.loop import Progress
 from unlearning.training.saliency import above_ratio, share_kept
 
+REDUCTIONS = ("sum", "mean")
 STEPPING = ("alternating", "joint", "joint_unmasked")
 
 
@@ -34,10 +35,12 @@ class GeneratorSfrOn(Tuning):
     masked gradient's norm; None leaves it. retain_clip: of the descent's. saliency, threshold: the
     mask, where the Fisher information of the class is that of the rest times `threshold` or more.
     It holds the ascent alone: Adam's moments move masked weights too. adaptive: weights loss^-power
-    in the batch. stepping: `alternating`; `joint` is one step along both gradients, the ascent
-    masked; `joint_unmasked` is what the public code's joint step comes to, whose mask falls on a
-    gradient that is then set to zero. fisher: how it is read; published: of the guided network's
-    gradients, each clipped.
+    in the batch. reduction: of both losses over pixels; with the published `sum` either gradient is
+    clipped nearly always, so that both weigh alike in Adam's moments; with `mean` the descent's is
+    so short that the ascent drowns it. stepping: `alternating`; `joint` is one step along both
+    gradients, the ascent masked; `joint_unmasked` is what the public code's joint step comes to,
+    whose mask falls on a gradient that is then set to zero. fisher: how it is read; published: of
+    the guided network's gradients, each clipped.
     """
 
     name: ClassVar[str] = "sfr_on"
@@ -52,14 +55,18 @@ class GeneratorSfrOn(Tuning):
     threshold: float = 1.0
     ascent_clip: float | None = 1.0
     retain_clip: float | None = 1.0
+    reduction: str = "sum"
     stepping: str = "alternating"
     fisher: Reading = importance.PLAIN
 
     def __post_init__(self) -> None:
         """Refuse a way of stepping that is none."""
         super().__post_init__()
-        if self.stepping not in STEPPING:
-            raise UsageError(f"sfr_on: got {self.stepping!r}, expected one of {STEPPING}")
+        if self.stepping not in STEPPING or self.reduction not in REDUCTIONS:
+            raise UsageError(
+                f"sfr_on: got stepping {self.stepping!r} and reduction {self.reduction!r}, "
+                f"expected one of {STEPPING} and of {REDUCTIONS}"
+            )
 
     def strength_at(self, step: int) -> float:
         """Give the coefficient of the ascent at a step, counted from 0."""
@@ -83,7 +90,7 @@ class GeneratorSfrOn(Tuning):
             if self.stepping == "alternating":
                 stepper.step(up)
                 up = [torch.zeros_like(g) for g in up]
-            rest = retain_loss(stepper.network, retain, self, rng)
+            rest = retain_loss(stepper.network, retain, self, rng, self.reduction)
             down, _ = held(stepper.gradients(rest), clip=self.retain_clip)
             stepper.step([a + b for a, b in zip(up, down, strict=True)])
             stepper.tell(rest)
@@ -92,7 +99,7 @@ class GeneratorSfrOn(Tuning):
     def climbed(self, network: Generator, x0: Tensor, label: int, rng: torch.Generator) -> Tensor:
         """Give the mean loss on the class, those with a small one weighing more."""
         at = noised(x0, network.recipe, rng)
-        found = losses(network, at, torch.full_like(at.t, label))
+        found = losses(network, at, torch.full_like(at.t, label), self.reduction)
         return (adaptive_weights(found, self.power) * found if self.adaptive else found).mean()
 
     def _masks(self, network: Generator, sets: TrainingSets, rng: torch.Generator) -> Masks:
@@ -102,7 +109,7 @@ class GeneratorSfrOn(Tuning):
 
 
 PUBLISHED = GeneratorSfrOn(learning_rate=1e-4, fisher=importance.PUBLISHED)
-"""The authors' on CIFAR-10, sums of pixels becoming means; the rate's file says 150 steps."""
+"""The authors' on CIFAR-10; the configuration in their code has 150 steps."""
 
 PUBLISHED_DIT = GeneratorSfrOn(
     steps=500,
@@ -110,6 +117,7 @@ PUBLISHED_DIT = GeneratorSfrOn(
     learning_rate=1e-4,
     strength=1e-3,
     adaptive=False,
+    reduction="mean",
     retain_clip=None,
     fisher=Reading(batches=2000, batch_size=1),
 )

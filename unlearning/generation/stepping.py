@@ -153,8 +153,17 @@ def sources(sets: TrainingSets, tuning: Tuning, rng: torch.Generator) -> tuple[i
     return label, Source(sets.forget, size, rng), Source(sets.retain, size, rng)
 
 
-def retain_loss(network: Generator, retain: Source, tuning: Tuning, rng: torch.Generator) -> Tensor:
-    """Give the mean loss on the next batch of what stays, some labels dropped."""
+def retain_loss(
+    network: Generator,
+    retain: Source,
+    tuning: Tuning,
+    rng: torch.Generator,
+    reduction: str = "mean",
+) -> Tensor:
+    """Give the loss on the next batch of what stays, some labels dropped; its mean over pictures.
+
+    reduction: over pixels, `mean` or `sum`.
+    """
     x0, labels = retain.next()
     asked = dropped(labels, network.recipe.null, tuning.label_drop, rng)
-    return losses(network, noised(x0, network.recipe, rng), asked).mean()
+    return losses(network, noised(x0, network.recipe, rng), asked, reduction).mean()

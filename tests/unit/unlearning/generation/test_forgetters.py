@@ -198,6 +198,7 @@ def test_one_class_is_forgotten_whole() -> None:
         ("salun", {"order": "both"}),
         ("salun", {"sampled": "ema"}),
         ("sfr_on", {"stepping": "together"}),
+        ("sfr_on", {"reduction": "half"}),
         ("sa", {"scale": "half"}),
         ("latent", {"shift": "none"}),
         ("latent", {"steps": 0}),

@@ -50,6 +50,7 @@ def test_losses_by_hand() -> None:
         return torch.ones_like(x)
 
     assert losses(one, at, torch.zeros(2)).tolist() == [1, 1]
+    assert losses(one, at, torch.zeros(2), "sum").tolist() == [16, 16]
     assert summed(one(at.x, at.t, at.t) - at.noise).tolist() == [16, 16]
 
 
