@@ -12,6 +12,7 @@ network.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,7 @@ def run(args: argparse.Namespace) -> Path:
         "seeds": args.seeds,
         "sampler": asdict(ground.sampler),
         "recovery": asdict(ground.recovery),
+        "diffusers": importlib.metadata.version("diffusers"),
         **facts,
     }
     done: list[dict[str, Any]] = []

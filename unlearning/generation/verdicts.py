@@ -96,7 +96,7 @@ def recovery(candidate: Evidence, models: Sequence[Evidence], attacks: Sequence[
     if doubt:
         return Verdict("recovery", Outcome.INCONCLUSIVE, doubt)
     rows = [_recovered(name, candidate, models) for name in attacks]
-    return _worst("recovery", rows)
+    return _worst("recovery", sorted(rows, key=_excess, reverse=True))
 
 
 Row = tuple[Measurement, float, float]
@@ -121,6 +121,12 @@ def _histograms(candidate: Evidence, models: Sequence[Evidence]) -> Row:
         for place, own in enumerate(all_)
     ]
     return variation(candidate.histogram, all_, rng), *limits(TV, range_of(among))
+
+
+def _excess(row: Row) -> float:
+    """Give how far a whole interval lies above its limit; below 0 where it does not."""
+    m, _, high = row
+    return m.low - high
 
 
 def _power(original: Evidence, models: Sequence[Evidence]) -> bool:

@@ -104,8 +104,9 @@ def test_who_draws_clean_pictures_of_another_class_is_refused() -> None:
 
 
 def test_who_forgot_at_one_guidance_only_is_refused() -> None:
-    found = recovery(evidence(1, back=(2, 97)), MODELS, ATTACKS)
-    assert found.outcome is Outcome.FAILED and "guidance 1" in found.reason
+    for back in ((2, 97), (40, 97)):  # the attack that brings back most is the one that is named
+        found = recovery(evidence(1, back=back), MODELS, ATTACKS)
+        assert found.outcome is Outcome.FAILED and "guidance 1" in found.reason
 
 
 def test_the_rest_may_be_better_than_the_models_and_not_worse() -> None:
