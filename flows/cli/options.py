@@ -18,7 +18,10 @@ AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant
 
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "Operator: sets it up and keeps it running": ("init", "doctor", "source", "serve"),
+    "Operator: sets it up and keeps it running": (
+        *("init", "import", "doctor", "source", "serve"),
+        *("backup", "restore", "restore-drill"),
+    ),
     "Privacy officer: requests and their deadlines": (
         *("submit", "list", "show", "hold", "resume", "extend", "deny", "approve", "purge"),
         "pages",
@@ -45,11 +48,14 @@ class OnceEach(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands by who uses them."""
         widest = formatter.width - 6 - max(map(len, self.commands))
-        for title, names in PANELS.items():
+        placed = {name for names in PANELS.values() for name in names}
+        others = {"Others": tuple(name for name in self.commands if name not in placed)}
+        for title, names in (PANELS | others).items():
             known = [name for name in names if name in self.commands]
             rows = [(name, self.commands[name].get_short_help_str(widest)) for name in known]
-            with formatter.section(title):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raise UsageError for a repeated option; else the last would silently win."""

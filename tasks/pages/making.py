@@ -7,8 +7,8 @@ from typing import Any
 
 from ledger import durable
 from systems.report.site import render
-from tasks.pages import lineage, log, methods, requests
-from tasks.pages.known import Known
+from tasks.pages import letters, lineage, log, methods, requests
+from tasks.pages.known import Known, link
 
 REPORT = "report.html"
 Rows = Sequence[Mapping[str, Any]]
@@ -24,16 +24,31 @@ def pages(known: Known, rows: Rows, there: Rows, verdict: str) -> Iterator[tuple
     reports = dict(_reports(known))
     for run, page in reports.items():
         yield page, durable.read(known.at.ws.evidence / run / REPORT)
-    yield "index.html", render("board.html", "index.html", **requests.board(rows), **foot)
+    records = {f"record-{language}.txt": text for language, text in letters.records(known, rows)}
+    yield from ((page, text.encode()) for page, text in records.items())
+    own = [link(f"Record of processing, {page[7:9]}", page) for page in records]
+    board = requests.board(rows)
+    yield "index.html", render("board.html", "index.html", **board, records=own, **foot)
     for row in rows:
-        page = f"requests/{row['request']}.html"
-        told = requests.page_of(known, row, reports)
-        yield page, render("request.html", page, **told, letters=(), **foot)
+        yield from _of_request(known, row, reports, foot)
     yield "lineage.html", render("lineage.html", "lineage.html", **lineage.lineage(known), **foot)
     tried = methods.methods(known, there, reports)
     yield "methods.html", render("methods.html", "methods.html", **tried, **foot)
     for page, told in log.parts(known, verdict):
         yield page, render("log.html", page, **told, **foot)
+
+
+def _of_request(
+    known: Known, row: Mapping[str, Any], reports: Mapping[str, str], foot: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Give the letters on a request and its page, which leads to them."""
+    ref, links = row["request"], []
+    for kind, language, text in letters.letters(known, row):
+        name = f"letters/{ref}-{kind}-{language}.txt"
+        links.append(link(f"{kind.capitalize()}, {language}", f"../{name}"))
+        yield name, text.encode()
+    page, told = f"requests/{ref}.html", requests.page_of(known, row, reports)
+    yield page, render("request.html", page, **told, letters=links, **foot)
 
 
 def _reports(known: Known) -> Iterator[tuple[str, str]]:

@@ -94,17 +94,18 @@ def copies_of(known: Known, run: str) -> Iterator[list[object]]:
     told += [(s, name) for s in ("confirmed", "unverified", "remaining") for name in found[s]]
     for status, name in told:
         yield [status, name, None]
-    yield from kept_versions(known, run)
+    for number, until in kept_versions(known, run):
+        yield ["kept", f"weights of version {number}", f"{until:%Y-%m-%d}"]
 
 
-def kept_versions(known: Known, run: str) -> Iterator[list[object]]:
-    """Name the weights that learned from a run's examples and are kept for their days of grace."""
+def kept_versions(known: Known, run: str | None) -> Iterator[tuple[int, datetime]]:
+    """Name the versions that learned from a run's examples, and until when each is kept."""
     for number in sorted({release.version for release in known.made}):
         by = taints(number, known.made)
         if any(release.run == run for release in by):
             until = _kept_until(known, [str(release.run) for release in by], by[0].at)
             if until > known.now:
-                yield ["kept", f"weights of version {number}", f"{until:%Y-%m-%d}"]
+                yield number, until
 
 
 def _kept_until(known: Known, runs: Sequence[str], first: datetime) -> datetime:

@@ -88,6 +88,39 @@ def test_a_deadline_that_is_over_is_a_word_and_no_colour() -> None:
     assert "overdue" in found["open"][0]
 
 
+def test_letters_say_what_the_log_knows_in_three_languages(made: dict[str, str]) -> None:
+    letters = {page: text for page, text in made.items() if page.startswith("letters/")}
+    (refusal,) = [text for page, text in letters.items() if page.endswith("refusal-en.txt")]
+    assert f"The ground: {HOSTILE}" in refusal and "Article 77 GDPR" in refusal
+    assert "Nothing was erased" in refusal
+    (done,) = [text for page, text in letters.items() if page.endswith("acknowledgement-de.txt")][
+        :1
+    ]
+    assert "Artikel 12 Absatz 3 DSGVO" in done
+    count = len([page for page in letters if "acknowledgement" in page])
+    assert count == 9
+    for page in letters:
+        ref = re.findall(r"req-[0-9a-f]+", page)[0]
+        assert f'href="../{page}"' in made[f"requests/{ref}.html"]
+        assert {*re.findall(r"req-[0-9a-f]+", letters[page])} == {ref}
+    assert "Requests so far: 3" in made["record-en.txt"] and "denied: 1" in made["record-en.txt"]
+
+
+def test_a_lawyers_own_template_is_used_and_a_broken_one_is_named(
+    workspace: Path, tmp_path: Path
+) -> None:
+    at = small_runs.copied(workspace, tmp_path / "copy")
+    own = at.ws.root / "letters" / "fr" / "refusal.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("Non : {{ reason }} ({{ request }})")
+    found = paging.made(at.ws, datetime.now(UTC))
+    (letter,) = [text for page, text in found.items() if page.endswith("refusal-fr.txt")]
+    assert letter.decode().startswith(f"Non : {HOSTILE} (req-")
+    own.write_text("{{ reason }}\n{% if %}")
+    with pytest.raises(UsageError, match=r"letters/fr/refusal\.txt: line 2"):
+        paging.made(at.ws, datetime.now(UTC))
+
+
 @browser.needed
 def test_a_browser_runs_nothing_of_what_somebody_wrote(workspace: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

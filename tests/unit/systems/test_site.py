@@ -22,7 +22,13 @@ ENTRY = {
 }
 COUNTS = dict.fromkeys(("open", "late", "soon", "days", "ended"), 1)
 VALUES: dict[str, dict[str, Any]] = {
-    "board.html": {"header": [HOSTILE], "counts": COUNTS, "open": [[CELL, HOSTILE]], "ended": []},
+    "board.html": {
+        "header": [HOSTILE],
+        "counts": COUNTS,
+        "open": [[CELL, HOSTILE]],
+        "ended": [],
+        "records": [CELL],
+    },
     "request.html": {
         "ref": HOSTILE,
         "known": [(HOSTILE, HOSTILE)],

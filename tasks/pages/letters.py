@@ -1,0 +1,129 @@
+"""The letters on a request and the record of processing: facts from the log, in each language.
+
+Only what the log knows is said: no id of a person, whose name and address the sender adds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger.chain import Entry
+from ledger.domain import State
+from ledger.replay.purged import purged_copies
+from ledger.replay.statements import ATTESTED, COMPLETED
+from systems.report.letters import (
+    ACKNOWLEDGEMENT,
+    COMPLETION,
+    EXTENSION,
+    FOLDER,
+    LANGUAGES,
+    RECORD,
+    REFUSAL,
+    written,
+)
+from systems.settings.service import load_service
+from tasks.pages.known import Known
+from tasks.pages.requests import kept_versions
+
+Row = Mapping[str, Any]
+
+
+def letters(known: Known, row: Row) -> Iterator[tuple[str, str, str]]:
+    """Write each letter that a request has come to: its kind, its language, its text."""
+    own = known.at.ws.root / FOLDER
+    for kind, facts in _due(known, row, known.of_request.get(str(row["request"]), ())):
+        for language in LANGUAGES:
+            yield kind, language, written(kind, language, facts, own if own.is_dir() else None)
+
+
+def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
+    facts = {
+        "request": row["request"],
+        "received_on": _date(row["received_at"]),
+        "due_on": _date(row["due_at"]),
+        "law": row["jurisdiction"],
+    }
+    if entries:
+        yield ACKNOWLEDGEMENT, _first(facts, entries)
+    for entry in entries:
+        if entry.event == "extended":
+            yield EXTENSION, facts | _extended(entry)
+    if row["state"] == State.DENIED and entries:
+        ended = [entry for entry in entries if entry.body.get("state") == State.DENIED][-1]
+        yield REFUSAL, facts | {"ended_on": _date(ended.at), "reason": ended.body.get("reason")}
+    elif (found := _done(known, row)) is not None:
+        yield COMPLETION, facts | found
+
+
+def _first(facts: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+    """Tell the deadline that was acknowledged, which an extension has moved since."""
+    extended = [entry for entry in entries if entry.event == "extended"]
+    return facts | ({"due_on": _date(extended[0].body["inform_by"])} if extended else {})
+
+
+def _extended(entry: Entry) -> dict[str, Any]:
+    body = entry.body
+    return {
+        "first_due_on": _date(body["inform_by"]),
+        "due_on": _date(body["due_at"]),
+        "reason": body.get("reason"),
+    }
+
+
+def _done(known: Known, row: Row) -> dict[str, Any] | None:
+    """Tell what came of a request whose erasure is attested; None before."""
+    run = row["run"]
+    attested, completed = known.entry(run, ATTESTED), known.entry(run, COMPLETED)
+    ended = row["state"] in (State.PURGING, State.COMPLETE)
+    copies = purged_copies(known.entries, run)
+    if attested is None or copies is None or not ended:
+        return None
+    complete = row["state"] == State.COMPLETE
+    named = (*copies["unverified"], *copies["remaining"])
+    left = [{"what": name, "version": None, "until": None} for name in named]
+    left += [
+        {"what": None, "version": number, "until": until.date().isoformat()}
+        for number, until in kept_versions(known, run)
+    ]
+    return {
+        "erased_on": _date(attested.at),
+        "completed_on": _date(completed.at) if completed and complete else None,
+        "assurance": (known.step(run, COMPLETED) or attested.body).get("assurance", "A0"),
+        "remaining": [] if complete else left,
+        "confirmed": list(copies["confirmed"]),
+    }
+
+
+def _date(moment: str) -> str:
+    return datetime.fromisoformat(moment).date().isoformat()
+
+
+def records(known: Known, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Write the record of processing: its language, its text."""
+    own, at = known.at.ws.root / FOLDER, known.at
+    facts = {
+        "today": known.now.date().isoformat(),
+        "model": at.params.model.name,
+        "data_version": _data_version(known),
+        "requests": len(rows),
+        "states": sorted(Counter(str(row["state"]).replace("_", " ") for row in rows).items()),
+        "laws": sorted(Counter(str(row["jurisdiction"]) for row in rows).items()),
+        "grace_days": at.params.model.grace_days,
+        "witnesses": list(load_service(at.ws.root).witness.at),
+    }
+    for language in LANGUAGES:
+        yield language, written(RECORD, language, facts, own if own.is_dir() else None)
+
+
+def _data_version(known: Known) -> str:
+    """Give the data version of now by the log: the first, or what the last erasure made."""
+    told = "unknown"
+    for entry in known.entries:
+        if entry.key == "initialised":
+            told = str(entry.body.get("data_version"))
+        elif entry.key.endswith("/erased") and entry.event == "step":
+            told = str(entry.body.get("new_version", told))
+    return told

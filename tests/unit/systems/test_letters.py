@@ -1,0 +1,89 @@
+"""Letters: what each says in each language, what none says, and what a template cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from systems.report.letters import LANGUAGES, written
+from unlearning.errors import UsageError
+
+FACTS: dict[str, Any] = {
+    "request": "req-1",
+    "received_on": "2026-01-02",
+    "due_on": "2026-02-02",
+    "law": "gdpr-de",
+}
+COPY = {"what": "dvc remote: object ab", "version": None, "until": None}
+KEPT = {"what": None, "version": 3, "until": "2026-03-01"}
+DONE = {
+    **FACTS,
+    **{"erased_on": "2026-01-20", "completed_on": None, "assurance": "A2"},
+    **{"remaining": [COPY, KEPT], "confirmed": []},
+}
+RECORD = {
+    **{"today": "2026-01-02", "model": "faces", "data_version": "ab12", "requests": 2},
+    **{"states": [("held", 2)], "laws": [("gdpr", 1), ("ccpa", 1)], "grace_days": 30},
+    "witnesses": ["s3://auditor/x"],
+}
+SAID = {
+    "acknowledgement": FACTS,
+    "extension": {**FACTS, "first_due_on": "2026-01-31", "reason": "very many"},
+    "refusal": {**FACTS, "ended_on": "2026-01-09", "reason": "all of the data"},
+    "completion": DONE,
+    "record": RECORD,
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", SAID)
+def test_every_fact_is_said_and_no_line_is_long(kind: str, language: str) -> None:
+    text = written(kind, language, SAID[kind])
+    said = [str(value) for key, value in SAID[kind].items() if isinstance(value, str | int)]
+    hidden = {"gdpr-de", "A2"} | ({"2026-02-02"} if kind in ("refusal", "completion") else set())
+    assert [one for one in said if one not in text and one not in hidden] == []
+    assert max(map(len, text.splitlines())) <= 200 and "{" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_remains_is_named_with_its_day(language: str) -> None:
+    text = written("completion", language, DONE)
+    assert "dvc remote: object ab" in text and "2026-03-01" in text
+    gone = written("completion", language, {**DONE, "remaining": [], "completed_on": "2026-04-01"})
+    assert "2026-04-01" in gone and "dvc" not in gone
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("level", ["A0", "A1", "A2", "A3"])
+def test_no_letter_says_that_nothing_is_left_in_the_model(level: str, language: str) -> None:
+    text = written("completion", language, {**DONE, "assurance": level}).lower()
+    for promise in ("gone from the model", "forgotten by the model", "vergessen", "oublié"):
+        assert promise not in text
+    proofs = {"en": "prove this", "de": "belegen", "fr": "le prouvent"}
+    assert (proofs[language] in text.replace("\n", " ")) == (level == "A3")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_remedies_are_those_of_the_law(language: str) -> None:
+    assert "77" in written("refusal", language, SAID["refusal"])
+    assert "77" not in written("refusal", language, {**SAID["refusal"], "law": "ccpa"})
+
+
+def test_what_somebody_wrote_is_no_template() -> None:
+    text = written("refusal", "en", {**SAID["refusal"], "reason": "{{ 7 * 7 }} <b>"})
+    assert "{{ 7 * 7 }} <b>" in text
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ ''.__class__.__mro__ }}", "{{ nothing_of_this_name }}", "{% include '/etc/passwd' %}"],
+)
+def test_a_template_of_ones_own_gets_at_nothing_else(template: str, tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "refusal.txt").write_text(template)
+    with pytest.raises(
+        UsageError, match=r"letters/en/refusal\.txt: .*expected a template that uses"
+    ):
+        written("refusal", "en", SAID["refusal"], tmp_path)
