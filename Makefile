@@ -11,7 +11,7 @@ SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	"$$p" -c '$(SUITS)' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: help setup demo test lint lock gpu proof clean
+.PHONY: help setup demo test lint docs lock gpu proof clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,10 @@ lint: $(READY)  ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict $(PACKAGES) lethe.py
+
+docs: $(READY)  ## Build the documentation site in build/docs, without a network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f infra/mkdocs.yml
+	@echo "build/docs/index.html"
 
 lock: $(BIN)/uv  ## Make requirements.lock again from pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate \

@@ -90,6 +90,13 @@ def test_every_file_and_name_of_the_code_is_there(page: Path) -> None:
     assert missing_code(page.read_text(encoding="utf-8")) == []
 
 
+def test_the_site_leads_to_every_page() -> None:
+    """But to those of results, which their own list leads to."""
+    site = (ROOT / "infra/mkdocs.yml").read_text()
+    pages = [page.name for page in (ROOT / "docs").glob("*.md")]
+    assert [name for name in pages if f"- {name}\n" not in site] == []
+
+
 def missing_code(text: str) -> list[str]:
     """Give the files, and the dotted names, that a page names in backticks and are not there.
 

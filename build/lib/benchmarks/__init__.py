@@ -1,1 +1,0 @@
-"""What is measured about Lethe itself; run with `python -m benchmarks.NAME`."""

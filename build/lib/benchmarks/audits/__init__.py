@@ -1,1 +1,0 @@
-"""What the audits say of models whose right verdict is known."""

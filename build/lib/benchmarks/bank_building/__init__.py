@@ -1,1 +1,0 @@
-"""Ways of training a shadow bank on one machine."""

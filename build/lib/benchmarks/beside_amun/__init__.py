@@ -1,1 +1,0 @@
-"""Our adversarial search beside AMUN's public code."""

@@ -1,1 +1,0 @@
-"""Our RMIA beside Privacy Meter's."""

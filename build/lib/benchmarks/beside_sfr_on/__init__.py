@@ -1,1 +1,0 @@
-"""Our methods beside SFR-on's public code."""

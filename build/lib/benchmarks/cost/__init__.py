@@ -1,1 +1,0 @@
-"""What Lethe costs in seconds and memory."""

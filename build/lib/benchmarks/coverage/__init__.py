@@ -1,1 +1,0 @@
-"""How often the intervals that gates read miss the truth."""

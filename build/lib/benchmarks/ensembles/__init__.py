@@ -1,1 +1,0 @@
-"""Ensembles with and without orthogonalisation, under attack."""

@@ -1,1 +1,0 @@
-"""FAMR on a vision transformer."""

@@ -1,1 +1,0 @@
-"""The operating table of the gates."""

@@ -1,1 +1,0 @@
-"""What it saves that bank workers keep freed memory."""

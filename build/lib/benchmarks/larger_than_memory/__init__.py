@@ -1,1 +1,0 @@
-"""Memory that data take which are too many for it."""

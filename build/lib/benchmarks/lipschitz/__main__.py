@@ -1,6 +1,0 @@
-"""`python -m benchmarks.lipschitz`."""
-
-from benchmarks.lipschitz.study import main
-
-if __name__ == "__main__":
-    main()

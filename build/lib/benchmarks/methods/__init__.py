@@ -1,1 +1,0 @@
-"""Unlearning methods beside retraining."""

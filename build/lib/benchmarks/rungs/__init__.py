@@ -1,1 +1,0 @@
-"""What each rung of a ladder costs and what the gates say of it."""

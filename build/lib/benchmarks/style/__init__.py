@@ -1,1 +1,0 @@
-"""Forgetting a style of coloured MNIST."""

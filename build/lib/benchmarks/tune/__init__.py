@@ -1,1 +1,0 @@
-"""Settings for the methods, on trials that no evaluation sees."""

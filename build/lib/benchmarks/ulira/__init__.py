@@ -1,1 +1,0 @@
-"""U-LiRA of unlearning methods."""

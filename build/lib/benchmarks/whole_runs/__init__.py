@@ -1,1 +1,0 @@
-"""Whole deletions on real images, by the command line."""

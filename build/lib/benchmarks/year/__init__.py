@@ -1,1 +1,0 @@
-"""A year of requests: what each way of answering them costs, and how long people wait."""

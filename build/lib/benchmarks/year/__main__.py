@@ -1,5 +1,0 @@
-"""`python -m benchmarks.year`."""
-
-from benchmarks.year.study import main
-
-main()

@@ -1,1 +1,0 @@
-"""One file per sentence: what Lethe does, as Prefect flows, and the command line."""

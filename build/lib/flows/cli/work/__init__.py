@@ -1,1 +1,0 @@
-"""What each command does, with what it opens and reads; how it is written is in `commands`."""

@@ -1,1 +1,0 @@
-"""What `lethe init` is asked for, part by part."""

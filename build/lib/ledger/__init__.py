@@ -1,1 +1,0 @@
-"""The law: requests, deadlines, the append-only log, signatures and sealed evidence."""

@@ -1,1 +1,0 @@
-"""The ledger and the inbox in a database: PostgreSQL by its URL, its tables, their migrations."""

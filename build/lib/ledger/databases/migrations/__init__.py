@@ -1,1 +1,0 @@
-"""What Alembic runs: `env.py`, and one file a revision in `versions/`."""

@@ -1,1 +1,0 @@
-"""One package per outside system, none knowing another; only settings are shared."""

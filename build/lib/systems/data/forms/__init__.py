@@ -1,1 +1,0 @@
-"""The forms in which users have data: Parquet, folders of pictures."""

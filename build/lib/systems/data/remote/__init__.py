@@ -1,1 +1,0 @@
-"""The remote: how DVC reaches it, and whose it is."""

@@ -1,1 +1,0 @@
-"""Great Expectations: what data and measurements must be, for a reviewer to read."""

@@ -1,1 +1,0 @@
-"""The doors by which deletion requests come in from outside; each ends in the one inbox."""

@@ -1,1 +1,0 @@
-"""MLflow: the model registry, its stored weights, and the runs that a reviewer reads."""

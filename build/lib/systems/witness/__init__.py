@@ -1,1 +1,0 @@
-"""Witnesses: where the workspace's owner cannot reach, evidence and checkpoints of the log."""

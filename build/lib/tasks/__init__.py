@@ -1,1 +1,0 @@
-"""The steps that flows are chained of: one file a step, named by its verb."""

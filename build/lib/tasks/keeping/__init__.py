@@ -1,1 +1,0 @@
-"""What is looked after by the clock: deadlines, copies that are due, the champion, the log."""

@@ -1,1 +1,0 @@
-"""Whose requests can be served, and what the open ones mean for everybody else."""

@@ -1,1 +1,0 @@
-"""The science of Lethe: methods, attacks and gates, without orchestration, network or clock."""

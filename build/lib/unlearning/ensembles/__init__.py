@@ -1,1 +1,0 @@
-"""Several networks that answer together, and how alike what misleads them is."""

@@ -1,1 +1,0 @@
-"""What FAMR's method and its theory are made of."""

@@ -1,1 +1,0 @@
-"""Networks whose last layer alone is fitted: to its one optimum, which follows from the data."""

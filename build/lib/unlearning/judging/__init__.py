@@ -1,1 +1,0 @@
-"""From a candidate's answers to measurements, verdicts and the decision."""

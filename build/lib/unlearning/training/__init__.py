@@ -1,1 +1,0 @@
-"""How networks change: the loop, optimisers, descent, distillation, adversarial search."""
