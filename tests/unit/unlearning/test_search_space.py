@@ -162,7 +162,8 @@ def test_a_trial_that_gives_no_candidate_is_kept_with_its_reason_and_never_chose
 ) -> None:
     within, at = Limits(1, 10.0), tmp_path / "study.jsonl"
     search("finetune", yardstick, at, within, seed=0, told=TOLD)
-    for number, problem in enumerate((Diverged("the loss is nan"), UsageError("no such thing")), 2):
+    problems = {Diverged("the loss is nan"): "", UsageError("no such thing"): "finetune: "}
+    for number, (problem, whose) in enumerate(problems.items(), 2):
 
         def fail(self: Any, *given: Any, problem: Exception = problem) -> None:
             raise problem
@@ -170,7 +171,7 @@ def test_a_trial_that_gives_no_candidate_is_kept_with_its_reason_and_never_chose
         monkeypatch.setattr(FineTune, "unlearn", fail)
         records = search("finetune", yardstick, at, Limits(number, 10.0), seed=0, told=TOLD)
         last = records[-1]
-        said = f"finetune: {problem}"
+        said = f"{whose}{problem}"
         assert (last["problem"], last["effect"], last["opened"]) == (said, "failed", False)
     assert best(records, UNTOUCHED) == records[0]
     assert best(records[1:], UNTOUCHED) is None
