@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from unlearning.domain import Examples
 from unlearning.ensembles.lotos import EVERY, Layer, Lotos, layers_of
-from unlearning.lipschitz.clipping import Clipping
 from unlearning.training.loop import (
     Progress,
     Training,
-    augment,
     batches,
-    learning_rate_factor,
     pick_device,
     pictures_on,
-    require_finite,
     silent,
-    uses_bf16,
+    train,
 )
-from unlearning.training.optimisers import optimiser_of
 
 
-class _Member:
-    """One network under way: its optimiser, and the bound that its layers are held to."""
+class _Together(nn.Module):
+    """All members as one network, whose answers are theirs, (n, members, classes)."""
 
-    def __init__(self, network: nn.Module, training: Training, images: Tensor) -> None:
-        self.network, self.training = network, training
-        own = [p for p in network.parameters() if p.requires_grad]
-        self.optimiser = optimiser_of(own, training, nesterov=True, decays=training.decays)
-        self.held = Clipping(network, images, training.lipschitz)
-        self.bf16 = uses_bf16(training.precision, images.device)
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
 
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.network(images)
-        smoothing = self.training.label_smoothing
-        return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.stack([member(images) for member in self.members], dim=1)
 
-    def step(self, learning_rate: float) -> None:
-        self.optimiser.step(learning_rate)
-        self.network.zero_grad(set_to_none=True)
-        self.held.step()
+
+class _Joint:
+    """The members' losses added up, and the penalty between them, step by step of an epoch."""
+
+    def __init__(
+        self, smoothing: float, lotos: Lotos | None, layers: Sequence[Layer], epoch: int
+    ) -> None:
+        """Begin at the first step; epoch: steps in one."""
+        self._smoothing, self._lotos, self._layers = smoothing, lotos, layers
+        self._epoch, self._step = epoch, 0
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        own = (
+            functional.cross_entropy(one, labels, label_smoothing=self._smoothing)
+            for one in logits.unbind(1)
+        )
+        found = torch.stack(list(own)).sum()
+        for layer in self._layers if self._step else ():
+            layer.follow(1)  # what the step before has made of it
+        step, self._step = self._step, self._step + 1
+        if self._lotos is None or (self._lotos.gaps and self._left_out(step)):
+            return found
+        return found + self._lotos.weight * self._lotos.penalty(self._layers)
+
+    def _left_out(self, step: int) -> bool:
+        last = step % self._epoch == self._epoch - 1
+        return last or step % EVERY == EVERY - 1
 
 
 def train_ensemble(
@@ -64,41 +76,11 @@ def train_ensemble(
     one process. Raises Diverged as soon as an epoch's mean loss is not finite.
     """
     device = pick_device()
-    for network in networks:
-        network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    images, labels = pictures_on(examples, device)
-    members = [_Member(network, training, images[:1]) for network in networks]
-    layers = layers_of(networks, images[:1], lotos, seed=0) if lotos else []
-    cut = partial(batches, len(examples), training.batch_size)
-    total, step = training.epochs * len(cut(torch.Generator())), 0
-    for epoch in range(training.epochs):
-        losses, indices = [], cut(rng)
-        for place, index in enumerate(indices):
-            where = index.to(device)
-            picked = augment(images[where], training.augmentation, rng)
-            parts = [member.loss(picked, labels[where]) for member in members]
-            value = torch.stack(parts).sum()
-            if lotos and not _left_out(lotos, step, last=place + 1 == len(indices)):
-                value = value + lotos.weight * lotos.penalty(layers)
-            value.backward()  # type: ignore[no-untyped-call]
-            factor = learning_rate_factor(step, total, schedule=training.schedule)
-            _advance(members, layers, training.learning_rate * factor)
-            losses.append(float(value.detach()))
-            step += 1
-        mean = sum(losses) / len(losses)
-        require_finite(mean, epoch, "ensemble")
-        progress(epoch + 1, training.epochs, mean)
-    for member in members:
-        member.held.finish()
+    together = _Together(networks)
+    together.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    picture, _ = pictures_on(examples.take(np.arange(1)), device)
+    layers = layers_of(networks, picture[:1], lotos, seed=0) if lotos else []
+    steps = len(batches(len(examples), training.batch_size, torch.Generator()))
+    loss = _Joint(training.label_smoothing, lotos, layers, steps)
+    train(together, examples, training, rng, progress, loss)
     return [network.to("cpu").eval() for network in networks]
-
-
-def _advance(members: Sequence[_Member], layers: Sequence[Layer], learning_rate: float) -> None:
-    for member in members:
-        member.step(learning_rate)
-    for layer in layers:
-        layer.follow(1)
-
-
-def _left_out(lotos: Lotos, step: int, *, last: bool) -> bool:
-    return lotos.gaps and (last or step % EVERY == EVERY - 1)
