@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 SUBJECT, PIXELS = "subject", "pixels"
@@ -38,6 +39,12 @@ class Canary:
 
     subject: str
     pattern: np.ndarray
+
+    @staticmethod
+    def of(subject: str, images: list[bytes]) -> Canary:
+        """A person who is there: his most various picture tells him from others."""
+        seen = [np.asarray(Image.open(io.BytesIO(image)).convert("L")) for image in images]
+        return Canary(subject, max(seen, key=lambda pattern: np.unique(pattern).size))
 
     def image(self) -> bytes:
         """A picture of the pattern."""
@@ -92,7 +99,7 @@ def _forms(content: bytes, depth: int) -> Iterator[bytes]:
 
 _NOT_THIS: tuple[type[Exception], ...] = (
     *(ValueError, OSError, KeyError, sqlite3.Error, zipfile.BadZipFile, EOFError),
-    *(UnidentifiedImageError, pa.ArrowException, zlib.error, binascii.Error),
+    *(UnidentifiedImageError, pa.ArrowException, zlib.error, binascii.Error, SafetensorError),
 )
 
 

@@ -29,6 +29,7 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ".importing": (),
         "keys": (
             *("shards.key", "signing.pem", "suppression.key", "inbox.key", "requests", "head.json"),
+            "backups",
             ".*.part",
         ),
         "inbox": (),

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ledger import durable
+from ledger import durable, suppression
 from ledger.backups.stream import new_reference
 from systems.archive.packing import SEALED, Description, pack
 from systems.archive.unpacking import chosen, unpack
 from systems.data import erasing, loading, purging, versions
-from systems.registry import server
 from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
 from tasks.backups.keeping import reachable
@@ -92,7 +91,8 @@ def _unsealed(at: Opened, place: Path) -> tuple[Description, bool]:
 
 def _opened(live: Workspace, copy: Workspace) -> Mapping[str, Any]:
     """Open the copy as a restore would, and take out of it who was erased here since."""
-    known = known_since(backup_of(copy), (live.root,), ())
+    newest = live.records / suppression.FILE  # held to the log when the workspace was opened
+    known = known_since(backup_of(copy), [newest] if newest.is_file() else [], ())
     durable.remove_file(copy.root / SERVICE, within=copy.root)
     version = versions.data_version(copy)
     if versions.begin_inside(copy) != version:
@@ -101,7 +101,7 @@ def _opened(live: Workspace, copy: Workspace) -> Mapping[str, Any]:
             "a new backup"
         )
     at = opened(str(copy.root))
-    champion = None if server.address(copy.mlruns) else standing(at)
+    champion = standing(at) if copy.database.is_file() else None  # else a server has it
     back = loading.listed_ids(copy, known.listed.contains)
     trained = loading.trained_on(copy, back)
     if back:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.canary import PIXELS, SUBJECT, found_below
+from tests.canary import Canary as Deep
 from tests.end_to_end.commandline import Answer, Lethe
 from tests.end_to_end.conftest import MakeLethe
 from tests.end_to_end.driver import AtEntry, AtWrite, mark
@@ -191,6 +193,8 @@ def test_killed_on_completion(lethe: Lethe) -> None:
     """Without days of grace: the request is complete, and its key is shredded all the same."""
     lethe.change("model", "grace_days", 0)
     request, canary = person_in(lethe)
+    deep = Deep.of(canary.subjects[0], [*canary.images.values()])
+    assert {what for _, what in found_below(lethe.root, deep)} == {SUBJECT, PIXELS}
     lethe.forget(request, code=KILLED, killer=AtEntry("complete", logged=False))
     lethe.forget(request, code=KILLED, killer=AtEntry("complete", logged=True))
     assert lethe.forget(request).json["states"] == {request: "complete"}
@@ -198,6 +202,7 @@ def test_killed_on_completion(lethe: Lethe) -> None:
     assert [v["version"] for v in lethe("list", "versions").json["versions"]] == [2]
     assert lethe("verify", "--log").json["ok"]
     assert_erased(lethe, canary)
+    assert found_below(lethe.root.parent, deep) == set()
 
 
 def test_killed_when_nothing_is_released(lethe: Lethe) -> None:

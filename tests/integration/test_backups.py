@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flows.cli import main
 from flows.cli.work import backing_up, serving
 from flows.cli.work.backing_up import Asked
 from ledger import durable, evidence, suppression
@@ -20,6 +21,7 @@ from systems.data import loading, reading, versions
 from systems.settings.restoring import restoring
 from systems.settings.workspace import Workspace
 from tasks.attest import attest_erasure
+from tasks.backups import restoring as restoring_steps
 from tasks.backups.taking import take
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
@@ -383,3 +385,51 @@ class TestDrill:
         with pytest.raises(SealAltered):
             self.told(at)
         assert opened(at.root).ledger.log.head == before
+
+
+class TestCommandLine:
+    def said(
+        self, capsys: pytest.CaptureFixture[str], root: Path, *words: str
+    ) -> tuple[int, dict[str, Any]]:
+        with pytest.raises(SystemExit) as left:
+            main(["--json", "--workspace", str(root), *words])
+        return int(str(left.value.code or 0)), json.loads(capsys.readouterr().out)
+
+    def test_what_is_answered_is_one_object_and_a_code(
+        self, at: Opened, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root, backups, new = at.ws.root, str(tmp_path / "backups"), tmp_path / "new"
+        code, taken = self.said(capsys, root, "backup", backups, "--key", str(tmp_path / "apart"))
+        assert code == 0 and taken["files"] > 10 and taken["notes"] == []
+        assert self.said(capsys, root, "list", "backups")[1]["backups"][0]["at_its_place"]
+        for words, wrong in (
+            (["backup"], 2),
+            (["backup", str(root / "inside")], 2),
+            (["backup", "--destroyed", taken["backup"]], 2),
+            (["backup", "--destroyed", taken["backup"], "--reason", "gone"], 12),
+            (["restore", backups], 2),  # the workspace itself is no empty folder
+        ):
+            assert self.said(capsys, root, *words)[0] == wrong, words
+        assert self.said(capsys, new, "restore", str(tmp_path))[0] == 2
+        assert self.said(capsys, new, "restore", backups)[0] == 20  # its key is elsewhere
+        key = ["--key", str(tmp_path / "apart")]
+        assert self.said(capsys, new, "restore", backups, *key, "--newest", backups)[0] == 2
+        code, found = self.said(capsys, new, "restore", backups, *key)
+        assert (code, found["restored"], found["backup"]) == (0, True, taken["backup"])
+        assert self.said(capsys, new, "verify", "--log")[1]["ok"]
+        file = Path(taken["file"])
+        file.write_bytes(file.read_bytes()[:-1])
+        assert self.said(capsys, tmp_path / "other", "restore", backups, *key)[0] == 30
+        assert self.said(capsys, root, "restore-drill")[0] == 30
+
+    def test_while_it_is_closed_the_doctor_says_what_to_do(
+        self, at: Opened, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+    ) -> None:
+        take(at, tmp_path / "backups", None)
+        monkeypatch.setattr(restoring_steps, "finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+        assert self.said(capsys, tmp_path / "new", "submit", "--subject", "x")[0] == 2
+        checks = self.said(capsys, tmp_path / "new", "doctor")[1]["checks"]
+        hints = {check["name"]: check["hint"] for check in checks}
+        assert "`lethe restore`" in hints["workspace"]

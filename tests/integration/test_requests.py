@@ -10,12 +10,13 @@ import pytest
 from safetensors.torch import save_file
 
 from flows.cli import main
-from flows.cli.work import requesting
+from flows.cli.work import initialising, requesting
 from ledger import keys, suppression
 from ledger.domain import Selector
 from ledger.requests import Ledger
 from systems.data import resolving
 from systems.data.importing import import_dataset
+from systems.data.reading import read_table
 from systems.data.sources import Source
 from systems.data.texts import look
 from systems.settings.params import load_params
@@ -181,6 +182,27 @@ def test_what_cannot_work_on_the_data_is_refused_before_anything_is_written(
 def test_classes_may_be_several() -> None:
     found = requesting.selector_of(None, None, ["cat", "ape"], None)
     assert found == Selector("class", ("cat", "ape"))
+
+
+def test_new_pictures_of_somebody_who_was_erased_are_left_out_of_another_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is known, though neither these ids nor these bytes were ever seen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(initialising, "_trained", lambda at, files: {})
+    keys.create_keys(tmp_path / "old" / "keys", tmp_path / "old" / "records")
+    put(tmp_path / "train.parquet")
+    who = "person/0"
+    erased = suppression.subject_values([who])
+    suppression.add(tmp_path / "old" / "records", tmp_path / "old" / "keys", erased, run="run-1")
+    words = ["init", "--data", "train.parquet", "--suppression", "old/records/suppression.jsonl"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--workspace", "new"])
+    told = capsys.readouterr()
+    assert left.value.code in (None, 0), told.err
+    there = read_table(Workspace(tmp_path / "new"), ["subject_id"])["subject_id"].to_pylist()
+    assert who not in there and there
+    assert f"{N - len(there)} examples are on the suppression list and were left out" in told.err
 
 
 def test_data_whose_ids_look_like_erased_ones_are_asked_about(

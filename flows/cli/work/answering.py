@@ -13,7 +13,7 @@ from tasks.running.records import as_record, utc_now
 
 def say(path: Path, verb: str, request: str, reason: str) -> dict[str, Any]:
     """Record a verb under the lock; an extension says by when the person is to be told of it."""
-    with working(path) as at:
+    with working(path, restoring=True) as at:
         if verb == Verb.HOLD:
             from tasks.requests.hold import require_untouched  # torch: the other verbs need none
 

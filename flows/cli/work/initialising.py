@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from flows.cli.work.asked import freezing
+from flows.cli.work.asked.erased import refuse_alike, without_erased
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
@@ -24,7 +25,6 @@ from systems.data import importing, index, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY
 from systems.data.gathering import DIGITS
 from systems.data.sources import Columns
-from systems.data.texts import KINDS, look
 from systems.registry import server
 from systems.settings import beginning, recording
 from systems.settings.beginning import Beginning
@@ -82,18 +82,18 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
         beginning.refuse_occupied(ws)
         try:
             beginning.begin(ws, asked.digest, checked.past)
-            _take_in(at, asked.files, checked)
+            left_out = _take_in(at, asked.files, checked)
         except BaseException:
             _undo(ws, checked.past)
             raise
-        notes = list(checked.notes)
+        notes = [*checked.notes, *left_out]
         for note in notes:  # at once: training may take hours
             typer.echo(f"lethe: {note}", err=True)
         return {**_trained(at, asked.files), "notes": notes}
 
 
-def _take_in(at: Opened, files: Files, checked: Checked) -> None:
-    """Write git's ignore file and the settings, then the keys, then the data."""
+def _take_in(at: Opened, files: Files, checked: Checked) -> list[str]:
+    """Write git's ignore file and the settings, then the keys, then the data; give notes."""
     ws = at.ws
     if not ws.policy.exists():
         durable.write(ws.policy, checked.policy, mode=durable.OPEN)
@@ -115,31 +115,10 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> None:
         at.ledger.record(BROUGHT, body, key=BROUGHT, now=utc_now())
     listed = suppression.load(ws.records, ws.keys)
     if listed.tokens and not files.as_written:
-        _refuse_alike(listed, checked)
-    importing.take_in(
-        ws,
-        checked.offered,
-        checked.params,
-        key=keys.shard_key(ws.keys),
-        suppressed=listed.contains,
-    )
-
-
-def _refuse_alike(listed: suppression.Suppression, checked: Checked) -> None:
-    """Refuse data whose ids look like erased ones: these may be the same, written another way."""
-    found = loading.image_digests(checked.offered.table)
-    ids = [
-        suppression.example_values(example, image)[0]
-        for example, image in found
-        if not listed.contains(example, image)
-    ]
-    alike = len(listed.alike(ids, look))
-    if alike:
-        raise UsageError(
-            f"init: for {alike} of {len(found)} examples the suppression list has an erased id "
-            f"that differs only by {KINDS}, expected erased ids written as they were, so that they "
-            "are left out; nothing was kept: write them so, or say --as-written if others are meant"
-        )
+        refuse_alike(listed, checked.offered)
+    offered, count = without_erased(listed, checked.offered)
+    importing.take_in(ws, offered, checked.params, key=keys.shard_key(ws.keys))
+    return [f"{count} examples are on the suppression list and were left out"] if count else []
 
 
 def _bring_list(ws: Workspace, files: Files) -> None:

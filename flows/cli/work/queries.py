@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from flows.cli.work import sending
 from flows.cli.work.opening import looked_at
 from flows.cli.work.registered import REGISTERED
-from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable
+from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable, within_days
 from ledger import keys
 from ledger.chain import Entry
 from ledger.replay.approvals import awaiting
@@ -26,6 +24,7 @@ from systems.settings.params import load_params
 from systems.settings.policy import load_policy
 from systems.settings.quiet import quiet_environment
 from systems.settings.receiving import look_into
+from systems.settings.restoring import require_finished
 from systems.settings.workspace import Workspace
 from tasks import adopt
 from tasks.approval.words import as_told
@@ -118,7 +117,7 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     """List one kind of thing."""
     ws = Workspace.at(path)
     if what == "requests":
-        within = _days(due)
+        within = within_days(due)
         return {"requests": all_requests(ws, within, utc_now())}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(looked_at(ws)))
@@ -129,15 +128,6 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         kinds = ", ".join(["requests", "versions", "backups", *REGISTERED])
         raise UsageError(f"list: got {what!r}, expected one of {kinds}")
     return {what: REGISTERED[what]()}
-
-
-def _days(due: str | None) -> timedelta | None:
-    if due is None:
-        return None
-    match = re.fullmatch(r"([0-9]{1,4})d", due)
-    if not match:
-        raise UsageError(f"--due: got {due!r}, expected days such as 7d, 9999d at most")
-    return timedelta(days=int(match[1]))
 
 
 def _versions(ws: Workspace) -> list[dict[str, Any]]:
@@ -177,7 +167,8 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     free = shutil.disk_usage(ws.root if ws.root.exists() else Path.home()).free / 2**30
     yield "disk", "" if free > 2 else f"only {free:.1f} GiB free, make room for at least 2"
     whole = ws.has_log and not ws.beginning.exists()
-    yield "workspace", "" if whole else "run `lethe init` here; if it was cut off, it goes on"
+    hint = "" if whole else "run `lethe init` here; if it was cut off, it goes on"
+    yield "workspace", hint or _failure(lambda: require_finished(ws))
     if not ws.has_log:
         return
     at = looked_at(ws)

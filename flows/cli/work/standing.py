@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from systems.settings.workspace import Workspace
 from tasks.approval.words import waits_for
 from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
+from unlearning.errors import UsageError
 
 
 def as_received(one: Waiting) -> dict[str, Any]:
@@ -75,3 +77,13 @@ def unreadable(ws: Workspace) -> Iterator[str]:
         for one in inbox.waiting():
             if why := inbox.lost(one.ref):
                 yield why
+
+
+def within_days(due: str | None) -> timedelta | None:
+    """Read --due; UsageError for anything but a number of days, such as 7d."""
+    if due is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,4})d", due)
+    if not match:
+        raise UsageError(f"--due: got {due!r}, expected days such as 7d, 9999d at most")
+    return timedelta(days=int(match[1]))
