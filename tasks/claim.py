@@ -19,6 +19,7 @@ from tasks.abort import finish_abort, leave_outdated
 from tasks.extract import erasing_run, find
 from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
+from tasks.running.computing import require_cluster
 from tasks.running.opened import Opened, opened
 from tasks.running.operator import operator
 from tasks.running.parts import finished_bank
@@ -50,6 +51,7 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
         _check_bank(at)
     if ref is None or Run(at, ref).done("erased") is None:
         require_own(at.ws)  # before hours of work whose end would be refused
+        require_cluster(at)
     run = Run(at, ref or at.ledger.start_run(refs, now=utc_now()))
     run.once("begun", lambda: _begin(run, policy, method))
     _check_params(run)

@@ -14,7 +14,7 @@ from systems.compute.search import Limits, Told, Yardstick, best, search
 from systems.settings.policy import load_policy
 from tasks import train
 from tasks.requests.asked import restricted_ids
-from tasks.running.computing import asking, away
+from tasks.running.computing import asking, away, require_cluster
 from tasks.running.opened import Opened
 from tasks.running.parts import ensure_bank, parts_of, training
 from unlearning.bank.shadows import load_bank
@@ -57,6 +57,7 @@ def tune(
     champion that came from elsewhere is not.
     """
     space_of(method)
+    require_cluster(at)
     split, without = rehearsed(at, rehearsal, seed)
     original = train.train(at, without=without, seed=at.params.seed + seed)
     policy, bank = load_policy(at.ws.policy), ensure_bank(at, train.recipe_of(at))
