@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.conftest import MakeLethe, Told
 from tests.end_to_end.policies import CHEAP
-from tests.end_to_end.traces import holding
+from tests.end_to_end.traces import holding, people_of
 from unlearning.digests import sha256_file
 
 
@@ -19,6 +19,11 @@ def test_who_was_erased_is_erased_again_before_the_workspace_opens(
     before.adopt(before.write_policy(CHEAP))
     taken = before("backup", str(tmp_path / "backups")).json
     old = before.champion()
+    asked = before.submit("--subject", people_of(before.root, "train", 1)[0])
+    planned = before("plan", asked).json["copies"]
+    assert [row["what"].split()[0] for row in planned if row["where"] == "backup"] == [
+        taken["backup"]
+    ]
     new = Lethe(tmp_path / "new", tmp_path / "tmp", before.context)
     newest = told.lethe.root / "records" / "suppression.jsonl"
 

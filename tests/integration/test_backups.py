@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ledger.backups import BACKUP, standing
 from ledger.domain import State
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import load_signing_key
+from ledger.replay.statements import TAINTED
 from systems.data import loading, reading, versions
 from systems.settings.restoring import restoring
 from systems.settings.workspace import Workspace
 from tasks.attest import attest_erasure
 from tasks.backups import restoring as restoring_steps
+from tasks.backups.newest import backup_of, marks_since
 from tasks.backups.taking import take
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
@@ -181,6 +184,33 @@ class TestRestoring:
         # The backup that it came from holds the person still: nothing is complete.
         request = new.ledger.request(found["request"])
         assert request.state is State.PURGING
+
+    def test_after_a_change_of_keys_the_newest_log_is_still_followed(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        take(at, tmp_path / "backups", None)
+        at.ledger.rotate_key(reason="a laptop was lost", now=utc_now())
+        who = person(at)
+        erased(opened(at.root), asked(at, who))
+        asking = Asked(tmp_path / "backups", newest=(at.ws.root,))
+        assert backing_up.restore(tmp_path / "new", asking)["replayed"] > 0
+        assert who not in subjects(tmp_path / "new")
+
+    def test_what_was_asked_or_marked_since_is_told(self, at: Opened, tmp_path: Path) -> None:
+        take(at, tmp_path / "backups", None)
+        before = at.ledger.log.entries()
+        asked(at, person(at))
+        at = opened(at.root)
+        mark = {"version": 1, "sha256": "0" * 64, "reason": "a bad batch"}
+        at.ledger.record(TAINTED, mark, key="version/1/tainted", now=utc_now())
+        other = {"version": 7, "sha256": "7" * 64, "reason": "made since"}
+        at.ledger.record(TAINTED, other, key="version/7/tainted", now=utc_now())
+        asking = Asked(tmp_path / "backups", newest=(at.ws.log,))
+        notes = backing_up.restore(tmp_path / "new", asking)["notes"]
+        assert [note for note in notes if "1 open requests" in note]
+        backup = backup_of(at.ws)
+        older = replace(backup, chain=replace(backup.chain, entries=before))
+        assert marks_since(older, at.ledger.log.entries()) == (mark,)
 
     def test_an_older_list_than_the_log_beside_it_is_an_alarm(
         self, at: Opened, tmp_path: Path
