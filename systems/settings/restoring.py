@@ -21,8 +21,8 @@ class Restoring:
     restore: the restoration's own name. sha256: of the backup's file; taken_at, data_version and
     entries: of what is in it. told: somebody was asked who would know of erasures since; sources:
     who. open_requests: how many open requests the newest log has that the backup lacks; None where
-    there was no newer log. marks: versions that were marked as tainted since, each with its SHA-256
-    and reason. aside: service.yaml was put aside.
+    there was no newer log. imports: how often data came in since. marks: versions that were marked
+    as tainted since, each with its SHA-256 and reason. aside: service.yaml was put aside.
     """
 
     restore: str
@@ -34,6 +34,7 @@ class Restoring:
     told: bool
     sources: tuple[str, ...]
     open_requests: int | None = None
+    imports: int = 0
     marks: tuple[dict[str, Any], ...] = field(default=())
     aside: bool = False
 

@@ -23,6 +23,7 @@ from ledger.replay.statements import TAINTED
 from ledger.suppression import Suppression
 from systems.settings.workspace import Workspace
 from tasks import witness
+from tasks.running.growth import IMPORTED
 from tasks.running.lineage import origin, releases
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, UsageError
@@ -200,6 +201,11 @@ def open_requests(backup: Backup, log: Sequence[Entry]) -> int | None:
     over = {State.PURGING, State.COMPLETE, State.DENIED}
     ended = {str(e.body.get("request")) for e in since if e.body.get("state") in over}
     return len(refs - ended)
+
+
+def imports_since(backup: Backup, log: Sequence[Entry]) -> int:
+    """Count how often examples came in since: they are not in the backup."""
+    return sum(entry.event == IMPORTED for entry in log[len(backup.entries) :])
 
 
 def marks_since(backup: Backup, log: Sequence[Entry]) -> tuple[dict[str, Any], ...]:

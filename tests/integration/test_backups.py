@@ -29,6 +29,7 @@ from tasks.backups.taking import take
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
 from tasks.purge import finish_purging
+from tasks.running.growth import IMPORTED
 from tasks.running.holding import readable
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
@@ -205,9 +206,12 @@ class TestRestoring:
         at.ledger.record(TAINTED, mark, key="version/1/tainted", now=utc_now())
         other = {"version": 7, "sha256": "7" * 64, "reason": "made since"}
         at.ledger.record(TAINTED, other, key="version/7/tainted", now=utc_now())
+        came = {"before": "0", "data_version": "1"}
+        at.ledger.record(IMPORTED, came, key=f"import-1/{IMPORTED}", now=utc_now())
         asking = Asked(tmp_path / "backups", newest=(at.ws.log,))
         notes = backing_up.restore(tmp_path / "new", asking)["notes"]
         assert [note for note in notes if "1 open requests" in note]
+        assert [note for note in notes if "data came in 1 times since" in note]
         backup = backup_of(at.ws)
         older = replace(backup, chain=replace(backup.chain, entries=before))
         assert marks_since(older, at.ledger.log.entries()) == (mark,)
@@ -302,8 +306,8 @@ class Killed(BaseException):
 
 class TestKilled:
     POINTS = (
-        "tasks.backups.restoring._put_in_place",
-        "tasks.backups.restoring.durable.remove_folder",
+        "tasks.backups.unsealing._put_in_place",
+        "tasks.backups.unsealing.durable.remove_folder",
         "tasks.backups.restoring.versions.add",
         "tasks.backups.restoring.versions.push",
         "flows.cli.work.backing_up._erased",

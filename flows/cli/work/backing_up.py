@@ -10,7 +10,8 @@ from flows.cli.work.opening import held, working
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import Workspace, private
 from tasks.backups import restoring
-from tasks.backups.restoring import Asked as Asked
+from tasks.backups.unsealing import Asked as Asked
+from tasks.backups.unsealing import begin
 from tasks.running.holding import workable
 
 
@@ -50,7 +51,7 @@ def restore(path: Path, asked: Asked) -> dict[str, Any]:
     quiet_environment()
     ws = Workspace.at(path)
     with private():
-        restoring.begin(ws, asked)
+        begin(ws, asked)
     with held(workable(path, restoring=True)):
         at = restoring.prepare(ws)
         found = restoring.replay(at)
