@@ -124,6 +124,8 @@ def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> No
     policy, params = (file if one is kind else _kept(ws, ledger, one) for one in (POLICY, PARAMS))
     if policy and params and read_params(params).head is None:
         _refuse_heads(load_policy(policy))
+    if policy and params:
+        _refuse_layers(load_policy(policy), read_params(params).network)
     if policy and params:  # the first two are checked by `init`, before it writes anything
         check_bank(load_policy(policy), read_params(params).bank.shadows)
     if kind is POLICY and ws.manifest.exists():
@@ -140,6 +142,16 @@ def _refuse_heads(policy: Policy) -> None:
             f"ladder: got {HEADS_ONLY}, expected it only where a backbone is frozen (`lethe init "
             "--backbone FILE`): the network here is trained as a whole, use retrain"
         )
+
+
+def _refuse_layers(policy: Policy, network: str) -> None:
+    """PolicyError for a rung whose layers' rates would follow an order that there is none of."""
+    from unlearning.networks import check_ordered
+
+    for number, rung in enumerate(policy.ladder):
+        if rung.settings.get("layer_decay", 1.0) != 1.0:
+            with _naming(f"ladder[{number}]"):
+                check_ordered(network)
 
 
 def check_bank(policy: Policy, shadows: int) -> None:

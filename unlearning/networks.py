@@ -119,7 +119,7 @@ def check_ordered(network: str) -> None:
     """Raise UsageError for a network whose layers have no order to let their rates follow."""
     if network in NETWORKS and network not in ORDERED:
         raise UsageError(
-            f"training.layer_decay: got another than 1.0 for {network}, whose layers have no order "
+            f"layer_decay: got another than 1.0 for {network}, whose layers have no order "
             f"here, expected 1.0, or a network of timm's or {', '.join(ORDERED)}"
         )
 

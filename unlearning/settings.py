@@ -42,17 +42,17 @@ def at_least(low: float) -> dict[str, float]:
 REQUIRED_GATES = ("integrity", "utility", "forgetting")
 """Gates without which a policy is no policy."""
 
+BOUND = between(0.01, 1e6)
+"""Of the largest singular value of a layer; below, a network is a constant one."""
+
 RANGES: Mapping[str, Mapping[str, float]] = {
     **{name: at_least(1) for name in ("epochs", "steps", "batch_size", "attack_steps")},
     **{name: at_least(1) for name in ("forget_every", "decay_every", "components")},
     **{name: at_least(1) for name in ("classes", "smallest", "smallest_bank")},
-    **{
-        name: above(0)
-        for name in ("learning_rate", "temperature", "selection", "eps_init", "lipschitz")
-    },
+    **{name: above(0) for name in ("learning_rate", "temperature", "selection", "eps_init")},
     **{name: between(0, 1) for name in ("margin", "class_margin", "tolerance", "gap", "momentum")},
     "weight_decay": between(0, 1),
-    "lipschitz": above(0),
+    "lipschitz": BOUND,
     "prior": {"least": 0, "infinite": 1},
 }
 """What a setting may be wherever it stands: one name means one thing in every method and gate.

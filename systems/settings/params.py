@@ -12,7 +12,7 @@ from ledger import durable
 from systems.settings.checking import build, parse_yaml, read_yaml
 from unlearning.digests import digest_of
 from unlearning.errors import PolicyError
-from unlearning.settings import above, between, check_value
+from unlearning.settings import BOUND, above, between, check_value
 
 WORDS = {
     "schedule": ("cosine", "one_cycle", "constant"),
@@ -63,7 +63,7 @@ class TrainingParams:
     decays: str = "all"
     layer_decay: float = field(default=1.0, metadata=between(0.01, 1))
     warmup: float | None = field(default=None, metadata=between(0, 0.9))
-    lipschitz: float | None = field(default=None, metadata=above(0))
+    lipschitz: float | None = field(default=None, metadata=BOUND)
 
     def __post_init__(self) -> None:
         """Refuse words that training does not know, before torch is imported to say so."""

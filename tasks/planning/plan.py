@@ -67,7 +67,9 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "copies": as_records(_copies(at, ids)),
         "near_duplicates": _near_duplicates(at, ids),
         "drift": drift,
-        "error": error_told(rules, before, not_tried(chances)),
+        "error": error_told(
+            rules, before, not_tried(chances), exact_only=drift["exact_only"] or not ids[TRAIN]
+        ),
         "approval": _approval(at, rules, ids),
         "ladder": ladder,
         "cheapest_start": cheapest_start(ladder, rate),

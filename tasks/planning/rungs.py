@@ -42,12 +42,14 @@ def foreseen_rungs(
             yield rung, {"assurance": level, **known_of, **skipped}
 
 
-def error_told(rules: Policy, earlier: Earlier, without: Collection[str]) -> dict[str, Any]:
+def error_told(
+    rules: Policy, earlier: Earlier, without: Collection[str], *, exact_only: bool
+) -> dict[str, Any]:
     """Say what all candidates of the requests may err in, what is left, and what each rung gets.
 
     each: None where no approximate rung is left to be tried.
     """
-    tried = rules.rungs(earlier, without=without)
+    tried = rules.rungs(earlier, exact_only=exact_only, without=without)
     shared = any(rung.method not in EXACT for rung in tried)
     each = 1 - rules.level_after(earlier, without=without) if shared else None
     words = f"{earlier.left:.2%} of {ERROR:.0%} is left to err in"

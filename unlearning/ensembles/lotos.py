@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from math import inf
 from typing import ClassVar
 
 import torch
@@ -51,11 +52,13 @@ class Lotos:
             raise UsageError(
                 f"lotos.reduction: got {self.reduction!r}, expected one of {REDUCTIONS}"
             )
-        if self.vectors < 1 or min(self.weight, self.allowance, self.decrement) < 0:
+        numbers = (self.weight, self.allowance, self.decrement)
+        known = all(0 <= number < inf for number in numbers)
+        if self.vectors < 1 or not known or self.decrement * (self.vectors - 1) > 1:
             raise UsageError(
                 f"lotos: got vectors {self.vectors}, weight {self.weight}, allowance "
-                f"{self.allowance}, decrement {self.decrement}; expected at least one vector, and "
-                "nothing below 0"
+                f"{self.allowance}, decrement {self.decrement}; expected at least one vector, of "
+                "which none counts less than nothing, and finite numbers from 0 on"
             )
 
     def penalty(self, layers: Sequence[Layer]) -> Tensor:

@@ -12,6 +12,7 @@ from unlearning.lipschitz.contract import Clipper as Clipper
 from unlearning.lipschitz.fastclip import FastClip
 from unlearning.lipschitz.operators import Operator, operators_of
 from unlearning.lipschitz.spectrum import followed, random_start
+from unlearning.settings import BOUND
 from unlearning.training.team import as_the_first
 
 SEED = 0
@@ -21,10 +22,11 @@ FIRST = 20
 """Iterations before the first step."""
 
 
-def require_above_zero(bound: float | None, name: str) -> None:
-    """Raise UsageError for a bound that no network but a constant one can be held to."""
-    if bound is not None and not bound > 0:
-        raise UsageError(f"{name}: got {bound}, expected a number above 0, or none")
+def require_bound(bound: float | None, name: str) -> None:
+    """Raise UsageError for a bound that no network but a constant one can be held to, or any is."""
+    low, high = BOUND["low"], BOUND["high"]
+    if bound is not None and not low <= bound <= high:
+        raise UsageError(f"{name}: got {bound}, expected {low} to {high:,.0f}, or none")
 
 
 class Clipping:

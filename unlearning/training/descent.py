@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
-from unlearning.lipschitz.clipping import Clipping, require_above_zero
+from unlearning.lipschitz.clipping import Clipping, require_bound
 from unlearning.training.loop import (
     Progress,
     Training,
@@ -54,7 +54,7 @@ class Stepping:
 
     def __post_init__(self) -> None:
         """Refuse words that the training loop refuses."""
-        require_above_zero(self.lipschitz, "lipschitz")
+        require_bound(self.lipschitz, "lipschitz")
         Training(
             batch_size=self.batch_size,
             schedule=self.schedule,

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from unlearning.domain import ByteArray, Examples
 from unlearning.errors import Diverged, UsageError
-from unlearning.lipschitz.clipping import Clipper, Clipping, require_above_zero
+from unlearning.lipschitz.clipping import Clipper, Clipping, require_bound
 from unlearning.memory import room
 from unlearning.stored import Lazy
 from unlearning.training.layers import rates
@@ -66,7 +66,7 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse words that the loop does not know."""
-        require_above_zero(self.lipschitz, "training.lipschitz")
+        require_bound(self.lipschitz, "training.lipschitz")
         for field, known in _KNOWN.items():
             if getattr(self, field) not in known:
                 raise UsageError(

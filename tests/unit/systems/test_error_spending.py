@@ -167,10 +167,12 @@ def test_a_run_of_before_shares_as_it_did_so_that_its_bundle_verifies(tmp_path: 
 
 def test_plan_says_what_is_left(tmp_path: Path) -> None:
     world, rules = World(tmp_path), policy(tmp_path, 2)
-    told = error_told(rules, world.earlier("a"), ())
+    told = error_told(rules, world.earlier("a"), (), exact_only=False)
     assert (told["left"], told["each"]) == (0.05, 0.025)
+    drifted = error_told(rules, world.earlier("a"), (), exact_only=True)
+    assert (drifted["left"], drifted["each"]) == (0.05, None)
     world.run(rules, "a")
-    told = error_told(rules, world.earlier("a"), ())
+    told = error_told(rules, world.earlier("a"), (), exact_only=False)
     assert (told["spent"], told["left"], told["each"]) == (0.05, 0.0, None)
     assert told["words"] == "0.00% of 5% is left to err in: exact rungs alone are tried"
 

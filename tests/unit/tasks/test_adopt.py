@@ -52,6 +52,19 @@ def test_only_the_bytes_in_force_are_given_and_a_refusal_names_both_digests(ws: 
     assert caught.value.exit_code == 2
 
 
+def test_rates_by_layer_need_a_network_whose_layers_have_an_order(ws: Workspace) -> None:
+    """Else each run would try a rung that can only fail."""
+    adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)
+    text = ws.policy.read_text()
+    other(ws).write_text(text.replace("{epochs: 15,", "{epochs: 15, layer_decay: 0.75,"))
+    with pytest.raises(PolicyError, match=r"ladder\[0\]: layer_decay: got another than 1.0"):
+        adopt.adopt(ws, opened(ws), other(ws), "layers")
+    params = ws.root / "vit.yaml"
+    params.write_text(ws.params.read_text().replace("conv-small", "vit-digits"))
+    adopt.adopt(ws, opened(ws), params, "a transformer", adopt.PARAMS)
+    assert adopt.adopt(ws, opened(ws), other(ws), "layers")
+
+
 def test_policy_and_params_must_be_able_to_decide_together(ws: Workspace) -> None:
     """The shipped bank has 32 shadows, the shipped policy asks for 8."""
     adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)

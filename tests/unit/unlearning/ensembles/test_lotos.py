@@ -89,6 +89,22 @@ def test_the_public_code_leaves_steps_out_and_sums() -> None:
         Lotos(reduction="total")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"weight": float("nan")},
+        {"allowance": float("inf")},
+        {"decrement": -0.1},
+        {"vectors": 0},
+        {"vectors": 4, "decrement": 0.5},
+    ],
+)
+def test_settings_without_a_meaning_are_refused(setting: dict[str, float]) -> None:
+    """The fourth of four vectors would count -.5: what it stretches would be rewarded."""
+    with pytest.raises(UsageError, match="lotos: got vectors"):
+        Lotos(**setting)  # type: ignore[arg-type]
+
+
 def test_transfer_by_hand() -> None:
     """0's attack flips three of the four that both know, two of them at 1 too; 1's flips one."""
     before = np.ones((2, 4), dtype=bool)

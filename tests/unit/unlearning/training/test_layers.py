@@ -118,7 +118,16 @@ def test_a_network_without_an_order_of_layers_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"layer_decay": 0.0}, {"layer_decay": 1.5}, {"warmup": -0.1}, {"warmup": 1.0}]
+    "setting",
+    [
+        {"layer_decay": 0.0},
+        {"layer_decay": 1.5},
+        {"warmup": -0.1},
+        {"warmup": 1.0},
+        # a network of constants, which clipping takes hours to make; and no bound at all
+        {"lipschitz": 1e-300},
+        {"lipschitz": 1e300},
+    ],
 )
 def test_settings_without_a_meaning_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=f"training.{next(iter(setting))}: got"):
