@@ -106,5 +106,5 @@ def test_a_rung_may_have_a_bound_of_its_own() -> None:
 
 @pytest.mark.parametrize("bound", [0.0, -1.0, float("nan")])
 def test_a_bound_that_is_none_is_refused(bound: float) -> None:
-    with pytest.raises(UsageError, match="expected 0.01 to 1,000,000, or none"):
+    with pytest.raises(UsageError, match=r"expected 0\.01 to 1,000,000, or none"):
         Training(lipschitz=bound)
