@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,15 +37,48 @@ def _tags(*names: str) -> list[str]:
     return [f"tags.`lethe.{name}`" for name in names]
 
 
-def _view(search: str, order: str, *columns: str) -> str:
-    numbers = [f"metrics.`{name}`" for name in NUMBERS if not name.endswith(("_low", "_high"))]
+def _view(search: str, order: str, columns: Sequence[str], **more: object) -> str:
     state = {
         "searchFilter": search,
         "orderByKey": order,
         "orderByAsc": not order.startswith("attributes."),
-        "selectedColumns": ["attributes.`Created`", *columns, *numbers],
+        "selectedColumns": ["attributes.`Created`", *columns],
     }
-    return json.dumps(state)
+    return json.dumps(state | more)
+
+
+def _numbers(*names: str) -> list[str]:
+    return [f"metrics.`{name}`" for name in names]
+
+
+def _charts() -> dict[str, object]:
+    """Attempts as lines through their numbers, above the bars that MLflow adds by itself."""
+    place = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+    sections = [
+        {"uuid": "lethe-lines", "name": "Attempts side by side", "columns": 1, **place},
+        {"uuid": "lethe-bars", "name": "Model metrics", **place},
+    ]
+    lines = {
+        "type": "PARALLEL",
+        "uuid": "lethe-parallel",
+        "metricSectionId": "lethe-lines",
+        "runsCountToCompare": 100,
+        "deleted": False,
+        "isGenerated": False,
+        "selectedParams": ["method"],
+        "selectedMetrics": ["passes", "seconds", "utility_loss", "test_accuracy", NUMBERS[0]],
+    }
+    return {"compareRunCharts": [lines], "compareRunSections": sections}
+
+
+RUN_COLUMNS = (
+    *_numbers("attack_auc", "test_accuracy", "utility_loss"),
+    *_tags("verdict", "assurance", "requests"),
+)
+ATTEMPT_COLUMNS = (
+    *_numbers("attack_auc", "test_accuracy", "utility_loss", "seconds", "passes"),
+    *_tags("verdict", "run"),
+)
 
 
 def address(number: str, view: str) -> str:
@@ -58,14 +91,13 @@ def experiment_tags(number: str) -> dict[str, str]:
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": NUMBERS[0],
-        f"{_SHARED}{_RUNS}": _view(
-            "", "attributes.start_time", *_tags("verdict", "assurance", "requests")
-        ),
+        f"{_SHARED}{_RUNS}": _view("", "attributes.start_time", RUN_COLUMNS),
+        # Ordered by time, attempts would be folded into their runs.
         f"{_SHARED}{_ATTEMPTS}": _view(
             f"tags.`{KIND}` = '{ATTEMPT}'",
-            f"metrics.`{NUMBERS[0]}`",  # ordered by time, attempts would be folded into their runs
-            *_tags("verdict", "run"),
-            "params.`method`",
+            f"metrics.`{NUMBERS[0]}`",
+            ATTEMPT_COLUMNS,
+            **_charts(),
         ),
         NOTE: (
             f"Each run serves deletion requests; its attempts are the runs inside it. [All runs]"

@@ -198,7 +198,7 @@ def _origin(known: Standing) -> str:
     many = f"{known.requests} request{'s' if known.requests != 1 else ''}"
     by = f" by {plain(known.method)}" if known.method else ""
     stands = f" Assurance {level(known.assurance)}." if known.assurance else ""
-    return f"Made{by} from {known.parent} in {known.run}, for {many}.{stands}"
+    return f"Made{by} in place of {known.parent}, in {known.run}, for {many}.{stands}"
 
 
 def model_note(serving: Standing | None) -> str:

@@ -68,7 +68,7 @@ def _lines(
     own = one["own"]
     to = 27 + rows[own.version] * STEP
     yield {"kind": "read", "path": f"M{LEFT + WIDTH} {27 + data[one['data']] * STEP}L{RIGHT} {to}"}
-    if own.parent in rows:
+    if own.parent in rows and not own.exact:  # what was trained afresh began from nothing
         start, edge = 27 + rows[own.parent] * STEP, RIGHT + WIDTH
         path = f"M{edge} {start}C{edge + 60} {start} {edge + 60} {to} {edge} {to}"
         yield {"kind": "began", "path": path}

@@ -90,7 +90,10 @@ def told_run(ws: Workspace) -> str:
             figure=views.address_of_file(run, "aucs.png"),
         )
     )
-    tracking.log(ws.mlruns, child, metrics=numbers)
+    tracking.log(ws.mlruns, child, metrics=numbers, params={"method": "famr"})
+    other = tracking.start_run(ws.mlruns, "attempt 2: retrain", key="r/2", parent=run)
+    higher = dict.fromkeys(views.NUMBERS, 0.6)
+    tracking.log(ws.mlruns, other, metrics=higher, params={"method": "retrain"})
     tracking.log(
         ws.mlruns,
         run,
@@ -122,6 +125,8 @@ def test_attempts_are_side_by_side(site: Site) -> None:
     home = re.findall(r"experiments/(\d+)", site.page)[0]
     shown = site.opened(views.address(home, "lethe-attempts"))
     assert ">attempt 1: famr<" in shown and ">run-1<" not in shown
+    charts = site.opened(f"{views.address(home, 'lethe-attempts')}&compareRunsMode=CHART")
+    assert "Attempts side by side" in charts and "Parallel Coordinates" in charts
 
 
 def test_a_run_reads_on_its_own(site: Site) -> None:

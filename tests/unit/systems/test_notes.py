@@ -117,7 +117,9 @@ def test_a_version_says_how_it_came_to_be() -> None:
         parent=Named("version 1", "#/1"),
     )
     said = version_note(made)
-    assert "Made by retrain from [version 1](#/1) in [run-1](#/run), for 2 requests." in said
+    assert (
+        "Made by retrain in place of [version 1](#/1), in [run-1](#/run), for 2 requests." in said
+    )
     assert "Assurance A3 (exact retraining, proved by lineage)." in said
     assert "The first version, from `lethe init`." in version_note(FIRST)
     assert model_note(None) == "No version serves."
