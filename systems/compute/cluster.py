@@ -6,6 +6,7 @@ Workers need no disk of ours, and one that may spill what it holds to its own is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -25,6 +26,9 @@ ANSWERS_WITHIN = 30
 
 GOES = 3
 """How often a parcel is sent at most, where all workers that had it are lost."""
+
+PAUSE = 3
+"""Seconds between two goes, in which the scheduler notices who is lost and others come."""
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -61,6 +65,8 @@ def over_cluster(
     raised, and IntegrityError for bytes that are not those of their digest.
     """
     require_cluster(address)
+    from distributed.comm.core import CommClosedError
+
     left, parcel = dict(enumerate(errands)), packed(tensors)
     with _explained(address):
         for go in range(GOES if left else 0):
@@ -68,9 +74,10 @@ def over_cluster(
                 for number, back in _given_back(left, parcel, address):
                     yield number, taken(back, left.pop(number).name)
                 return
-            except CancelledError:  # whoever had the parcel is lost
+            except (CancelledError, CommClosedError):  # whoever had the parcel is lost
                 if go + 1 == GOES:
                     raise
+                time.sleep(PAUSE)
 
 
 def _given_back(
