@@ -36,9 +36,9 @@ class Made:
 
 def method(ground: Ground, row: str) -> Forgetter:
     """Give a row's method with its settings on a ground."""
-    if row == PLANTED:
-        return OnlyGuided()
     settings = dict(ground.methods)
+    if row == PLANTED:
+        return OnlyGuided(**settings)
     if row == STALE:
         return FORGETTERS.create("sfr_on", {**settings, "sampled": "average"})
     if row == RANDOM:

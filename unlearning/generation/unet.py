@@ -20,7 +20,7 @@ class UNet(nn.Module):
             from diffusers import UNet2DModel  # takes seconds, so that it is not at the top
         except ImportError as problem:
             raise UsageError(MISSING) from problem
-        attends = [recipe.size >> level <= recipe.attention for level in range(len(recipe.levels))]
+        attends = [recipe.size >> level == recipe.attention for level in range(len(recipe.levels))]
         self.inside = UNet2DModel(
             sample_size=recipe.size,
             in_channels=recipe.channels,
