@@ -1,8 +1,8 @@
 """Latent adversarial forgetting: the class's label is taught the nearest label that leaves it.
 
-A shift of the label's row is sought, as short as one may be, that makes what is drawn with it no
-longer of the class in the eyes of a frozen classifier; then the label is tuned to what the original
-tells with the shifted row.
+A shift of the label's row is sought, in growing radii, that makes what is drawn with it no longer
+of the class in the eyes of a frozen classifier; then the label is tuned to what the original tells
+with the shifted row.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Recovery:
         share = self.label_drop if len(weights) > 1 else 0.0
         for _ in range(steps):
             x0, labels = source.next()
-            again = -(-self.batch_size // len(x0))
+            again = max(1, self.batch_size // len(x0))  # of few pictures, each under more noise
             x0, labels = (part.repeat_interleave(again, 0) for part in (x0, labels))
             asked = dropped(labels, made.recipe.null, share, rng)
             loss = losses(made, noised(x0, made.recipe, rng), asked).mean()
