@@ -44,11 +44,15 @@ def share(name: str, hits: int, n: int) -> Measurement:
     return _named(name, clopper_pearson(hits, n), n)
 
 
-def mean(name: str, values: FloatArray) -> Measurement:
-    """Give a mean with its normal interval."""
+def bounded_mean(name: str, values: FloatArray, top: float = 1.0) -> Measurement:
+    """Give the mean of numbers between 0 and `top`, with the exact interval of a share of it.
+
+    Of all such numbers none vary more than those that are 0 or `top`, so that it is never too
+    narrow; the normal interval is, where nearly all are 0.
+    """
     n, value = len(values), float(np.mean(values))
-    reach = float(1.96 * np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
-    return Measurement(name, value, value - reach, value + reach, n)
+    around = clopper_pearson(n * value / top, n)
+    return Measurement(name, value, top * around.low, top * around.high, n)
 
 
 def _named(name: str, interval: Interval, n: int) -> Measurement:
@@ -61,8 +65,8 @@ def class_measures(logits: FloatArray, label: int) -> dict[str, Measurement]:
     n = len(logits)
     return {
         FA: share(FA, int((logits.argmax(1) == label).sum()), n),
-        PROBABILITY: mean(PROBABILITY, probabilities(logits)[:, label]),
-        ENTROPY: mean(ENTROPY, entropy(logits)),
+        PROBABILITY: bounded_mean(PROBABILITY, probabilities(logits)[:, label]),
+        ENTROPY: bounded_mean(ENTROPY, entropy(logits), float(np.log(logits.shape[1]))),
     }
 
 
@@ -118,11 +122,18 @@ def total_variation(one: IntArray, others: Sequence[IntArray]) -> float:
 
 
 def variation(one: IntArray, others: Sequence[IntArray], rng: np.random.Generator) -> Measurement:
-    """Give `total_variation` with the normal interval of resampled pictures of the first."""
+    """Give `total_variation` with the normal interval of resampled pictures of the first.
+
+    It is no narrower than that of a share: where all pictures are taken for one class, resampling
+    knows of no other.
+    """
     value, n = total_variation(one, others), int(one.sum())
     again = rng.multinomial(n, one / n, size=RESAMPLES)
     reach = 1.96 * float(np.std([total_variation(other, others) for other in again], ddof=1))
-    return Measurement(TV, value, value - reach, value + reach, n)
+    around = clopper_pearson(min(value, 1.0) * n, n)
+    return Measurement(
+        TV, value, min(value - reach, around.low), max(value + reach, around.high), n
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

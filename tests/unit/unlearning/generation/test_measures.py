@@ -43,6 +43,16 @@ def test_no_picture_of_a_hundred_may_still_be_three_in_a_hundred() -> None:
     assert found.value == 0 and found.high == pytest.approx(1 - 0.025 ** (1 / 100))
 
 
+def test_means_and_histograms_at_an_end_are_no_surer_than_shares(rng: np.random.Generator) -> None:
+    """Of a hundred pictures, all surely of one class: three in a hundred may still be others."""
+    logits = np.tile([50.0, 0.0], (100, 1))
+    found, high = class_measures(logits, label=1), 1 - 0.025 ** (1 / 100)
+    assert found[PROBABILITY].high == pytest.approx(high, abs=1e-6)
+    assert found[ENTROPY].high == pytest.approx(np.log(2) * high, abs=1e-6)
+    alone = histogram(logits)
+    assert variation(alone, [alone], rng).high == pytest.approx(high)
+
+
 def test_the_distance_of_shifted_features_is_the_shifts(rng: np.random.Generator) -> None:
     """Same covariance, means 3 apart along one axis: 9."""
     features = rng.normal(size=(500, 4))
