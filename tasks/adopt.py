@@ -193,9 +193,10 @@ def content_in_force(ledger: Ledger, file: Path, kind: Kind = POLICY) -> bytes:
     return content
 
 
-def standing(ledger: Ledger, policy: Path) -> dict[str, Any]:
-    """Say which policy a file holds, and whether it is the one in force."""
-    digest, held = load_policy(policy).digest, adoptions.in_force(ledger.log.entries())
+def standing(ledger: Ledger, file: Path, kind: Kind = POLICY) -> dict[str, Any]:
+    """Say which bytes a file holds, and whether they are the ones in force."""
+    digest = sha256_hex(read_yaml(file)[0])
+    held = adoptions.in_force(ledger.log.entries(), kind.name)
     return {"sha256": digest, "in_force": held is not None and held.sha256 == digest}
 
 

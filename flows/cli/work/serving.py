@@ -23,10 +23,12 @@ def plan(path: Path, requests: Sequence[str]) -> dict[str, Any]:
 
         refs = chosen(at.ledger, requests, everything=not requests)
         used = adopting.standing(at.ledger, at.ws.policy)
+        params = adopting.standing(at.ledger, at.ws.params, adopting.PARAMS)
         found = consider(at, refs)
         if not requests and at.ledger.unfinished_run(refs) is None and found.refs:
             refs = list(found.refs)
-        return {**plan_of(at, refs, at.ws.policy), "policy": used, "left": found.left}
+        told = {"policy": used, "params": params, "left": found.left}
+        return {**plan_of(at, refs, at.ws.policy), **told}
 
 
 def forget(

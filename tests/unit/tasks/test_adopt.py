@@ -52,6 +52,16 @@ def test_only_the_bytes_in_force_are_given_and_a_refusal_names_both_digests(ws: 
     assert caught.value.exit_code == 2
 
 
+def test_what_stands_on_disk_is_told_from_what_is_in_force(ws: Workspace) -> None:
+    """`plan` reckons by the files as they stand, and a run will refuse other ones."""
+    adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)
+    for kind, file in ((adopt.POLICY, ws.policy), (adopt.PARAMS, ws.params)):
+        told = adopt.standing(opened(ws), file, kind)
+        assert told == {"sha256": sha256(file), "in_force": True}
+        file.write_text(file.read_text() + "# more\n")
+        assert not adopt.standing(opened(ws), file, kind)["in_force"]
+
+
 def test_rates_by_layer_need_a_network_whose_layers_have_an_order(ws: Workspace) -> None:
     """Else each run would try a rung that can only fail."""
     adopt.adopt(ws, opened(ws), ws.params, "the first", adopt.PARAMS)
