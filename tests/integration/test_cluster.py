@@ -180,10 +180,13 @@ def test_a_worker_whose_bytes_are_not_those_of_their_digest_is_refused(
 
 
 def test_nobody_is_named_to_prefect_and_no_worker_writes(
-    tmp_path: Path, cluster, scratch: Path
+    tmp_path: Path, cluster, scratch: Path, original: Path
 ) -> None:
-    """After all that the tests before had done."""
+    send = partial(over_cluster, address=cluster.scheduler_address)
     build(tmp_path, cluster.scheduler_address, lambda *at: None)
+    method = make_method("retrain", {}, toys.TRAINING)
+    unlearn(original, split(), method, 3, tmp_path / "x.safetensors", away=send)
+    asked(networks.load(original), split(), None, send=send)
     database = get_current_settings().server.database.connection_url.get_secret_value()
     path = Path(database.partition("///")[2])
     assert noted(path, {"train-shadow", "unlearn", "ask"}) == {"train-shadow", "unlearn", "ask"}
