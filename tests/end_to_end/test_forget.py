@@ -124,11 +124,15 @@ def test_the_untouched_champion_is_never_released(lethe: Lethe) -> None:
 
 def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> None:
     """I8: the champion and the data are as they were, the request waits, another run is free."""
-    request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
+    people = people_of(lethe.root, "train", 2)
+    first, second = (lethe.submit(*subjects([person])) for person in people)
     before = lethe.champion(), contents(lethe.root / "data"), contents(lethe.root / "remote")
     wild = {"method": "finetune", "settings": {"epochs": 1, "learning_rate": 1e20}}
     diverging = {**CHEAP, "ladder": [wild, {"method": "retrain"}]}
-    for policy, code in ((CHEAP, INCONCLUSIVE), (diverging, REFUSED)):
+    for request, policy, code in (
+        (first, CHEAP, INCONCLUSIVE),
+        (second, diverging, REFUSED),
+    ):
         words = (request, "--method", "finetune")
         found = lethe.forget(*words, policy=policy, code=code).json
         assert found["states"] == {request: "accepted"}
@@ -137,8 +141,10 @@ def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> N
         now = lethe.champion(), contents(lethe.root / "data"), contents(lethe.root / "remote")
         assert now == before
         assert list((lethe.root / "artifacts" / "candidates").iterdir()) == []
-    assert len(lethe("show", request).json["runs"]) == 2
-    assert lethe.forget(request).json["decision"] == "released"
+    spent = lethe.forget(first, "--method", "finetune", code=DENIED).err
+    assert "5.00% spent" in spent and "exact retraining" in spent
+    assert lethe.forget(first).json["decision"] == "released"
+    assert len(lethe("show", first).json["runs"]) == 2
     assert len(lethe("list", "versions").json["versions"]) == 2
 
 
