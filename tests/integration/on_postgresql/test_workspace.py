@@ -216,6 +216,7 @@ def test_who_lost_the_lock_promotes_nothing(
         for step, body in (
             ("begun", {"parent": 1, "policy": "p"}),
             ("extracted", {"data_version": "d"}),
+            ("decided", {"assurance": "A2"}),
             ("sealed", {"statement": "s"}),
         ):
             run.once(step, partial(dict, body))
