@@ -59,7 +59,8 @@ def assert_mlflow_finds(lethe: Lethe, run: str) -> None:
     (parent,) = client.search_runs(
         ["1"], f"tags.`lethe.run` = '{run}' and params.method = 'ladder'"
     )
-    assert [found.path for found in client.list_artifacts(parent.info.run_id)] == [run]
+    found = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert found == {run, "verdicts.json"}
     mlflow.set_tracking_uri(address)
     mlflow.set_registry_uri(address)
     assert mlflow.pyfunc.load_model("models:/lethe@champion").metadata.signature is not None
