@@ -5,14 +5,14 @@ Held against the log later, it finds a log that was cut below it, or written ane
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger import keyring
 from ledger.chain import Entry
 from ledger.keyring import Keyring
-from unlearning.digests import canonical_json, sha256_hex
+from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, LetheError
 
 TYPE = "lethe/checkpoint/1"
@@ -42,28 +42,18 @@ def of_entry(last: Entry) -> Checkpoint:
 
 def signed(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
     """Give a checkpoint as it is handed out: the same bytes for the same entry."""
-    said = {"type": TYPE, **asdict(checkpoint)}
-    signature = key.sign(sha256_hex(canonical_json(said)).encode()).hex()
-    return canonical_json({**said, "signature": signature})
+    return keyring.signed({"type": TYPE, **asdict(checkpoint)}, key)
 
 
 def checked(content: bytes, ring: Keyring) -> Checkpoint:
     """Read a checkpoint; IntegrityError unless one of these keys signed it."""
     try:
-        said = json.loads(content)
-        signature = bytes.fromhex(said.pop("signature"))
-        if said.pop("type") != TYPE:
-            raise ValueError(TYPE)
-        found = Checkpoint(**said)
-        genuine = canonical_json({"type": TYPE, **asdict(found)})
-        if ring.signer(signature, sha256_hex(genuine).encode()) is None:
-            raise ValueError("signature")
+        return Checkpoint(**keyring.said_by(ring, content, TYPE))
     except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
         raise IntegrityError(
             "checkpoint: is none that the given key signed, expected one as the witness was "
             "given: it was altered, or is another workspace's"
         ) from error
-    return found
 
 
 def objections(checkpoints: list[Checkpoint], entries: tuple[Entry, ...]) -> list[str]:

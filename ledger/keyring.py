@@ -7,13 +7,19 @@ by the log alone, and whoever holds the file of public keys has them all.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from unlearning.digests import canonical_json, sha256_hex
 
 ROTATED = "key_rotated"
 """Event of the log: signed by the old key, its body names the new one as `public_key`."""
@@ -42,6 +48,29 @@ class Keyring:
 def keyring_of(*keys: Ed25519PublicKey) -> Keyring:
     """Make a keyring of keys, oldest first."""
     return Keyring(tuple(key.public_bytes_raw() for key in keys))
+
+
+def signed(said: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
+    """Give what is said with its signature, one JSON object: the same bytes for the same words."""
+    signature = key.sign(_message(said)).hex()
+    return canonical_json({**said, "signature": signature})
+
+
+def said_by(ring: Keyring, content: bytes, kind: str) -> dict[str, Any]:
+    """Read what one of these keys signed, without its signature and its `type`.
+
+    ValueError, TypeError, KeyError, AttributeError or Unrecordable for anything else.
+    """
+    said: dict[str, Any] = json.loads(content)
+    signature = bytes.fromhex(said.pop("signature"))
+    if said["type"] != kind or ring.signer(signature, _message(said)) is None:
+        raise ValueError(kind)
+    said.pop("type")
+    return said
+
+
+def _message(said: Mapping[str, Any]) -> bytes:
+    return sha256_hex(canonical_json(said)).encode()
 
 
 def next_key(event: str, body: Mapping[str, Any]) -> bytes | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,10 @@ class Task:
         assert isinstance(made, Classifier)
         return {name: self.before[name] - of(made) for name, of in self.knows.items()}
 
-    @property
+    @cached_property
     def before(self) -> dict[str, FloatArray]:
         """What the original knows."""
-        if "_before" not in self.__dict__:
-            found = {name: of(self.original) for name, of in self.knows.items()}
-            object.__setattr__(self, "_before", found)
-        known: dict[str, FloatArray] = self.__dict__["_before"]
-        return known
+        return {name: of(self.original) for name, of in self.knows.items()}
 
 
 def tasks(ground: Ground) -> Iterator[Task]:

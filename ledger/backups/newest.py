@@ -6,15 +6,13 @@ lacks a line of the backup's is an older one, or another workspace's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import suppression
+from ledger import keyring, suppression
 from ledger.keyring import Keyring
 from ledger.suppression import Suppression
-from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import IntegrityError, LetheError
 
 TYPE = "lethe/suppression/1"
@@ -31,26 +29,19 @@ class Kept:
 def signed(kept: Kept, key: Ed25519PrivateKey) -> bytes:
     """Give a list as a witness gets it: the same bytes for the same list."""
     said = {"type": TYPE, "entries": kept.entries, "list": kept.content.decode()}
-    signature = key.sign(sha256_hex(canonical_json(said)).encode()).hex()
-    return canonical_json({**said, "signature": signature})
+    return keyring.signed(said, key)
 
 
 def checked(content: bytes, ring: Keyring) -> Kept:
     """Read a list that a witness kept; IntegrityError unless one of these keys signed it."""
     try:
-        said = json.loads(content)
-        signature = bytes.fromhex(said.pop("signature"))
-        if said["type"] != TYPE:
-            raise ValueError(TYPE)
-        found = Kept(int(said["entries"]), str(said["list"]).encode())
-        if ring.signer(signature, sha256_hex(canonical_json(said)).encode()) is None:
-            raise ValueError("signature")
+        said = keyring.said_by(ring, content, TYPE)
+        return Kept(int(said["entries"]), str(said["list"]).encode())
     except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
         raise IntegrityError(
             "suppression list: is none that the given key signed, expected one as the witness was "
             "given: it was altered, or is another workspace's"
         ) from error
-    return found
 
 
 def require_newer(own: Suppression, content: bytes, name: str) -> Suppression:

@@ -36,14 +36,19 @@ class _OnceEach(_Loader):  # type: ignore[misc]  # Any
 
 def read_yaml(path: Path) -> tuple[bytes, dict[str, Any]]:
     """Read a file's bytes and the mapping that they hold; PolicyError otherwise."""
+    content = read_content(path)
+    return content, parse_yaml(content, path.name)
+
+
+def read_content(path: Path) -> bytes:
+    """Read the bytes of a YAML file; PolicyError if it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PolicyError(
             f"{path.name}: cannot be read ({error.strerror}), expected a YAML file: "
             "run `lethe init`, or name another"
         ) from error
-    return content, parse_yaml(content, path.name)
 
 
 def parse_yaml(content: bytes, name: str) -> dict[str, Any]:

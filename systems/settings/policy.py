@@ -15,7 +15,7 @@ from ledger.replay.judgements import ERROR
 from systems.settings.approval import Approval
 from systems.settings.budget import Budget
 from systems.settings.chances import chance_of, hopeless
-from systems.settings.checking import build, parse_yaml, read_yaml
+from systems.settings.checking import build, parse_yaml, read_content
 from systems.settings.collect import Collect
 from unlearning.digests import digest_of, sha256_hex
 from unlearning.errors import PolicyError
@@ -167,7 +167,7 @@ def _approximate(rungs: Sequence[Rung]) -> int:
 
 def load_policy(path: Path) -> Policy:
     """Read a policy; PolicyError if it lacks a ladder or one of the three gates."""
-    return parse_policy(read_yaml(path)[0], path.name)
+    return parse_policy(read_content(path), path.name)
 
 
 def parse_policy(content: bytes, name: str) -> Policy:
