@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.methods.attacked import attacked
+from benchmarks.methods.attacked import attacked, class_gap, rmia
 from benchmarks.methods.grounds import Choice, Ground
 from benchmarks.methods.published_training import record_path
-from benchmarks.methods.trials import TrialName, original_path, retrained_path
+from benchmarks.methods.trials import SEEDS, TrialName, original_path, retrained_path
 from benchmarks.presets import Preset
 from benchmarks.sources import code_digest
 from unlearning import networks
@@ -37,7 +37,14 @@ ORIGINAL, RETRAINED, OTHER = "original", "retrained", "retrained, other seed"
 
 MEASURING = tuple(
     f"unlearning.{name}"
-    for name in ("judging.comparing", "judging.measuring", "attacks.lira", "attacks.loss")
+    for name in (
+        "judging.comparing",
+        "judging.measuring",
+        "attacks.recalibrated",
+        "attacks.loss",
+        "attacks.rmia",
+        "audits.class_geometry",
+    )
 )
 
 
@@ -120,6 +127,7 @@ def measured_key(cell: Cell, place: Place) -> str:
         {
             "candidate": candidate_key(cell, place),
             "retrained": _digest_of_file(retrained_path(place.folder, cell.trial)),
+            "others": [_digest_of_file(path) for path in _class_out(cell, place)],
             "alike": digest_of_arrays(place.ground.alike(cell.trial, "holdout")),
             "bank": place.bank.name if place.bank else None,
             "code": code_digest(*MEASURING),
@@ -219,8 +227,22 @@ def _measured(cell: Cell, place: Place) -> dict[str, Any]:
     reference, wanted = _reference(cell.trial, place)
     own = columns(outputs, _forgotten_tests(outputs, cell.trial, place))
     known = attacked(outputs, split, place.bank)
+    if cell.trial.task == "class":
+        without = [outputs_of(networks.load(path), split) for path in _class_out(cell, place)]
+        known |= class_gap(outputs, without)
+    elif cell.trial.task == "random" and place.bank:
+        known |= rmia(outputs, split, place.bank)
     found = {**own, **divergences(outputs, reference), **gaps(own, wanted), **known}
     return {"columns": found}
+
+
+def _class_out(cell: Cell, place: Place) -> list[Path]:
+    """Name other models that were trained without a class, which every seed forgets alike."""
+    if cell.trial.task != "class":
+        return []
+    trials = [TrialName(cell.trial.task, seed) for seed in range(SEEDS)]
+    paths = [retrained_path(place.folder, trial) for trial in trials]
+    return [path for path in paths if path.exists() and path != cell.needed(place.folder)]
 
 
 @cache

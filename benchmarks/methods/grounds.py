@@ -18,6 +18,7 @@ from benchmarks.methods import full_cifar, trials
 from benchmarks.methods.published_training import PublishedTraining
 from benchmarks.methods.trials import TrialName
 from benchmarks.presets import SOURCES
+from benchmarks.recipe.study import NOW, by_recipe
 from unlearning.bank.files import bank_complete
 from unlearning.bank.shadows import BankPlan, build_bank
 from unlearning.domain import BoolArray, Examples, Split, TextArray
@@ -135,6 +136,13 @@ def cifar10() -> Ground:
     return Ground(setting, trials.TASKS, trials.forgets, alike)
 
 
+def cifar10_fitted() -> Ground:
+    """Give the same examples with the network and training that generalise well (recipe)."""
+    whole = cifar10()
+    setting = by_recipe(whole.setting, NOW)
+    return replace(whole, setting=replace(setting, name="cifar10-fitted"))
+
+
 @cache
 def _kinds(part: str) -> np.ndarray:
     """Sub-classes of samples.cifar10's holdout or test examples, in its order."""
@@ -171,6 +179,7 @@ GROUNDS: dict[str, Callable[[], Ground]] = {
     "digits": digits,
     "digits-held": digits_held,
     "cifar10": cifar10,
+    "cifar10-fitted": cifar10_fitted,
     "cifar10-full": cifar10_full,
     "cifar10-full-amun": cifar10_full_amun,
 }

@@ -10,6 +10,16 @@ import numpy as np
 from benchmarks.markdown import table as markdown
 from benchmarks.methods.cells import ORIGINAL, OTHER, RETRAINED
 
+ATTACKS = {
+    "memorised_auc": "memorised tenth",
+    "rmia FT": "RMIA FT",
+    "rmia FR": "RMIA FR",
+    "rmia RT": "RMIA RT",
+    "mia_nn": "MIA-NN",
+    "class_tv": "class TV",
+}
+"""Columns of further attacks with their headings; a task has those that suit it."""
+
 PERCENT = ("FA", "RA", "TA", "forget_valid", "mia_entropy_lr", "mia_conf_svc")
 """Columns that papers print in percent, with their gap to the retrained model."""
 
@@ -72,6 +82,9 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "the share taken for non-members: the aim is the retrained model's, for both. `attack AUC` "
         "is calibrated on shadows that never saw the example, .5 is the aim, with its mean 95 % "
         "interval; without shadows it is not measured, and `loss AUC` is against test examples. "
+        "`memorised tenth`: the attack on the tenth that shadows memorise most. RMIA: forget above "
+        "holdout (FT), retain above forget (FR), retain above holdout (RT). MIA-NN and `class TV` "
+        "are against models of other seeds that were trained without the class. "
         "The average gap is of FA, RA, TA and mia_entropy_lr, as SFR-on has it. `of "
         "retraining`: by wall seconds, by the processor's, which a busy machine changes less, and "
         "by examples passed forward and backward, of which the last column has the number.\n"
@@ -87,9 +100,11 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     shown = [name for name in PERCENT if any(name in row for row in rows)]
+    further = [name for name in ATTACKS if any(name in row for row in rows)]
     header = ["", "reads", *shown, "average gap", "D_KL", "JS", "attack AUC", "loss AUC"]
+    header += [ATTACKS[name] for name in further]
     header += ["seconds", "of retraining: seconds", "processor", "passes", "examples passed"]
-    return markdown(header, [[*_name(row), *_cells(row, shown)] for row in rows])
+    return markdown(header, [[*_name(row), *_cells(row, shown, further)] for row in rows])
 
 
 def _name(row: Row) -> tuple[str, str]:
@@ -99,14 +114,15 @@ def _name(row: Row) -> tuple[str, str]:
     return name + diverged, " + ".join(row.get("access", ()))
 
 
-def _cells(row: Row, shown: Sequence[str]) -> list[str]:
+def _cells(row: Row, shown: Sequence[str], further: Sequence[str]) -> list[str]:
     if not row["n"]:
-        return ["diverged"] + [""] * (len(shown) + len(SHOWN_COSTS) + 4)
+        return ["diverged"] + [""] * (len(shown) + len(further) + len(SHOWN_COSTS) + 4)
     cells = [_percent(row, name) for name in shown]
     cells.append(_with_spread(row["average gap"], 100, ".2f"))
     cells += [_with_spread(row[name], 1, ".3f") for name in ("D_KL", "JS")]
     cells.append(_attack(row))
     cells.append(_with_spread(row["loss_auc"], 1, ".3f"))
+    cells += [_with_spread(row[name], 1, ".3f") if name in row else "" for name in further]
     for name in SHOWN_COSTS:
         form = ",.0f" if name == "passes" else ".2f"
         cells.append(format(row[name]["mean"], form) if name in row else "")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.markdown import table
-from benchmarks.methods import beside
+from benchmarks.methods import beside, tables
 from benchmarks.pages.results import load, machine, named, page_of
 from unlearning.errors import UsageError
 from unlearning.methods import METHODS
 
 RATES = ("FA", "RA", "TA", "forget_valid", "average gap")
+ATTACKS = {"forget_auc": "attack AUC (calibrated)", **tables.ATTACKS}
 FULL = "methods-cifar10-full*"
 
 
@@ -46,18 +47,23 @@ def _task(task: str, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -
         f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
         "an original each; mean, and deviation over the seeds, in per cent.\n\n"
     )
-    rates = [name for name in RATES if any(name in row for row in of)]
-    header = ("", *rates, "D_KL", "attack AUC (calibrated)", "seconds", "passes, of retraining")
-    return words + table(header, [_row(row, rates) for row in of])
+    rates, attacks = (_there(names, of) for names in (RATES, ATTACKS))
+    asked = [ATTACKS[name] for name in attacks]
+    header = ("", *rates, "D_KL", *asked, "seconds", "passes, of retraining")
+    return words + table(header, [_row(row, rates, attacks) for row in of])
 
 
-def _row(row: dict[str, Any], rates: Sequence[str]) -> list[str]:
+def _there(names: Iterable[str], rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [name for name in names if any(name in row for row in rows)]
+
+
+def _row(row: dict[str, Any], rates: Sequence[str], attacks: Sequence[str]) -> list[str]:
     ratio = "of retraining, passes"
     return [
         row["row"],
         *(_spread(row, key, 100, 1) for key in rates),
         _spread(row, "D_KL", 1, 2),
-        _spread(row, "forget_auc", 1, 3),
+        *(_spread(row, key, 1, 3) for key in attacks),
         f"{row['seconds']['mean']:.0f}" if "seconds" in row else "",
         f"{row[ratio]['mean']:.2f}" if ratio in row else "",
     ]

@@ -38,7 +38,7 @@ from unlearning.judging.rehearsing import draw_strangers, laid_out, rehearse
 from unlearning.judging.verdicts import gates_of
 from unlearning.training.loop import train
 
-DATA = ("cifar10", "digits")
+DATA = ("cifar10", "cifar10-fitted", "digits")
 """Whose tuning trial forgets nobody that an evaluation forgets."""
 
 

@@ -159,7 +159,7 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
         yield _mean(f"mean_score/{name}", found)
         if name == MOMENT:
             yield within("door/moved", found.less(scores).interval(level), n)
-    yield _memorised(trial, attack, level)
+    yield memorised_tenth(part, *_choosing_and_judging(trial), attack, level)
     yield learned_strangers(trial)
     yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
@@ -198,16 +198,21 @@ def _odds(measured: Mapping[str, Measurement]) -> Measurement:
     return exactly("mean_score_odds", as_one.odds(own.value, unseen, seen, ranges[0].n), own.n)
 
 
-def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
+def memorised_tenth(
+    part: Outputs,
+    chosen_by: ShadowOutputs,
+    judging: ShadowOutputs,
+    attack: Attack,
+    level: float = LEVEL,
+) -> Measurement:
     """Measure the examples that networks memorise most, against strangers as hard as they are.
 
-    One half of the shadows chooses, the other judges: by the same ones, those who look unlike
-    anyone by chance would be chosen. Models apart had no part in the choice. The memorised are the
-    hard ones, and an honest retrain finds the hard ones harder than shadows foretell: so they are
-    held against twice as many strangers, those whose difficulty is nearest to their median. NaN if
-    nobody can.
+    part: answers on forget and holdout examples, as both groups of shadows answer them, of which
+    one chooses and the other judges: by the same ones, those who look unlike anyone by chance would
+    be chosen. The memorised are the hard ones, and an honest retrain finds the hard ones harder
+    than shadows foretell: so they are held against twice as many strangers, those whose difficulty
+    is nearest to their median. NaN if nobody can.
     """
-    part, (chosen_by, judging) = judged_part(trial.candidate), _choosing_and_judging(trial)
     forget, strangers = (np.flatnonzero(part.of(g)) for g in (Group.FORGET, Group.HOLDOUT))
     count = memorised_count(len(forget))
     choosing = chosen_by.on(forget)
@@ -223,12 +228,15 @@ def _memorised(trial: Trial, attack: Attack, level: float) -> Measurement:
 
 
 def _choosing_and_judging(trial: Trial) -> tuple[ShadowOutputs, ShadowOutputs]:
+    """Give who chooses the memorised, and who judges: models apart had no part in the choice."""
     shadows = choosing_shadows(trial)
-    if trial.apart:
-        return shadows, comparable_shadows(trial)
+    return (shadows, comparable_shadows(trial)) if trial.apart else halves(shadows)
+
+
+def halves(shadows: ShadowOutputs) -> tuple[ShadowOutputs, ShadowOutputs]:
+    """Give the first half of the shadows, and the rest."""
     half = len(shadows) // 2
-    early, late = slice(None, half), slice(half, None)
-    return shadows.of(early), shadows.of(late)
+    return shadows.of(slice(None, half)), shadows.of(slice(half, None))
 
 
 def _fewest(marked: BoolArray) -> int:

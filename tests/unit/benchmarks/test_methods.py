@@ -109,6 +109,8 @@ def test_a_whole_small_run(arguments: list[str], capsys: pytest.CaptureFixture[s
     assert tuned["passes"]["mean"] == 40
     assert tuned["of retraining, passes"]["mean"] == pytest.approx(1 / 3)
     results = record.RESULTS
+    assert {"mia_nn", "class_tv"} <= set(rows["original"]) and "rmia FT" not in rows["original"]
+    assert "mia_nn" not in reference  # of two seeds there is but one other to compare with
     page = (results / "methods-toy-class.md").read_text()
     assert "## class: 20 examples forgotten" in page and "| finetune | retain |" in page
     assert page in capsys.readouterr().out
