@@ -142,3 +142,5 @@ def test_a_run_reads_on_its_own(site: Site) -> None:
 def test_the_registry_shows_alias_and_description(site: Site) -> None:
     shown = site.opened("#/models/lethe")
     assert "champion" in shown and "Never served." in shown
+    version = site.opened(views.page_of_version("lethe", 1))
+    assert "Never served." in version and "champion" in version

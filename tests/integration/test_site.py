@@ -14,6 +14,8 @@ import typer
 
 from flows.cli import app
 from systems.settings.params import TrainingParams
+from tests import browser
+from tests.looking import looking
 from unlearning.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
@@ -57,3 +59,17 @@ def test_the_reference_has_every_command_setting_and_method(site: Path) -> None:
     methods = said("methods")
     assert [name for name in METHODS if f'id="{name}"' not in methods] == []
     assert "/v1/erasure-requests" in said("http")
+
+
+SEEN = ("index.html", "tutorial.html", "results/head.html")
+
+
+@browser.needed
+def test_nothing_stands_in_the_way_of_whoever_cannot_see(site: Path) -> None:
+    with looking() as look:
+        for page in SEEN:
+            address = (site / page).as_uri()
+            assert look.findings(address, "light") + look.findings(address, "dark") == []
+        home = (site / SEEN[0]).as_uri()
+        assert len(look.words(home).split()) > 100
+        assert [one for one in look.unreachable(home) if "__palette" not in one] == []  # its label

@@ -22,7 +22,7 @@ from systems.report.plots import (
     plot_scores,
 )
 from systems.report.wording import ANSWERS, NO_GEOMETRY, QUESTIONS, measurement_words
-from tests.unit.reported import Balance
+from tests.unit.reported import Balance, refused_attempt
 from unlearning.domain import Control, Decision, Measurement, Outcome, Verdict
 from unlearning.gates import GATES
 
@@ -33,30 +33,7 @@ NOTHING = np.array([])
 
 @pytest.fixture
 def attempt(rng: np.random.Generator) -> AttemptPicture:
-    """A refused attempt on 40 examples of three classes, one without test examples."""
-    return AttemptPicture(
-        name="famr",
-        exact=False,
-        decision=Decision.REFUSED,
-        verdicts=[
-            Verdict("integrity", Outcome.PASSED, "all 300 outputs are finite"),
-            Verdict("forgetting", Outcome.FAILED, "attack AUC 0.700 [0.650, 0.750] (n=40)"),
-        ],
-        measurements={
-            "forget_auc": Measurement("forget_auc", 0.70, 0.65, 0.75, 40),
-            "champion_auc": Measurement("champion_auc", 0.72, 0.66, 0.78, 40),
-            "null_auc": Measurement("null_auc", 0.5, 0.45, 0.55, 32),
-        },
-        controls=[Control("untouched champion", "refused", "refused")],
-        forget_scores=rng.normal(0.7, 1, 40),
-        holdout_scores=rng.normal(0, 1, 200),
-        champion_forget_scores=rng.normal(0.8, 1, 40),
-        null_band=(0.45, 0.55),
-        limits={"forget_auc": (0.4, 0.6)},
-        classes=("cat", "dog", "eel"),
-        class_accuracy_before=np.array([0.9, 0.8, np.nan]),
-        class_accuracy_after=np.array([0.85, 0.82, np.nan]),
-    )
+    return refused_attempt(rng)
 
 
 def write(folder: Path, *attempts: AttemptPicture, facts: dict[str, str] | None = None) -> str:
