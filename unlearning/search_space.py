@@ -9,6 +9,7 @@ from typing import Any
 
 from unlearning.contracts import Method
 from unlearning.errors import UsageError
+from unlearning.training.loop import Training
 
 COST = "cost"
 """What is searched instead of a method's length: a trial's passes as a fraction of retraining's."""
@@ -139,6 +140,21 @@ def space_of(name: str) -> Space:
             f"tune: method {name!r} has no settings to search, expected one of {', '.join(SPACES)}"
         )
     return SPACES[name]
+
+
+def training_ranges(own: Training) -> dict[str, Range]:
+    """Give where a training cheaper than the own one is looked for: rates about its, fewer epochs.
+
+    What stays as it is: schedule, optimiser, precision and bounds.
+    """
+    return {
+        "epochs": Whole(1, own.epochs),
+        "batch_size": Choice(tuple(sorted({32, 64, 128, 256, own.batch_size}))),
+        "learning_rate": Real(own.learning_rate / 10, own.learning_rate * 10),
+        "label_smoothing": Choice(tuple(sorted({0.0, 0.1, 0.2, own.label_smoothing}))),
+        "augmentation": Choice(("none", "crop", "crop_flip")),
+        "decays": Choice(("all", "weights")),
+    }
 
 
 def published(method: Method, space: Space) -> dict[str, Any]:

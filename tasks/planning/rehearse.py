@@ -21,7 +21,7 @@ from tasks.running.conditions import under
 from tasks.running.opened import Opened
 from tasks.running.parts import ensure_bank, training
 from tasks.running.records import utc_now
-from tasks.tune import Rehearsal, rehearsed
+from tasks.tuning.methods import Rehearsal, rehearsed
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of
 from unlearning.errors import AttemptFailed, Hindered, UsageError

@@ -69,10 +69,32 @@ def test_who_asked_is_trained_on_no_more(lethe: Lethe) -> None:
     assert few["forgotten"] < 40
 
 
+def test_a_cheaper_training_is_found_and_a_run_retrains_by_it(lethe: Lethe) -> None:
+    """A tenth of the labels is wrong: what learns them by heart is dearer, and no better."""
+    params = lethe.root / "params.yaml"
+    own = yaml.safe_load(params.read_text())
+    own["training"]["epochs"] = 24
+    params.write_text(yaml.safe_dump(own))
+    found = lethe("tune", "--method", "retrain", "--trials", "5").json
+    assert yaml.safe_load(params.read_text()) == own
+    assert found["own"] == {name: own["training"][name] for name in found["own"]}
+    held = found["held"]
+    assert held["cost"] < 1 and held["accuracy"][1] >= held["accuracy"][0]
+    assert found["settings"]["epochs"] < own["training"]["epochs"]
+    own["training"] |= yaml.safe_load(found["params"])["training"]
+    cheaper = lethe.temporary / "cheaper.yaml"
+    cheaper.write_text(yaml.safe_dump(own))
+    lethe("params", "--adopt", str(cheaper), "--reason", "half the passes do as well")
+    request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
+    answer = lethe.forget(request, policy={**CHEAP, "ladder": [{"method": "retrain"}]}).json
+    assert answer["decision"] == "released"
+    assert answer["attempts"][0]["settings"]["training"]["epochs"] == found["settings"]["epochs"]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--method", "retrain"], "no settings to search"),
+        (["--method", "retrain", "--class", "3"], "forgets nobody"),
         (["--method", "nothing"], "no settings to search"),
         (["--method", "finetune", "--class", "3", "--examples", "5"], "expected one of them"),
         (["--method", "finetune", "--class", "cat"], "--class: got 'cat'"),

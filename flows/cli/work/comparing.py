@@ -79,21 +79,26 @@ def tune(
     limits: tuple[int, float],
     seed: int,
 ) -> dict[str, Any]:
-    """Tune a method within `limits`: trials, and retrainings' worth of passes."""
+    """Tune a method, or `retrain`'s training, within `limits`: trials, and retrainings' passes."""
     check_seed(seed, "--seed")
-    shown = counter("tuning", "trials")
+    count = counter("tuning", "trials")
+
+    def shown(done: int, total: int, record: Any) -> None:
+        count(done, total)
+
     with ready(path) as at:
         from systems.compute.search import Limits
-        from tasks import tune as steps
+        from tasks.tuning import methods, recipe
 
-        return steps.tune(
-            at,
-            method,
-            steps.Rehearsal(class_name, examples),
-            Limits(*limits),
-            seed,
-            lambda done, total, record: shown(done, total),
-        )
+        rehearsal = methods.Rehearsal(class_name, examples)
+        if method != recipe.METHOD:
+            return methods.tune(at, method, rehearsal, Limits(*limits), seed, shown)
+        if rehearsal != methods.Rehearsal():
+            raise UsageError(
+                "--class, --examples: got one with --method retrain, which forgets nobody here; "
+                "expected neither"
+            )
+        return recipe.tune(at, Limits(*limits), seed, shown)
 
 
 def repeat(
@@ -110,6 +115,6 @@ def repeat(
     shown = counter("rehearsing", "rehearsals")
     with ready(path) as at:
         from tasks.planning import rehearse
-        from tasks.tune import Rehearsal
+        from tasks.tuning.methods import Rehearsal
 
         return rehearse.repeat(at, method, Rehearsal(class_name, examples), count, seed, shown)

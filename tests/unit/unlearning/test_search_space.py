@@ -16,7 +16,7 @@ from flows.cli.commands.comparing import tune as tune_command
 from systems.compute import search as searching
 from systems.compute.search import Limits, Yardstick, best, nearest, search
 from systems.settings.policy import load_policy
-from tasks.tune import Rehearsal, forget_mask, rung
+from tasks.tuning.methods import Rehearsal, forget_mask, rung
 from tests.unit import toys
 from unlearning.errors import Diverged, UsageError
 from unlearning.judging.distance import Distance

@@ -1,4 +1,4 @@
-"""Tuning in a workspace: a rehearsal on people who asked for nothing, judged by strangers."""
+"""A method's settings: a rehearsal on people who asked for nothing, judged by strangers."""
 
 from __future__ import annotations
 

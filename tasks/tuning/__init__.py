@@ -1,0 +1,1 @@
+"""Tuning in a workspace: a method's settings, and the training that retraining repeats."""
