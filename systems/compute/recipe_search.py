@@ -26,7 +26,7 @@ from systems.compute.studies import (
     study_in,
     tell,
 )
-from unlearning.domain import BoolArray, Examples
+from unlearning.domain import BoolArray, Examples, FloatArray
 from unlearning.errors import Diverged
 from unlearning.outputs import logits_of
 from unlearning.recipe import Recipe
@@ -189,10 +189,15 @@ def _held(
             yield _compared(on, record["settings"], own, other)
 
 
+def _rightness(side: Sequence[Tried]) -> FloatArray:
+    """Give how often each stranger was answered rightly, (n,)."""
+    return np.asarray(np.mean([t.right for t in side if t.right is not None], axis=0))
+
+
 def _compared(
     on: Ground, settings: Mapping[str, Any], own: Sequence[Tried], other: Sequence[Tried]
 ) -> Held:
-    before, after = (np.mean([t.right for t in side], axis=0) for side in (own, other))
+    before, after = (_rightness(side) for side in (own, other))
     _, people = np.unique(on.strangers.subjects, return_inverse=True)
 
     def both(name: str) -> tuple[float, float]:
