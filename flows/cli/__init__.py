@@ -35,7 +35,6 @@ app = typer.Typer(
     cls=OnceEach,
     help="Turn each deletion request into an unlearning run whose evidence anybody can verify.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -65,7 +65,8 @@ class OnceEach(TyperGroup):
             for param in [*self.params, *(command.params if command else ())]
             for name in param.opts
         }
-        _refuse_repeated(args, known)
+        if not ctx.resilient_parsing:  # where a shell asks for what may come next
+            _refuse_repeated(args, known)
         return super().parse_args(ctx, args)
 
 

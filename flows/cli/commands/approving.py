@@ -6,12 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli import completing
 from flows.cli.calling import Call, answer
 
 
 def approve(
     ctx: typer.Context,
-    request: Annotated[str, typer.Argument(help="A request that is awaiting_approval.")],
+    request: Annotated[
+        str,
+        typer.Argument(
+            help="A request that is awaiting_approval.", autocompletion=completing.open_requests
+        ),
+    ],
     reviewer: Annotated[str, typer.Option(help="Your role or staff reference; no default.")],
     reason: Annotated[str, typer.Option(help="Why; logged, so name nobody.")],
     refuse: Annotated[bool, typer.Option("--refuse", help="No: nothing is released.")] = False,

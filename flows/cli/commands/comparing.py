@@ -7,15 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import output
+from flows.cli import completing, output
 from flows.cli.calling import Call, answer
 
 
 def judge(
     ctx: typer.Context,
-    request: Annotated[str, typer.Option(help="The request to judge by.")],
+    request: Annotated[
+        str, typer.Option(help="The request to judge by.", autocompletion=completing.requests)
+    ],
     candidate: Annotated[Path | None, typer.Option(help="A .safetensors file.")] = None,
-    version: Annotated[int | None, typer.Option(help="A registered version.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="A registered version.", autocompletion=completing.versions)
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="Default: the workspace's.")] = None,
 ) -> None:
     """Judge any candidate, also one made elsewhere; nothing is promoted."""
@@ -31,7 +35,12 @@ def judge(
 
 def bench(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Which one; an unknown name lists them.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Which one; an unknown name lists them.", autocompletion=completing.benchmarks
+        ),
+    ],
 ) -> None:
     """Run a benchmark and give its rows; --data, --examples, --seeds, --methods... are its own."""
     from flows.cli.work import benching
@@ -45,7 +54,9 @@ def bench(
 
 def tune(
     ctx: typer.Context,
-    method: Annotated[str, typer.Option(help="See `lethe list methods`.")],
+    method: Annotated[
+        str, typer.Option(help="See `lethe list methods`.", autocompletion=completing.methods)
+    ],
     class_: Annotated[str | None, typer.Option("--class", help="Rehearse on a class.")] = None,
     examples: Annotated[int | None, typer.Option(help="Rehearse on so many, of people.")] = None,
     trials: Annotated[int, typer.Option(help="Trials at most.")] = 30,
@@ -71,9 +82,17 @@ def tune(
 
 def audit(
     ctx: typer.Context,
-    request: Annotated[str, typer.Option(help="The request to audit by; nothing erased yet.")],
+    request: Annotated[
+        str,
+        typer.Option(
+            help="The request to audit by; nothing erased yet.",
+            autocompletion=completing.open_requests,
+        ),
+    ],
     candidate: Annotated[Path | None, typer.Option(help="A .safetensors file.")] = None,
-    version: Annotated[int | None, typer.Option(help="Default: the champion.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Default: the champion.", autocompletion=completing.versions)
+    ] = None,
     models: Annotated[int, typer.Option(help="Retrained models to compare with.")] = 3,
 ) -> None:
     """Measure features, relearning, the pair and those who stay; nothing is decided."""

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import output
+from flows.cli import completing, output
 from flows.cli.calling import Call, answer
 from unlearning.errors import UsageError
 
 
-def show(ctx: typer.Context, request: Annotated[str, typer.Argument(help="Reference.")]) -> None:
+def show(
+    ctx: typer.Context,
+    request: Annotated[str, typer.Argument(help="Reference.", autocompletion=completing.requests)],
+) -> None:
     """Show a request, its history and its evidence."""
     from flows.cli.work import queries
 
@@ -25,7 +28,8 @@ def list_(
         str,
         typer.Argument(
             help="requests, methods, attacks, audits, gates, networks, clippers, ensembles, "
-            "generation, versions or backups."
+            "generation, versions or backups.",
+            autocompletion=completing.one_of(*completing.KINDS),
         ),
     ] = "requests",
     due: Annotated[str | None, typer.Option(help="Open requests due within, such as 7d.")] = None,
@@ -53,7 +57,10 @@ def verify(
         bool, typer.Option("--log", help="Verify a log: the workspace's, or the file given.")
     ] = False,
     key: Annotated[Path | None, typer.Option(help="Public key; default: the workspace's.")] = None,
-    request: Annotated[str | None, typer.Option(help="Must be one of the bundle's.")] = None,
+    request: Annotated[
+        str | None,
+        typer.Option(help="Must be one of the bundle's.", autocompletion=completing.requests),
+    ] = None,
     candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
     head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
     witness: Annotated[

@@ -7,8 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli import completing
 from flows.cli.calling import Call, answer
 from flows.cli.options import AS_WRITTEN
+
+Network = Annotated[
+    str | None,
+    typer.Option(
+        help="See `lethe list networks`.",
+        autocompletion=completing.one_of(*completing.NETWORKS),
+    ),
+]
 
 
 def init(
@@ -22,19 +31,31 @@ def init(
     label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
     example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
-    network: Annotated[str | None, typer.Option(help="See `lethe list networks`.")] = None,
+    network: Network = None,
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file to begin with.")] = None,
     backbone: Annotated[Path | None, typer.Option(help="Frozen .safetensors under a head.")] = None,
     backbone_statement: Annotated[
         str | None, typer.Option(help="That it never saw these data; signed.")
     ] = None,
-    head: Annotated[str | None, typer.Option(help="ridge or logistic, on --backbone.")] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="ridge or logistic, on --backbone.",
+            autocompletion=completing.one_of("ridge", "logistic"),
+        ),
+    ] = None,
     mean: Annotated[str | None, typer.Option(help="Of the file, by channel: .5,.5,.5")] = None,
     std: Annotated[str | None, typer.Option(help="Of the file, by channel: .2,.2,.2")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels a side.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of training.")] = None,
     holdout_fraction: Annotated[float | None, typer.Option(help="Never trained on.")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, crop or crop_flip.")] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(
+            help="none, crop or crop_flip.",
+            autocompletion=completing.one_of("none", "crop", "crop_flip"),
+        ),
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples in a batch.")] = None,
     shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
@@ -100,7 +121,12 @@ def import_(
 
 def train(
     ctx: typer.Context,
-    without: Annotated[str | None, typer.Option(help="Leave a request's examples out.")] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            help="Leave a request's examples out.", autocompletion=completing.open_requests
+        ),
+    ] = None,
     shadows: Annotated[int | None, typer.Option(help="Build the bank, of so many.")] = None,
     seed: Annotated[int | None, typer.Option(help="Default: the workspace's.")] = None,
 ) -> None:

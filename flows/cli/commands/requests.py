@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import output
+from flows.cli import completing, output
 from flows.cli.calling import Call, answer
 from flows.cli.options import AS_WRITTEN
 
-Requests = Annotated[list[str] | None, typer.Argument(help="References of requests.")]
+Requests = Annotated[
+    list[str] | None,
+    typer.Argument(help="References of requests.", autocompletion=completing.open_requests),
+]
 
 
 def submit(
@@ -25,7 +28,9 @@ def submit(
     ] = None,
     where: Annotated[str | None, typer.Option(help="COLUMN=VALUE of an attribute.")] = None,
     received_at: Annotated[str | None, typer.Option(help="ISO 8601; default: now.")] = None,
-    jurisdiction: Annotated[str, typer.Option(help="gdpr, gdpr-de... or ccpa.")] = "gdpr",
+    jurisdiction: Annotated[
+        str, typer.Option(help="gdpr, gdpr-de... or ccpa.", autocompletion=completing.laws)
+    ] = "gdpr",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
 ) -> None:
@@ -64,7 +69,9 @@ def forget(
     requests: Requests = None,
     all_: Annotated[bool, typer.Option("--all", help="All accepted requests.")] = False,
     policy: Annotated[Path | None, typer.Option(help="Default: the workspace's.")] = None,
-    method: Annotated[str | None, typer.Option(help="Try this method only.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Try this method only.", autocompletion=completing.methods)
+    ] = None,
 ) -> None:
     """Serve requests: unlearn, judge, seal, promote, erase; or leave the champion alone."""
     from flows.cli.work import serving
@@ -85,7 +92,12 @@ def forget(
 
 def abort(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run, as `lethe show REQUEST` names it.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The run, as `lethe show REQUEST` names it.", autocompletion=completing.runs
+        ),
+    ],
     reason: Annotated[str, typer.Option(help="Why; logged, so name nobody.")],
 ) -> None:
     """Give up an unfinished run: its requests wait again, the champion stays."""
@@ -94,7 +106,9 @@ def abort(
     answer(ctx, lambda call: serving.abort(call.workspace, run, reason))
 
 
-Reference = Annotated[str, typer.Argument(help="The request's reference.")]
+Reference = Annotated[
+    str, typer.Argument(help="The request's reference.", autocompletion=completing.open_requests)
+]
 Reason = Annotated[str, typer.Option(help="Why; logged, so name nobody.")]
 
 
@@ -126,7 +140,10 @@ def _say(ctx: typer.Context, verb: str, request: str, reason: str) -> None:
 
 def purge(
     ctx: typer.Context,
-    request: Annotated[str | None, typer.Argument(help="Reference; without: all.")] = None,
+    request: Annotated[
+        str | None,
+        typer.Argument(help="Reference; without: all.", autocompletion=completing.open_requests),
+    ] = None,
     confirm: Annotated[str | None, typer.Option(help="An unverified copy, or its place.")] = None,
     reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli import completing
 from flows.cli.calling import Call, answer
 
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Of the requests; 0: any free.")]
@@ -21,7 +22,10 @@ def serve(
         int | None, typer.Option(min=0, max=65_535, help="Of MLflow's pages.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Default: this machine alone.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="text or json.", autocompletion=completing.one_of("text", "json")),
+    ] = None,
 ) -> None:
     """Serve the workspace: requests by HTTP, runs by event and by the clock, until stopped."""
     from flows.service import serving

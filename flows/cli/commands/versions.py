@@ -6,9 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli import completing
 from flows.cli.calling import Call, answer
 
-Version = Annotated[int, typer.Argument(help="Its number, as `lethe list versions` shows it.")]
+Version = Annotated[
+    int,
+    typer.Argument(
+        help="Its number, as `lethe list versions` shows it.", autocompletion=completing.versions
+    ),
+]
 Reason = Annotated[str | None, typer.Option(help="Why; logged, so name nobody.")]
 
 
