@@ -9,6 +9,7 @@ from systems.copies import Copy, Status, as_records
 from systems.data import erasing, index
 from systems.data.columns import EXAMPLE
 from systems.data.linked import WHY, has_other_names, linked
+from tasks.replaying.retained import keep, strike
 from tasks.running.bases import other_names
 from tasks.running.run import Run
 
@@ -44,7 +45,10 @@ def columns_of(bank: str) -> str:
 
 
 def _erase(run: Run) -> dict[str, Any]:
-    erasure = erasing.erase(run.at.ws, run.all_ids())
+    ids = run.all_ids()
+    keep(run)
+    erasure = erasing.erase(run.at.ws, ids)
+    strike(run.at, ids)
     return {
         "old_version": erasure.old_version,
         "new_version": erasure.new_version,

@@ -144,8 +144,9 @@ def adopted_for(run: Run, kind: str) -> dict[str, Any] | None:
 def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
     judged = ("decision", "verdicts", "controls", "measurements", "effect", "bank")
-    geometry = ("class_out_models", "models_apart", "not_measured", "parts", "ancestors", "cluster")
-    return {key: record[key] for key in (*kept, *judged, *geometry) if key in record}
+    geometry = ("class_out_models", "models_apart", "not_measured")
+    made = ("parts", "ancestors", "cluster", "replay")
+    return {key: record[key] for key in (*kept, *judged, *geometry, *made) if key in record}
 
 
 def environment() -> dict[str, Any]:

@@ -15,15 +15,18 @@ from ledger.replay.bundles import RECORDS
 from systems.compute.producing import make_method, unlearn
 from systems.registry import models
 from systems.settings.policy import Rung
+from tasks.replaying.retained import note
 from tasks.running import progress
 from tasks.running.bases import files
 from tasks.running.computing import away
 from tasks.running.parts import split_of, training_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
+from unlearning import networks
 from unlearning.digests import digest_of
-from unlearning.domain import Decision
+from unlearning.domain import Decision, Split
 from unlearning.errors import AttemptFailed, Hindered, InfrastructureError
 from unlearning.methods import METHODS
+from unlearning.training.pinned import digest_of_examples
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,26 @@ def make_candidate(run: Run, attempt: Attempt) -> dict[str, Any]:
     return run.once(f"unlearned-{attempt.number}", lambda: _produce(run, attempt))
 
 
+def _replayable(
+    run: Run,
+    attempt: Attempt,
+    split: Split,
+    target: Path,
+    profile: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Say what an exact retraining followed from, so that it can be done again."""
+    if profile is None:
+        return {}
+    note(run, attempt.number, split.retain.ids)
+    told = {
+        "profile": profile,
+        "recipe": networks.load(target).recipe.as_record(),
+        "examples": len(split.retain),
+        "data": digest_of_examples(split.retain),
+    }
+    return {"replay": told}
+
+
 def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     seed = seed_of(run, attempt.number)
     method = make_method(attempt.method, attempt.settings, training_of(run))
@@ -158,14 +181,15 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         described["ancestors"] = (run.done("extracted") or {})["lineage"]["ancestors"]
     target, hindered = weights_path(run, attempt.number), False
     try:
-        ancestors = files(run.at, described.get("ancestors", []))
+        ancestors, split = files(run.at, described.get("ancestors", [])), split_of(run)
         count = run.at.params.compute.processes
         made = unlearn(
-            *(parent, split_of(run), method, seed, target, progress.epochs, ancestors),
+            *(parent, split, method, seed, target, progress.epochs, ancestors),
             processes=count,
             away=away(run.at),
         )
         outcome = dataclasses.asdict(made) | {"error": None}
+        outcome |= _replayable(run, attempt, split, target, outcome.pop("profile"))
     except AttemptFailed as problem:
         hindered = isinstance(problem, Hindered)
         outcome = {"sha256": None, "error": str(problem)}

@@ -52,6 +52,8 @@ ENVIRONMENT = {
     # by page, 8 % of training a ResNet-20 (benchmarks/kept_memory). Read as a process starts.
     "MALLOC_MMAP_THRESHOLD_": "2000000000",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    # Without it cuBLAS may sum in another order each time, and no training could be done again.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
     # Its own 20 seconds are not enough on a busy machine: the first start makes a database.

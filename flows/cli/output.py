@@ -14,6 +14,14 @@ def decision_code(found: Mapping[str, Any]) -> int:
     return CODES[found["decision"]]
 
 
+def verified_code(found: Mapping[str, Any]) -> int:
+    """Give 30 for what was altered, 11 for a retraining that could not be told to be the same."""
+    if not found["ok"]:
+        return 30
+    again = found.get("replay")
+    return 0 if again is None or again["outcome"] == "reproduced" else 11
+
+
 def denied(found: Mapping[str, Any]) -> int:
     """Give 12 for a request that was denied."""
     return 12 if found["state"] == "denied" else 0

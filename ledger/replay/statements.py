@@ -177,6 +177,7 @@ STATED = (
     *("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error"),
     *("decision", "verdicts", "controls", "measurements", "effect"),
     *("class_out_models", "models_apart", "not_measured", "parts", "ancestors"),
+    "replay",
 )
 """What a statement repeats of an attempt's record."""
 

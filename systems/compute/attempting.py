@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from unlearning.errors import (
 from unlearning.memory import Room, room
 from unlearning.networks import Classifier, Recipe
 from unlearning.training.loop import Progress, Training, train
+from unlearning.training.pinned import Kernels, pinned, profile_of
 
 
 class Losses:
@@ -57,12 +58,16 @@ def generator(seed: int) -> torch.Generator:
 
 @dataclass(frozen=True, eq=False)
 class Attempted:
-    """A candidate, the seconds that it took, the method's own numbers, and parts of a batch."""
+    """A candidate, the seconds that it took, the method's own numbers, and parts of a batch.
+
+    profile: of the machine, where the method is exact and so can be done again.
+    """
 
     candidate: Classifier
     seconds: float
     report: Mapping[str, float]
     parts: int
+    profile: Mapping[str, Any] | None = None
 
 
 def attempted(
@@ -72,8 +77,9 @@ def attempted(
     seed: int,
     losses: Losses,
     instead: Callable[[Room], Classifier] | None = None,
+    processes: int = 1,
 ) -> Attempted:
-    """Run a method in this process, or have several do it `instead` with the room that there is.
+    """Run a method in this process, or have so many do it `instead` with the room that there is.
 
     Raises AttemptFailed if the method did, for whatever reason of its own. Where memory does not do
     for its batches it begins again, with the same seed, and has them cut.
@@ -86,13 +92,25 @@ def attempted(
             return instead(found)
         return method.unlearn(original, handed, generator(seed), losses)
 
-    with _own_failure(method), room() as found:
+    with _own_failure(method), in_kernels_of(method) as kernels, room() as found:
         candidate = found.fit(run, _batch(method))
         seconds = time.perf_counter() - started
         if not isinstance(candidate, Classifier):
             raise TypeError(f"gave {type(candidate).__name__}, not a Classifier")
         report = method.report(original, candidate, handed)
-    return Attempted(candidate, seconds, report, found.parts)
+    if kernels is None:
+        return Attempted(candidate, seconds, report, found.parts)
+    here = profile_of(kernels, _precision(method), processes=processes, parts=found.parts)
+    return Attempted(candidate, seconds, report, found.parts, here.as_record())
+
+
+def in_kernels_of(method: Method) -> AbstractContextManager[Kernels | None]:
+    """Pin the kernels of what must be possible to do again; leave those of others alone."""
+    return pinned() if method.exact else nullcontext()
+
+
+def _precision(method: Method) -> str:
+    return str(getattr(getattr(method, "training", method), "precision", "fp32"))
 
 
 def fresh(

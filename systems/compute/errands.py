@@ -136,7 +136,8 @@ class TrainFresh:
 
 def _made(made: Attempted, losses: Losses) -> Done:
     numbers = {"seconds": made.seconds, "report": dict(made.report), "parts": made.parts}
-    return Done(tensors_of(made.candidate), {**numbers, "told": losses.told})
+    told = {"told": losses.told, "profile": made.profile}
+    return Done(tensors_of(made.candidate), {**numbers, **told})
 
 
 @dataclass(frozen=True)

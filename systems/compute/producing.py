@@ -36,7 +36,8 @@ from unlearning.training.loop import Progress, Training, silent
 class Produced:
     """A network that was made: its file's digest, the seconds that it took, its loss by epoch.
 
-    parts: into how many its batches were cut, since memory did not do for them whole.
+    parts: into how many its batches were cut, since memory did not do for them whole. profile: of
+    the machine, where the method is exact.
     """
 
     sha256: str
@@ -44,6 +45,7 @@ class Produced:
     losses: tuple[float, ...]
     report: Mapping[str, float]
     parts: int = 1
+    profile: Mapping[str, Any] | None = None
 
 
 def recipe_for(
@@ -178,6 +180,7 @@ def unlearn(
         made = unlearned(away, method, network, handed, seed, losses)
     else:
         instead = several if processes > 1 else None
-        made = attempted(method, network, handed, seed, losses, instead)
+        made = attempted(method, network, handed, seed, losses, instead, processes)
     sha256 = networks.save(made.candidate, target)
-    return Produced(sha256, made.seconds, losses.values, made.report, made.parts)
+    told = (made.seconds, losses.values, made.report, made.parts, made.profile)
+    return Produced(sha256, *told)

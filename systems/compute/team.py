@@ -19,6 +19,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from systems.compute.attempting import in_kernels_of
 from unlearning import networks
 from unlearning.bank.shadow_training import without_names
 from unlearning.contracts import Method
@@ -125,5 +126,5 @@ def _unlearned(work: Work, end: Connection | None) -> Any:
             end.send(said)
 
     rng = torch.Generator().manual_seed(work.seed)
-    with room(Room(work.parts, alone=False)):
+    with in_kernels_of(work.method), room(Room(work.parts, alone=False)):
         return work.method.unlearn(networks.load(work.original), work.handed, rng, tell)

@@ -30,7 +30,11 @@ def load_examples(ws: Workspace) -> dict[str, Examples]:
     dataset = load_dataset(ws)
     if decoded.too_large(ws, dataset):
         return _on_disk(ws, decoded.pictures(ws, dataset))
-    table = read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT])
+    return decoded_by_split(read_table(ws, [IMAGE, LABEL, EXAMPLE, SUBJECT, SPLIT]), dataset)
+
+
+def decoded_by_split(table: pa.Table, dataset: Dataset) -> dict[str, Examples]:
+    """Decode the rows of shards, ordered by example id, in memory."""
     return {split: _decoded(_of_split(table, split), dataset) for split in SPLITS}
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,9 +160,14 @@ def dataset_bytes(dataset: Dataset) -> bytes:
 
 def load_dataset(ws: Workspace) -> Dataset:
     """Read what the data set is; UsageError without an import, IntegrityError if it was altered."""
-    if not ws.dataset.exists():
+    return read_dataset(ws.dataset)
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read what a folder of shards is, from its dataset.json; errors as `load_dataset`."""
+    if not path.exists():
         raise UsageError("data/dataset.json: is not there: run `lethe init` in this workspace")
-    content = durable.read(ws.dataset)
+    content = durable.read(path)
     try:
         tree: dict[str, Any] = json.loads(content)
         lists = {name: tuple(tree[name]) for name in ("classes", "attributes")}

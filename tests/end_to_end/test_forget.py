@@ -112,7 +112,13 @@ def test_one_person_more_is_released_by_exact_retraining_alone(
     versions = lethe("list", "versions").json["versions"]
     assert [version["tainted"] for version in versions] == [True, True, False]
     assert holding(canary, lethe.root) == holding(told.canary, lethe.root) == []
-    assert lethe("verify", found["evidence"]).json["ok"]
+    again = lethe("verify", found["evidence"], "--replay").json  # another process trains it anew
+    assert (again["ok"], again["replay"]["outcome"]) == (True, "reproduced"), again["replay"]
+    assert again["replay"]["replayed"] == again["candidate"] == exact_weights(lethe)
+
+
+def exact_weights(lethe: Lethe) -> str:
+    return str(lethe.champion()["sha256"])
 
 
 def test_the_untouched_champion_is_never_released(lethe: Lethe) -> None:

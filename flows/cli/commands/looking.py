@@ -66,14 +66,25 @@ def verify(
     witness: Annotated[
         str | None, typer.Option(help="Its checkpoints must be the log's: s3://... or a folder.")
     ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Retrain from the data; the weights must be the same.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="For --replay: a copy of data/; default: the workspace's.")
+    ] = None,
 ) -> None:
     """Verify evidence or the log, offline, and name what was altered."""
     from flows.cli.work import verifying
 
     def work(call: Call) -> dict[str, Any]:
         expected = verifying.Expected(request, candidate, head, witness)
-        found = verifying.verify(call.workspace, bundle, log, key, expected)
-        call.exit_code = 0 if found["ok"] else 30
+        again = verifying.Again(data) if replay else None
+        if data is not None and again is None:
+            raise UsageError("verify: got --data without --replay, which retrains from them")
+        found = verifying.verify(call.workspace, bundle, log, key, expected, again)
+        call.exit_code = output.verified_code(found)
+        if why := found.get("replay", {}).get("why"):
+            typer.echo(f"lethe: {why}", err=True)
         return found
 
     answer(ctx, work)

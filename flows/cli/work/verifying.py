@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,13 @@ from typing import Any
 from ledger import durable, keys
 from ledger.chain import Verification, read_chain
 from ledger.checkpoint import objections as objections_to
+from ledger.evidence import STATEMENT
 from ledger.keyring import Keyring
 from ledger.replay.bundles import Bundle, read_bundle
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import joined, verify_exported, verify_records
+from tasks.running import progress
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -32,8 +36,20 @@ class Expected:
     witness: str | None = None
 
 
+@dataclass(frozen=True)
+class Again:
+    """That the retraining is to be done again. data: a copy of data/; None: the workspace's."""
+
+    data: Path | None
+
+
 def verify(
-    path: Path, bundle: Path | None, log: bool, key: Path | None, expected: Expected
+    path: Path,
+    bundle: Path | None,
+    log: bool,
+    key: Path | None,
+    expected: Expected,
+    again: Again | None = None,
 ) -> dict[str, Any]:
     """Check a bundle, or a log that was exported or is a workspace's; say what it is about."""
     ws = Workspace.at(path)
@@ -43,9 +59,12 @@ def verify(
         raise UsageError("verify: got --log with --request or --candidate, which are of a bundle")
     if expected.witness is not None and not log:
         raise UsageError("verify: got --witness without --log, whose checkpoints a witness has")
+    if again and (log or bundle is None):
+        raise UsageError("verify: got --replay without a bundle, expected the one to retrain")
     public = keys.load_public_keys(key or ws.public_key)
     if bundle is not None and not log:
-        return verify_evidence(bundle, public, expected)
+        found_in = verify_evidence(bundle, public, expected)
+        return _replayed(ws, bundle, found_in, again, expected) if again else found_in
     if bundle is not None:
         found = verify_exported(bundle, public, expected.head)
     else:
@@ -54,6 +73,26 @@ def verify(
         content = lines_of(ws).read() if bundle is None else durable.read(bundle)
         found = joined(found, _as_seen(content, public, expected.witness))
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
+
+
+def _replayed(
+    ws: Workspace, bundle: Path, found: dict[str, Any], again: Again, expected: Expected
+) -> dict[str, Any]:
+    """Retrain what a genuine bundle released, and add what came of it."""
+    if not found["ok"]:
+        return found  # what was altered says nothing of how it was trained
+    from flows.cli.progress import bar, counter
+    from flows.cli.work.opening import looking
+    from tasks.replaying.again import replayed  # torch: verifying alone needs none
+
+    statement = json.loads(durable.read(bundle / STATEMENT))
+    opening = looking(ws.root) if again.data is None else nullcontext()
+    with opening as at, progress.shown(bar("training"), counter("shadow bank")):
+        came = replayed(at, statement, data=again.data, candidate=expected.candidate)
+    problems = [*found["problems"], *filter(None, [came.problem])]
+    checked = [*found["checked"], f"{came.run}: retrained: {came.outcome}"]
+    told = {"ok": not problems, "checked": checked, "problems": problems}
+    return {**found, **told, "replay": came.as_record()}
 
 
 def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
