@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from systems.data.columns import (
     refuse_alike,
 )
 from systems.data.digits import digits_table
-from systems.data.forms.pictures import Shape, inspect, shape_of
+from systems.data.forms.pictures import LARGEST_DEFAULT, Shape, inspect, shape_of
 from systems.data.sharding import Dataset, schema
 from systems.data.sources import Source, read_source
 from systems.data.sources import source_name as name_of
@@ -51,10 +52,13 @@ class Gathered:
     draw: Draw
 
 
-def gather(source: Source, params: Params) -> Gathered:
+def gather(
+    source: Source, params: Params, most: Callable[[int], int] = lambda examples: LARGEST_DEFAULT
+) -> Gathered:
     """Read and check a source; UsageError names file and row.
 
-    Images are looked at for the rows that are kept only.
+    Images are looked at for the rows that are kept only. most: pixels a side at most, where
+    nothing is asked for, by the number of examples to train on.
     """
     train = _training_rows(source, params)
     classes = classes_of(train, as_written=source.as_written)
@@ -74,7 +78,8 @@ def gather(source: Source, params: Params) -> Gathered:
     kept = [_kept(rows, splits) for rows, splits in parts]
     _refuse_one_class(kept[0][2], train.name)
     seen = [inspect(t[IMAGE].to_pylist(), numbers, name=r.name) for r, numbers, t in kept]
-    shape = shape_of(seen, size=params.data.size)
+    trained = kept[0][2][SPLIT].to_pylist().count(TRAIN)
+    shape = shape_of(seen, size=params.data.size, most=most(trained))
     tables = [table for _, _, table in kept]
     dataset = _describe(source, params, classes, shape, tables)
     notes = (*shape.notes, *_people(train))
@@ -169,7 +174,7 @@ def _describe(
     return Dataset(
         name=source_name(source.data),
         classes=classes.names,
-        size=params.data.size or shape.size,
+        size=shape.size,
         channels=shape.channels,
         shards=params.data.shards,
         attributes=tuple(sorted({name for table in tables for name in attributes_of(table)})),

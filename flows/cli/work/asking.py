@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from flows.cli.work import decidable
 from flows.cli.work.asked import freezing, ladders
 from flows.cli.work.asked.files import Files as Files
 from flows.cli.work.asked.freezing import Frozen
-from flows.cli.work.asked.suited import suited, told
+from flows.cli.work.asked.suited import largest, suited, told
 from ledger import durable
 from systems.data import importing
 from systems.data.columns import SPLIT
@@ -86,8 +87,9 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
         limit=files.limit,
         as_written=files.as_written,
     )
-    offered = gather(source, params)
-    suiting = _suiting(offered, asked) if there != ws.params else {}
+    ours = there != ws.params and not (files.weights or files.backbone)
+    offered = _gathered(source, params, asked.changes if ours else None)
+    suiting = _suiting(offered, asked) if ours else {}
     settings = changed(settings, suiting)
     params = parse_params(settings)
     importing.require_splits(offered, offered.table)
@@ -107,11 +109,19 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     return Checked(beginning.survey(ws), settings, params, policy, offered, notes, frozen)
 
 
+def _gathered(source: Source, params: Params, chosen: Mapping[str, Any] | None) -> Gathered:
+    """Read the data; where settings are to suit them, so is the size of their pictures.
+
+    chosen: settings that an option gives; None where none are to suit anything.
+    """
+    if chosen is None or "network" in chosen:
+        return gather(source, params)
+    return gather(source, params, partial(largest, shadows=params.bank.shadows, chosen=chosen))
+
+
 def _suiting(offered: Gathered, asked: Asked) -> dict[str, Any]:
     """Give settings that suit the pictures, where no option says what to take."""
-    of, files = offered.dataset, asked.files
-    if files.weights or files.backbone:
-        return {}
+    of = offered.dataset
     trained = offered.table[SPLIT].to_pylist().count(TRAIN)
     return suited(of.size, of.channels, trained, asked.changes)
 

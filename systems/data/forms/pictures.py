@@ -40,17 +40,12 @@ class Seen:
 class Shape:
     """What a set of images is decoded to: 1 or 3 channels, pixels a side; notes: what that costs.
 
-    natural: the most frequent longer side.
+    size: of what was asked for, else of the pictures and the most that may be.
     """
 
     channels: int
-    natural: int
+    size: int
     notes: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """Pixels a side where nothing else is asked for."""
-        return min(self.natural, LARGEST_DEFAULT)
 
 
 def inspect(images: Sequence[bytes], rows: Sequence[int], *, name: str) -> list[Seen]:
@@ -67,26 +62,33 @@ def inspect(images: Sequence[bytes], rows: Sequence[int], *, name: str) -> list[
     return [seen for seen in looked if not isinstance(seen, str)]
 
 
-def shape_of(parts: Sequence[Sequence[Seen]], *, size: int | None) -> Shape:
+def shape_of(
+    parts: Sequence[Sequence[Seen]], *, size: int | None, most: int = LARGEST_DEFAULT
+) -> Shape:
     """Say what images are decoded to: in the first part's size, in colour if any has it.
 
-    size: pixels a side that were asked for.
+    size: pixels a side that were asked for; without them the most frequent longer side of the first
+    part is taken, and `most` pixels at most.
     """
     seen = [one for part in parts for one in part]
     longer = Counter(max(one.width, one.height) for one in parts[0])
     natural = max(longer, key=lambda side: (longer[side], side))
     transparent = sum(one.transparent for one in seen)
-    notes = [_scaled(seen, min(natural, LARGEST_DEFAULT))] if size is None else []
+    own = min(natural, most)
+    notes = [_scaled(seen, own, min(natural, LARGEST_DEFAULT))] if size is None else []
     if transparent:
         notes.append(
             f"{transparent} of {len(seen)} pictures have transparent pixels: they are laid on white"
         )
     channels = 1 if all(one.grey for one in seen) else 3
-    return Shape(channels, natural, tuple(note for note in notes if note))
+    return Shape(channels, size or own, tuple(note for note in notes if note))
 
 
-def _scaled(seen: Sequence[Seen], size: int) -> str:
-    """Say that pictures change their size or proportions, if they do."""
+def _scaled(seen: Sequence[Seen], size: int, usual: int) -> str:
+    """Say that pictures change their size or proportions, if they do.
+
+    usual: what the size would be, were it not for the time that so many examples take.
+    """
     sides = sorted({(one.width, one.height) for one in seen}, key=lambda side: side[0] * side[1])
     if sides == [(size, size)]:
         return ""
@@ -94,7 +96,17 @@ def _scaled(seen: Sequence[Seen], size: int) -> str:
     sizes = first if len(sides) == 1 else f"{first} to {last}"
     return (
         f"pictures of {sizes} are scaled to {size} x {size}, whatever their proportions: "
-        "--size takes another size"
+        f"--size takes another size{_and_longer(size, usual)}"
+    )
+
+
+def _and_longer(size: int, usual: int) -> str:
+    if usual <= size:
+        return ""
+    times = (usual / size) ** 2
+    return (
+        f"; this one lets the first model and the bank be made soon, --size {usual} would take "
+        f"about {times:.0f} times as long"
     )
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 
 from flows.cli.work import asking
-from flows.cli.work.asked.suited import NETWORK, suited, told
+from flows.cli.work.asked.suited import AFFORDED, NETWORK, largest, suited, told
 from systems.settings.params import changed, parse_params
 from systems.settings.workspace import TEMPLATES
 
@@ -48,3 +48,11 @@ def test_training_examples_count_not_strangers_and_tests() -> None:
     offered = SimpleNamespace(dataset=SimpleNamespace(size=32, channels=1), table=splits)
     asked = SimpleNamespace(files=SimpleNamespace(weights=None, backbone=None), changes={})
     assert asking._suiting(offered, asked) == suited(32, 1, 3_000, {})  # type: ignore[arg-type]
+
+
+def test_photographs_keep_as_many_pixels_as_let_a_model_and_its_bank_be_made_soon() -> None:
+    """600 photographs, 360 to train on: 30 epochs, and 32 shadows on half: 183,600 passes."""
+    assert largest(360, 32, {}) == 48
+    assert 183_600 * 48**2 <= AFFORDED < 183_600 * 64**2
+    assert largest(20, 32, {}) == 128 and largest(50_000, 32, {}) == 32
+    assert largest(360, 32, {"training.epochs": 3}) == 128 and largest(360, 4, {}) == 96

@@ -13,6 +13,28 @@ SMALLEST = 24
 LEARNED_FROM = 36_000
 """Passes over examples after which more of them gain little (docs/results/recipe.md)."""
 
+SIZES = (128, 96, 64, 48)
+"""Pixels a side that photographs are decoded to, the largest that can be afforded; else SMALL."""
+
+SMALL = 32
+AFFORDED = 4.5e8
+"""Pixels that pass through the network in all of `init`: about 750 seconds of one core of 2026 in
+single precision, 430 in bf16, whatever the size (docs/tutorial.md)."""
+
+
+def largest(examples: int, shadows: int, chosen: Mapping[str, Any]) -> int:
+    """Pixels a side with which the first model and the bank are made in minutes on two cores.
+
+    shadows: each learns from half of the examples. chosen: as for `suited`.
+    """
+    epochs = int(chosen.get("training.epochs", _epochs(examples)))
+    passes = epochs * examples * (1 + shadows / 2)
+    return next((side for side in SIZES if side**2 * passes <= AFFORDED), SMALL)
+
+
+def _epochs(examples: int) -> int:
+    return min(30, max(6, math.ceil(LEARNED_FROM / max(1, examples))))
+
 
 def suited(size: int, channels: int, examples: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Give settings for pictures of this size, less what was chosen; none for small ones.
@@ -24,7 +46,7 @@ def suited(size: int, channels: int, examples: int, chosen: Mapping[str, Any]) -
         return {}
     found = {
         "network": NETWORK,
-        "training.epochs": min(30, max(6, math.ceil(LEARNED_FROM / max(1, examples)))),
+        "training.epochs": _epochs(examples),
         "training.batch_size": 128 if examples >= 5_000 else 64,
         "training.learning_rate": 0.2,
         "training.augmentation": "crop_flip" if channels == 3 else "crop",
