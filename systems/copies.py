@@ -25,8 +25,9 @@ class Status(StrEnum):
 class Copy:
     """One place that holds, or held, a copy; nothing in it tells of a person.
 
-    where: workspace, dvc cache, dvc remote, shadow bank or model registry. why: why it is not
-    gone. until: ISO 8601, the day on which a copy that is kept goes.
+    where: workspace, dvc cache, dvc remote, shadow bank, model registry or a connector. why: why it
+    is not gone. until: ISO 8601, the day on which a copy that is kept goes. receipt: SHA-256 of a
+    connector's receipt that it is gone.
     """
 
     where: str
@@ -34,6 +35,7 @@ class Copy:
     status: Status
     why: str | None = None
     until: str | None = None
+    receipt: str | None = None
 
     @property
     def gone(self) -> bool:
@@ -43,7 +45,7 @@ class Copy:
     def as_record(self) -> dict[str, str]:
         """Give it as the command line prints it and the log keeps it."""
         record = {"where": self.where, "what": self.what, "status": str(self.status)}
-        told = {"why": self.why, "until": self.until}
+        told = {"why": self.why, "until": self.until, "receipt": self.receipt}
         return record | {name: text for name, text in told.items() if text is not None}
 
 

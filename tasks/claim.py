@@ -16,6 +16,7 @@ from systems.data.remote.owner import require_own
 from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
 from tasks.abort import finish_abort, leave_outdated
+from tasks.connectors.owing import check_connectors
 from tasks.extract import erasing_run, find
 from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
@@ -42,6 +43,8 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     sweep(at)
     leave_outdated(at)
     ref = at.ledger.unfinished_run(refs)
+    if ref is None or Run(at, ref).done("erased") is None:
+        check_connectors(at)
     if ref and Run(at, ref).done(ABORTED):
         finish_abort(Run(at, ref))  # a crash came between
         ref = None

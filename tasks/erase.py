@@ -9,6 +9,7 @@ from systems.copies import Copy, Status, as_records
 from systems.data import erasing, index
 from systems.data.columns import EXAMPLE
 from systems.data.linked import WHY, has_other_names, linked
+from tasks.connectors.owing import owe
 from tasks.replaying.retained import keep, strike
 from tasks.running.bases import other_names
 from tasks.running.run import Run
@@ -17,8 +18,10 @@ from tasks.running.run import Run
 def erase_examples(run: Run) -> dict[str, Any]:
     """Rewrite the shards without the examples and push the new data version.
 
-    Before the first file goes it is noted which of them have other names on the disk.
+    Before the first file goes it is noted what connectors are to be asked for, and which files have
+    other names on the disk.
     """
+    owe(run)
     if run.done("erased") is None and run.done(HARD_LINKED) is None and (found := _linked(run)):
         run.once(HARD_LINKED, lambda: {"copies": as_records(found)})
     return run.once("erased", lambda: _erase(run))

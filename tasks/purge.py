@@ -29,6 +29,8 @@ from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
 from tasks.backups.destroying import residual
 from tasks.confirm import unverified
+from tasks.connectors.asking import ask_again, ask_all, open_lines
+from tasks.connectors.owing import forget_demands
 from tasks.erase import columns_of
 from tasks.running import bases
 from tasks.running.champion import TAINTED, put_back, sealed_champion
@@ -69,6 +71,7 @@ def _purge(run: Run) -> dict[str, Any]:
             "expected none; free the place and run it again"
         )
     _tag_tainted(run)
+    found += ask_all(run)
     return {"copies": _with_linked(run, as_records(found))}
 
 
@@ -141,7 +144,8 @@ def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]
     stored = models.versions(at.ws.mlruns, at.params.model.name)
     learned = [old for old in stored if _taints(request.run, old.version, made)]
     kept = [_kept(at, old, made, now) for old in learned]
-    return [*kept, *_strays(at, stored, made, request.run), *unverified(at, request)]
+    elsewhere = [*open_lines(at, request.run), *unverified(at, request)]
+    return [*kept, *_strays(at, stored, made, request.run), *elsewhere]
 
 
 def _taints(run: str | None, number: int, made: Sequence[Release]) -> bool:
@@ -178,11 +182,12 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     went and those that remain; a request stays `purging` while one does.
     """
     now = utc_now()
-    runs = {at.ledger.request(ref).run for ref in refs} - {None}
+    runs = {run for ref in refs if (run := at.ledger.request(ref).run)}
     refs = sorted(
         {*refs, *(request.ref for request in purging_requests(at) if request.run in runs)}
     )
     found = _erase_due(at, now)
+    ask_again(at, runs, now)
     for ref in refs:
         left = remaining(at, at.ledger.request(ref), now)
         found += [copy for copy in left if copy not in found]
@@ -199,6 +204,7 @@ def _shred_complete(at: Opened) -> None:
         if request.state is State.COMPLETE:
             at.ledger.log.require_alone()
             sealed.shred(at.ws.keys, request.ref)
+    forget_demands(at)
 
 
 def _erase_due(at: Opened, now: datetime) -> list[Copy]:

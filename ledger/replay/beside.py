@@ -17,6 +17,7 @@ from ledger.evidence import COMPLETION, ERASURE, SIGNATURE, read_sealed
 from ledger.keyring import Keyring
 from ledger.lines import Lines
 from ledger.log import Log
+from ledger.replay.purged import RECEIPTS, receipts
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
 from unlearning.errors import LetheError
 
@@ -49,6 +50,7 @@ def check_beside(
         *_suppression(records, entries),
         *_adopted(records, entries),
         *_selectors(records / "sealed", entries),
+        *_receipts(records / RECEIPTS, entries),
     ]
     checked = "evidence, suppression list, adopted policies and params, selectors: against the log"
     return Verification((checked,), tuple(problems))
@@ -118,3 +120,14 @@ def _selectors(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
     for ref, state in states.items():
         if state not in ("complete", "denied") and not (folder / f"{ref}.bin").is_file():
             yield f"sealed/{ref}.bin: is missing, request {ref} is {state}: restore it"
+
+
+def _receipts(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
+    """Connectors' receipts that the log tells of and that are not there."""
+    from unlearning.digests import sha256_file
+
+    for run, name, told in receipts(entries):
+        path = folder / run / f"{name}.json"
+        got = sha256_file(path) if path.is_file() else "no file"
+        if got != told:
+            yield f"{RECEIPTS}/{run}/{path.name}: got {got[:16]}, the log tells of {told[:16]}"

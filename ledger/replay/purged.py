@@ -19,6 +19,18 @@ CONFIRMED = "confirmed"
 HARD_LINKED = "hard_linked"
 """Step of a run, and event on a version: files with other names on the disk, seen beforehand."""
 
+OWED = "connectors"
+"""Step of a run: the connectors that it asks, noted before anything is erased."""
+
+ASKED = "connector_asked"
+"""Event: a connector was asked again, and its copy is not as it was told before."""
+
+CONNECTOR = "connector "
+"""Begins the place of a copy that a connector looks after; its name follows."""
+
+RECEIPTS = "connectors"
+"""Folder of records/: each run's receipts, and, sealed, what its connectors are asked for."""
+
 Row = Mapping[str, Any]
 
 
@@ -59,14 +71,26 @@ def told(entries: Sequence[Entry], run: object) -> dict[str, Any]:
     return standing(rows_of(entries, run), said)
 
 
-def rows_of(entries: Iterable[Entry], run: object) -> Iterator[Row]:
+def rows_of(entries: Sequence[Entry], run: object) -> Iterator[Row]:
     """Give the copies that a run purged, the versions that it let go, as far as in doubt, and the
-    backups that were taken of them.
+    backups that were taken of them. A connector's copy is as it was told of last.
     """
+    last = _asked_last(entries, run)
     for entry in entries:
         of_others = entry.event in (HARD_LINKED, BEGUN) and run in entry.body["runs"]
         if of_others or entry.key == f"{run}/purged":
-            yield from entry.body["copies"]
+            yield from (last.get(name_of(row), row) for row in entry.body["copies"])
+
+
+def _asked_last(entries: Iterable[Entry], run: object) -> dict[str, Row]:
+    asked = (e for e in entries if e.event == ASKED and e.body.get("run") == run)
+    return {name_of(row): row for entry in asked for row in entry.body["copies"]}
+
+
+def connected(entries: Sequence[Entry], run: object) -> list[Row]:
+    """Give the copies of a run that connectors look after, as they were told of last."""
+    rows = rows_of(entries, run)
+    return [row for row in rows if str(row.get("where")).startswith(CONNECTOR)]
 
 
 def confirmations(entries: Iterable[Entry], run: object) -> list[Entry]:
@@ -80,3 +104,13 @@ def as_stated(entries: Iterable[Entry], run: object) -> list[dict[str, Any]]:
         {"at": e.at, "reason": e.body["reason"], "copies": [*map(name_of, e.body["copies"])]}
         for e in confirmations(entries, run)
     ]
+
+
+def receipts(entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:
+    """Give run, connector and SHA-256 of every receipt that the log tells of."""
+    for entry in entries:
+        run = entry.body.get("run") if entry.event == ASKED else entry.key.partition("/")[0]
+        if entry.event == ASKED or entry.key.endswith("/purged"):
+            for row in entry.body["copies"]:
+                if "receipt" in row:
+                    yield str(run), row["where"].removeprefix(CONNECTOR), row["receipt"]

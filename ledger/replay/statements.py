@@ -20,6 +20,9 @@ from unlearning.digests import canonical_json, digest_of, sha256_hex
 SEALED, ATTESTED, COMPLETED = "sealed", "attested", "attested-completion"
 """Steps of a run that seal a statement: on the run, on the erasure, on its completion."""
 
+_OPEN = ("remains", "kept")
+"""What a connector's copy may not be when its requests are complete."""
+
 ABORTED = "aborted"
 """Step of a run that was given up; its entry says why."""
 
@@ -228,5 +231,8 @@ def completion_contradictions(
     yield from _differences(statement, said)
     if known["unverified"]:
         yield f"purged: {len(known['unverified'])} copies are neither verified nor confirmed"
+    open_lines = [row for row in purging.connected(entries, run) if row["status"] in _OPEN]
+    if open_lines:
+        yield f"purged: {len(open_lines)} connectors have not said that nothing is left"
     if not wanted or None in completed.values():
         yield "completed_at: the log does not tell that every request is complete"

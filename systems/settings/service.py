@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from systems.settings.checking import build, read_yaml
+from systems.settings.connectors import Connector
 from systems.settings.events import Endpoint, Intake
 from unlearning.errors import PolicyError
 from unlearning.settings import between
@@ -101,9 +102,10 @@ class Service:
     witness: Witnessing = Witnessing()
     intake: Intake = field(default_factory=Intake)
     webhooks: tuple[Endpoint, ...] = ()
+    connectors: tuple[Connector, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse no host, which would mean all of the machine's addresses, and unknown words."""
+        """Refuse no host, which would mean all of the machine's addresses, and what is unclear."""
         if self.log_format not in (TEXT, JSON):
             raise PolicyError(
                 f"{FILE}: log_format: got {self.log_format!r}, expected {TEXT} or {JSON}"
@@ -112,6 +114,9 @@ class Service:
             raise PolicyError(
                 f"{FILE}: host: got {self.host!r}, expected a name or an address such as {LOOPBACK}"
             )
+        names = [one.name for one in self.connectors]
+        if len(set(names)) != len(names):
+            raise PolicyError(f"{FILE}: connectors: two have the same name, expected one of each")
 
 
 def load_service(root: Path) -> Service:

@@ -19,6 +19,7 @@ from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.backups.destroying import residual
+from tasks.connectors.owing import present
 from tasks.extract import find, likewise
 from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
 from tasks.planning.rungs import (
@@ -111,7 +112,7 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
     """List where bytes, or what was learned from them, lie now."""
     wanted = [found for part in SPLITS for found in ids[part]]
     copies = [*purging.holds(at.ws, wanted), *decoded.copies(at.ws)] if wanted else []
-    copies += residual(at, Status.PRESENT) if wanted else []
+    copies += [*residual(at, Status.PRESENT), *present(at)] if wanted else []
     if state := bank_state(at, recipe_of(at)):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"

@@ -64,6 +64,21 @@ def with_canary(root: Path, url: str | None, canary: Canary, folder: Path) -> Op
     return opened(at.root)
 
 
+def outside(at: Opened, canary: Canary, folder: Path, client: Any) -> None:
+    """Copies that Lethe did not make, in a folder and, if there is one, below a bucket's prefix."""
+    name = f"notes/{canary.subject}/1.txt"
+    (folder / name).parent.mkdir(parents=True)
+    for path, content in ((name, canary.subject.encode()), ("copy.png", canary.image())):
+        (folder / path).write_bytes(content)
+        if client is not None:
+            client.put_object(Bucket="lethe", Key=f"outside/{path}", Body=content)
+    (folder / "others.txt").write_text("stays")
+    by_name = "names: ['notes/{example}.txt']"
+    lines = [f"  - {{name: here, at: {folder}, {by_name}}}"]
+    lines += [f"  - {{name: there, at: 's3://lethe/outside', {by_name}}}"] if client else []
+    (at.ws.root / "service.yaml").write_text("\n".join(["connectors:", *lines, ""]))
+
+
 def in_bucket(client: Any, canary: Canary) -> set[str]:
     """Search every version of every object."""
     found: set[str] = set()
@@ -77,9 +92,11 @@ def in_bucket(client: Any, canary: Canary) -> set[str]:
 def test_nothing_is_left_of_him(remote: tuple[str | None, Any], tmp_path: Path) -> None:
     (url, client), canary = remote, a_canary()
     at = with_canary(tmp_path / "workspace", url, canary, tmp_path)
+    outside(at, canary, tmp_path / "outside", client)
     before = found_below(tmp_path, canary)
     places = {place.split("/")[1] for place, _ in before}
     assert {"data", ".dvc", "artifacts"} <= places
+    assert {what for place, what in before if place.startswith("outside/")} == {SUBJECT, PIXELS}
     assert {what for _, what in before} == {SUBJECT, PIXELS}
     if client is not None:
         assert in_bucket(client, canary) == {SUBJECT, PIXELS}
@@ -95,6 +112,8 @@ def test_nothing_is_left_of_him(remote: tuple[str | None, Any], tmp_path: Path) 
 
     assert run.at.ledger.request(run.requests[0]).state is State.COMPLETE
     assert found_below(tmp_path, canary) == set()
+    left = {path.name for path in (tmp_path / "outside").rglob("*")}
+    assert left == {"notes", "others.txt"}
     assert loading.counts(at.ws)["train"] > 0
     if client is not None:
         assert in_bucket(client, canary) == set()

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from systems.settings.policy import load_policy
 from systems.settings.quiet import quiet_environment
 from systems.settings.receiving import look_into
 from systems.settings.restoring import require_finished
+from systems.settings.service import load_service
 from systems.settings.workspace import Workspace
 from tasks import adopt
 from tasks.approval.words import as_told
@@ -33,7 +35,7 @@ from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, left_out
-from unlearning.errors import UsageError
+from unlearning.errors import PolicyError, UsageError
 
 
 def show(path: Path, request: str) -> dict[str, Any]:
@@ -184,6 +186,19 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "champion", _failure(lambda: _champion_problem(at))
     yield "bank", _failure(lambda: _bank_problem(at))
     yield "bases", _failure(lambda: _bases_problem(at))
+    yield from _connectors(at)
+
+
+def _connectors(at: Opened) -> Iterator[tuple[str, str]]:
+    """Reach for every place outside that service.yaml names."""
+    from tasks.connectors.owing import problem
+
+    try:
+        named = load_service(at.ws.root).connectors
+    except PolicyError:  # which `settings` tells
+        return
+    for one in named:
+        yield f"connector {one.name}", _failure(partial(problem, at, one))
 
 
 def _failure(check: Callable[[], str | None]) -> str:
@@ -204,6 +219,7 @@ def _lost_requests(at: Opened) -> Iterator[str]:
 def _settings_problem(ws: Workspace) -> str:
     load_params(ws.root)
     load_policy(ws.policy)
+    load_service(ws.root)
     return ""
 
 

@@ -61,6 +61,7 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
     """Go on with the purging of a request, or of all that are at it."""
     with ready(path) as at:
         from tasks.confirm import confirm
+        from tasks.connectors.asking import at_once
         from tasks.keeping.purging import purge_due
         from tasks.purge import finish_purging
         from tasks.witness import bring_up_to_date
@@ -78,6 +79,7 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
             )
         if word:
             confirm(at, request, word.copy, word.reason)
+        at_once(at, found.run)
         copies = finish_purging(at, [request]) if found.state is State.PURGING else []
         bring_up_to_date(at)
         return {**as_record(at.ledger.request(request)), "copies": copies}

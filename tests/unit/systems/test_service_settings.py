@@ -42,6 +42,8 @@ def test_what_is_named_differs_and_the_rest_stays(tmp_path: Path) -> None:
         ("host: ''", "host: got ''"),
         ("witness: {at: [relative/x]}", "witness.at: got 'relative/x'"),
         ("witness: {at: ['s3:///x']}", "witness.at: got 's3:///x'"),
+        ("connectors: [{name: a, at: /x}, {name: a, at: /y}]", "two have the same name"),
+        ("connectors: [{name: a, at: x}]", "connectors: at of a"),
         ("- 1", "expected keys and values"),
     ],
 )
