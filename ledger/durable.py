@@ -7,6 +7,7 @@ that it may not leave, and links are followed first.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -82,6 +83,28 @@ def write(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[int | None]:
+    """Hold a file for one write and give its length; None if another process holds it.
+
+    It is made if it is not there. The kernel lets go of it when its holder ends.
+    """
+    with storing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
+    try:
+        yield os.fstat(descriptor).st_size if _only(descriptor) else None
+    finally:
+        os.close(descriptor)
+
+
+def _only(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def append(path: Path, content: bytes, *, at: int) -> None:

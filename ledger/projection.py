@@ -75,10 +75,15 @@ class Projection:
         return (rows[0].last_seq, rows[0].last_hash) if rows else (0, GENESIS)
 
     def apply(self, entries: Sequence[Entry]) -> None:
-        """Bring the tables up to the last of these entries, all or none of them."""
+        """Bring the tables up to the last of these entries, all or none of them.
+
+        Those that are in them by now are passed over: whoever lost the workspace's lock, and was
+        held up before this, comes after another has gone on.
+        """
         if entries:
             with self._guarded(), self._engine.begin() as connection:
-                for entry in entries:
+                known = tables.position(connection)
+                for entry in (entry for entry in entries if entry.seq > known):
                     tables.apply(connection, entry)
 
     def requests(

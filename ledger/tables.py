@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, update
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select, update
 
 from ledger.chain import Entry
 
@@ -39,6 +39,12 @@ meta = Table(
     Column("last_seq", Integer, nullable=False),
     Column("last_hash", String, nullable=False),
 )
+
+
+def position(connection: Connection) -> int:
+    """The last entry that is in the tables; from here on nobody else can add one."""
+    connection.execute(update(meta).values(last_seq=meta.c.last_seq))  # takes the right to write
+    return connection.execute(select(meta.c.last_seq)).scalar() or 0
 
 
 def apply(connection: Connection, entry: Entry) -> None:

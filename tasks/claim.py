@@ -40,11 +40,12 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
     ladder to that one method.
     """
     at = opened(root)
+    known = at.ledger.unfinished_run(refs)
+    if known is None or Run(at, known).done("erased") is None:
+        check_connectors(at)  # before anything is written
     sweep(at)
     leave_outdated(at)
     ref = at.ledger.unfinished_run(refs)
-    if ref is None or Run(at, ref).done("erased") is None:
-        check_connectors(at)
     if ref and Run(at, ref).done(ABORTED):
         finish_abort(Run(at, ref))  # a crash came between
         ref = None

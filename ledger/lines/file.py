@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import durable
+from ledger.errors import WorkspaceBusy
 from ledger.lock import require_held
 
 if TYPE_CHECKING:
@@ -38,8 +39,22 @@ class InFile:
             return file.read()
 
     def append(self, entry: Entry, *, at: int) -> None:
-        """Write a line; what a crash left after `at` is cut off."""
-        durable.append(self.path, entry.line(), at=at)
+        """Write a line; what a crash left after `at` is cut off.
+
+        WorkspaceBusy if somebody else has written, or is at it: whoever lost the workspace's lock
+        and was held up between a look at the file and this would write over what came meanwhile.
+        """
+        with durable.only_writer(self.path) as end:
+            if end is None or not self._ends(at, end):
+                raise WorkspaceBusy(
+                    f"{self.name}: is not as it was read: another process writes to this "
+                    "workspace; wait until it has ended, then try again"
+                )
+            durable.append(self.path, entry.line(), at=at)
+
+    def _ends(self, at: int, end: int) -> bool:
+        """Whether no whole line follows `at`, where a crash may have left part of one."""
+        return end == at or (end > at and b"\n" not in self.read(at))
 
     def require_held(self) -> None:
         """WorkspaceBusy if this process took the lock file beside it, and that is another now."""
