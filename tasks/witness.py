@@ -26,9 +26,13 @@ from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.running.standing import suppressed
+from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, UsageError
 
 EVIDENCE, CHECKPOINTS, SUPPRESSION = "evidence", "checkpoints", "suppression"
+DRAWS = "draws/"
+"""Where a witness's keeper puts what draws retrainings to be replayed."""
+
 OWNER = "lethe-owner"
 """Object at a witness: the random name of the one workspace that it sees."""
 
@@ -143,3 +147,9 @@ def seen(url: str, ring: Keyring) -> list[Checkpoint]:
     """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
     place = witness_at(url)
     return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]
+
+
+def draws_of(url: str) -> dict[str, str]:
+    """Give the keys of the draws that a witness's keeper has asked for, by their names."""
+    place = witness_at(url)
+    return {name: sha256_hex(place.read(name)) for name in place.keys(DRAWS)}

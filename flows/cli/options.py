@@ -37,7 +37,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "bench",
     ),
     "Model owner: rules and versions": ("policy", "params", "rotate-key", "taint", "rollback"),
-    "Auditor: whether it is true": ("verify", "log"),
+    "Auditor: whether it is true": ("verify", "replay", "log"),
 }
 """The commands by who uses them."""
 

@@ -55,6 +55,7 @@ TABLE = (
     Deployment("bank", "flows.bank:bank", "bank"),
     Deployment("reconcile", "flows.reconcile:reconcile", "reconcile", alone=False),
     Deployment("restore-drill", "flows.drill:drill", "restore_drill"),
+    Deployment("replay", "flows.drill:replay", "replay"),
 )
 
 AT_START = ("intake", "forget")

@@ -17,6 +17,7 @@ from systems.settings.budget import Budget
 from systems.settings.chances import chance_of, hopeless
 from systems.settings.checking import build, parse_yaml, read_content
 from systems.settings.collect import Collect
+from systems.settings.replay import Sampling
 from unlearning.digests import digest_of, sha256_hex
 from unlearning.errors import PolicyError
 from unlearning.settings import REQUIRED_GATES, between, check_value, text_at
@@ -51,7 +52,8 @@ class Policy:
     lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
     person before it is released. collect: when the service begins a run. reconcile: `alarm` or
     `revert`, for an alias that somebody moved. hopeless: a rung of which the chance of release is
-    surely below that is not tried, exact retraining apart (a fraction, 0: every one is).
+    surely below that is not tried, exact retraining apart (a fraction, 0: every one is). replay:
+    how many released retrainings are drawn to be done again.
     """
 
     ladder: tuple[Rung, ...]
@@ -63,6 +65,7 @@ class Policy:
     collect: Collect
     reconcile: str
     hopeless: float
+    replay: Sampling
     digest: str
 
     @property
@@ -174,7 +177,7 @@ def parse_policy(content: bytes, name: str) -> Policy:
     """Read a policy from a file's bytes; PolicyError as in `load_policy`."""
     tree = parse_yaml(content, name)
     known = {"ladder", "gates", "attempts", "drift", "judgements"}
-    known |= {"approval", "collect", "reconcile", "hopeless"}
+    known |= {"approval", "collect", "reconcile", "hopeless", "replay"}
     for key in tree.keys() - known:
         raise PolicyError(f"{name}: unknown key '{key}', expected one of {sorted(known)}")
     return Policy(
@@ -187,6 +190,7 @@ def parse_policy(content: bytes, name: str) -> Policy:
         collect=build(Collect, tree.get("collect", {}), f"{name}: collect", defaults=True),
         reconcile=_word(tree.get("reconcile", ALARM), f"{name}: reconcile"),
         hopeless=_share(tree.get("hopeless", 0), f"{name}: hopeless"),
+        replay=build(Sampling, tree.get("replay", {}), f"{name}: replay", defaults=True),
         digest=sha256_hex(content),
     )
 

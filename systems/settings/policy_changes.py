@@ -26,6 +26,7 @@ _WHEN_HIGHER = {
     "approval.utility_loss": "looser",
     "approval.class": "stricter",
     "approval.refused_retrain": "looser",
+    "replay.share": "stricter",
 }
 """What a higher number does. `examples`, `holdout` and `fpr` are absent: what a change of them does
 depends on the other limits."""
@@ -49,6 +50,7 @@ def _tree(policy: Policy) -> dict[str, Any]:
         "collect": asdict(policy.collect),
         "reconcile": policy.reconcile,
         "hopeless": policy.hopeless,
+        "replay": asdict(policy.replay),
         "ladder": [asdict(rung) for rung in policy.ladder],
         "approval": policy.approval.as_written(),
         "gates": policy.gates,

@@ -46,6 +46,7 @@ class Schedules:
     bank: str | None = "0 5 1 * *"
     reconcile: str | None = "*/15 * * * *"
     restore_drill: str | None = "0 5 2 * *"
+    replay: str | None = "0 5 3 * *"
 
     def __post_init__(self) -> None:
         """Refuse what is no cron of five fields before a server is started to say so."""

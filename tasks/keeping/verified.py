@@ -8,11 +8,13 @@ from pathlib import Path
 from ledger import durable, keys
 from ledger.chain import Chain, Verification, read_chain, verify_chain
 from ledger.keyring import Keyring
+from ledger.replay import draws
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside, missing_head
 from systems.settings.recording import ledger_at, lines_of
 from systems.settings.workspace import Workspace
 from tasks.approval.unasked import unasked
+from tasks.replaying import shares
 from tasks.running.lineage import objections
 
 
@@ -25,7 +27,8 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
     if found.ok:
         found = joined(found, check_beside(lines, ws.records, public, head=head))
     if found.ok:
-        problems = (*_contradictions(chain), *unasked(ws, chain.entries))
+        entries = chain.entries
+        problems = (*_contradictions(chain), *unasked(ws, entries), *shares.objections(ws, entries))
         found = joined(found, Verification((), problems))
     if found.ok and (ws.elsewhere.is_file() or ws.tables.is_file()):
         found = joined(found, ledger_at(ws, read_only=True).check())
@@ -43,7 +46,8 @@ def verify_exported(path: Path, public: Keyring, head: str | None) -> Verificati
 
 
 def _contradictions(chain: Chain) -> tuple[str, ...]:
-    return (*objections(chain.entries), *unapproved(chain.entries))
+    entries = chain.entries
+    return (*objections(entries), *unapproved(entries), *draws.objections(entries))
 
 
 def _waiting(ws: Workspace) -> str:

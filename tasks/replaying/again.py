@@ -14,7 +14,7 @@ from typing import Any
 
 from systems.compute.repeating import Distance, distance, made_again
 from systems.registry import models
-from tasks.replaying.material import Impossible, Material, in_folder, in_workspace, nobody
+from tasks.replaying.material import Impossible, Material, Untrue, in_folder, in_workspace, nobody
 from tasks.running import progress
 from tasks.running.bases import files
 from tasks.running.opened import Opened
@@ -52,8 +52,8 @@ class Replay:
     @property
     def problem(self) -> str | None:
         """Say in a line what is wrong, None unless something is."""
-        if self.outcome != MISMATCH:
-            return None
+        if self.outcome != MISMATCH or self.why:
+            return self.why if self.outcome == MISMATCH else None
         near = "" if self.far is None else f", largest difference {self.far.largest:.3g}"
         return (
             f"replay of {self.run}: retraining on an equal profile gives weights "
@@ -72,8 +72,8 @@ def replayed(
     """Retrain what a verified statement released, and compare.
 
     at: the workspace that has the data, unless `data`, a copy of data/, is given. candidate: the
-    released weights, for a distance, where no registry here has them. IntegrityError where the
-    evidence cannot be true of the data.
+    released weights, for a distance, where no registry here has them. A mismatch with its reason,
+    where nothing had to be trained to see that the evidence cannot be true of the data.
     """
     run = str(statement["run"])
     try:
@@ -82,6 +82,8 @@ def replayed(
             return _compared(at, run, attempt, Path(folder), data, candidate)
     except Impossible as problem:
         return Replay(run, IMPOSSIBLE, f"cannot be replayed: {problem}")
+    except Untrue as problem:
+        return Replay(run, MISMATCH, str(problem))
 
 
 def _released(statement: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,6 +23,10 @@ class Impossible(Exception):
     """A training cannot be done again, for the reason given: neither a failure nor a pass."""
 
 
+class Untrue(IntegrityError):
+    """The evidence cannot be true of the data."""
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
     """The examples that a network was trained on, those to compare answers on, and its classes."""
@@ -36,7 +40,7 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
     """Find it in the workspace's data; Impossible where some of it has been erased since.
 
     stated: `replay` of the attempt. packages: whether the libraries here are the run's, so that the
-    pictures must decode to the same pixels. IntegrityError where the evidence cannot be true.
+    pictures must decode to the same pixels. Untrue where the evidence cannot be.
     """
     parts, wanted = parts_of(at), int(stated["examples"])
     mine = learned_from(at, run, parts.train.ids)
@@ -45,7 +49,7 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
     if gone > 0:
         known = sum(_erased_since(at.ledger.log.entries(), run))
         if gone > known:
-            raise IntegrityError(
+            raise Untrue(
                 f"replay of {run}: {gone} of its {wanted} examples are not in the data, and only "
                 f"{known} were erased since: its evidence or its list of examples was altered"
             )
@@ -54,7 +58,7 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
     if digest_of_examples(retain) == stated["data"]:
         return found
     if mine is not None and packages:
-        raise IntegrityError(
+        raise Untrue(
             f"replay of {run}: the examples that it retained have another digest than its evidence "
             "states, expected the same: it was trained on others, or one of the two was altered"
         )

@@ -11,8 +11,8 @@ from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import people_of
 
-ALARM, INCONCLUSIVE = 30, 11
-EXACT: dict[str, Any] = {**CHEAP, "ladder": [{"method": "retrain"}]}
+ALARM = 30
+EXACT: dict[str, Any] = {**CHEAP, "ladder": [{"method": "retrain"}], "replay": {"share": 1}}
 
 
 class Relabelled:
@@ -38,3 +38,12 @@ def test_a_champion_that_was_signed_as_a_retraining_is_found(lethe: Lethe) -> No
     assert answer.json["replay"]["outcome"] == "mismatch"
     (problem,) = answer.json["problems"]
     assert "not trained from these data" in problem
+    answer = lethe("replay", code=ALARM)
+    assert "not trained from these data" in answer.err
+    *_, draw, outcome = [e for e in lethe.entries() if e["event"] in ("replay_drawn", "replayed")]
+    assert draw["body"]["runs"] == [found["run"]] and draw["body"]["key"] == draw["previous"]
+    assert (outcome["body"]["outcome"], outcome["body"]["draw"]) == ("mismatch", draw["seq"])
+    assert lethe("verify", "--log").json["ok"], "the log tells the truth about it"
+    assert lethe("replay").json["replayed"] == [], "once for each draw"
+    told = {one["name"]: one["hint"] for one in lethe("doctor", code=None).json["checks"]}
+    assert found["run"] in told["replays"]

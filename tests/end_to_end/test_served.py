@@ -174,6 +174,7 @@ def test_runs_are_scheduled_by_the_clock(service: Service) -> None:
         return {names[run["deployment_id"]] for run in runs}
 
     timed = {"forget", "purge", "deadlines", "audit", "bank", "reconcile", "restore-drill"}
+    timed |= {"replay"}
     service.until(lambda: timed <= scheduled(), "each has runs ahead")
 
 

@@ -90,6 +90,18 @@ def verify(
     answer(ctx, work)
 
 
+def replay(
+    ctx: typer.Context,
+    run: Annotated[
+        str | None, typer.Argument(help="The run, as `lethe show REQUEST` names it.")
+    ] = None,
+) -> None:
+    """Train again what the policy's draw names, or one run, and log if the weights are the same."""
+    from flows.cli.work import verifying
+
+    answer(ctx, lambda call: verifying.replay(call.workspace, run))
+
+
 def log(
     ctx: typer.Context,
     export: Annotated[

@@ -32,6 +32,7 @@ from tasks import adopt
 from tasks.approval.words import as_told
 from tasks.backups.keeping import listed as backups_of
 from tasks.keeping.verified import verify_records
+from tasks.replaying import shares
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, left_out
@@ -179,6 +180,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "sources", _failure(lambda: sending.problem(at))
     yield "inbox", _failure(lambda: "; ".join(unreadable(ws)))
     yield "log", _failure(lambda: "; ".join(verify_records(ws, None).problems))
+    yield "replays", _failure(lambda: shares.problem(at.ledger.log.entries()))
     yield "settings", _failure(lambda: _settings_problem(ws))
     yield "policy", _failure(lambda: adopt.problem(ws, at.ledger))
     yield "params", _failure(lambda: adopt.problem(ws, at.ledger, adopt.PARAMS))

@@ -11,9 +11,11 @@ from typing import Any
 
 from ledger import durable, keys
 from ledger.chain import Verification, read_chain
+from ledger.checkpoint import name_of
 from ledger.checkpoint import objections as objections_to
 from ledger.evidence import STATEMENT
 from ledger.keyring import Keyring
+from ledger.replay import draws
 from ledger.replay.bundles import Bundle, read_bundle
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
@@ -95,14 +97,27 @@ def _replayed(
     return {**found, **told, "replay": came.as_record()}
 
 
+def replay(path: Path, run: str | None) -> dict[str, Any]:
+    """Replay one run, or draw and replay what is owed; the outcomes are logged."""
+    from flows.cli.work.opening import ready
+
+    with ready(path) as at:
+        from tasks.replaying.drawing import replay_drawn, replay_one  # torch
+
+        return replay_drawn(at) if run is None else replay_one(at, run)
+
+
 def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     """Hold the log against every checkpoint that a witness has; one without any is a problem."""
-    from tasks.witness import seen
+    from tasks.witness import draws_of, seen
 
     chain = read_chain(content, public)
     known, entries = seen(witness, public.with_keys(chain.keys)), chain.entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
-    return Verification((f"witness: {len(known)} checkpoints",), tuple(problems))
+    asked, mine = draws_of(witness), name_of(witness)
+    problems += draws.unlike(entries, mine, asked)
+    told = draws.counted(entries, mine, asked)
+    return Verification((f"witness: {len(known)} checkpoints, {told}",), tuple(problems))
 
 
 def verify_evidence(folder: Path, public: Keyring, expected: Expected) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""Which released retrainings are drawn to be done again, by a key that nobody chose before them.
+
+A run is drawn if the digest of the key and of its sealed statement, as a fraction, is below the
+share. So a draw can be reckoned again by anybody who has the log. The key is of what a witness has
+put down, whom the operator cannot make draw again; or, for want of one, of the log's own end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ledger.chain import Entry
+from ledger.replay.statements import SEALED
+from unlearning.digests import sha256_hex
+
+DRAWN, REPLAYED = "replay_drawn", "replayed"
+"""Events of the log: runs were drawn; what came of doing one again."""
+
+BY_LOG = "log"
+"""In place of a witness's name: the key is the hash of the entry before the draw's own."""
+
+PROVED = "A3"
+
+
+def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
+    """Give the released exact runs that a draw after these entries may draw, with statements.
+
+    None that was replayed; by the log only those since the draw before, so that none has two
+    chances.
+    """
+    done = {e.body["run"] for e in entries if e.event == REPLAYED}
+    last = max((e.seq for e in entries if e.event == DRAWN), default=0)
+    exact = {e.key.removesuffix("/decided") for e in entries if _exact(e)}
+    found = {}
+    for entry in entries:
+        run, _, step = entry.key.rpartition("/")
+        new = source != BY_LOG or entry.seq > last
+        if entry.event == "step" and step == SEALED and run in exact - done and new:
+            found[run] = str(entry.body["statement"])
+    return found
+
+
+def drawn(key: str, share: float, runs: dict[str, str]) -> list[str]:
+    """Draw runs, given with the digests of their statements; key: 64 hexadecimal characters."""
+    return sorted(run for run, statement in runs.items() if _fraction(key, statement) < share)
+
+
+def owed(entries: Sequence[Entry]) -> list[tuple[int, str]]:
+    """Give the runs that were drawn and not replayed since, with the number of the draw's entry."""
+    done = {(e.body.get("draw"), e.body["run"]) for e in entries if e.event == REPLAYED}
+    pairs = [(e.seq, str(run)) for e in entries if e.event == DRAWN for run in e.body["runs"]]
+    return [pair for pair in pairs if pair not in done]
+
+
+def objections(entries: Sequence[Entry]) -> Iterator[str]:
+    """Draws that the log itself gives the lie to, one line each; entries: the whole log."""
+    for entry in entries:
+        if entry.event == DRAWN:
+            yield from _false(entry, entries[: entry.seq - 1])
+
+
+def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> Iterator[str]:
+    """Draws that the log says a witness asked for, and it did not; keys: by name, as it has them.
+
+    witness: its name in the log.
+    """
+    for entry in entries:
+        named = entry.event == DRAWN and entry.body["from"] == witness
+        if named and keys.get(str(entry.body["name"])) != entry.body["key"]:
+            yield f"witness: has no {entry.body['name']} of the key by which entry {entry.seq} drew"
+
+
+def counted(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> str:
+    """Say in words how many draws a witness asked for, and how far they were carried out."""
+    mine = [e for e in entries if e.event == DRAWN and e.body["from"] == witness]
+    open_ = sum(seq in {e.seq for e in mine} for seq, _ in owed(entries))
+    return f"{len(keys)} draws asked for, {len(mine)} drawn, {open_} runs of them not replayed"
+
+
+def failed(entries: Sequence[Entry]) -> list[str]:
+    """Give the runs whose last replay gave other weights than they released."""
+    last = {str(e.body["run"]): e.body["outcome"] for e in entries if e.event == REPLAYED}
+    return sorted(run for run, outcome in last.items() if outcome == "mismatch")
+
+
+def _false(draw: Entry, before: Sequence[Entry]) -> Iterator[str]:
+    body = draw.body
+    if body["from"] == BY_LOG and body["key"] != draw.previous:
+        yield f"log: entry {draw.seq} drew by a key of its own, expected the hash before it"
+    runs = drawn(str(body["key"]), float(body["share"]), waiting(before, str(body["from"])))
+    if runs != body["runs"]:
+        yield f"log: entry {draw.seq} drew {len(body['runs'])} runs, its key draws {len(runs)}"
+
+
+def _exact(entry: Entry) -> bool:
+    released = entry.body.get("decision") == "released" and entry.body.get("assurance") == PROVED
+    return entry.event == "step" and entry.key.endswith("/decided") and released
+
+
+def _fraction(key: str, statement: str) -> float:
+    return int(sha256_hex(f"{key}/{statement}".encode()), 16) / 2**256

@@ -1,0 +1,152 @@
+"""Who is drawn to be replayed follows from a key and a share; nobody at the machine chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ledger.chain import Entry
+from ledger.checkpoint import name_of
+from ledger.domain import State
+from ledger.replay import draws
+from tasks import adopt
+from tasks.keeping.verified import verify_records
+from tasks.replaying import drawing, shares
+from tasks.replaying.again import IMPOSSIBLE, MISMATCH, REPRODUCED, Replay
+from tasks.running.opened import Opened
+from tests.unit.submitted import accepted, workspace
+from unlearning.digests import sha256_hex
+from unlearning.errors import IntegrityError
+
+NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """A workspace whose policy draws every run, and whose replays come out as the test says."""
+    ws = workspace(tmp_path / "workspace")
+    ws.evidence.mkdir()
+    made = Opened(str(ws.root))
+    under(made, 1)
+    monkeypatch.setattr(drawing, "_replay", replaying(REPRODUCED))
+    yield made
+
+
+def under(at: Opened, share: float) -> None:
+    tree = yaml.safe_load(at.ws.policy.read_text())
+    at.ws.policy.write_text(yaml.safe_dump({**tree, "replay": {"share": share}}))
+    adopt.adopt(at.ws, at.ledger, at.ws.policy, "a share")
+
+
+def replaying(outcome: str) -> Any:
+    def replay(at: Opened, run: str, draw: int | None) -> Replay:
+        found = Replay(run, outcome, "said so" if outcome == IMPOSSIBLE else None)
+        key = at.ledger.log.next_key(f"{run}/replayed")
+        at.ledger.record(draws.REPLAYED, {**found.as_record(), "draw": draw}, key=key, now=NOW)
+        return found
+
+    return replay
+
+
+def released(at: Opened, assurance: str = "A3") -> str:
+    request = accepted(at.ledger, NOW)
+    run = at.ledger.start_run([request.ref], now=NOW)
+    body = {"decision": "released", "assurance": assurance}
+    at.ledger.once(run, "decided", lambda: body, clock=lambda: NOW)
+    at.ledger.once(
+        run, "sealed", lambda: {"statement": sha256_hex(run.encode())}, clock=lambda: NOW
+    )
+    at.ledger.move(request.ref, State.EXTRACTING, now=NOW)
+    at.ledger.move(request.ref, State.ACCEPTED, now=NOW)
+    at.ledger.finish_run(run, now=NOW)
+    return run
+
+
+def of(at: Opened, event: str) -> list[Entry]:
+    return [e for e in at.ledger.log.entries() if e.event == event]
+
+
+def test_exact_releases_are_drawn_and_each_once(at: Opened) -> None:
+    run = released(at)
+    released(at, "A2")
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+    assert drawing.replay_drawn(at)["replayed"] == []
+    assert len(of(at, draws.DRAWN)) == 1, "with nobody to draw, nothing is drawn"
+    (draw,) = of(at, draws.DRAWN)
+    assert (draw.body["key"], draw.body["from"]) == (draw.previous, draws.BY_LOG)
+    assert list(draws.objections(at.ledger.log.entries())) == []
+
+
+def test_a_share_of_none_draws_nobody(at: Opened) -> None:
+    under(at, 0)
+    released(at)
+    assert drawing.replay_drawn(at)["replayed"] == []
+
+
+def test_about_the_share_is_drawn_and_the_same_by_everybody() -> None:
+    runs = {f"run-{n}": sha256_hex(str(n).encode()) for n in range(2_000)}
+    found = draws.drawn("ab" * 32, 0.1, runs)
+    assert 150 < len(found) < 250
+    assert found == draws.drawn("ab" * 32, 0.1, dict(reversed(runs.items())))
+    assert found != draws.drawn("cd" * 32, 0.1, runs)
+
+
+def test_what_a_witness_puts_down_draws_once(at: Opened, tmp_path: Path) -> None:
+    keeper = tmp_path / "auditor"
+    (keeper / "draws").mkdir(parents=True)
+    (at.ws.root / "service.yaml").write_text(yaml.safe_dump({"witness": {"at": [str(keeper)]}}))
+    (keeper / "draws" / "june.txt").write_text("4 dice: 3 1 6 6")
+    run = released(at)
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+    (draw,) = of(at, draws.DRAWN)
+    told = (draw.body["from"], draw.body["name"], draw.body["key"])
+    assert told == (name_of(str(keeper)), "draws/june.txt", sha256_hex(b"4 dice: 3 1 6 6"))
+    later = released(at)
+    assert drawing.replay_drawn(at)["replayed"] == [], "the log draws nobody where a witness does"
+    (keeper / "draws" / "july.txt").write_text("4 dice: 2 2 5 1")
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [later]
+    entries, witness = at.ledger.log.entries(), name_of(str(keeper))
+    keys = {e.body["name"]: e.body["key"] for e in of(at, draws.DRAWN)}
+    assert list(draws.unlike(entries, witness, keys)) == []
+    assert len(list(draws.unlike(entries, witness, {}))) == 2
+    assert draws.counted(entries, witness, keys) == (
+        "2 draws asked for, 2 drawn, 0 runs of them not replayed"
+    )
+
+
+def test_a_draw_that_its_key_does_not_give_is_found(at: Opened) -> None:
+    released(at)
+    log = at.ledger.log
+    body: dict[str, Any] = {"key": log.head, "from": draws.BY_LOG, "name": None}
+    body |= {"share": 1, "of": 1, "runs": []}
+    at.ledger.record(draws.DRAWN, body, key=log.next_key("replay-draw"), now=NOW)
+    assert any("its key draws 1" in line for line in draws.objections(log.entries()))
+    key = {"key": "ab" * 32, "share": 0.5}
+    at.ledger.record(draws.DRAWN, body | key, key=log.next_key("replay-draw"), now=NOW)
+    assert any("a key of its own" in line for line in draws.objections(log.entries()))
+    assert any("the policy has 1" in line for line in shares.objections(at.ws, log.entries()))
+    assert not verify_records(at.ws, None).ok
+
+
+def test_a_mismatch_is_an_alarm_once_all_were_replayed(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "_replay", replaying(MISMATCH))
+    runs = [released(at), released(at)]
+    with pytest.raises(IntegrityError, match="not trained from these data"):
+        drawing.replay_drawn(at)
+    assert len(of(at, draws.REPLAYED)) == 2
+    assert runs[0] in shares.problem(at.ledger.log.entries())
+
+
+def test_what_is_impossible_is_no_alarm(at: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_replay", replaying(IMPOSSIBLE))
+    released(at)
+    (found,) = drawing.replay_drawn(at)["replayed"]
+    assert found["why"] == "said so"
+    assert shares.problem(at.ledger.log.entries()) == ""
