@@ -7,7 +7,7 @@ one line, and not when a run over somebody's request has begun.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -39,8 +39,26 @@ def at_least(low: float) -> dict[str, float]:
     return {"least": low}
 
 
-REQUIRED_GATES = ("integrity", "utility", "forgetting")
-"""Gates without which a policy is no policy."""
+CLASSIFY, GENERATE = "classify", "generate"
+"""What a workspace's network does: it says what pictures show, or draws them."""
+
+REQUIRED_GATES: Mapping[str, tuple[str, ...]] = {
+    CLASSIFY: ("integrity", "utility", "forgetting"),
+    GENERATE: ("integrity", "concept", "generated_utility", "recovery"),
+}
+"""Gates without which a policy is no policy, by task."""
+
+
+def task_of(gates: Collection[str]) -> str:
+    """Say whose a policy is by its gates: a classifier's, unless it has one of generators'."""
+    own = set(REQUIRED_GATES[GENERATE]) - set(REQUIRED_GATES[CLASSIFY])
+    return GENERATE if own & set(gates) else CLASSIFY
+
+
+def missing_gates(gates: Collection[str]) -> tuple[str, ...]:
+    """Name the gates that a policy with these lacks."""
+    return tuple(name for name in REQUIRED_GATES[task_of(gates)] if name not in gates)
+
 
 BOUND = between(0.01, 1e6)
 """Of the largest singular value of a layer; below, a network is a constant one."""

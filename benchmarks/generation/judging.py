@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from unlearning.contracts import Gate
 from unlearning.domain import Measurement
+from unlearning.gates.asking import ask
+from unlearning.gates.generated import CLASSES, Concept, GeneratedUtility, Recovered
+from unlearning.generation.comparing import compared
 from unlearning.generation.measures import TV, Evidence, variation
-from unlearning.generation.verdicts import concept, recovery, utility
 
 
 def apart(candidate: Evidence, models: Sequence[Evidence]) -> dict[str, Any]:
@@ -41,12 +44,11 @@ def evidence_in(row: Mapping[str, Any]) -> Evidence:
 
 
 def verdicts(
-    candidate: Evidence, original: Evidence, models: Sequence[Evidence], attacks: Sequence[str]
+    candidate: Evidence, original: Evidence, models: Sequence[Evidence], recovery: Recovered
 ) -> dict[str, dict[str, str]]:
-    """Give the three verdicts by name, each with its outcome and reason."""
-    found = (
-        concept(candidate, original, models),
-        utility(candidate, models),
-        recovery(candidate, models, attacks),
-    )
-    return {one.gate: {"outcome": str(one.outcome), "reason": one.reason} for one in found}
+    """Give the verdicts of the three gates, each with its outcome and reason."""
+    one = Measurement(CLASSES, 1, 1, 1, int(candidate.histogram.sum()))
+    measured = compared(candidate, original, models) | {CLASSES: one}
+    named: dict[str, Gate] = {"concept": Concept(), "utility": GeneratedUtility(), "recovery": recovery}
+    found = {name: ask(gate, measured) for name, gate in named.items()}
+    return {name: {"outcome": str(v.outcome), "reason": v.reason} for name, v in found.items()}

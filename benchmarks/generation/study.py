@@ -16,7 +16,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
 from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
 from benchmarks.methods.grounds import CACHE
 from unlearning.features import features_of
+from unlearning.gates.generated import Recovered
 from unlearning.generation.judge import judge_of
 from unlearning.generation.measures import Bench, frechet
+from unlearning.generation.recovery import Recovery
 from unlearning.outputs import accuracy, logits_of
 
 MODELS = 4
@@ -96,7 +98,7 @@ def _row(makers: Makers, bench: Bench, name: str, seed: int) -> dict[str, Any]:
     return read
 
 
-def judged(found: Sequence[dict[str, Any]], attacks: Sequence[str]) -> list[dict[str, Any]]:
+def judged(found: Sequence[dict[str, Any]], gate: Recovered) -> list[dict[str, Any]]:
     """Add the three verdicts to one network's rows; a model is held against the other ones."""
     evidence = [evidence_in(row) for row in found]
     models = {at: evidence[at] for at, row in enumerate(found) if row["row"] == RETRAINED}
@@ -106,9 +108,15 @@ def judged(found: Sequence[dict[str, Any]], attacks: Sequence[str]) -> list[dict
         others = [one for model, one in models.items() if model != at]
         own = evidence[at]
         measured = row.get("measured", {}) | apart(own, others)
-        said = verdicts(own, original, others, attacks)
+        said = verdicts(own, original, others, gate)
         done.append({**row, "measured": measured, "verdicts": said})
     return done
+
+
+def gate_of(recovery: Recovery) -> Recovered:
+    """Give the gate that asks for these attacks."""
+    shared = {field.name for field in fields(Recovered)} - {"models"}
+    return Recovered(**{name: getattr(recovery, name) for name in shared})
 
 
 def run(args: argparse.Namespace) -> Path:
@@ -134,7 +142,7 @@ def run(args: argparse.Namespace) -> Path:
     for network in args.networks or ground.recipes:
         makers = Makers(ground, network, cache)
         found = list(rows(makers, bench, args.models, args.seeds, args.rows))
-        done += judged(found, ground.recovery.names)
+        done += judged(found, gate_of(ground.recovery))
         settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *args.rows)}
         sheets.write(makers, bench, (RETRAINED, ORIGINAL, *args.rows))
     return record.write(f"generation-{ground.name}", settings, done)

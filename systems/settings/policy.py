@@ -20,7 +20,15 @@ from systems.settings.collect import Collect
 from systems.settings.replay import Sampling
 from unlearning.digests import digest_of, sha256_hex
 from unlearning.errors import PolicyError
-from unlearning.settings import REQUIRED_GATES, between, check_value, text_at
+from unlearning.settings import (
+    CLASSIFY,
+    REQUIRED_GATES,
+    between,
+    check_value,
+    missing_gates,
+    task_of,
+    text_at,
+)
 
 EXACT = frozenset({"retrain", "head_downdate", "warm_retrain"})
 """Methods whose attempts cannot pass by luck: lineage is their proof. A test holds the registry of
@@ -72,6 +80,11 @@ class Policy:
     def level(self) -> float:
         """Level of the intervals that decide on forgetting, in the first run over some requests."""
         return self.level_after(Earlier())
+
+    @property
+    def task(self) -> str:
+        """Say whose policy it is, a classifier's or a generator's, by its gates."""
+        return task_of(self.gates)
 
     def named(self, rung: Rung) -> str:
         """Give the digest by which the log knows a rung under these gates."""
@@ -221,10 +234,11 @@ def _rung(value: object, where: str) -> Rung:
 def _gates(value: object, name: str) -> dict[str, Mapping[str, Any]]:
     if not isinstance(value, dict) or not value:
         raise PolicyError(
-            f"{name}: gates: got {text_at(value)}, expected limits of {', '.join(REQUIRED_GATES)}: "
+            f"{name}: gates: got {text_at(value)}, expected limits of "
+            f"{', '.join(REQUIRED_GATES[CLASSIFY])}: "
             "a policy without gates releases anything and is refused"
         )
-    for gate in (gate for gate in REQUIRED_GATES if gate not in value):
+    for gate in missing_gates({str(key) for key in value}):
         raise PolicyError(f"{name}: gates.{gate}: got nothing, expected its limits: add it")
     return {str(gate): _settings(limits, f"{name}: gates.{gate}") for gate, limits in value.items()}
 

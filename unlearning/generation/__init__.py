@@ -7,6 +7,7 @@ FORGETTERS: Registry[Forgetter] = Registry("generator method")
 
 from unlearning.generation import (  # noqa: E402, F401
     latent,
+    retrain,
     sa,
     salun,
     sfr_on,

@@ -29,15 +29,27 @@ class Forgotten:
 
 
 class Forgetter(Protocol):
-    """Something that makes a generator forget the class of the examples to forget."""
+    """Something that makes a generator forget the class of the examples to forget.
+
+    needs: which of {"forget", "retain"} it reads. exact: whether its result is distributed as the
+    retrained model; such a one serves any forget set, others one class that goes whole.
+    """
 
     name: ClassVar[str]
     paper: ClassVar[str]
+    needs: ClassVar[frozenset[str]]
+    exact: ClassVar[bool]
 
     def forget(
         self, original: Generator, sets: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> Forgotten:
         """Give a generator that is to have forgotten; the original stays as it is."""
+
+    def passes(self, forget: int, retain: int) -> int:
+        """Count the pictures passed forward and backward, for sets of these sizes.
+
+        What a method reads or searches before it tunes is not counted.
+        """
 
 
 def forgotten_class(sets: TrainingSets) -> int:

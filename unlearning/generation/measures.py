@@ -7,20 +7,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import nn
 
 from unlearning.domain import Examples, FloatArray, IntArray, Measurement
+from unlearning.errors import UsageError
 from unlearning.features import features_of
+from unlearning.gates.generated import ENTROPY as ENTROPY
+from unlearning.gates.generated import FA as FA
+from unlearning.gates.generated import FD as FD
+from unlearning.gates.generated import PROBABILITY as PROBABILITY
+from unlearning.gates.generated import RA as RA
+from unlearning.gates.generated import TV as TV
 from unlearning.generation.generators import Generator
 from unlearning.generation.sampling import PLAIN, Sampler, Told, sampled, untold
 from unlearning.outputs import logits_of
 from unlearning.statistics.entropies import entropy
-from unlearning.statistics.intervals import Interval, clopper_pearson
+from unlearning.statistics.intervals import LEVEL, Interval, clopper_pearson
 
 RESAMPLES = 100
-
-FA, PROBABILITY, ENTROPY, TV = "FA", "p", "entropy", "TV"
-RA, FD = "RA", "FD"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +44,21 @@ class Evidence:
     recovered: Mapping[str, Measurement] = field(default_factory=dict)
 
 
-def share(name: str, hits: int, n: int) -> Measurement:
+def share(name: str, hits: int, n: int, level: float = LEVEL) -> Measurement:
     """Give a share with its exact binomial interval."""
-    return _named(name, clopper_pearson(hits, n), n)
+    return _named(name, clopper_pearson(hits, n, level), n)
 
 
-def bounded_mean(name: str, values: FloatArray, top: float = 1.0) -> Measurement:
+def bounded_mean(
+    name: str, values: FloatArray, top: float = 1.0, level: float = LEVEL
+) -> Measurement:
     """Give the mean of numbers between 0 and `top`, with the exact interval of a share of it.
 
     Of all such numbers none vary more than those that are 0 or `top`, so that it is never too
     narrow; the normal interval is, where nearly all are 0.
     """
     n, value = len(values), float(np.mean(values))
-    around = clopper_pearson(n * value / top, n)
+    around = clopper_pearson(n * value / top, n, level)
     return Measurement(name, value, top * around.low, top * around.high, n)
 
 
@@ -59,14 +66,14 @@ def _named(name: str, interval: Interval, n: int) -> Measurement:
     return Measurement(name, interval.value, interval.low, interval.high, n)
 
 
-def class_measures(logits: FloatArray, label: int) -> dict[str, Measurement]:
+def class_measures(logits: FloatArray, label: int, level: float = LEVEL) -> dict[str, Measurement]:
     """Measure pictures that were drawn of the class to forget, by a classifier's logits (n, k)."""
     logits = logits.astype(np.float64)
-    n = len(logits)
+    n, most = len(logits), float(np.log(logits.shape[1]))
     return {
-        FA: share(FA, int((logits.argmax(1) == label).sum()), n),
-        PROBABILITY: bounded_mean(PROBABILITY, probabilities(logits)[:, label]),
-        ENTROPY: bounded_mean(ENTROPY, entropy(logits), float(np.log(logits.shape[1]))),
+        FA: share(FA, int((logits.argmax(1) == label).sum()), n, level),
+        PROBABILITY: bounded_mean(PROBABILITY, probabilities(logits)[:, label], level=level),
+        ENTROPY: bounded_mean(ENTROPY, entropy(logits), most, level),
     }
 
 
@@ -121,7 +128,12 @@ def total_variation(one: IntArray, others: Sequence[IntArray]) -> float:
     return float(np.mean(apart))
 
 
-def variation(one: IntArray, others: Sequence[IntArray], rng: np.random.Generator) -> Measurement:
+def variation(
+    one: IntArray,
+    others: Sequence[IntArray],
+    rng: np.random.Generator,
+    level: float = LEVEL,
+) -> Measurement:
     """Give `total_variation` with the normal interval of resampled pictures of the first.
 
     It is no narrower than that of a share: where all pictures are taken for one class, resampling
@@ -129,8 +141,9 @@ def variation(one: IntArray, others: Sequence[IntArray], rng: np.random.Generato
     """
     value, n = total_variation(one, others), int(one.sum())
     again = rng.multinomial(n, one / n, size=RESAMPLES)
-    reach = 1.96 * float(np.std([total_variation(other, others) for other in again], ddof=1))
-    around = clopper_pearson(min(value, 1.0) * n, n)
+    spread = float(np.std([total_variation(other, others) for other in again], ddof=1))
+    reach = float(stats.norm.ppf(0.5 + level / 2)) * spread
+    around = clopper_pearson(min(value, 1.0) * n, n, level)
     return Measurement(
         TV, value, min(value - reach, around.low), max(value + reach, around.high), n
     )
@@ -141,24 +154,31 @@ class Bench:
     """What generators are measured by: one classifier, real pictures, and one way of drawing.
 
     judge: a classifier of pixels, trained on real pictures of all classes. real: pictures of the
-    classes that stay. label: the class to forget. pictures: drawn of it; each: of every other.
-    seed: of the noise that is drawn from, the same for every generator.
+    classes that stay. label: the class to forget; None where no class goes whole, and nothing is
+    drawn of any. pictures: drawn of it; each: of every other. seed: of the noise that is drawn
+    from, the same for every generator. level: of the intervals of what is said of that class.
     """
 
     judge: nn.Module
     real: Examples
-    label: int
+    label: int | None
     classes: int
     sampler: Sampler = PLAIN
     pictures: int = 100
     each: int = 30
     seed: int = 0
+    level: float = LEVEL
 
     def own(self, network: Generator, sampler: Sampler | None = None) -> FloatArray:
-        """Draw pictures of the class and give the judge's logits, (pictures, classes)."""
+        """Draw pictures of the class and give the judge's logits, (pictures, its classes)."""
+        return logits_of(self.judge, self.of_class(network, sampler))
+
+    def of_class(self, network: Generator, sampler: Sampler | None = None) -> Examples:
+        """Draw pictures of the class to forget; UsageError where there is none."""
+        if self.label is None:
+            raise UsageError("bench: got no class to draw, expected the one that is forgotten")
         labels = torch.full((self.pictures,), self.label)
-        drawn = sampled(network, labels, sampler or self.sampler, self._chance())
-        return logits_of(self.judge, drawn)
+        return sampled(network, labels, sampler or self.sampler, self._chance())
 
     def rest(self, network: Generator, told: Told = untold) -> Examples:
         """Draw pictures of every other class."""
@@ -168,20 +188,26 @@ class Bench:
 
     def measured(self, network: Generator, told: Told = untold) -> Evidence:
         """Measure a generator; recoveries are measured by `recovery.recovered`."""
-        logits, rest = self.own(network), self.rest(network, told)
+        rest = self._rest(network, told)
+        if self.label is None:
+            return Evidence(rest, np.zeros(self.classes, dtype=np.int64))
+        logits = self.own(network)
+        own = class_measures(logits, self.label, self.level)
+        return Evidence({**own, **rest}, histogram(logits))
+
+    def _rest(self, network: Generator, told: Told) -> dict[str, Measurement]:
+        rest = self.rest(network, told)
         answers = logits_of(self.judge, rest).argmax(1)
         features = [features_of(self.judge, part) for part in (rest, self.real)]
-        found = {
-            **class_measures(logits, self.label),
+        return {
             RA: share(RA, int((answers == rest.labels).sum()), len(rest)),
             FD: distance(features[0], features[1], np.random.default_rng(self.seed)),
         }
-        return Evidence(found, histogram(logits))
 
     def share_of_class(self, network: Generator, name: str, sampler: Sampler) -> Measurement:
         """Measure FA alone, as another way of drawing gives it."""
         hits = int((self.own(network, sampler).argmax(1) == self.label).sum())
-        return share(name, hits, self.pictures)
+        return share(name, hits, self.pictures, self.level)
 
     def _chance(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from unlearning.domain import Examples, Measurement, TrainingSets
+from unlearning.gates.generated import attacks
 from unlearning.generation.contract import forgotten_class
 from unlearning.generation.generators import Generator
 from unlearning.generation.measures import Bench
@@ -46,9 +47,7 @@ class Recovery:
     @property
     def names(self) -> tuple[str, ...]:
         """Name the attacks, as `recovered` does."""
-        shots = tuple(f"{self.shots} pictures, {steps} steps" for steps in self.shot_steps)
-        guidances = tuple(f"guidance {scale:g}" for scale in self.guidances)
-        return ("retain alone", *shots, "label row", *guidances)
+        return attacks(self.shots, self.shot_steps, self.guidances)
 
     def recovered(
         self, network: Generator, sets: TrainingSets, bench: Bench, seed: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +34,9 @@ class Tuning:
     original.
     """
 
+    needs: ClassVar[frozenset[str]] = frozenset({"forget", "retain"})
+    exact: ClassVar[bool] = False
+
     steps: int = 60
     batch_size: int = 64
     learning_rate: float = 1e-3
@@ -49,6 +53,10 @@ class Tuning:
             )
         if self.sampled not in SAMPLED:
             raise UsageError(f"sampled: got {self.sampled!r}, expected one of {SAMPLED}")
+
+    def passes(self, forget: int, retain: int) -> int:
+        """Two batches a step: one for the class, one for what stays."""
+        return 2 * self.steps * self.batch_size
 
 
 def norm_of(gradients: Sequence[Tensor]) -> float:

@@ -15,14 +15,14 @@ from unlearning.gates.asking import ask
 from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import with_forms
 from unlearning.gates.forgetting import Forgetting
-from unlearning.settings import REQUIRED_GATES
+from unlearning.settings import GENERATE, REQUIRED_GATES, missing_gates, task_of
 from unlearning.terms import Control, Decision, Measurement, Outcome, Verdict
 
-BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry")
+BY_LINEAGE = ("forgetting", "deployed_forgetting", "geometry", "concept", "recovery")
 """Gates that need not decide where how a network was made is the proof."""
 
-OVERRIDABLE = "utility"
-"""The gate that two persons may override, where the policy asks them."""
+OVERRIDABLE = ("utility", "generated_utility")
+"""The gates that two persons may override, where the policy asks them; a policy has one."""
 
 
 def gates_of(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Gate, ...]:
@@ -31,15 +31,25 @@ def gates_of(settings: Mapping[str, Mapping[str, Any]]) -> tuple[Gate, ...]:
     The gate `bank` comes with forgetting's smallest bank, unless the policy sets it itself, and
     `deployed` holds the forms that it names to the limits of all the others.
     """
-    missing = [name for name in REQUIRED_GATES if name not in settings]
-    if missing:
-        raise PolicyError(
-            f"policy: gates has no {missing[0]}; expected at least {', '.join(REQUIRED_GATES)}"
-        )
+    if missing := missing_gates(settings):
+        needed = ", ".join(REQUIRED_GATES[task_of(settings)])
+        raise PolicyError(f"policy: gates has no {missing[0]}; expected at least {needed}")
     gates = tuple(GATES.create(name, values) for name, values in settings.items())
+    if task_of(settings) == GENERATE:
+        _refuse_others(settings)
+        return gates
     smallest = [gate.smallest_bank for gate in gates if isinstance(gate, Forgetting)]
     bank = () if "bank" in settings else (Bank(smallest=max(smallest)),)
     return with_forms((*gates, *bank))
+
+
+def _refuse_others(settings: Mapping[str, Any]) -> None:
+    """PolicyError for a gate that asks classifiers, beside those that ask generators."""
+    if others := sorted(settings.keys() - set(REQUIRED_GATES[GENERATE])):
+        raise PolicyError(
+            f"policy: gates.{others[0]}: got it beside gates of generators, expected of these only "
+            f"{', '.join(REQUIRED_GATES[GENERATE])}: one policy is for one task"
+        )
 
 
 def judge(measured: Mapping[str, Measurement], gates: Sequence[Gate]) -> tuple[Verdict, ...]:
@@ -75,12 +85,13 @@ def held_back(outcomes: Mapping[str, str], *, exact: bool) -> bool:
     lineage proves that it forgot. What is no network at all, or remembers, nobody may release.
     """
     others = [o for gate, o in outcomes.items() if not _leaves_out(gate, o, exact=exact)]
-    held = outcomes.get(OVERRIDABLE) in (Outcome.FAILED, Outcome.INCONCLUSIVE)
+    doubtful = (Outcome.FAILED, Outcome.INCONCLUSIVE)
+    held = any(outcomes.get(gate) in doubtful for gate in OVERRIDABLE)
     return exact and held and bool(others) and all(o == Outcome.PASSED for o in others)
 
 
 def _leaves_out(gate: str, outcome: str, *, exact: bool) -> bool:
-    return gate == OVERRIDABLE or excused(gate, outcome, exact=exact)
+    return gate in OVERRIDABLE or excused(gate, outcome, exact=exact)
 
 
 def decide_run(decisions: Sequence[str], *, limits_hold: bool) -> Decision:

@@ -22,12 +22,12 @@ NOTHING = Interval(float("nan"), 0.0, 1.0)
 """What is known where there was nothing to compare, or scores are no finite numbers."""
 
 
-def clopper_pearson(hits: float, n: float) -> Interval:
+def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> Interval:
     """Exact binomial interval; `n` may be an effective number of examples, not whole.
 
     Zero hits are bounded by 1 - .025^(1/n): ten examples can never show less than 31 %.
     """
-    alpha = 1 - LEVEL
+    alpha = 1 - level
     low = 0.0 if hits <= 0 else float(stats.beta.ppf(alpha / 2, hits, n - hits + 1))
     high = 1.0 if hits >= n else float(stats.beta.ppf(1 - alpha / 2, hits + 1, n - hits))
     return Interval(hits / n, low, high)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import record
 from benchmarks.generation import study
 from benchmarks.generation.grounds import digits
 from benchmarks.generation.judging import apart, as_json, evidence_in
@@ -24,16 +26,22 @@ from benchmarks.generation.planted import OnlyGuided
 from benchmarks.generation.sheets import line
 from benchmarks.pages import generation
 from tests.unit.unlearning.generation import small
+from unlearning.gates.generated import Recovered
 from unlearning.generation.contract import forgotten_class
 from unlearning.generation.measures import FA, Evidence, share
 from unlearning.training.loop import silent
 
-ATTACK = "guidance 1"
+GATE = Recovered(shot_steps=(20,), guidances=(1.0,))
+OTHERS = (2, 60, 30)
+"""What the attacks before the last bring back from anybody."""
 
 
 def evidence(hits: int, back: int) -> Evidence:
     counts = np.bincount([3] * hits + [8] * (100 - hits), minlength=10)
-    return Evidence({FA: share(FA, hits, 100)}, counts, {ATTACK: share(ATTACK, back, 100)})
+    found = {
+        name: share(name, n, 100) for name, n in zip(GATE.attacks, (*OTHERS, back), strict=True)
+    }
+    return Evidence({FA: share(FA, hits, 100)}, counts, found)
 
 
 def row(name: str, hits: int, back: int, seed: int = 0) -> dict[str, Any]:
@@ -74,12 +82,24 @@ def test_evidence_is_read_as_it_was_written() -> None:
 
 
 def test_a_model_is_held_against_the_others_and_never_against_itself() -> None:
-    found = study.judged(ROWS, [ATTACK])
+    found = study.judged(ROWS, GATE)
     words = [one["verdicts"]["recovery"]["reason"] for one in found]
     assert [one["verdicts"]["recovery"]["outcome"] for one in found] == ["PASSED"] * 4 + ["FAILED"]
     assert "guidance 1 1.000" in words[4]
-    few = study.judged(ROWS[1:], [ATTACK])  # each of three has two others
+    few = study.judged(ROWS[1:], GATE)  # each of three has two others
     assert few[0]["verdicts"]["recovery"]["outcome"] == "INCONCLUSIVE"
+
+
+def test_in_what_was_measured_nobody_passes_who_forgot_nothing() -> None:
+    """The untouched generator, its stale average, and one that forgot only at guidance 2."""
+    rows = json.loads((record.RESULTS / "generation-digits.json").read_text())["rows"]
+    for network in ("unet", "dit"):
+        own = [one for one in rows if one["network"] == network]
+        said = {one["row"]: one["verdicts"] for one in study.judged(own, Recovered())}
+        for name in (ORIGINAL, STALE, PLANTED):
+            assert "FAILED" in {verdict["outcome"] for verdict in said[name].values()}
+        for name in (ORIGINAL, STALE):
+            assert said[name]["concept"]["outcome"] == "FAILED"
 
 
 def test_who_is_planted_is_a_copy() -> None:
@@ -110,7 +130,7 @@ def test_the_page_shows_measures_attacks_and_verdicts(monkeypatch: pytest.Monkey
         "judge_accuracy": 0.98,
         "distance_floor": 0.5,
     }
-    rows = study.judged(ROWS, [ATTACK])
+    rows = study.judged(ROWS, GATE)
     for one in rows:
         filled = dict.fromkeys(generation.MEASURES, one["measured"][FA])
         one["measured"] = filled | one["measured"]

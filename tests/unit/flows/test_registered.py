@@ -22,4 +22,4 @@ def test_clippers_and_ensembles_say_where_they_are_from() -> None:
 
 def test_generator_methods_are_listed_without_the_extra_that_draws() -> None:
     names = {entry["name"] for entry in REGISTERED["generation"]()}
-    assert names == {"latent", "sa", "salun", "sfr_on"}
+    assert names == {"latent", "retrain", "sa", "salun", "sfr_on"}

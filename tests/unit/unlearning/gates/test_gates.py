@@ -18,6 +18,7 @@ from unlearning.gates import GATES
 from unlearning.gates.bank import Bank
 from unlearning.gates.deployed import Deployed, DeployedForgetting, marked
 from unlearning.gates.forgetting import DOORS, Forgetting
+from unlearning.gates.generated import Concept, GeneratedUtility, Recovered
 from unlearning.gates.geometry import Geometry
 from unlearning.gates.integrity import Integrity
 from unlearning.gates.utility import Utility
@@ -40,6 +41,9 @@ GATES_BY_NAME: dict[str, Gate] = {
     "forgetting": FORGETTING,
     "bank": Bank(),
     "geometry": Geometry(),
+    "concept": Concept(),
+    "generated_utility": GeneratedUtility(),
+    "recovery": Recovered(),
     "deployed": Deployed(forms=("int8",), gates=(Integrity(), Utility())),
     "deployed_forgetting": DeployedForgetting(forms=("int8",), gates=(FORGETTING,)),
 }
@@ -60,6 +64,19 @@ def as_one(n: int) -> list[Measurement]:
         measurement("mean_score_odds", 2.0, 0, n),
         measurement("by_lineage", 0, 0, 1),
     ]
+
+
+def generated() -> list[Measurement]:
+    """What a generator measures that was trained without the class, beside three others."""
+    found = [
+        measurement("generated/FA/original", 0.99, 0.01, 100),
+        measurement("generated/RA", 0.99, 0.01, 270),
+        measurement("generated/RA/models", 0.99, 0.03, 3),
+    ]
+    drawn = [f"generated/{name}" for name in ("FA", "p", "entropy", "TV", "FD")]
+    for name in (*drawn, *(f"generated/recovered/{attack}" for attack in Recovered().attacks)):
+        found += [measurement(name, 0.2, 0.1, 100), measurement(f"{name}/models", 0.2, 0.3, 3)]
+    return found
 
 
 def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
@@ -94,6 +111,7 @@ def good(n: int = 500, holdout: int = 5000) -> dict[str, Measurement]:
         measurement("mia_nn", 0.03, 0.03, 1000),
         measurement("class_tv", 0.26, 0.02, 1000),
         measurement("class_tv_null", 0.25, 0.02, 1000),
+        *generated(),
     ]
     plain = {m.name: m for m in found}
     return plain | marked(plain, "int8")

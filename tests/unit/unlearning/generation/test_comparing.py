@@ -1,17 +1,21 @@
-"""Verdicts, on measures whose right verdict is known."""
+"""What gates on generators say, on measures whose right verdict is known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from unlearning.domain import Measurement, Outcome
+from unlearning.domain import Measurement, Outcome, Verdict
+from unlearning.gates.asking import ask
+from unlearning.gates.generated import Concept, GeneratedUtility, Recovered, outcome
+from unlearning.generation.comparing import compared, range_of
 from unlearning.generation.measures import ENTROPY, FA, FD, PROBABILITY, RA, Evidence, share
-from unlearning.generation.verdicts import concept, outcome, range_of, recovery, utility
 
-ATTACKS = ("retain alone", "guidance 1")
+GATE = Recovered(shot_steps=(20,), guidances=(1.0,))
+ATTACKS = GATE.attacks
 SPREAD = np.array([20, 0, 0, 15, 20, 0, 15, 0, 30, 0])
 
 
@@ -24,7 +28,7 @@ def evidence(
     entropy: float = 1.6,
     distance: float = 1.7,
     right: int = 268,
-    back: tuple[int, int] = (2, 1),
+    back: Sequence[int] = (2, 60, 30, 1),
     taken: np.ndarray = SPREAD,
 ) -> Evidence:
     measured = {
@@ -38,19 +42,38 @@ def evidence(
     return Evidence(measured, taken, found)
 
 
+def told(candidate: Evidence, original: Evidence, models: Sequence[Evidence]) -> list[Verdict]:
+    """What the gates `concept`, `generated_utility` and `recovery` say where a class goes whole."""
+    one = Measurement("forgotten_classes", 1, 1, 1, 100)
+    measured = compared(candidate, original, models) | {one.name: one}
+    return [ask(gate, measured) for gate in (Concept(), GeneratedUtility(), GATE)]
+
+
+def concept(candidate: Evidence, original: Evidence, models: Sequence[Evidence]) -> Verdict:
+    return told(candidate, original, models)[0]
+
+
+def utility(candidate: Evidence, models: Sequence[Evidence]) -> Verdict:
+    return told(candidate, UNTOUCHED, models)[1]
+
+
+def recovery(candidate: Evidence, models: Sequence[Evidence]) -> Verdict:
+    return told(candidate, UNTOUCHED, models)[2]
+
+
 def shifted(by: int) -> np.ndarray:
     """The same kinds of pictures, a few counted elsewhere."""
     return SPREAD + by * np.eye(10, dtype=int)[0] - by * np.eye(10, dtype=int)[8]
 
 
 MODELS = [
-    evidence(0, 1.5, 1.6, 268, (1, 0), shifted(-5)),
-    evidence(2, 1.6, 1.7, 269, (2, 1), shifted(0)),
-    evidence(1, 1.7, 1.8, 267, (3, 2), shifted(5)),
-    evidence(1, 1.6, 1.7, 268, (2, 1), shifted(2)),
+    evidence(0, 1.5, 1.6, 268, (1, 60, 30, 0), shifted(-5)),
+    evidence(2, 1.6, 1.7, 269, (2, 60, 30, 1), shifted(0)),
+    evidence(1, 1.7, 1.8, 267, (3, 60, 30, 2), shifted(5)),
+    evidence(1, 1.6, 1.7, 268, (2, 60, 30, 1), shifted(2)),
 ]
 ONE_CLASS = np.eye(10, dtype=int)[3] * 100
-UNTOUCHED = evidence(100, 0.02, 1.7, 269, (100, 100), ONE_CLASS)
+UNTOUCHED = evidence(100, 0.02, 1.7, 269, (100, 60, 30, 100), ONE_CLASS)
 
 
 def test_where_one_more_model_lies_by_hand() -> None:
@@ -79,33 +102,36 @@ def test_an_interval_within_across_and_beyond(low: float, high: float, expected:
 
 
 def test_a_model_that_never_saw_the_class_passes() -> None:
-    found = evidence(1, 1.6, 1.7, 268, (2, 1), shifted(1))
+    found = evidence(1, 1.6, 1.7, 268, (2, 60, 30, 1), shifted(1))
     assert concept(found, UNTOUCHED, MODELS).outcome is Outcome.PASSED
     assert utility(found, MODELS).outcome is Outcome.PASSED
-    assert recovery(found, MODELS, ATTACKS).outcome is Outcome.PASSED
+    assert recovery(found, MODELS).outcome is Outcome.PASSED
 
 
 def test_the_untouched_generator_and_its_stale_average_are_refused() -> None:
     """Their pictures are the same: an average of .9999 after fifty steps is the original."""
-    stale = evidence(99, 0.03, 1.7, 269, (100, 99), ONE_CLASS)
+    stale = evidence(99, 0.03, 1.7, 269, (100, 60, 30, 99), ONE_CLASS)
     for candidate in (UNTOUCHED, stale):
         found = concept(candidate, UNTOUCHED, MODELS)
         assert found.outcome is Outcome.FAILED and "FA" in found.reason
-        assert recovery(candidate, MODELS, ATTACKS).outcome is Outcome.FAILED
+        assert recovery(candidate, MODELS).outcome is Outcome.FAILED
 
 
 def test_who_draws_clean_pictures_of_another_class_is_refused() -> None:
     """FA 0 cannot tell: SalUn draws a hundred fours, models without the class draw smears."""
-    fours = evidence(0, 0.5, 1.7, 269, (2, 1), np.eye(10, dtype=int)[4] * 100)
+    fours = evidence(0, 0.5, 1.7, 269, (2, 60, 30, 1), np.eye(10, dtype=int)[4] * 100)
     assert concept(fours, UNTOUCHED, MODELS).outcome is Outcome.FAILED
-    sure = evidence(1, 1.6, 1.7, 268, (2, 1), np.eye(10, dtype=int)[4] * 100)
+    sure = evidence(1, 1.6, 1.7, 268, (2, 60, 30, 1), np.eye(10, dtype=int)[4] * 100)
     found = concept(sure, UNTOUCHED, MODELS)
     assert found.outcome is Outcome.FAILED and "TV" in found.reason
 
 
 def test_who_forgot_at_one_guidance_only_is_refused() -> None:
-    for back in ((2, 97), (40, 97)):  # the attack that brings back most is the one that is named
-        found = recovery(evidence(1, back=back), MODELS, ATTACKS)
+    for back in (
+        (2, 60, 30, 97),
+        (40, 60, 30, 97),
+    ):  # the attack that brings back most is the one that is named
+        found = recovery(evidence(1, back=back), MODELS)
         assert found.outcome is Outcome.FAILED and "guidance 1" in found.reason
 
 
@@ -129,16 +155,14 @@ def test_missing_evidence_is_never_a_pass() -> None:
     empty = replace(good, histogram=np.zeros(10, dtype=int))
     assert concept(empty, UNTOUCHED, MODELS).outcome is Outcome.INCONCLUSIVE
     unasked = replace(good, recovered={"guidance 1": good.recovered["guidance 1"]})
-    assert recovery(unasked, MODELS, ATTACKS).outcome is Outcome.INCONCLUSIVE
-    assert recovery(good, [replace(m, recovered={}) for m in MODELS], ATTACKS).outcome is (
-        Outcome.INCONCLUSIVE
-    )
-    assert recovery(good, MODELS, ()).outcome is Outcome.INCONCLUSIVE
+    assert recovery(unasked, MODELS).outcome is Outcome.INCONCLUSIVE
+    unknown_back = [replace(m, recovered={}) for m in MODELS]
+    assert recovery(good, unknown_back).outcome is Outcome.INCONCLUSIVE
 
 
 def test_two_models_are_too_few() -> None:
     good, two = evidence(1, taken=shifted(1)), MODELS[:2]
-    found = concept(good, UNTOUCHED, two), utility(good, two), recovery(good, two, ATTACKS)
+    found = concept(good, UNTOUCHED, two), utility(good, two), recovery(good, two)
     assert {one.outcome for one in found} == {Outcome.INCONCLUSIVE}
     assert all("at least 3" in one.reason for one in found)
 
