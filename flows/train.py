@@ -12,12 +12,21 @@ from flows.steps import step
 from tasks import train as originals
 from tasks.running.champion import as_champion
 from tasks.running.computing import require_cluster
-from tasks.running.opened import opened
+from tasks.running.opened import Opened, opened
 
 train_original = step(originals.train)
 bring_original = step(originals.bring)
 register_first = step(originals.register_first)
 build_bank = step(originals.build_bank)
+
+
+def drawing(at: Opened, original: originals.Trained) -> dict[str, Any]:
+    """Say how well a generator draws what it is asked; nothing of a classifier."""
+    if at.params.generator is None:
+        return {}
+    from tasks.generated.models import described
+
+    return described(at, original.weights)
 
 
 @flow(name="train", validate_parameters=False, persist_result=False)
@@ -38,7 +47,7 @@ def train(
     bank = build_bank(at)
     return {
         "champion": as_champion(at),
-        "test_accuracy": original.test_accuracy,
-        "seconds": original.seconds,
+        **original.metrics,
+        **drawing(at, original),
         "bank": bank,
     }

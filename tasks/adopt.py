@@ -14,13 +14,14 @@ from ledger.domain import require_reason
 from ledger.errors import SealAltered
 from ledger.requests import Ledger
 from systems.settings.checking import read_yaml
-from systems.settings.params import check_params, read_params
-from systems.settings.policy import Policy, load_policy
+from systems.settings.params import Params, check_params, read_params
+from systems.settings.policy import Policy, Rung, load_policy
 from systems.settings.policy_changes import changes, compared
 from systems.settings.workspace import Workspace
 from tasks.running.records import utc_now
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, PolicyError, UsageError
+from unlearning.settings import CLASSIFY, GENERATE, REQUIRED_GATES
 
 HEADS_ONLY = "head_downdate"
 """The method that a network with a frozen backbone alone can be tried by."""
@@ -61,12 +62,33 @@ def check_rules(rules: Policy, name: str) -> None:
     """Build every gate and method of a policy that is read; name: of its file."""
     from unlearning.gates.deployed import check_exporters, forms_of
     from unlearning.judging.verdicts import gates_of
-    from unlearning.methods import METHODS
 
     check_exporters(forms_of(gates_of(rules.gates)))
     for number, rung in enumerate(rules.ladder):
         with _naming(f"{name}: ladder[{number}]"):
-            METHODS.create(rung.method, rung.settings)
+            _check_rung(rules.task, rung)
+
+
+def _check_rung(task: str, rung: Rung) -> None:
+    """Build a rung's method; UsageError for one of another task, or settings that it has not."""
+    from unlearning.generation import FORGETTERS
+    from unlearning.methods import METHODS
+
+    if task == CLASSIFY:
+        if rung.method in set(FORGETTERS) - set(METHODS):
+            raise UsageError(_other(rung.method, "generators", task))
+        METHODS.create(rung.method, rung.settings)
+    else:
+        if rung.method in set(METHODS) - set(FORGETTERS):
+            raise UsageError(_other(rung.method, "classifiers", task))
+        FORGETTERS.create(rung.method, rung.settings)
+
+
+def _other(method: str, whose: str, task: str) -> str:
+    return (
+        f"method {method!r}: is of {whose}, expected one of the task `{task}`, whose gates this "
+        "policy has; see `lethe list methods`"
+    )
 
 
 @contextmanager
@@ -122,6 +144,8 @@ def adopt(ws: Workspace, ledger: Ledger, file: Path, reason: str, kind: Kind = P
 def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> None:
     """Refuse a file by which, with the other one in force, no run could ever be decided."""
     policy, params = (file if one is kind else _kept(ws, ledger, one) for one in (POLICY, PARAMS))
+    if policy and params:
+        check_task(load_policy(policy), read_params(params))
     if policy and params and read_params(params).head is None:
         _refuse_heads(load_policy(policy))
     if policy and params:
@@ -133,6 +157,15 @@ def _check_together(ws: Workspace, ledger: Ledger, file: Path, kind: Kind) -> No
 
         classes, tests = loading.classes(ws), loading.counts(ws)["test"]
         check_answers(load_policy(file), classes=len(classes), tests=tests)
+
+
+def check_task(policy: Policy, params: Params) -> None:
+    """PolicyError for a policy of another task than the workspace's model."""
+    if policy.task != params.task:
+        raise PolicyError(
+            f"gates: got those of the task `{policy.task}`, expected those of `{params.task}`, as "
+            f"params.yaml has it: {', '.join(REQUIRED_GATES[params.task])}"
+        )
 
 
 def _refuse_heads(policy: Policy) -> None:
@@ -159,6 +192,8 @@ def check_bank(policy: Policy, shadows: int) -> None:
     from unlearning.judging.needs import require_shadows
     from unlearning.judging.verdicts import gates_of
 
+    if policy.task == GENERATE:  # whose models to compare with are trained for each request
+        return
     require_shadows(gates_of(policy.gates), shadows)
 
 

@@ -65,6 +65,8 @@ def claim_requests(root: str, refs: Sequence[str], policy: Path, method: str | N
 
 def _check_bank(at: Opened) -> None:
     """Refuse a bank that was altered before anything is trained for it to judge."""
+    if at.params.generator is not None:
+        return
     folder = finished_bank(at, recipe_of(at))
     if folder:
         load_bank(folder)

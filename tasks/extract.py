@@ -14,6 +14,7 @@ from systems.data.texts import look
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
+from tasks.generated.whole import why_only_exact
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.conditions import under
 from tasks.running.drift import drift_told
@@ -138,7 +139,7 @@ def _chances(
     most: how often a perfect retrain would pass here, where the policy asks what is hopeless.
     """
     entries, most = run.at.ledger.log.entries(), None
-    if not drift["exact_only"]:
+    if not drift["exact_only"] and run.at.params.generator is None:
         most = _most(run, ids, likewise)
     asked = under(run.at, run.parent().version)
     chances = run.policy().chances(
@@ -158,16 +159,16 @@ def _most(run: Run, ids: dict[str, list[str]], likewise: bool) -> dict[str, Any]
     return most_of(power_of(run.at, rules, ids, alike=likewise, rate=rate, level=level))
 
 
-def _known(
-    run: Run, drift: Mapping[str, Any], chances: Sequence[Mapping[str, Any]]
-) -> tuple[Rung, ...]:
-    """Give the rungs that may be tried; RequestDenied where --method leaves none."""
-    known = rungs(run, exact_only=drift["exact_only"])
+def _known(run: Run, only: str | None, chances: Sequence[Mapping[str, Any]]) -> tuple[Rung, ...]:
+    """Give the rungs that may be tried; RequestDenied where --method leaves none.
+
+    only: why only exact ones may, None if any may.
+    """
+    exact_only = only is not None
+    known = rungs(run, exact_only=exact_only)
     if not known:
-        raise RequestDenied(
-            f"drift budget: {drift['words']}, and --method names another: run it without --method"
-        )
-    tried = rungs(run, exact_only=drift["exact_only"], without=not_tried(chances))
+        raise RequestDenied(f"{only}, and --method names another: run it without --method")
+    tried = rungs(run, exact_only=exact_only, without=not_tried(chances))
     if not tried:
         why = next(one["skipped"] for one in chances if one["method"] == known[0].method)
         raise RequestDenied(
@@ -196,7 +197,9 @@ def _extract(run: Run) -> dict[str, Any]:
         _refuse_lost_classes(ws, forgotten, out)
     drift = drift_told(run.at, run.parent().version, run.policy(), len(ids[TRAIN]))
     told = _chances(run, ids, likewise(selectors), drift)
-    found = _lineage(run, _known(run, drift, told["chances"]), out)
+    why = why_only_exact(run.at, forgotten)
+    only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
+    found = _lineage(run, _known(run, only, told["chances"]), out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -212,5 +215,6 @@ def _extract(run: Run) -> dict[str, Any]:
         **told,
         **_level(run, not_tried(told["chances"])),
         **({"lineage": found} if found else {}),
+        **({"only_exact": why} if why else {}),
         **{part: len(ids[part]) for part in SPLITS},
     }

@@ -23,7 +23,7 @@ from tasks.references import apart, class_out, cost_of, geometry_notes
 from tasks.running.champion import sealed_champion
 from tasks.running.computing import asking
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_of, cut, ensure_bank, split_of
+from tasks.running.parts import cut, ensure_bank, split_of
 from tasks.running.records import utc_now
 from tasks.running.run import Run, level, write_json
 from tasks.running.vouching import named
@@ -38,13 +38,20 @@ from tasks.unlearn import (
 )
 from unlearning import networks
 from unlearning.bank.files import write_arrays
-from unlearning.bank.shadows import Bank, load_bank
+from unlearning.bank.shadows import load_bank
 from unlearning.contracts import Gate
 from unlearning.digests import sha256_file
 from unlearning.domain import TRAIN, Decision, Outcome, Split
 from unlearning.errors import InfrastructureError, RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
-from unlearning.judging.candidates import Basis, Judged, Pictures, basis_of, judge_candidate
+from unlearning.judging.candidates import (
+    Basis,
+    Judged,
+    JudgedBy,
+    Pictures,
+    basis_of,
+    judge_candidate,
+)
 from unlearning.judging.effects import failed
 from unlearning.judging.mates import erased_mates
 from unlearning.judging.verdicts import gates_of
@@ -78,38 +85,36 @@ def _failed(problem: str) -> dict[str, Any]:
 
 
 def _judge_weights(run: Run, attempt: Attempt) -> dict[str, Any]:
-    basis, notes = _basis(run)
-    judged, pictures = judge_candidate(
+    judged_by, notes = _judge_of(run)
+    judged, arrays = judged_by(
         present(run, weights_path(run, attempt.number)),
-        basis,
-        gates_of(run.policy().gates),
+        gates=gates_of(run.policy().gates),
         level=level(run),
         exact=attempt.exact,
     )
-    write_arrays(scores_path(run, attempt.number), as_arrays(pictures))
+    write_arrays(scores_path(run, attempt.number), dict(arrays))
     return {**as_json(judged), **notes}
 
 
-def _basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
-    """Give what all attempts of a run are judged on, and notes on it for their records.
+def _judge_of(run: Run) -> tuple[JudgedBy, Mapping[str, Any]]:
+    """Give who judges all attempts of a run, and notes on it for their records.
 
     The parent, the forget set and the policy of a run never change; a run that goes on after a
     crash computes it again.
     """
     key = f"basis {run.ref}"
     if key not in run.at.kept:
-        run.at.kept[key] = _make_basis(run)
-    found: tuple[Basis, Mapping[str, Any]] = run.at.kept[key]
+        run.at.kept[key] = _make_judge(run)
+    found: tuple[JudgedBy, Mapping[str, Any]] = run.at.kept[key]
     return found
 
 
-def _make_basis(run: Run) -> tuple[Basis, Mapping[str, Any]]:
-    bank, named = bank_of(run)
-    gates, ids = gates_of(run.policy().gates), run.forget_ids()[TRAIN]
-    basis, notes = _laid_out(run.at, run.parent(), split_of(run), gates, bank, ids)
+def _make_judge(run: Run) -> tuple[JudgedBy, Mapping[str, Any]]:
+    gates, ids = gates_of(run.policy().gates), run.forget_ids()
+    judged_by, notes = _laid_out(run.at, run.parent(), split_of(run), gates, ids)
     for kind in notes.keys() & {"class_out_models", "models_apart"}:
         run.once(kind.replace("_", "-"), partial(dict, notes[kind]))
-    return basis, {**notes, "bank": named}
+    return judged_by, notes
 
 
 def _laid_out(
@@ -117,27 +122,42 @@ def _laid_out(
     champion: ModelVersion,
     split: Split,
     gates: Sequence[Gate],
-    bank: Bank,
-    ids: Sequence[str],
-) -> tuple[Basis, dict[str, Any]]:
-    """Train what gates compare with, and give what candidates are judged on, with notes on it."""
+    ids: Mapping[str, Sequence[str]],
+) -> tuple[JudgedBy, dict[str, Any]]:
+    """Train what gates compare with; give who judges candidates by it, with notes on it.
+
+    ids: to forget, by split.
+    """
+    if at.params.generator is not None:
+        from tasks.generated.judging import laid_out
+
+        return laid_out(at, champion, split, gates, ids)
     weights = models.verified(champion)
-    without = class_out(at, ids, split, gates)
+    folder = ensure_bank(at, networks.load(weights).recipe)
+    without = class_out(at, ids[TRAIN], split, gates)
     mates = erased_mates(networks.load(weights), split)
-    alone = apart(at, ids, gates, mates)
+    alone = apart(at, ids[TRAIN], gates, mates)
     notes = dict(geometry_notes(split, gates, without))
     if alone:
         notes["models_apart"] = cost_of(alone)
     basis = basis_of(
         weights,
         split,
-        bank,
+        load_bank(folder),
         [made.weights for made in without],
         mates=mates,
         apart=[made.weights for made in alone],
         ask=asking(at),
     )
-    return basis, notes
+    return partial(_by_answers, basis=basis), {**notes, "bank": named(at, folder)}
+
+
+def _by_answers(
+    candidate: Path, *, basis: Basis, gates: Sequence[Gate], level: float, exact: bool
+) -> tuple[Judged, dict[str, np.ndarray]]:
+    """Judge a classifier by what it answers."""
+    judged, pictures = judge_candidate(candidate, basis, gates, level=level, exact=exact)
+    return judged, as_arrays(pictures)
 
 
 def as_arrays(pictures: Pictures) -> dict[str, np.ndarray]:
@@ -172,7 +192,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     Each answer is an entry of the log before anybody sees it, and RequestDenied is raised once the
     policy in force admits no more of them. All candidates share the error of the request's runs.
     """
-    networks.load(weights, recipe_of(at))
+    _require_kind(at, weights)
     rules, candidate = load_policy(policy), sha256_file(weights)
     gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
@@ -185,9 +205,8 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         raise RequestDenied(f"request {request}: {reason}")
     level = _level_outside(at, rules, request, candidate)
     split = cut(at, ids, likewise=likewise(selectors))
-    folder = ensure_bank(at, recipe_of(at))
-    basis, notes = _laid_out(at, champion, split, gates, load_bank(folder), ids[TRAIN])
-    judged, _ = judge_candidate(weights, basis, gates, level=level, exact=False)
+    judged_by, notes = _laid_out(at, champion, split, gates, ids)
+    judged, _ = judged_by(weights, gates=gates, level=level, exact=False)
     body = {
         "request": request,
         "candidate": candidate,
@@ -197,8 +216,17 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
         "level": level,
     }
     at.ledger.record(JUDGEMENT, body, key=f"{request}/{JUDGEMENT}-{asked + 1}", now=utc_now())
-    found = {**as_json(judged), **notes, "bank": named(at, folder)}
-    return {**found, "judgements": asked + 1}
+    return {**as_json(judged), **notes, "judgements": asked + 1}
+
+
+def _require_kind(at: Opened, weights: Path) -> None:
+    """Refuse a file that is none of what the workspace's champion is."""
+    if at.params.generator is None:
+        networks.load(weights, recipe_of(at))
+        return
+    from tasks.generated.models import require_like
+
+    require_like(at, weights)
 
 
 def _asked(at: Opened, request: str) -> int:

@@ -32,6 +32,7 @@ from tasks.confirm import unverified
 from tasks.connectors.asking import ask_again, ask_all, open_lines
 from tasks.connectors.owing import forget_demands
 from tasks.erase import columns_of
+from tasks.generated.kept import models_kept
 from tasks.running import bases
 from tasks.running.champion import TAINTED, put_back, sealed_champion
 from tasks.running.grace import kept_until, purging_requests
@@ -62,6 +63,8 @@ def _purge(run: Run) -> dict[str, Any]:
     found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run), *residual(run.at)]
     if run.done(PROMOTED):
         leave_outdated(run.at)
+    if run.at.params.generator is not None:
+        found += models_kept(run.at, Status.REMOVED)
     forget_trained(run.at)
     ours = run.erases()
     held = purging.copies_with(ws, lambda ids: any(map(ours, ids)), erased.get("shards"))

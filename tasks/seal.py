@@ -16,16 +16,16 @@ from ledger.chain import Entry
 from ledger.keys import load_signing_key
 from ledger.replay.judgements import judgements
 from systems.registry import models
+from systems.settings.policy import EXACT
 from tasks.approval.asking import answered, by_gates, by_persons, digests_of
 from tasks.running.draw import write_pages
 from tasks.running.run import Run, write_json
+from tasks.train import recipe_record
 from tasks.unlearn import attempts_done, present, weights_path
-from unlearning import networks
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision
 from unlearning.errors import IntegrityError
 from unlearning.judging.verdicts import assurance
-from unlearning.methods import METHODS
 
 RELEASED = str(Decision.RELEASED)
 PURGE = str(Decision.PURGE)
@@ -54,7 +54,7 @@ def _decide(run: Run) -> dict[str, Any]:
     released = decision == Decision.RELEASED
     return {
         "decision": decision,
-        "assurance": assurance(decision, exact=METHODS[last["method"]].exact),
+        "assurance": assurance(decision, exact=last["method"] in EXACT),
         "candidate": last["sha256"] if released else None,
         "method": last["method"] if released else None,
         "records": digests_of(run),
@@ -144,9 +144,9 @@ def adopted_for(run: Run, kind: str) -> dict[str, Any] | None:
 def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("method", "exact", "settings", "seed", "sha256", "seconds", "report", "error")
     judged = ("decision", "verdicts", "controls", "measurements", "effect", "bank")
-    geometry = ("class_out_models", "models_apart", "not_measured")
+    compared = ("class_out_models", "models_apart", "judge", "not_measured")
     made = ("parts", "ancestors", "cluster", "replay")
-    return {key: record[key] for key in (*kept, *judged, *geometry, *made) if key in record}
+    return {key: record[key] for key in (*kept, *judged, *compared, *made) if key in record}
 
 
 def environment() -> dict[str, Any]:
@@ -178,7 +178,7 @@ def candidate_of(run: Run) -> tuple[Path, dict[str, Any]]:
             f"{str(decided['candidate'])[:16]}; nothing was promoted: put {path.name} back from "
             f"your backup, or leave the run: `lethe abort {run.ref} --reason TEXT`"
         )
-    return path, networks.load(path).recipe.as_record()
+    return path, recipe_record(run.at, path)
 
 
 def _registered(run: Run, sha256: str) -> Path | None:

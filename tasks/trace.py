@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from systems.compute.producing import make_method
 from systems.data import loading
 from systems.registry import tracking
 from systems.registry.logged import DatasetUse
 from systems.registry.views import NOTE
-from tasks.running.parts import training_of
+from tasks.running.methods import method_of
 from tasks.running.run import Run
 from tasks.showing.figures import attempt_tables, compared, verdicts
 from tasks.showing.runs import note_of_attempt, note_of_run
@@ -82,7 +81,7 @@ def _trace_attempt(run: Run, attempt: Attempt) -> dict[str, Any]:
 
 def _passes(run: Run, attempt: Attempt) -> dict[str, float]:
     """Give how many examples the method passes by its settings, as `plan` counts them."""
-    method = make_method(attempt.method, attempt.settings, training_of(run))
+    method = method_of(run.at, attempt.method, attempt.settings)
     forget = int((run.done("extracted") or {})[TRAIN])
     retain = loading.counts(run.at.ws)[TRAIN] - forget
     return {"passes": float(method.passes(forget, retain))}

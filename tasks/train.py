@@ -19,6 +19,7 @@ from systems.compute import producing
 from systems.data import versions
 from systems.registry import models
 from systems.settings.policy import load_policy
+from tasks.generated import models as drawn
 from tasks.requests.asked import restricted_ids
 from tasks.running import bases, progress
 from tasks.running.champion import standing
@@ -42,6 +43,7 @@ from unlearning.domain import Examples, Outcome
 from unlearning.errors import Diverged, IntegrityError, UsageError
 from unlearning.gates.asking import ask
 from unlearning.gates.integrity import Integrity
+from unlearning.generation import generators
 from unlearning.heads.backbones import described
 from unlearning.judging.measuring import integrity_of
 from unlearning.judging.verdicts import gates_of
@@ -60,15 +62,29 @@ class Trained:
     weights: Path
     sha256: str
     seconds: float
-    test_accuracy: float
+    test_accuracy: float | None = None
 
     def as_record(self) -> dict[str, Any]:
-        """Show it as the command line prints it."""
-        return {**dataclasses.asdict(self), "weights": str(self.weights)}
+        """Show it as the command line prints it; a generator has no accuracy of its own."""
+        return {"weights": str(self.weights), "sha256": self.sha256, **self.metrics}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What making it cost, and what it is worth."""
+        known = {} if self.test_accuracy is None else {"test_accuracy": self.test_accuracy}
+        return {"seconds": self.seconds, **known}
 
 
 def recipe_of(at: Opened) -> Recipe:
-    """Give the champion's recipe, or before the first champion one from the training images."""
+    """Give the champion's recipe, or before the first champion one from the training images.
+
+    UsageError where the champion draws pictures: what asks for this is for classifiers.
+    """
+    if at.params.generator is not None:
+        raise UsageError(
+            "params.yaml: generator: this model draws pictures, expected a classifier: the bank, "
+            "`lethe audit` and `lethe tune` are for models that say what pictures show"
+        )
     champion = standing(at)
     if champion is not None:
         return networks.load(champion.weights).recipe
@@ -86,19 +102,22 @@ def train(at: Opened, *, without: Sequence[str] = (), seed: int | None = None) -
 
     What open requests name is left out in any case.
     """
-    recipe, parts = recipe_of(at), parts_of(at)
+    parts = parts_of(at)
     left_out = sorted({*without, *restricted_ids(at, without)})
     examples = parts.train.take(~np.isin(parts.train.ids, left_out))
     chosen = at.params.seed if seed is None else seed
     follows_from = {
         "data_version": versions.data_version(at.ws),
         "left_out": digest_of(left_out),
-        "recipe": recipe.as_record(),
-        "training": training(at).as_record(),
+        **(drawn.follows_from(at) if at.params.generator else _follows_from(at)),
         "seed": chosen,
     }
     target = at.ws.artifacts / TRAINED / f"{digest_of(follows_from)[:32]}.safetensors"
-    return _kept(target) or _train(at, examples, recipe, chosen, target)
+    return _kept(target) or _train(at, examples, chosen, target)
+
+
+def _follows_from(at: Opened) -> dict[str, Any]:
+    return {"recipe": recipe_of(at).as_record(), "training": training(at).as_record()}
 
 
 def _kept(target: Path) -> Trained | None:
@@ -114,25 +133,32 @@ def _kept(target: Path) -> Trained | None:
     return found
 
 
-def _train(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Path) -> Trained:
+def _train(at: Opened, examples: Examples, seed: int, target: Path) -> Trained:
+    section = "generator" if at.params.generator else "training"
     try:
-        made = producing.train_network(
-            examples,
-            recipe,
-            training(at),
-            seed,
-            target,
-            progress.epochs,
-            backbone=backbone_of(at, recipe),
-            away=away(at),
-        )
+        if at.params.generator:
+            found = Trained(target, *drawn.made(at, examples, seed, target))
+        else:
+            found = _classifier(at, examples, recipe_of(at), seed, target)
     except Diverged as problem:  # trying again would end as it did
-        raise UsageError(f"training.learning_rate of params.yaml: {problem}") from problem
-    correct = producing.test_accuracy(target, parts_of(at).test)
-    found = Trained(target, made.sha256, made.seconds, correct)
-    fields = {k: v for k, v in dataclasses.asdict(found).items() if k != "weights"}
-    write_json(target.with_suffix(".json"), fields)
+        raise UsageError(f"{section}.learning_rate of params.yaml: {problem}") from problem
+    write_json(target.with_suffix(".json"), {"sha256": found.sha256, **found.metrics})
     return found
+
+
+def _classifier(at: Opened, examples: Examples, recipe: Recipe, seed: int, target: Path) -> Trained:
+    made = producing.train_network(
+        examples,
+        recipe,
+        training(at),
+        seed,
+        target,
+        progress.epochs,
+        backbone=backbone_of(at, recipe),
+        away=away(at),
+    )
+    correct = producing.test_accuracy(target, parts_of(at).test)
+    return Trained(target, made.sha256, made.seconds, correct)
 
 
 def bring(at: Opened, weights: Path, mean: Sequence[float], std: Sequence[float]) -> Trained:
@@ -155,7 +181,7 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
     _require_working(at, original)
     mlruns, name = at.ws.mlruns, at.params.model.name
     version = versions.data_version(at.ws)
-    recipe = networks.load(original.weights).recipe.as_record()
+    recipe = recipe_record(at, original.weights)
     tags = {"lethe.run": "init", "lethe.data_version": version, "lethe.verdict": "first"}
     first = models.register(mlruns, name, original.weights, recipe, tags)
     at.ledger.record(
@@ -175,11 +201,23 @@ def register_first(at: Opened, original: Trained) -> models.ModelVersion:
     return promoted
 
 
+def recipe_record(at: Opened, weights: Path) -> dict[str, Any]:
+    """Give what the registry keeps of how a network is built."""
+    if at.params.generator:
+        return dataclasses.asdict(generators.load(weights).recipe)
+    return networks.load(weights).recipe.as_record()
+
+
 def _require_working(at: Opened, original: Trained) -> None:
-    test = parts_of(at).test
-    logits = logits_of(networks.load(original.weights), test)
-    measured = {m.name: m for m in integrity_of(logits, np.ones(len(test), dtype=bool))}
     gates = gates_of(load_policy(at.ws.policy).gates)
+    if at.params.generator:
+        from tasks.generated.judging import works  # it trains references by this module
+
+        measured = works(at, original.weights, gates)
+    else:
+        test = parts_of(at).test
+        logits = logits_of(networks.load(original.weights), test)
+        measured = {m.name: m for m in integrity_of(logits, np.ones(len(test), dtype=bool))}
     asked = (ask(gate, measured) for gate in gates if isinstance(gate, Integrity))
     failed = [verdict.reason for verdict in asked if verdict.outcome != Outcome.PASSED]
     if failed:
@@ -190,7 +228,12 @@ def _require_working(at: Opened, original: Trained) -> None:
 
 
 def build_bank(at: Opened) -> dict[str, Any]:
-    """Build or complete the shadow bank, or build it again where it has to be; say what it is."""
+    """Build or complete the shadow bank, or build it again where it has to be; say what it is.
+
+    A generator has none: its judge is trained, and models to compare with for each request.
+    """
+    if at.params.generator:
+        return {"shadows": 0, "judge": drawn.judge(at).as_record()}
     recipe = recipe_of(at)
     state = bank_state(at, recipe)
     if state and state.rebuild and state.left < state.built:

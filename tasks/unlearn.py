@@ -12,20 +12,22 @@ from ledger.domain import State
 from ledger.evidence import json_value, read_part
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.bundles import RECORDS
-from systems.compute.producing import make_method, unlearn
+from systems.compute.producing import Produced, unlearn
 from systems.registry import models
-from systems.settings.policy import Rung
+from systems.settings.policy import EXACT, Rung
 from tasks.replaying.retained import note
 from tasks.running import progress
 from tasks.running.bases import files
 from tasks.running.computing import away
-from tasks.running.parts import split_of, training_of
+from tasks.running.methods import method_of
+from tasks.running.parts import split_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning import networks
+from unlearning.contracts import Method
 from unlearning.digests import digest_of
 from unlearning.domain import Decision, Split
 from unlearning.errors import AttemptFailed, Hindered, InfrastructureError
-from unlearning.methods import METHODS
+from unlearning.generation.contract import Forgetter
 from unlearning.training.pinned import digest_of_examples
 
 
@@ -40,7 +42,7 @@ class Attempt:
     @property
     def exact(self) -> bool:
         """Whether the method is exact retraining by ourselves."""
-        return METHODS[self.method].exact
+        return self.method in EXACT
 
     @property
     def label(self) -> str:
@@ -75,7 +77,7 @@ def next_attempt(run: Run) -> Attempt | None:
         return _attempt(rungs, number - 1)
     if judged and judged[-1]["decision"] == Decision.RELEASED:
         return None
-    tries = len(rungs) + METHODS[rungs[-1].method].exact
+    tries = len(rungs) + (rungs[-1].method in EXACT)
     return _attempt(rungs, number) if number < min(tries, run.policy().attempts) else None
 
 
@@ -114,7 +116,7 @@ def _told(run: Run, number: int) -> dict[str, Any]:
     return {
         "attempt": number,
         "method": made["method"],
-        "exact": METHODS[made["method"]].exact,
+        "exact": made["method"] in EXACT,
         "settings": {},
         "seed": made["seed"],
         "sha256": made["sha256"],
@@ -167,7 +169,7 @@ def _replayable(
 
 def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     seed = seed_of(run, attempt.number)
-    method = make_method(attempt.method, attempt.settings, training_of(run))
+    method = method_of(run.at, attempt.method, attempt.settings)
     parent = models.verified(run.parent())
     described = {
         "attempt": attempt.number,
@@ -182,12 +184,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     target, hindered = weights_path(run, attempt.number), False
     try:
         ancestors, split = files(run.at, described.get("ancestors", [])), split_of(run)
-        count = run.at.params.compute.processes
-        made = unlearn(
-            *(parent, split, method, seed, target, progress.epochs, ancestors),
-            processes=count,
-            away=away(run.at),
-        )
+        made = _made(run, parent, split, method, seed, target, ancestors)
         outcome = dataclasses.asdict(made) | {"error": None}
         outcome |= _replayable(run, attempt, split, target, outcome.pop("profile"))
     except AttemptFailed as problem:
@@ -203,3 +200,24 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         **({"hindered": True} if hindered else {}),
         **({"parts": outcome["parts"]} if outcome.get("parts", 1) > 1 else {}),
     }
+
+
+def _made(
+    run: Run,
+    parent: Path,
+    split: Split,
+    method: Method | Forgetter,
+    seed: int,
+    target: Path,
+    ancestors: Sequence[Path],
+) -> Produced:
+    """Run the method, of a classifier or of a generator."""
+    if isinstance(method, Forgetter):
+        from systems.compute.generating import forget
+
+        return forget(parent, split, method, seed, target, progress.epochs)
+    return unlearn(
+        *(parent, split, method, seed, target, progress.epochs, ancestors),
+        processes=run.at.params.compute.processes,
+        away=away(run.at),
+    )

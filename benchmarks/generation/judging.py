@@ -49,6 +49,10 @@ def verdicts(
     """Give the verdicts of the three gates, each with its outcome and reason."""
     one = Measurement(CLASSES, 1, 1, 1, int(candidate.histogram.sum()))
     measured = compared(candidate, original, models) | {CLASSES: one}
-    named: dict[str, Gate] = {"concept": Concept(), "utility": GeneratedUtility(), "recovery": recovery}
+    named: dict[str, Gate] = {
+        "concept": Concept(),
+        "utility": GeneratedUtility(),
+        "recovery": recovery,
+    }
     found = {name: ask(gate, measured) for name, gate in named.items()}
     return {name: {"outcome": str(v.outcome), "reason": v.reason} for name, v in found.items()}

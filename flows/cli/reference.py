@@ -132,10 +132,12 @@ def registered() -> str:
     from unlearning.attacks import ATTACKS
     from unlearning.audits import AUDITS
     from unlearning.gates import GATES
+    from unlearning.generation import FORGETTERS
     from unlearning.methods import METHODS
 
     kinds: Mapping[str, Registry[Any]] = {
         "Methods": METHODS,
+        "Generators' methods": FORGETTERS,
         "Attacks": ATTACKS,
         "Audits": AUDITS,
         "Gates": GATES,

@@ -92,7 +92,7 @@ def attempted(
             return instead(found)
         return method.unlearn(original, handed, generator(seed), losses)
 
-    with _own_failure(method), in_kernels_of(method) as kernels, room() as found:
+    with own_failure(method.name), in_kernels_of(method) as kernels, room() as found:
         candidate = found.fit(run, _batch(method))
         seconds = time.perf_counter() - started
         if not isinstance(candidate, Classifier):
@@ -130,7 +130,7 @@ def _batch(method: Method) -> int:
 
 
 @contextmanager
-def _own_failure(method: Method) -> Iterator[None]:
+def own_failure(name: str) -> Iterator[None]:
     """Tell a method's own failure from one of what it stands on: a full disk, altered bytes.
 
     What an unforeseen exception says is not passed on, since nobody knows what stands in it; its
@@ -141,15 +141,15 @@ def _own_failure(method: Method) -> Iterator[None]:
     except (InfrastructureError, IntegrityError, OSError):
         raise
     except LetheError as problem:
-        raise AttemptFailed(f"{method.name}: {problem}") from problem
+        raise AttemptFailed(f"{name}: {problem}") from problem
     except Exception as problem:
         if is_out_of_memory(problem):
             raise Hindered(
-                f"{method.name}: memory: got less than it takes for the smallest parts of a batch; "
+                f"{name}: memory: got less than it takes for the smallest parts of a batch; "
                 "free some, or take smaller pictures: a failed attempt, the next rung follows"
             ) from problem
         place = traceback.extract_tb(problem.__traceback__)[-1]
         raise AttemptFailed(
-            f"{method.name}: raised {type(problem).__name__} in {Path(place.filename).name}, line "
+            f"{name}: raised {type(problem).__name__} in {Path(place.filename).name}, line "
             f"{place.lineno}: this is a failed attempt, the next rung follows"
         ) from problem

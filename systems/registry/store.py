@@ -67,7 +67,7 @@ def store(
 ) -> str:
     """Copy weights and what is needed to serve them into the store; give the copy's id."""
     model = client(mlruns).create_logged_model(
-        experiment(mlruns), name, run_id, dict(identity), model_type="classifier"
+        experiment(mlruns), name, run_id, dict(identity), model_type=_kind(recipe)
     )
     with _staged(mlruns, weights, recipe) as artifacts:
         _save(stored_folder(mlruns, model.model_id), artifacts, recipe)
@@ -119,8 +119,22 @@ def _save(folder: Path, artifacts: dict[str, str], recipe: Mapping[str, Any]) ->
             artifacts=artifacts,
             code_paths=[str(Path(unlearning.__file__).parent)],
             signature=_signature(recipe),
-            pip_requirements=[f"{p}=={installed(p).split('+')[0]}" for p in REQUIREMENTS],
+            pip_requirements=[f"{p}=={installed(p).split('+')[0]}" for p in _needed(recipe)],
         )
+
+
+GENERATOR = "generator"
+DRAWING = (("guidance", "double", 2.0), ("steps", "long", 10), ("seed", "long", 0))
+"""What a served generator may be told of how to draw, with what it takes otherwise."""
+
+
+def _kind(recipe: Mapping[str, Any]) -> str:
+    """Say what a recipe builds: timesteps are of generators alone."""
+    return GENERATOR if "timesteps" in recipe else "classifier"
+
+
+def _needed(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*REQUIREMENTS, "diffusers") if _kind(recipe) == GENERATOR else REQUIREMENTS
 
 
 def rehearse() -> None:
@@ -138,9 +152,15 @@ def rehearse() -> None:
 def _signature(recipe: Mapping[str, Any]) -> ModelSignature:
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
     images = (-1, recipe["channels"], recipe["size"], recipe["size"])
+    if _kind(recipe) == GENERATOR:
+        return ModelSignature(
+            Schema([TensorSpec(np.dtype("int64"), (-1,))]),
+            Schema([TensorSpec(np.dtype("uint8"), images)]),
+            ParamSchema([ParamSpec(*param) for param in DRAWING]),
+        )
     return ModelSignature(
         Schema([TensorSpec(np.dtype("uint8"), images)]),
         Schema([TensorSpec(np.dtype("float32"), (-1, recipe["classes"]))]),

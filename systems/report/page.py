@@ -14,15 +14,16 @@ from html import escape
 from pathlib import Path
 
 from systems.report.plots import AttemptPicture, plot_aucs, plot_classes, plot_scores
+from systems.report.sheets import sheet_png
 from systems.report.wording import (
     ANSWERS,
     CAPTIONS,
     DECISIONS,
     INTERVALS,
-    LIMITS_OF_PROOF,
-    NOT_MEASURED,
+    OF_CLASSIFIERS,
     QUESTIONS,
     STYLE,
+    Bounds,
     control_words,
     measurement_words,
 )
@@ -48,11 +49,13 @@ def write_report(
     attempts: Sequence[AttemptPicture],
     facts: Mapping[str, str],
     written_at: datetime,
+    words: Bounds = OF_CLASSIFIERS,
 ) -> Report:
     """Write report.html and plots/*.png.
 
     reference: of the run and its requests, opaque. facts: what else a reviewer has to know, by
-    name: data version, parent, digest of the policy. Nothing given here may name a person.
+    name: data version, parent, digest of the policy. Nothing given here may name a person. words:
+    on what no run of this kind measures and proves.
     """
     pictures = _draw(attempts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,17 +64,17 @@ def write_report(
         _head(reference, decision, facts, written_at),
         _figure("aucs", pictures.get("aucs")),
         *(_attempt(number, attempt, pictures) for number, attempt in enumerate(attempts, 1)),
-        _list("What was not measured", _unmeasured(attempts)),
-        _list("What this does not prove", LIMITS_OF_PROOF),
+        _list("What was not measured", _unmeasured(attempts, words)),
+        _list("What this does not prove", words.not_proved),
     ]
     page.write_text(_page(reference, "\n".join(body)), encoding="utf-8")
     return Report(page, _save(folder / "plots", pictures))
 
 
-def _unmeasured(attempts: Sequence[AttemptPicture]) -> list[str]:
+def _unmeasured(attempts: Sequence[AttemptPicture], known: Bounds) -> list[str]:
     """Say once what was not measured of some attempt, then what no run measures."""
     own = dict.fromkeys(words for attempt in attempts for words in attempt.not_measured)
-    return [f"{words[0].upper()}{words[1:]}." for words in (*own, *NOT_MEASURED)]
+    return [f"{words[0].upper()}{words[1:]}." for words in (*own, *known.not_measured)]
 
 
 def _draw(attempts: Sequence[AttemptPicture]) -> dict[str, bytes]:
@@ -79,6 +82,7 @@ def _draw(attempts: Sequence[AttemptPicture]) -> dict[str, bytes]:
     for number, attempt in enumerate(attempts, 1):
         drawn[f"scores-{number}"] = plot_scores(attempt)
         drawn[f"classes-{number}"] = plot_classes(attempt)
+        drawn[f"sheet-{number}"] = sheet_png(attempt.sheet)
     return {name: png for name, png in drawn.items() if png is not None}
 
 
@@ -127,6 +131,7 @@ def _attempt(number: int, attempt: AttemptPicture, pictures: Mapping[str, bytes]
             f"<p>Beside the champion: {escape(attempt.effect)}.</p>" if attempt.effect else "",
             _figure("scores", pictures.get(f"scores-{number}")),
             _figure("classes", pictures.get(f"classes-{number}")),
+            _figure("sheet", pictures.get(f"sheet-{number}")),
             _controls(attempt.controls),
             _measurements(attempt.measurements, attempt.limits),
             "</section>",

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from systems.settings.quiet import quiet_environment
-from unlearning.domain import Control, Decision, FloatArray, Measurement, Verdict
+from unlearning.domain import ByteArray, Control, Decision, FloatArray, Measurement, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,8 @@ class AttemptPicture:
     (low, high) by measurement. classes: names, in the order of class_accuracy_before (champion) and
     class_accuracy_after (candidate), which are fractions and NaN for a class without test examples.
     effect: what the method did to the network, in words. not_measured: what a gate could have asked
-    of it and was not asked, in words.
+    of it and was not asked, in words. sheet: what a generator draws of the forgotten class, then
+    models that never saw it, (generators, n, channels, size, size).
     """
 
     name: str
@@ -59,6 +60,7 @@ class AttemptPicture:
     class_accuracy_after: FloatArray
     effect: str = ""
     not_measured: Sequence[str] = ()
+    sheet: ByteArray = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 def plot_scores(picture: AttemptPicture) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite, isinf
 
 from unlearning.domain import Control, Decision, Measurement, Outcome
@@ -46,6 +47,9 @@ QUESTIONS = {
     "deployed": "Does it still work in the form in which it is shipped?",
     "deployed_forgetting": "Do the examples look never used in the form in which it is shipped?",
     "geometry": "Does a forgotten class go where models that never saw it send it?",
+    "concept": "Is the class drawn as by models that never saw it?",
+    "generated_utility": "Are the other classes drawn as well as by an honest retraining?",
+    "recovery": "Does no attack bring the class back sooner than in models that never saw it?",
 }
 
 ANSWERS = {
@@ -91,6 +95,17 @@ ANSWERS = {
         "Too few pictures of the class, or too few models trained without it, to say; treated as "
         "not passed."
     ),
+    ("concept", Outcome.PASSED): (
+        "To the judge, what it draws of the class is as what models draw that never saw it."
+    ),
+    ("concept", Outcome.FAILED): "It still draws the class, or what no model draws without it.",
+    ("concept", Outcome.INCONCLUSIVE): "Too little to say; treated as not passed.",
+    ("generated_utility", Outcome.PASSED): "It draws the rest as well as an honest retraining.",
+    ("generated_utility", Outcome.FAILED): "It draws the rest worse than an honest retraining.",
+    ("generated_utility", Outcome.INCONCLUSIVE): "Too little to say; treated as not passed.",
+    ("recovery", Outcome.PASSED): "No attack brought back more than from models without it.",
+    ("recovery", Outcome.FAILED): "An attack brought the class back: something of it was left.",
+    ("recovery", Outcome.INCONCLUSIVE): "Too little to say; treated as not passed.",
     ("exact", Outcome.INCONCLUSIVE): (
         "Too few examples to say. This does not hold back a model that was trained without them: "
         "how it was made is the proof."
@@ -113,6 +128,11 @@ CAPTIONS = {
     "classes": (
         "Accuracy by class before and after",
         "What forgetting cost, class by class. Averages hide a class that was ruined.",
+    ),
+    "sheet": (
+        "Pictures drawn under the forgotten class's label, by this model and by models without it",
+        "First line: this model; the others: models that never saw the class. A picture that the "
+        "judge took for one of the classes is left white, since it would be a copy of that class.",
     ),
 }
 
@@ -137,6 +157,33 @@ LIMITS_OF_PROOF = (
     "It says nothing of copies of the data elsewhere; the purge of those has its own record.",
     "Models that never saw the examples stand in for an honest retraining. They saw less data, so "
     "the comparison is close, not exact.",
+)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What runs of one kind do not measure, and what they do not prove."""
+
+    not_measured: tuple[str, ...]
+    not_proved: tuple[str, ...]
+
+
+OF_CLASSIFIERS = Bounds(NOT_MEASURED, LIMITS_OF_PROOF)
+
+OF_GENERATORS = Bounds(
+    (
+        "pictures as people see them: a classifier of ours, the judge, says what each shows, and "
+        "two kinds of picture that it takes for none of the classes are the same to it",
+        "single pictures that the generator may have learned by heart",
+    ),
+    (
+        "It does not prove that the class is gone from the weights. It bounds what one judge sees "
+        "in drawn pictures, and what a few attacks bring back; a better attack may find more.",
+        "The ranges come from few models that were trained without the class, and are rough.",
+        "It speaks of the weights with this digest, not of copies, exports or models made from "
+        "them, nor of pictures that were drawn before.",
+        "It says nothing of copies of the data elsewhere; the purge of those has its own record.",
+    ),
 )
 
 STYLE = """<style>

@@ -10,9 +10,10 @@ from typing import Any
 
 from ledger import durable
 from systems.settings.checking import build, parse_yaml, read_yaml
+from systems.settings.generators import GeneratorParams
 from unlearning.digests import digest_of
 from unlearning.errors import PolicyError
-from unlearning.settings import BOUND, above, between, check_value
+from unlearning.settings import BOUND, CLASSIFY, GENERATE, above, between, check_value
 
 WORDS = {
     "schedule": ("cosine", "one_cycle", "constant"),
@@ -151,6 +152,7 @@ class Params:
     """params.yaml: every tunable number, read in one place.
 
     head: where the last layer alone is fitted, on a frozen backbone; then `training` is not read.
+    generator: where the model draws pictures; then `network` and `training` are its judge's.
     """
 
     data: DataParams
@@ -162,6 +164,21 @@ class Params:
     seed: int = field(metadata=between(0, 2**32 - 1))
     compute: ComputeParams = field(default_factory=ComputeParams)
     head: HeadParams | None = None
+    generator: GeneratorParams | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse beside a generator what only classifiers have."""
+        alone = self.compute.processes == 1 and self.compute.cluster is None
+        if self.generator and not (alone and self.head is None and not self.bank.bases):
+            raise PolicyError(
+                "params.yaml: generator: got it with a head, bases, several processes or a "
+                "cluster, expected none of these: a generator is trained as a whole, in one process"
+            )
+
+    @property
+    def task(self) -> str:
+        """Say what the workspace's model does: it says what pictures show, or draws them."""
+        return GENERATE if self.generator else CLASSIFY
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -169,7 +186,7 @@ class Params:
 
         A setting that came later is left out at its first value, so that older digests hold.
         """
-        trained = self.head or self.training
+        trained = self.head or self.generator or self.training
         bank = {"shadows": self.bank.shadows, "bases": self.bank.bases}
         return {
             "training": digest_of({"network": self.network, **_told(trained)}),
@@ -177,7 +194,7 @@ class Params:
         }
 
 
-def _told(settings: TrainingParams | HeadParams) -> dict[str, Any]:
+def _told(settings: TrainingParams | HeadParams | GeneratorParams) -> dict[str, Any]:
     return {f.name: v for f in fields(settings) if (v := getattr(settings, f.name)) != f.default}
 
 

@@ -12,6 +12,8 @@ from tasks.train import build_bank, recipe_of
 
 def complete(at: Opened) -> dict[str, Any]:
     """Complete the bank, its bases too, or rebuild it where policy asks; else say that it does."""
+    if at.params.generator is not None:
+        return {"built": False, "why": "a generator has no bank"}
     recipe = recipe_of(at)
     state, there = bank_state(at, recipe), len(bases.usable(at, recipe))
     if state is not None and not state.rebuild and there >= bases.wanted(at):

@@ -112,7 +112,11 @@ def training_rate(at: Opened) -> float | None:
     """Examples a second of the original's training; None if it was trained elsewhere."""
     entry = at.ledger.log.find("initialised")
     seconds = float(entry.body.get("seconds", 0)) if entry else 0.0
-    return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds if seconds else None
+    if not seconds:
+        return None
+    if (drawn := at.params.generator) is not None:
+        return drawn.steps * drawn.batch_size / seconds
+    return loading.counts(at.ws)[TRAIN] * at.params.training.epochs / seconds
 
 
 def _found(

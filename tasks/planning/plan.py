@@ -11,7 +11,6 @@ import numpy as np
 
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import earlier_attempts
-from systems.compute.producing import make_method
 from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
 from systems.registry import models
@@ -21,6 +20,8 @@ from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
+from tasks.generated import whole
+from tasks.generated.kept import models_kept
 from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
 from tasks.planning.rungs import (
     cheapest_start,
@@ -37,12 +38,15 @@ from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.conditions import under
 from tasks.running.drift import drift_told
+from tasks.running.methods import method_of
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_state, parts_of, training
+from tasks.running.parts import bank_state, parts_of
 from tasks.train import recipe_of
 from unlearning.domain import SPLITS, TRAIN
+from unlearning.generation import FORGETTERS
 from unlearning.methods import METHODS
 from unlearning.selecting import alike_pictures, likeness_threshold
+from unlearning.settings import CLASSIFY, GENERATE
 
 
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
@@ -54,11 +58,15 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     before = earlier_attempts(entries, requests, champion.sha256, EXACT)
     drift = drift_told(at, champion.version, rules, len(ids[TRAIN]))
     level = rules.level_after(before)
-    decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
+    if at.params.generator is None:
+        decidable = foreseen(at, rules, ids, alike=alike, rate=rate, level=level)
+    else:
+        decidable = whole.foreseen(at, rules, ids[TRAIN])
     most = most_of(decidable["power"])
     asked = under(at, champion.version)
     chances = rules.chances(entries, len(ids[TRAIN]), likewise=alike, most=most, under=asked)
-    known = foreseen_rungs(rules, before, chances, most, exact_only=drift["exact_only"])
+    exact_only = drift["exact_only"] or whole.why_only_exact(at, ids[TRAIN]) is not None
+    known = foreseen_rungs(rules, before, chances, most, exact_only=exact_only)
     ladder = [_rung(at, rung, ids, rate) | row for rung, row in known] if ids[TRAIN] else []
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
     seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
@@ -69,7 +77,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "near_duplicates": _near_duplicates(at, ids),
         "drift": drift,
         "error": error_told(
-            rules, before, not_tried(chances), exact_only=drift["exact_only"] or not ids[TRAIN]
+            rules, before, not_tried(chances), exact_only=exact_only or not ids[TRAIN]
         ),
         "approval": _approval(at, rules, ids),
         "ladder": ladder,
@@ -89,11 +97,11 @@ def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]
 
 def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:
     """Estimate a rung by the examples that it passes, at the rate at which the original trained."""
-    method = make_method(rung.method, rung.settings, training(at))
+    method = method_of(at, rung.method, rung.settings)
     forget = len(ids[TRAIN])
     passes = method.passes(forget, loading.counts(at.ws)[TRAIN] - forget)
     seconds = None if rate is None else round(passes / rate, 1)
-    exact = METHODS[rung.method].exact
+    exact = rung.method in EXACT
     return {"method": rung.method, "exact": exact, "passes": passes, "estimated_seconds": seconds}
 
 
@@ -113,7 +121,9 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
     wanted = [found for part in SPLITS for found in ids[part]]
     copies = [*purging.holds(at.ws, wanted), *decoded.copies(at.ws)] if wanted else []
     copies += [*residual(at, Status.PRESENT), *present(at)] if wanted else []
-    if state := bank_state(at, recipe_of(at)):
+    if at.params.generator is not None:
+        copies += models_kept(at)
+    elif state := bank_state(at, recipe_of(at)):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{len(wanted)} columns of each shadow{again}"
         copies.append(Copy("shadow bank", what, Status.PRESENT))
@@ -150,9 +160,24 @@ def as_listed(name: str) -> dict[str, Any]:
     access = " + ".join(sorted(cls.needs))
     return {
         "name": name,
+        "task": CLASSIFY,
         "paper": cls.paper,
         "access": access,
         "exact": cls.exact,
         "cost": round(cost, 3),
         "settings": fields,
+    }
+
+
+def generator_method(name: str) -> dict[str, Any]:
+    """Describe a generator's method likewise; cost: relative to retraining by its default steps."""
+    cls, retrained = FORGETTERS[name], FORGETTERS.create("retrain").passes(*LISTED)
+    return {
+        "name": name,
+        "task": GENERATE,
+        "paper": cls.paper,
+        "access": " + ".join(sorted(cls.needs)),
+        "exact": cls.exact,
+        "cost": round(FORGETTERS.create(name).passes(*LISTED) / retrained, 3),
+        "settings": [field.name for field in dataclasses.fields(cls)],  # type: ignore[arg-type]
     }

@@ -101,7 +101,10 @@ def _released(statement: Mapping[str, Any]) -> Mapping[str, Any]:
             "its bound, which `lethe verify` checks, is its proof"
         )
     if "replay" not in attempt:
-        raise Impossible("its evidence does not say on what it was trained: it is of before that")
+        raise Impossible(
+            "its evidence does not say on what it was trained: it is of before that, or of a "
+            "generator"
+        )
     return attempt
 
 

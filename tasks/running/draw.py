@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from systems.data import loading
 from systems.report.page import write_report
 from systems.report.plots import AttemptPicture
+from systems.report.wording import OF_CLASSIFIERS, OF_GENERATORS
 from tasks.running.records import measurements_of
 from tasks.running.run import Run, left_out
 from tasks.showing.figures import limits_of, verdicts_of
@@ -49,6 +50,7 @@ def write_pages(run: Run, folder: Path, decided: Mapping[str, Any], written_at: 
         attempts=[_picture(run, number, record) for number, record in enumerate(records)],
         facts=facts,
         written_at=written_at,
+        words=OF_GENERATORS if run.at.params.generator else OF_CLASSIFIERS,
     )
 
 
@@ -73,7 +75,8 @@ def _approval(stated: Mapping[str, Any] | None) -> dict[str, str]:
 def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
     path = scores_path(run, number)
     none = np.array([])
-    arrays = load_file(path) if path.is_file() else dict.fromkeys(SCORES, none)
+    arrays = dict.fromkeys(SCORES, none) | (load_file(path) if path.is_file() else {})
+    released = record["decision"] == Decision.RELEASED  # what others draw may show the forgotten
     measured = measurements_of(record) if "measurements" in record else {}
     null = measured.get("null_auc")
     return AttemptPicture(
@@ -93,4 +96,5 @@ def _picture(run: Run, number: int, record: dict[str, Any]) -> AttemptPicture:
         class_accuracy_after=arrays["class_after"],
         effect=": ".join(record.get("effect", {}).values()),
         not_measured=record.get("not_measured", ()),
+        sheet=arrays["sheet"] if released and "sheet" in arrays else np.zeros(0, np.uint8),
     )

@@ -17,9 +17,8 @@ from tasks.running.computing import spreading
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from tasks.running.vouching import named, vouch
-from unlearning import networks
 from unlearning.bank.files import bank_complete
-from unlearning.bank.shadows import Bank, BankPlan, build_bank, load_bank
+from unlearning.bank.shadows import BankPlan, build_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
 from unlearning.errors import InfrastructureError
@@ -150,9 +149,3 @@ def bank_state(at: Opened, recipe: Recipe) -> BankState | None:
     if folder is None:
         return None
     return state_in(folder, shadows_needed(gates_of(load_policy(at.ws.policy).gates)))
-
-
-def bank_of(run: Run) -> tuple[Bank, dict[str, str]]:
-    """Give the bank of the run's data version, and what evidence names it by."""
-    folder = ensure_bank(run.at, networks.load(run.parent().weights).recipe)
-    return load_bank(folder), named(run.at, folder)

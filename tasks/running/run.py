@@ -174,7 +174,7 @@ def ladder(run: Run) -> tuple[Rung, ...]:
     """
     extracted = run.done("extracted") or {}
     drift, found = extracted.get("drift", {}), extracted.get("lineage") or {}
-    exact_only = drift.get("exact_only", False)
+    exact_only = drift.get("exact_only", False) or "only_exact" in extracted
     known = rungs(run, exact_only=exact_only, without=not_tried(extracted.get("chances", ())))
     return tuple(r for r in known if r.method not in BY_ANCESTORS or found.get("ancestors"))
 

@@ -11,7 +11,13 @@ from tasks.running.run import Run
 from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.judging.verdicts import gates_of
 
-COMPARED = {"test_accuracy": "test_accuracy", "utility_loss": "accuracy_drop"}
+COMPARED = {
+    "test_accuracy": "test_accuracy",
+    "utility_loss": "accuracy_drop",
+    "class_drawn": "generated/FA",
+    "rest_drawn": "generated/RA",
+    "rest_distance": "generated/FD",
+}
 """Metrics by the measurement that each shows."""
 
 ATTACK = "forget_auc"

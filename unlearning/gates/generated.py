@@ -167,11 +167,13 @@ class Concept:
         if measured[CLASSES].value != 1:
             return Verdict(self.name, Outcome.INCONCLUSIVE, NOT_ONE)
         names = [of(name) for name in CONCEPT]
-        doubt = _doubt(measured, names, self.models) or self._unknown(measured)
+        doubt = _doubt(measured, names, self.models)
+        if not doubt and not self.knows_original(measured):
+            doubt = f"{ORIGINAL} was not measured"
         if doubt:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
         found = _worst(self.name, list(_rows(measured, names)))
-        if found.outcome is Outcome.PASSED and not self._power(measured):
+        if found.outcome is Outcome.PASSED and not self.told_apart(measured):
             return Verdict(self.name, Outcome.INCONCLUSIVE, BLIND)
         return found
 
@@ -179,11 +181,13 @@ class Concept:
         """Bound the four numbers, where one class is forgotten whole."""
         return _bounds(measured, [of(name) for name in CONCEPT])
 
-    def _unknown(self, measured: Measured) -> str | None:
-        known = ORIGINAL in measured and usable(measured[ORIGINAL])
-        return None if known else f"{ORIGINAL} was not measured"
+    def knows_original(self, measured: Measured) -> bool:
+        """Say whether the untouched original was measured, and the models that it is held to."""
+        names = (ORIGINAL, around(of(FA)))
+        return all(name in measured and usable(measured[name]) for name in names)
 
-    def _power(self, measured: Measured) -> bool:
+    def told_apart(self, measured: Measured) -> bool:
+        """Say whether the original's FA lies beyond the models' range with its whole interval."""
         limits = _limits(of(FA), measured[around(of(FA))])
         return outcome(measured[ORIGINAL], *limits) is Outcome.FAILED
 

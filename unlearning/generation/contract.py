@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -28,6 +28,7 @@ class Forgotten:
     notes: Mapping[str, float] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Forgetter(Protocol):
     """Something that makes a generator forget the class of the examples to forget.
 

@@ -181,9 +181,9 @@ class Bench:
         return sampled(network, labels, sampler or self.sampler, self._chance())
 
     def rest(self, network: Generator, told: Told = untold) -> Examples:
-        """Draw pictures of every other class."""
-        others = [label for label in range(self.classes) if label != self.label]
-        labels = torch.tensor(others).repeat_interleave(self.each)
+        """Draw pictures of every other class that there are real ones of."""
+        others = np.setdiff1d(self.real.labels, [] if self.label is None else [self.label])
+        labels = torch.from_numpy(others).repeat_interleave(self.each)
         return sampled(network, labels, self.sampler, self._chance(), told)
 
     def measured(self, network: Generator, told: Told = untold) -> Evidence:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,16 @@ from unlearning.judging.trial import Trial, accuracies, comparable_shadows, exac
 from unlearning.judging.verdicts import controls_of, decide, judge
 from unlearning.networks import Classifier, Recipe
 from unlearning.outputs import outputs_of
+
+
+class JudgedBy(Protocol):
+    """Who judges the candidates of a request; with a judgement come arrays for the report."""
+
+    def __call__(
+        self, candidate: Path, *, gates: Sequence[Gate], level: float, exact: bool
+    ) -> tuple[Judged, Mapping[str, np.ndarray]]:
+        """Measure a candidate and ask every gate."""
+
 
 RETAIN_SAMPLE = 2000
 """Retain examples that are run through a candidate; they inform and decide nothing."""

@@ -10,6 +10,7 @@ import typer
 from flows.cli import completing
 from flows.cli.calling import Call, answer
 from flows.cli.options import AS_WRITTEN
+from unlearning.settings import CLASSIFY, GENERATE, REQUIRED_GATES
 
 Network = Annotated[
     str | None,
@@ -31,7 +32,9 @@ def init(
     label: Annotated[str | None, typer.Option(help="Column of the class.")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
     example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
+    task: Annotated[str, typer.Option(help="classify, or generate: it draws.")] = CLASSIFY,
     network: Network = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of a generator's training.")] = None,
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file to begin with.")] = None,
     backbone: Annotated[Path | None, typer.Option(help="Frozen .safetensors under a head.")] = None,
     backbone_statement: Annotated[
@@ -74,8 +77,13 @@ def init(
         *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key),
         *(backbone, backbone_statement, head),
     )
+    if task not in REQUIRED_GATES:
+        raise typer.BadParameter(f"--task: got {task!r}, expected {' or '.join(REQUIRED_GATES)}")
+    if task == CLASSIFY and steps is not None:
+        raise typer.BadParameter("--steps: expected with --task generate; see --epochs")
+    drawn = {"generator.network": network or "unet", "generator.steps": steps}
     changes = {
-        "network": network,
+        **(drawn if task == GENERATE else {"network": network}),
         "seed": seed,
         "data.size": size,
         "data.holdout_fraction": holdout_fraction,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from flows.cli.work import decidable
-from flows.cli.work.asked import freezing, ladders
+from flows.cli.work.asked import drawing, freezing, ladders
 from flows.cli.work.asked.files import Files as Files
 from flows.cli.work.asked.freezing import Frozen
 from flows.cli.work.asked.suited import largest, suited, told
@@ -64,6 +64,7 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     """Refuse what could not be carried out; nothing is written."""
     files = asked.files
     _refuse_weights_without_holdout(files)
+    drawing.refuse_brought(files, asked.changes)
     freezing.check_asked(files)
     norm = _normalisation(files)
     beginning.refuse_occupied(ws)
@@ -73,6 +74,8 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     content = durable.read(there)
     parse_params(content)
     settings = changed(content, asked.changes)
+    if there != ws.params:
+        settings = drawing.suited(settings, asked.changes)
     params = parse_params(settings)
     if there == ws.params and settings != content:
         beginning.refuse_tracked(ws.params)
@@ -94,11 +97,12 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     params = parse_params(settings)
     importing.require_splits(offered, offered.table)
     frozen_backbone = files.backbone is not None
-    policy = ladders.decided(ws, params.training.epochs, frozen=frozen_backbone)
+    policy = ladders.decided(ws, params.training.epochs, frozen=frozen_backbone, task=params.task)
     rules = parse_policy(policy, ws.policy.name)
     adopting.check_rules(rules, ws.policy.name)
     decidable.refuse_undecidable(rules, params, offered)
     frozen = _require_fit(offered.dataset, params.network, files, norm)
+    drawing.require_fit(offered.dataset, params)
     if frozen is not None:
         settings = freezing.settings_with(settings, frozen, files.head)
     elif params.head is not None:

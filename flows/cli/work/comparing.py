@@ -46,6 +46,11 @@ def train(path: Path, without: str | None, shadows: int | None, seed: int | None
         from unlearning.domain import TRAIN
 
         if shadows is not None:
+            if at.params.generator is not None:
+                raise UsageError(
+                    "train --shadows: got for a model that draws pictures, expected a classifier: "
+                    "models to compare a generator with are trained for each request"
+                )
             sealed_champion(at)
             require_cluster(at)
             adopting.check_bank(load_policy(at.ws.policy), shadows)

@@ -8,10 +8,12 @@ from systems.settings.params import Params
 from systems.settings.policy import EXACT, Policy
 from tasks import adopt as adopting
 from unlearning.domain import HOLDOUT, TEST, TRAIN, IntArray
+from unlearning.settings import GENERATE
 
 
 def refuse_undecidable(policy: Policy, params: Params, offered: Gathered) -> None:
     """PolicyError where the bank or the test set is too small for any run to be judged."""
+    adopting.check_task(policy, params)
     adopting.check_bank(policy, params.bank.shadows)
     tests = len(_labels(offered, TEST))
     adopting.check_answers(policy, classes=len(offered.dataset.classes), tests=tests)
@@ -27,7 +29,7 @@ def about_classes(policy: Policy, offered: Gathered, *, given: bool) -> tuple[st
     from unlearning.judging.needs import loosest_limit
     from unlearning.judging.verdicts import gates_of
 
-    if all(rung.method in EXACT for rung in policy.ladder):
+    if policy.task == GENERATE or all(rung.method in EXACT for rung in policy.ladder):
         return ()
     needed = loosest_limit(gates_of(policy.gates)).holdout
     held = smallest_class(_labels(offered, TRAIN), _labels(offered, HOLDOUT))

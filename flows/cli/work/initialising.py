@@ -30,13 +30,14 @@ from systems.settings import beginning, recording
 from systems.settings.beginning import Beginning
 from systems.settings.ownership import mark_place
 from systems.settings.quiet import quiet_environment
-from systems.settings.workspace import Workspace, write_templates
+from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from tasks import adopt as adopting
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import write_json
 from tasks.running.standing import BROUGHT
 from unlearning.errors import InfrastructureError, UsageError
+from unlearning.settings import GENERATE
 
 
 def init(path: Path, files: Files, columns: Columns, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +98,9 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> list[str]:
     ws = at.ws
     if not ws.policy.exists():
         durable.write(ws.policy, checked.policy, mode=durable.OPEN)
+    if checked.params.task == GENERATE and not ws.stages.exists():
+        stages = durable.read(TEMPLATES / GENERATE / ws.stages.name)
+        durable.write(ws.stages, stages, mode=durable.OPEN)
     write_templates(ws)
     if ws.params.read_bytes() != checked.settings:
         durable.write(ws.params, checked.settings, mode=durable.OPEN)
@@ -154,7 +158,7 @@ def _tell_stages(ws: Workspace, made: Mapping[str, Any], *, brought: bool) -> No
     if brought:
         done.remove("train")
     else:
-        metrics = {key: made[key] for key in ("seconds", "test_accuracy")}
+        metrics = {key: made[key] for key in ("seconds", "test_accuracy") if key in made}
         write_json(ws.artifacts / "train.json", {"sha256": made["champion"]["sha256"], **metrics})
     versions.commit_stages(ws, sorted(done))
 

@@ -255,5 +255,5 @@ def _bank_problem(at: Opened) -> str:
     from tasks.running.parts import bank_state
     from tasks.train import recipe_of
 
-    state = bank_state(at, recipe_of(at))
+    state = None if at.params.generator else bank_state(at, recipe_of(at))
     return f"{state.rebuild}: run `lethe train --shadows K`" if state and state.rebuild else ""

@@ -8,10 +8,11 @@ from typing import Any
 
 
 def _methods() -> list[dict[str, Any]]:
-    from tasks.planning.plan import as_listed
+    from tasks.planning.plan import as_listed, generator_method
+    from unlearning.generation import FORGETTERS
     from unlearning.methods import METHODS
 
-    return [as_listed(name) for name in METHODS]
+    return [*map(as_listed, METHODS), *map(generator_method, FORGETTERS)]
 
 
 def _attacks() -> list[dict[str, Any]]:
@@ -60,10 +61,12 @@ def _first_line(thing: object) -> str:
 
 
 def _networks() -> list[dict[str, Any]]:
+    from systems.settings.generators import NETWORKS as GENERATORS
     from unlearning.networks import NETWORKS
 
     own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
-    return [*own, {"name": "any model name of timm", "from": "timm"}]
+    drawn = [{"name": name, "from": "lethe, with --task generate"} for name in GENERATORS]
+    return [*own, {"name": "any model name of timm", "from": "timm"}, *drawn]
 
 
 REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(

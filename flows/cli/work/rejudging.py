@@ -59,7 +59,8 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
         yield "forget_set.chances: are not those that the log has by then"
     without = not_tried(chances)
     level = rules.level_after(earlier, only, without=without)
-    rungs = rules.rungs(earlier, only, exact_only=drift["exact_only"], without=without)
+    exact_only = drift["exact_only"] or "only_exact" in statement["forget_set"]
+    rungs = rules.rungs(earlier, only, exact_only=exact_only, without=without)
     yield from _climbed(statement["attempts"], rungs, rules)
     yield from _misnamed(begun, rungs, rules)
     for number, attempt in enumerate(statement["attempts"], 1):

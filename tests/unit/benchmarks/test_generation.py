@@ -137,5 +137,7 @@ def test_the_page_shows_measures_attacks_and_verdicts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(generation, "load", lambda name: {"settings": settings, "rows": rows})
     text = generation.generation("generation-digits")
     assert "| retrained | 4 | 0.01 (0.01 to 0.01) |" in text and "### U-Net" in text
-    assert "| original | 1.00 |" in text and "recovery: guidance 1 1.000" in text
+    assert (
+        "| original | 0.02 | 0.60 | 0.30 | 1.00 |" in text and "recovery: guidance 1 1.000" in text
+    )
     assert "generation-digits-unet.png" in text

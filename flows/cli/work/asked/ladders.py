@@ -10,6 +10,7 @@ import yaml
 from ledger import durable
 from systems.settings.policy import EXACT, Rung, parse_policy
 from systems.settings.workspace import TEMPLATES, Workspace
+from unlearning.settings import CLASSIFY, GENERATE
 
 OF_HEADS = (Rung("head_downdate", {}), Rung("retrain", {}))
 """Of a frozen backbone: both fit the head to its one optimum."""
@@ -23,10 +24,12 @@ WHY = {
 """What is said of a rung, line by line."""
 
 
-def decided(ws: Workspace, epochs: int, *, frozen: bool) -> bytes:
+def decided(ws: Workspace, epochs: int, *, frozen: bool, task: str = CLASSIFY) -> bytes:
     """Give the policy to be; epochs: of retraining, frozen: where a head alone is fitted."""
     if ws.policy.exists():
         return durable.read(ws.policy)
+    if task == GENERATE:
+        return durable.read(TEMPLATES / GENERATE / ws.policy.name)
     template = durable.read(TEMPLATES / ws.policy.name)
     given = parse_policy(template, ws.policy.name).ladder
     suits = OF_HEADS if frozen else no_dearer(given, epochs)

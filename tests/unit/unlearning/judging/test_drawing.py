@@ -1,0 +1,94 @@
+"""Judging what is drawn: which class goes whole, what may be shown, what a judge knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.unit.unlearning.generation import small
+from unlearning.domain import Examples, Split
+from unlearning.errors import UsageError
+from unlearning.generation import generators
+from unlearning.generation.judge import NOTHING, with_none
+from unlearning.generation.measures import Bench
+from unlearning.generation.sampling import Sampler
+from unlearning.judging.drawing import SHOWN, one_class, shown, working
+
+FEW = Sampler(steps=2)
+
+
+class Sure(nn.Module):
+    """Takes every picture for one answer."""
+
+    def __init__(self, answer: int) -> None:
+        super().__init__()
+        self.answer = answer
+        self.last = nn.Linear(2, 4)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        found = 0 * self.last(pixels.float().flatten(1)[:, :2])
+        found[:, self.answer] += 9
+        return found
+
+
+def split(forgets: np.ndarray) -> Split:
+    every = small.examples()
+    none = every.take(np.zeros(0, dtype=int))
+    return Split(every.take(forgets), every.take(~forgets), none, none, 3)
+
+
+def bench(answer: int, label: int | None = small.FORGOTTEN) -> Bench:
+    real = small.sets().retain
+    return Bench(judge=Sure(answer), real=real, label=label, classes=3, sampler=FEW, each=2)
+
+
+def test_one_class_goes_whole_or_none_does() -> None:
+    labels = small.examples().labels
+    assert one_class(split(labels == 1)) == 1
+    assert one_class(split(labels != 1)) is None  # two of them
+    assert one_class(split((labels == 1) & (np.arange(len(labels)) > 3))) is None  # some stay
+
+
+def test_a_picture_that_shows_a_class_is_left_white() -> None:
+    """The judge's last answer is none of the classes: such a picture is no copy of any."""
+    network = small.generator()
+    assert shown(network, bench(small.FORGOTTEN)).min() == 255
+    seen = shown(network, bench(3))
+    assert seen.shape == (SHOWN, 1, 4, 4) and seen.min() < 255
+
+
+def test_where_no_class_goes_none_is_drawn() -> None:
+    with pytest.raises(UsageError, match="no class"):
+        bench(0, None).of_class(small.generator())
+    found = bench(0, None).measured(small.generator())
+    assert set(found.measured) == {"RA", "FD"} and not found.histogram.sum()
+
+
+def test_weights_that_are_no_numbers_do_not_work() -> None:
+    broken = small.generator()
+    with torch.no_grad():
+        next(broken.parameters())[0] = float("nan")
+    for network, finite in ((small.generator(), 1.0), (broken, 0.0)):
+        found = {m.name: m.value for m in working(network, bench(0))}
+        assert found["finite_outputs"] == finite and found["answered_classes"] == 1
+
+
+def test_what_shows_nothing_is_half_as_much_and_no_class_of_the_data() -> None:
+    real = small.examples(60)
+    every = with_none(real, 3)
+    none = every.labels == 3
+    assert none.sum() == 60 // (2 * len(NOTHING)) * len(NOTHING)
+    assert np.array_equal(np.asarray(every.images)[~none], real.images)
+    again = with_none(real, 3)
+    assert np.array_equal(np.asarray(again.images), np.asarray(every.images))
+    wide = Examples(np.zeros((20, 3, 9, 9), np.uint8), np.arange(20) % 2, *(real.ids[:20],) * 2)
+    assert np.asarray(with_none(wide, 2).images).shape[1:] == (3, 9, 9)
+
+
+def test_a_generator_is_what_its_file_says(tmp_path: Path) -> None:
+    generators.save(small.generator(), tmp_path / "one.safetensors")
+    assert generators.load(tmp_path / "one.safetensors").recipe == small.RECIPE
