@@ -14,6 +14,7 @@ WORDS = {
     "altered": "altered and looked at",
     "orders": "orders of events",
     "killed": "killed and begun again",
+    "raced": "promoted by four at once",
     "canary": "a person looked for",
 }
 ORDERS = "thirty things that happen to requests, in any order"
@@ -24,7 +25,8 @@ def proof(name: str) -> str:
     result = load(name)
     groups = groupby(result["rows"], key=lambda row: (row["proof"], row["test"].split("[")[0]))
     rows = [_row(kind, test, list(cases)) for (kind, test), cases in groups]
-    changes = f"{result['settings']['changes']:,} alterations of each kind were asked for.\n\n"
+    asked = (f"{kind} {count:,}" for kind, count in sorted(result["settings"]["changes"].items()))
+    changes = f"Asked for: {', '.join(asked)}.\n\n"
     return changes + table(("kind", "what was tried", "times", "found", "seconds"), rows)
 
 
@@ -34,6 +36,14 @@ def _row(kind: str, test: str, cases: list[Mapping[str, Any]]) -> list[str]:
         WORDS[kind],
         ORDERS if test == "runTest" else words,
         f"{sum(case['n'] for case in cases):,}",
-        "as it should be" if all(case["passed"] for case in cases) else "not",
+        _found(cases),
         f"{sum(case['seconds'] for case in cases):,.0f}",
     ]
+
+
+def _found(cases: list[Mapping[str, Any]]) -> str:
+    if not all(case["passed"] for case in cases):
+        return "not"
+    fenced = sum(case.get("fenced", 0) for case in cases)
+    kept_out = f"; {fenced} times one who had lost the lock was kept out" if fenced else ""
+    return f"as it should be{kept_out}"
