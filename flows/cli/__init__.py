@@ -128,6 +128,26 @@ def reordered(arguments: list[str]) -> list[str]:
     return first + rest
 
 
+SEVERAL = frozenset({"--subject", "--example", "--class"})
+"""Options of `submit` that may have several values one after the other."""
+
+
+def spread(words: list[str]) -> list[str]:
+    """Repeat an option of several values before each of them; `submit` has no other words."""
+    if "submit" not in words:
+        return words
+    begins = words.index("submit") + 1
+    found, option, given = words[:begins], "", False
+    for word in words[begins:]:
+        if word.startswith("--"):
+            option, given = (word if word in SEVERAL else ""), False
+        elif option and given:
+            found.append(option)
+        given = given or not word.startswith("--")
+        found.append(word)
+    return found
+
+
 def _refuse_no_text(words: list[str]) -> None:
     """UsageError for bytes that are no text: neither the log nor any file of ours can hold them."""
     for place, word in enumerate(words, start=1):
@@ -145,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     quiet_environment()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    words = reordered(sys.argv[1:] if arguments is None else arguments)
+    words = spread(reordered(sys.argv[1:] if arguments is None else arguments))
     try:
         _refuse_no_text(words)
         with stoppable():

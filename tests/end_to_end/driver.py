@@ -48,6 +48,27 @@ def run(
     cli.main(list(arguments))
 
 
+def follow(
+    arguments: Sequence[str],
+    folder: Path,
+    output: Path,
+    environment: Mapping[str, str],
+    templates: Path,
+) -> None:
+    """Be one `lethe` that is called in a folder, as a page says.
+
+    templates: what `init` takes for settings that nobody gave, so that it trains little.
+    """
+    from flows import cli
+    from flows.cli.work import asking
+    from systems.settings import workspace
+
+    _on_its_own(output, environment)
+    os.chdir(folder)
+    asking.TEMPLATES = workspace.TEMPLATES = templates
+    cli.main(list(arguments))
+
+
 def tell(
     folder: Path, options: Sequence[str], output: Path, environment: Mapping[str, str]
 ) -> None:

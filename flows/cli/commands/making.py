@@ -64,6 +64,7 @@ def init(
     shadows: Annotated[int | None, typer.Option(help="Models in the shadow bank, even.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of every draw.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Training examples at most.")] = None,
+    remote: Annotated[str | None, typer.Option(help="Where the data are pushed: s3://...")] = None,
     suppression: Annotated[Path | None, typer.Option(help="Another's suppression.jsonl.")] = None,
     suppression_key: Annotated[Path | None, typer.Option(help="The key of that list.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
@@ -92,6 +93,7 @@ def init(
         "training.learning_rate": learning_rate,
         "training.batch_size": batch_size,
         "bank.shadows": shadows,
+        "remote.url": remote,
     }
     chosen = {key: value for key, value in changes.items() if value is not None}
     answer(ctx, lambda call: initialising.init(call.workspace, files, columns, chosen))

@@ -22,7 +22,7 @@ FILE = re.compile(
 DOTTED = re.compile(r"`((?:flows|tasks|systems|unlearning|ledger|benchmarks)(?:\.\w+)+)`")
 RESULTS = "benchmarks/results"
 ELSEWHERE = re.compile(r"^[a-z]+:")
-OF_THE_PROJECT = ("", "docs", "docs/results", "benchmarks", "infra", "mlruns")
+OF_THE_PROJECT = ("", "docs", "docs/howto", "docs/results", "benchmarks", "infra", "mlruns")
 """Folders with pages of ours; below others lie environments and workspaces."""
 
 
@@ -93,7 +93,9 @@ def test_every_file_and_name_of_the_code_is_there(page: Path) -> None:
 def test_the_site_leads_to_every_page() -> None:
     """But to those of results, which their own list leads to."""
     site = (ROOT / "infra/mkdocs.yml").read_text()
-    pages = [page.name for page in (ROOT / "docs").glob("*.md")]
+    docs = ROOT / "docs"
+    found = [*docs.glob("*.md"), *(docs / "howto").glob("*.md")]
+    pages = [page.relative_to(docs).as_posix() for page in found]
     assert [name for name in pages if f"- {name}\n" not in site] == []
 
 
