@@ -86,15 +86,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(requests.extend, requests.deny, requests.hold, requests.resume),
     *(settings.policy, settings.params, settings.rotate_key, comparing.judge, sending.source),
     *(versions.taint, versions.rollback),
-    *(
-        looking.show,
-        looking.list_,
-        looking.verify,
-        looking.replay,
-        looking.log,
-        looking.pages,
-        requests.purge,
-    ),
+    *(looking.show, looking.list_, looking.verify, looking.replay, looking.log, looking.pages),
+    *(looking.certificate, requests.purge),
     *(making.train, comparing.bench, comparing.tune, comparing.audit, looking.doctor),
     *(backups.backup, backups.restore, backups.restore_drill, service.serve),
 )

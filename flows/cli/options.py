@@ -24,7 +24,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Privacy officer: requests and their deadlines": (
         *("submit", "list", "show", "hold", "resume", "extend", "deny", "approve", "purge"),
-        "pages",
+        *("pages", "certificate"),
     ),
     "Data scientist: unlearning and judging": (
         "plan",

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger import durable
+from systems.report.certificates import as_page
 from systems.report.site import render
 from tasks.pages import letters, lineage, log, methods, requests
+from tasks.pages.certificates import certificates
 from tasks.pages.known import Known, link
 
 REPORT = "report.html"
@@ -47,8 +49,18 @@ def _of_request(
         name = f"letters/{ref}-{kind}-{language}.txt"
         links.append(link(f"{kind.capitalize()}, {language}", f"../{name}"))
         yield name, text.encode()
+    sheets = dict(certificates(known, row))
+    for kind, sheet in sheets.items():
+        yield f"certificates/{ref}-{kind}.html", as_page(sheet)
+    own = [link(_named(kind), f"../certificates/{ref}-{kind}.html") for kind in sheets]
     page, told = f"requests/{ref}.html", requests.page_of(known, row, reports)
-    yield page, render("request.html", page, **told, letters=links, **foot)
+    yield page, render("request.html", page, **told, letters=links, certificates=own, **foot)
+
+
+def _named(kind: str) -> str:
+    """Call a certificate by whom it is for, and its language."""
+    who, _, language = kind.partition("-")
+    return f"For the {who}{f', {language}' if language else ''}"
 
 
 def _reports(known: Known) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,6 +49,26 @@ def test_a_finished_workspace_is_its_owners_alone(told: Told) -> None:
     theirs = {path for path in files if path.parts[0] in {"mlruns", "remote", ".dvc"}}
     readable = {path for path, mode in files.items() if mode & 0o077 and path not in theirs}
     assert {path.as_posix() for path in readable} <= open_ones
+
+
+def test_what_an_auditors_certificate_tells_to_check_holds(told: Told, tmp_path: Path) -> None:
+    """The commands that stand on it, with the bundle, the log and the key, and nothing else."""
+    made = told.lethe("certificate", told.request, "--out", str(tmp_path)).json["certificates"]
+    assert sorted({Path(path).suffix for path in made}) == [".html", ".pdf"] and len(made) == 8
+    page = (tmp_path / f"{told.request}-auditor.html").read_text()
+    (code,) = re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)
+    told.lethe("log", "--export", str(tmp_path / "log.jsonl"))
+    shutil.copytree(told.bundle, tmp_path / told.bundle.name)
+    shutil.copy(told.lethe.root / "records" / "public.pem", tmp_path)
+    checks = [line.split()[1:] for line in code.splitlines() if "--replay" not in line]
+    assert [("--log" in words, words[-2]) for words in checks] == [
+        *((False, "--head"), (True, "--head"))
+    ]
+    for words in checks:
+        here = [str(tmp_path / word) if (tmp_path / word).exists() else word for word in words]
+        assert told.lethe(*here).json["ok"]
+    for digest in (told.statement["candidate"]["sha256"], told.statement["policy_sha256"]):
+        assert digest in page
 
 
 def test_another_key_does_not_fit(told: Told, tmp_path: Path) -> None:

@@ -136,6 +136,17 @@ def pages(
     answer(ctx, lambda call: paging.write(call.workspace, out))
 
 
+def certificate(
+    ctx: typer.Context,
+    request: Annotated[str, typer.Argument(help="Reference.", autocompletion=completing.requests)],
+    out: Annotated[Path, typer.Option(help="Folder, not in the workspace.")],
+) -> None:
+    """Write what was done on a request: a page for the person, one for an auditor; HTML and PDF."""
+    from flows.cli.work import paging
+
+    answer(ctx, lambda call: paging.certify(call.workspace, request, out))
+
+
 def doctor(ctx: typer.Context) -> None:
     """Check the workspace and say what to do about what is wrong."""
     from flows.cli.work import queries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ from flows.cli.work.opening import looked_at
 from flows.cli.work.registered import REGISTERED
 from flows.cli.work.standing import all_requests
 from ledger import durable
+from ledger.errors import UnknownReference
+from systems.report.certificates import Sheet, as_page
+from systems.report.pdf import as_pdf
 from systems.settings.workspace import Workspace, private
 from tasks.keeping.verified import verify_records
+from tasks.pages.certificates import certificates
 from tasks.pages.known import known_of
 from tasks.pages.making import pages
 from tasks.running.records import utc_now
-from unlearning.errors import UsageError
+from unlearning.errors import IntegrityError, RequestDenied, UsageError
 
 FOLDER = "pages"
 """Where they lie in the workspace, unless told otherwise."""
@@ -44,6 +49,43 @@ def write(path: Path, out: Path | None) -> dict[str, Any]:
             durable.make_folder((folder / page).parent)
             durable.write(folder / page, content)
     return {"pages": str(folder / "index.html"), "files": len(files)}
+
+
+def certify(path: Path, request: str, out: Path) -> dict[str, Any]:
+    """Write the certificates on a request, as pages and as PDF; RequestDenied before the purge."""
+    ws, now = Workspace.at(path), utc_now()
+    rows = [row for row in all_requests(ws, None, now) if row["request"] == request]
+    if not rows:
+        raise UnknownReference(f"request {request}: is not known, expected one of `lethe list`")
+    if out.resolve().is_relative_to(ws.root.resolve()):
+        raise UsageError(f"--out: {out.name} lies in the workspace, expected a folder elsewhere")
+    require_whole_log(ws)
+    sheets = dict(certificates(known_of(looked_at(ws), now), rows[0]))
+    if not sheets:
+        raise RequestDenied(
+            f"request {request}: is {rows[0]['state']} and has no certificate, expected one whose "
+            "erasure is attested: `lethe show` tells how it stands"
+        )
+    return {"request": request, "certificates": [*_written(out, request, sheets, now)]}
+
+
+def _written(out: Path, request: str, sheets: Mapping[str, Sheet], now: datetime) -> Iterator[str]:
+    with private():
+        durable.make_folder(out)
+        for name, sheet in sheets.items():
+            for kind, content in (("html", as_page(sheet)), ("pdf", as_pdf(sheet, now))):
+                durable.write(out / f"{request}-{name}.{kind}", content)
+                yield str(out / f"{request}-{name}.{kind}")
+
+
+def require_whole_log(ws: Workspace) -> None:
+    """Raise IntegrityError for a log that was altered: nothing is certified from it."""
+    found = verify_records(ws, None)
+    if not found.ok:
+        raise IntegrityError(
+            f"certificate: {found.problems[0]}: nothing is certified from such a log; restore "
+            "records/ from your backup"
+        )
 
 
 def _require_ours(ws: Workspace, folder: Path) -> None:

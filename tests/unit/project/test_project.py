@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 OURS = {"unlearning", "ledger", "systems", "tasks", "flows", "benchmarks", "tests"}
 DISTRIBUTION = {
     "art": "adversarial-robustness-toolbox",
+    "fpdf": "fpdf2",
     "PIL": "pillow",
     "yaml": "pyyaml",
     "sklearn": "scikit-learn",
