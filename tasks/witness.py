@@ -79,19 +79,21 @@ def _require_own(at: Opened, url: str, place: Witness, until: datetime | None) -
     mark = mark_place(at.ws)
     if "://" not in url and Path(url).resolve().is_relative_to(at.ws.root):
         raise UsageError("witness: lies in the workspace itself, expected a place of somebody else")
-    if not mark.here(at.ws):
-        raise OutsideWorkspace(
-            f"{at.ws.root.name}: was copied or restored, and its witness has seen the original; "
-            "expected a witness of its own: change witness.at in service.yaml, or, if the original "
-            f"is gone, remove records/{MARK}"
-        )
     try:
-        place.give(OWNER, mark.owner.encode(), until)
+        place.give(OWNER, mark.name(at.ws).encode(), until)
     except IntegrityError as problem:
-        raise OutsideWorkspace(
-            "witness: is another workspace's, expected one of this workspace's own: change "
-            "witness.at in service.yaml"
-        ) from problem
+        raise OutsideWorkspace(_ANOTHERS if mark.here(at.ws) else _COPY) from problem
+
+
+_ANOTHERS = (
+    "witness: is another workspace's, expected one of this workspace's own: change witness.at in "
+    "service.yaml"
+)
+_COPY = (
+    "witness: this workspace was copied or restored, and its witness has seen the original; "
+    "expected one that has seen none: change witness.at in service.yaml, or, if the original is "
+    f"gone and this one goes on from its end, remove records/{MARK}"
+)
 
 
 def _give(

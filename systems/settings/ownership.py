@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ledger import durable
 from systems.settings.workspace import Workspace
+from unlearning.digests import digest_of
 
 MARK = "place"
 """File in records/; moving the folder on its file system keeps it true, copying does not."""
@@ -38,6 +39,12 @@ class Place:
     def here(self, ws: Workspace) -> bool:
         """Whether this was noted here, and not where the workspace was copied from."""
         return self.folder == ws.records.stat().st_ino
+
+    def name(self, ws: Workspace) -> str:
+        """Give the workspace's name, of a copy one that is its own in this folder."""
+        if self.here(ws):
+            return self.owner
+        return digest_of([self.owner, ws.records.stat().st_ino])[:32]
 
 
 def mark_place(ws: Workspace) -> Place:

@@ -22,7 +22,8 @@ class Restoring:
     entries: of what is in it. told: somebody was asked who would know of erasures since; sources:
     who. open_requests: how many open requests the newest log has that the backup lacks; None where
     there was no newer log. imports: how often data came in since. marks: versions that were marked
-    as tainted since, each with its SHA-256 and reason. aside: service.yaml was put aside.
+    as tainted since, each with its SHA-256 and reason. aside: service.yaml was put aside. gone:
+    witnesses, by their names in the log, that were not asked, for the reason that somebody gave.
     """
 
     restore: str
@@ -37,6 +38,8 @@ class Restoring:
     imports: int = 0
     marks: tuple[dict[str, Any], ...] = field(default=())
     aside: bool = False
+    gone: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 def restoring(ws: Workspace) -> Restoring | None:
@@ -47,6 +50,7 @@ def restoring(ws: Workspace) -> Restoring | None:
     try:
         tree = json.loads(durable.read(path))
         tree |= {name: tuple(tree[name]) for name in ("sources", "marks")}
+        tree |= {"gone": tuple(tree.get("gone", ()))}
         return Restoring(**tree)
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(

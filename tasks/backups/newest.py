@@ -167,7 +167,10 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
         ring = ring.with_keys(read_chain(_bytes(found.log), ring).keys)
     checkpoints = witness.seen(url, ring)
     if not checkpoints:
-        raise IntegrityError(f"{name}: has no checkpoint, expected those of this workspace")
+        raise IntegrityError(
+            f"{name}: has no checkpoint, expected those of this workspace: look for what became of "
+            f"{url}; if it is gone for good, --witness-gone {url} --reason TEXT"
+        )
     known = [one for one in checkpoints if one.entries <= len(found.log)]
     for problem in checkpoint.objections(known, found.log):
         raise IntegrityError(f"{name}: {problem}")

@@ -104,6 +104,7 @@ def finish(at: Opened, replayed: int, request: str | None) -> dict[str, Any]:
         "told": plan.told,
         "replayed": replayed,
         "request": request,
+        **({"not_asked": list(plan.gone), "reason": plan.reason} if plan.gone else {}),
     }
     at.ledger.record(RESTORED, said, key=plan.restore, now=utc_now())
     found = verify_records(ws, None)
@@ -151,6 +152,11 @@ def _notes(plan: Restoring) -> list[str]:
             f"no newer suppression list was given: whoever was erased after {plan.taken_at} is "
             "back. If anybody was, do not serve this workspace: restore again into an empty folder "
             "with --newest and the newest records/suppression.jsonl"
+        )
+    if plan.gone:
+        notes.append(
+            f"{len(plan.gone)} witnesses were not asked, on your word that they are gone, which "
+            "the log has: what they alone knew of later erasures is not known here"
         )
     if plan.open_requests:
         notes.append(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable, suppression
+from ledger.checkpoint import name_of
+from ledger.keyring import Keyring
 from systems.archive.packing import Description
 from systems.archive.unpacking import chosen, key_of, unpack
 from systems.settings import restoring as closed
@@ -24,7 +26,8 @@ from tasks.backups.newest import (
     marks_since,
     open_requests,
 )
-from unlearning.errors import IntegrityError, UsageError
+from tasks.witness import seen
+from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
 
 HALFWAY, WHOLE = ".restoring", "whole"
 ASIDE = "service.before-restore.yaml"
@@ -33,12 +36,17 @@ ASIDE = "service.before-restore.yaml"
 
 @dataclass(frozen=True)
 class Asked:
-    """Which backup, where its key is, and who knows what came after it."""
+    """Which backup, where its key is, and who knows what came after it.
+
+    gone: witnesses of its own that nobody can ask any more, as somebody says for this reason.
+    """
 
     place: Path
     key: Path | None = None
     newest: tuple[Path, ...] = ()
     witnesses: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 def begin(ws: Workspace, asked: Asked) -> None:
@@ -81,6 +89,8 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
             f"{file.name}: its log ends with {backup.chain.head[:12]}, expected "
             f"{described.head[:12]}, as is written beside it: take another copy of both"
         )
+    for url in asked.gone:
+        _require_gone(found, backup.ring, url)
     known = known_since(backup, asked.newest, _witnesses(found, asked))
     durable.write(found.records / closed.LIST, suppression.encoded(known.listed))
     plan = Restoring(
@@ -96,14 +106,35 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
         imports=imports_since(backup, known.log),
         marks=marks_since(backup, known.log),
         aside=_put_aside(found),
+        gone=tuple(sorted(map(name_of, asked.gone))),
+        reason=asked.reason,
     )
     closed.note(found, plan)
     durable.write(ws.root / HALFWAY / WHOLE, b"")
 
 
 def _witnesses(found: Workspace, asked: Asked) -> list[str]:
-    """Those that are named, and those of the workspace itself."""
-    return list(dict.fromkeys((*asked.witnesses, *load_service(found.root).witness.at)))
+    """Those that are named, and those of the workspace itself, less those that are gone."""
+    all_ = dict.fromkeys((*asked.witnesses, *load_service(found.root).witness.at))
+    return [url for url in all_ if url not in asked.gone]
+
+
+def _require_gone(found: Workspace, ring: Keyring, url: str) -> None:
+    """UsageError for another workspace's witness, RequestDenied for one that answers."""
+    if url not in load_service(found.root).witness.at:
+        raise UsageError(
+            f"--witness-gone: got {url}, which is none of the backup's witnesses, expected one as "
+            f"its {SERVICE} has it"
+        )
+    try:
+        known = seen(url, ring)
+    except InfrastructureError:
+        return
+    if known:
+        raise RequestDenied(
+            f"--witness-gone: {url} answers, and has {len(known)} checkpoints, expected one that "
+            "is gone: leave it out, and the witness is asked"
+        )
 
 
 def _put_aside(found: Workspace) -> bool:

@@ -15,6 +15,7 @@ from flows.cli.work import backing_up, serving
 from flows.cli.work.backing_up import Asked
 from ledger import durable, evidence, suppression
 from ledger.backups import BACKUP, standing
+from ledger.checkpoint import name_of
 from ledger.domain import State
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import load_signing_key
@@ -257,6 +258,34 @@ class TestRestoring:
         assert found["replayed"] > 0 and who not in subjects(tmp_path / "new")
         assert not (tmp_path / "new/service.yaml").exists()
         assert [note.split()[0] for note in found["notes"]] == ["service.yaml"]
+
+    def test_a_witness_that_is_gone_is_left_out_on_a_logged_word(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        """One that answers is asked, whatever is said of it."""
+        share, new = tmp_path / "share", tmp_path / "new"
+        share.mkdir()
+        (at.ws.root / "service.yaml").write_text(f"witness:\n  at: [{share}]\n")
+        bring_up_to_date(at)
+        take(at, tmp_path / "backups", None)
+        erased(at, asked(at, person(at)))
+        word = Asked(tmp_path / "backups", gone=(str(share),), reason="the share is dead")
+        with pytest.raises(RequestDenied, match="answers, and has 1 checkpoints"):
+            backing_up.restore(new, word)
+        shutil.rmtree(share)
+        with pytest.raises(IntegrityError, match="--witness-gone"):
+            backing_up.restore(new, Asked(tmp_path / "backups"))
+        with pytest.raises(UsageError, match="none of the backup's witnesses"):
+            backing_up.restore(new, replace(word, gone=("/elsewhere",)))
+        newest = (at.ws.records / suppression.FILE,)
+        found = backing_up.restore(new, replace(word, newest=newest))
+        assert found["replayed"] > 0 and found["not_asked"] == [name_of(str(share))]
+        (told,) = [e.body for e in opened(str(new)).ledger.log.entries() if e.event == "restored"]
+        assert told["reason"] == "the share is dead"
+        (tmp_path / "other").mkdir()
+        (new / "service.yaml").write_text(f"witness:\n  at: [{tmp_path / 'other'}]\n")
+        given = [bring_up_to_date(opened(str(new)))[0]["given"] for _ in range(2)]
+        assert given[0] > 0 and given[1] == 0, "a restored workspace may have a witness of its own"
 
     def test_a_witness_that_saw_another_log_is_an_alarm(self, at: Opened, tmp_path: Path) -> None:
         (tmp_path / "share").mkdir()

@@ -50,12 +50,20 @@ def restore(
     witness: Annotated[
         list[str] | None, typer.Option(help="Who saw its log: s3://... or a folder.")
     ] = None,
+    witness_gone: Annotated[
+        list[str] | None, typer.Option(help="One of its own that is lost for good; with --reason.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
 ) -> None:
     """Make a workspace of a backup, in an empty folder, without whoever was erased since."""
     from flows.cli.work import backing_up
 
+    if (not witness_gone) != (reason is None):
+        raise typer.BadParameter("--witness-gone: expected with --reason TEXT, or neither")
+
     def work(call: Call) -> dict[str, Any]:
-        asked = backing_up.Asked(backup, key, tuple(newest or ()), tuple(witness or ()))
+        others = (tuple(newest or ()), tuple(witness or ()), tuple(witness_gone or ()))
+        asked = backing_up.Asked(backup, key, *others, reason)
         found = backing_up.restore(call.workspace, asked)
         call.exit_code = 0 if found["restored"] else output.decision_code(found["run"])
         call.exit_code = 30 if found.get("problems") else call.exit_code
