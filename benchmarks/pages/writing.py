@@ -17,11 +17,9 @@ from benchmarks.pages import (
     gates,
     generation,
     heads,
-    intake,
     lineage,
     lipschitz,
     methods,
-    proof,
     public_code,
     recipe,
     rungs,
@@ -30,6 +28,7 @@ from benchmarks.pages import (
     whole_runs,
     year,
 )
+from benchmarks.pages.machinery import intake, proof, scale
 from benchmarks.pages.results import machine, there
 from benchmarks.pages.summary import summary
 from unlearning.errors import UnknownName
@@ -72,6 +71,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "judging-cost": cost.judging,
     "cost": cost.commands,
     "proof": proof.proof,
+    "scale": scale.scale,
     "bank-building": cost.building,
     "kept-memory": cost.memory,
     "recipe-digits": recipe.recipes,

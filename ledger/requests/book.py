@@ -20,12 +20,14 @@ LOST = (KeyMissing, KeyUnusable, SelectorMissing)
 class Book:
     """One workspace's log and tables, and the sealed selectors beside them.
 
-    lock: what a check found must still hold when the entry is written.
+    lock: what a check found must still hold when the entry is written. asked: the requests that
+    were accepted, by a digest of what they ask for: in memory alone, and filled when first needed.
     """
 
     store: Store
     selectors: SelectorStore
     lock: RLock = field(default_factory=RLock)
+    asked: dict[str, set[str]] = field(default_factory=dict, repr=False)
 
     @property
     def log(self) -> Log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from ledger.errors import KeyConflict
 from ledger.moments import timestamp
 from ledger.requests.book import LOST, Book
 from ledger.requests.runs import goes_with, was_started
+from unlearning.digests import digest_of
 from unlearning.errors import UsageError
 
 
@@ -100,19 +101,32 @@ def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:
 
 
 def _twin(book: Book, selector: Selector) -> str | None:
-    """The open request, received first, that asks for the same."""
-    waiting = [r for r in book.store.tables.requests() if r.state is State.ACCEPTED]
-    same = (r for r in waiting if _asks_for(book, r.ref, selector))
-    found = min(same, key=lambda request: (request.received_at, request.ref), default=None)
+    """The open request, received first, that asks for the same.
+
+    What all others ask for is opened once, so that each further request costs the same, however
+    many wait.
+    """
+    if not book.asked:
+        for request in book.store.tables.requests():
+            if not request.state.terminal:
+                _note_asked(book, request.ref)
+    same = (book.request(ref) for ref in book.asked.get(_meaning(selector), ()))
+    waiting = (request for request in same if request.state is State.ACCEPTED)
+    found = min(waiting, key=lambda request: (request.received_at, request.ref), default=None)
     return found.ref if found else None
 
 
-def _asks_for(book: Book, ref: str, selector: Selector) -> bool:
-    """Whether a request asks for the same; nobody can tell of one whose key is lost."""
+def _note_asked(book: Book, ref: str) -> None:
+    """Note what a request asks for; nobody can tell of one whose key is lost."""
     try:
-        return book.selector(ref).ordered() == selector.ordered()
+        meaning = _meaning(book.selector(ref))
     except LOST:
-        return False
+        return
+    book.asked.setdefault(meaning, set()).add(ref)
+
+
+def _meaning(selector: Selector) -> str:
+    return digest_of(asdict(selector.ordered()))
 
 
 def _new_request(
@@ -129,6 +143,8 @@ def _new_request(
     found = book.request(ref)
     if found.state.terminal:
         book.selectors.destroy(ref)
+    elif book.asked:  # otherwise the next one fills it
+        book.asked.setdefault(_meaning(demand.selector), set()).add(ref)
     return found
 
 

@@ -1,0 +1,1 @@
+"""What the machinery bears: alterations and kills, many requests at once, large numbers."""

@@ -1,0 +1,1 @@
+"""How the ledger, the log and the index of people bear large numbers."""

@@ -1,0 +1,166 @@
+"""One measurement, in a process of its own, so that its peak memory is its own.
+
+What is measured is what every command does: submit, open a ledger, verify a log, find the shards of
+one person.
+"""
+
+from __future__ import annotations
+
+import hmac
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ledger import durable, keys
+from ledger.chain import GENESIS, Entry, read_chain, sign_entry
+from ledger.domain import Selector
+from ledger.keys import load_public_keys, load_signing_key, shard_key
+from ledger.requests import Ledger
+from systems.data import index
+from systems.data.columns import EXAMPLE, SUBJECT
+from systems.data.sharding import Manifest, Shard, save_manifest
+from systems.settings.workspace import Workspace
+
+NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
+LAST = 200  # requests over which the cost of one is taken
+EACH, SHARDS, PERSON = 10, 256, "person-0000007"
+
+
+def peak_mib() -> float:
+    """The largest that this process was."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def submit(requests: int) -> dict[str, Any]:
+    """Submit so many requests, each for another person; what one costs at the end, then opening."""
+    folder = Path(tempfile.mkdtemp(prefix="lethe-scale-"))
+    try:
+        ws = Workspace.at(folder)
+        keys.create_keys(ws.keys, ws.records)
+        ledger = Ledger.open(ws.records, ws.keys)
+        cpu, wall = time.process_time(), time.perf_counter()
+        for number in range(requests):
+            if number == requests - LAST:
+                cpu, wall = time.process_time(), time.perf_counter()
+            _submitted(ledger, number)
+        spent = time.process_time() - cpu, time.perf_counter() - wall
+        count = min(LAST, requests)
+        writing = peak_mib()
+        began = time.process_time()
+        opened = Ledger.open(ws.records, ws.keys)
+        entries = len(opened.log.entries())
+        return {
+            "entries": entries,
+            "processor_ms_each": spent[0] / count * 1000,
+            "ms_each": spent[1] / count * 1000,
+            "open_processor_seconds": time.process_time() - began,
+            "peak_mib": writing,
+            "log_mib": ws.log.stat().st_size / 2**20,
+        }
+    finally:
+        shutil.rmtree(folder)
+
+
+def _submitted(ledger: Ledger, number: int) -> None:
+    ledger.submit(
+        Selector("subject", (f"person-{number:07d}",)),
+        received_at=NOW,
+        jurisdiction="gdpr",
+        idempotency_key=None,
+        examples=EACH,
+        now=NOW,
+    )
+
+
+def verify(entries: int) -> dict[str, Any]:
+    """Sign a log of so many entries, then read and verify all of it by the public key."""
+    with tempfile.TemporaryDirectory(prefix="lethe-scale-") as name:
+        ws = Workspace.at(Path(name))
+        keys.create_keys(ws.keys, ws.records)
+        key, began = load_signing_key(ws.keys), time.process_time()
+        with ws.log.open("wb") as file:
+            before: Entry | None = None
+            for number in range(1, entries + 1):
+                before = sign_entry(_header(number, before), key)
+                file.write(before.line())
+        signing = time.process_time() - began
+        began = time.process_time()
+        chain = read_chain(durable.read(ws.log), load_public_keys(ws.public_key))
+        seconds = time.process_time() - began
+        assert len(chain.entries) == entries and chain.problem is None
+        size = ws.log.stat().st_size / 2**20
+    return {
+        "sign_per_second": entries / signing,
+        "verify_per_second": entries / seconds,
+        "verify_processor_seconds": seconds,
+        "peak_mib": peak_mib(),
+        "log_mib": size,
+    }
+
+
+def _header(number: int, before: Entry | None) -> dict[str, Any]:
+    ref = f"run-{number // 20:012x}"
+    return {
+        "seq": number,
+        "previous": before.hash if before else GENESIS,
+        "at": "2026-06-10T12:00:00.000000+00:00",
+        "event": "step",
+        "key": f"{ref}/step-{number % 20}",
+        "body": {"decision": "released", "sha256": f"{number:064x}", "seconds": 1.5},
+    }
+
+
+def find(rows: int) -> dict[str, Any]:
+    """Find the shards of one person among so many examples, ten a person; the index is on disk.
+
+    All digests but that person's are drawn: those of others are as random.
+    """
+    with tempfile.TemporaryDirectory(prefix="lethe-scale-") as name:
+        ws = Workspace.at(Path(name))
+        _indexed(ws, rows)
+        before, cpu, began = peak_mib(), time.process_time(), time.perf_counter()
+        found = index.load(ws).shards(SUBJECT, [PERSON])
+        wall, spent = time.perf_counter() - began, time.process_time() - cpu
+        assert found == {"shard-007"}
+        size = index.index_path(ws).stat().st_size / 2**20
+    return {
+        "seconds": wall,
+        "processor_seconds": spent,
+        "index_mib": size,
+        "peak_mib": peak_mib(),
+        "peak_mib_before": before,
+    }
+
+
+def _indexed(ws: Workspace, rows: int) -> None:
+    keys.create_keys(ws.keys, ws.records)
+    names = tuple(f"shard-{number:03d}" for number in range(SHARDS))
+    shards = {name: Shard("0" * 64, rows // SHARDS) for name in names}
+    save_manifest(ws, Manifest("0" * 32, "0" * 64, {}, shards, {"train": {"0": rows}}))
+    rng, key = np.random.default_rng(0), shard_key(ws.keys)
+    theirs = [
+        hmac.digest(key, f"{column}\0{value}".encode(), "sha256")[:8]
+        for column, value in ((SUBJECT, PERSON), (EXAMPLE, f"{PERSON}/1"))
+    ]
+    others = rng.integers(2**64, size=rows + rows // EACH, dtype=np.uint64)
+    digests = np.concatenate([others, np.frombuffer(b"".join(theirs), "<u8")])
+    places = rng.integers(SHARDS, size=len(digests)).astype(np.uint16)
+    places[-2:] = 7
+    order = np.argsort(digests)
+    made = index.Index(key, "0" * 32, names, digests[order], places[order])
+    content = index._encoded(made)
+    durable.write(index.index_path(ws), hmac.digest(key, content, "sha256") + content)
+
+
+WORK: dict[str, Callable[[int], dict[str, Any]]] = {
+    "submit": submit,
+    "verify": verify,
+    "find": find,
+}
