@@ -160,6 +160,16 @@ def stores(ws: Workspace) -> Iterator[tuple[ObjectStore, ObjectStore]]:
         )
 
 
+def missing_in_remote(ws: Workspace) -> str | None:
+    """Give the key of the data version's listing if the remote lacks it; None where it is there.
+
+    InfrastructureError for a remote that does not answer.
+    """
+    listing = f"{data_version(ws)}{DIRECTORY}"
+    with opened(ws, "dvc remote") as repo:
+        return None if repo.cloud.get_remote_odb(REMOTE).exists(listing) else listing
+
+
 def _remote_store(repo: Any, ws: Workspace) -> ObjectStore:
     """Give the remote: in the workspace, or the place outside of it that DVC's settings name."""
     named = str(repo.config["remote"][REMOTE]["url"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.cli.work import sending
 from flows.cli.work.opening import looked_at
+from flows.cli.work.reaching import outside
 from flows.cli.work.registered import REGISTERED
 from flows.cli.work.standing import all_requests, as_it_stands, listed, unreadable, within_days
 from ledger import keys
@@ -188,6 +189,8 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "champion", _failure(lambda: _champion_problem(at))
     yield "bank", _failure(lambda: _bank_problem(at))
     yield "bases", _failure(lambda: _bases_problem(at))
+    for name, check in outside(ws):
+        yield name, _failure(check)
     yield from _connectors(at)
 
 
