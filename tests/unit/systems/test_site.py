@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from systems.report.certificates import Part, Sheet, as_page
 from systems.report.site import PAGES, POLICY, render
 
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil/x onerror=alert(1)>{{ 7*7 }}"
@@ -36,6 +37,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "runs": [[HOSTILE, CELL]],
         "copies": [[HOSTILE]],
         "letters": [CELL],
+        "certificates": [CELL],
     },
     "lineage.html": {
         "graph": {
@@ -114,3 +116,10 @@ def test_dark_and_light() -> None:
 def test_the_page_of_the_board_leads_nowhere_up() -> None:
     page = render("board.html", "index.html", **VALUES["board.html"], **FOOT).decode()
     assert 'href="index.html" aria-current="page"' in page
+
+
+def test_a_certificate_takes_hostile_words_for_words_too() -> None:
+    part = Part(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), (HOSTILE,))
+    page = as_page(Sheet(HOSTILE, "en", (part,), HOSTILE)).decode()
+    assert {tag for tag, _ in Read(page).tags}.isdisjoint({"script", "img", "link", "a"})
+    assert POLICY in page.replace("&#39;", "'") and page.count("&lt;script&gt;") == 9
