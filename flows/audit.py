@@ -22,6 +22,8 @@ retrain = step(steps.retrain)
 measure = step(steps.measure)
 record = step(steps.record)
 
+DRAWS = "the champion draws pictures, and audits are of classifiers"
+
 
 @flow(name="audit", validate_parameters=False, persist_result=False)
 def audit(
@@ -40,6 +42,8 @@ def audit_champion(workspace: str) -> Any:
     """Audit the champion by a request that waits, or say that nobody's examples are held."""
 
     def work(at: Opened) -> dict[str, Any]:
+        if at.params.generator is not None:
+            return {"request": None, "audits": [], "why": DRAWS}
         request = find(at)
         if request is None:
             return {"request": None, "audits": [], "why": NOTHING_HELD}

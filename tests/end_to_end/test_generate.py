@@ -127,5 +127,4 @@ def test_a_persons_pictures_are_served_by_exact_retraining_alone(drawing: Lethe)
     done = drawing("forget", request, code=None).json
     assert {attempt["method"] for attempt in done["attempts"]} == {"retrain"}
     assert all(verdicts(one)["concept"] == "INCONCLUSIVE" for one in done["attempts"])
-    assert done["decision"] in ("released", "inconclusive", "refused")
-    assert drawing("verify", done["evidence"]).json["ok"]
+    assert done["assurance"] in ("A3", "A0")  # by lineage, or nothing is released

@@ -22,7 +22,9 @@ from systems.registry.erasure import ChampionProtected, copies, erase_version
 from systems.registry.logged import DatasetUse, Table
 from systems.registry.models import ModelVersion, StaleChampion
 from systems.registry.tracking import RegistryUnavailable
+from tests.unit.unlearning.generation import small
 from unlearning.errors import IntegrityError, UsageError
+from unlearning.generation import generators
 from unlearning.networks import Recipe, build, save
 
 NAME = "digits"
@@ -89,6 +91,19 @@ def test_the_served_model_gives_the_logits_of_the_network(mlruns, make_version, 
     got = served.predict(images)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, expected, rtol=1e-5)  # float32 on the CPU
+
+
+def test_a_served_generator_draws_pictures_of_labels(mlruns, tmp_path) -> None:
+    import mlflow.pyfunc
+
+    generators.save(small.generator(), tmp_path / "one.safetensors")
+    recipe = dataclasses.asdict(small.RECIPE)
+    version = models.register(mlruns, NAME, tmp_path / "one.safetensors", recipe, {})
+    served = mlflow.pyfunc.load_model(str(store.stored_folder(mlruns, version.model_id)))
+    drawn = served.predict(np.array([0, 2, 1]), params={"steps": 2, "seed": 5})
+    assert drawn.shape == (3, 1, 4, 4) and drawn.dtype == np.uint8
+    again = served.predict(np.array([0, 2, 1]), params={"steps": 2, "seed": 6})
+    assert not np.array_equal(drawn, again)
 
 
 def test_the_same_bytes_for_the_same_run_are_one_version(mlruns, make_version) -> None:
