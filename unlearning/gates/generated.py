@@ -24,7 +24,7 @@ RA, FD = "RA", "FD"
 CONCEPT, UTILITY = (FA, PROBABILITY, ENTROPY, TV), (RA, FD)
 ABOVE_IS_WORSE, BELOW_IS_WORSE = (FD, TV), (RA,)
 
-MODELS, CLASSES = "class_out_models", "forgotten_classes"
+MODELS, CLASSES, LINEAGE = "class_out_models", "forgotten_classes", "by_lineage"
 NOT_ONE = (
     "no single class is forgotten whole, and only one can be looked for in drawn pictures: how it "
     "was made is the only proof"
@@ -103,8 +103,13 @@ def _limits(name: str, models: Measurement) -> Limits:
 
 
 def _bounds(measured: Measured, names: Sequence[str]) -> dict[str, Limits]:
-    known = (name for name in names if around(name) in measured)
+    known = (name for name in names if name in measured and around(name) in measured)
     return {name: _limits(name, measured[around(name)]) for name in known}
+
+
+def _reaching(m: Measurement, low: float, high: float) -> Limits:
+    """Widen limits by an interval's ends, so that a value within them has its interval within."""
+    return low - (m.value - m.low), high + (m.high - m.value)
 
 
 def _doubt(measured: Measured, names: Sequence[str], models: int) -> str | None:
@@ -198,7 +203,8 @@ class GeneratedUtility:
     """The other classes are drawn as well as by models that were trained without what goes.
 
     RA, the share of their pictures that a classifier takes for what was asked; FD, the Frechet
-    distance of its features of them from those of real pictures.
+    distance of its features of them from those of real pictures. Of our own exact retraining, which
+    is one more such model, the values have to lie in the range, and not the whole intervals.
 
     models: as in `concept`. each: pictures that are drawn of every class.
     """
@@ -215,15 +221,18 @@ class GeneratedUtility:
 
     def judge(self, measured: Measured) -> Verdict:
         """Hold both numbers to the models' ranges."""
-        names = [of(name) for name in UTILITY]
-        doubt = _doubt(measured, names, self.models)
+        doubt = _doubt(measured, [of(name) for name in UTILITY], self.models)
         if doubt:
             return Verdict(self.name, Outcome.INCONCLUSIVE, doubt)
-        return _worst(self.name, list(_rows(measured, names)))
+        bounds = self.limits(measured)
+        return _worst(self.name, [Row(measured[name], *bounds[name]) for name in bounds])
 
     def limits(self, measured: Measured) -> dict[str, Limits]:
-        """Bound both numbers."""
-        return _bounds(measured, [of(name) for name in UTILITY])
+        """Bound both numbers; an exact retraining's by as much more as its intervals reach."""
+        bounds = _bounds(measured, [of(name) for name in UTILITY])
+        if LINEAGE not in measured or measured[LINEAGE].value != 1:
+            return bounds
+        return {name: _reaching(measured[name], *bounds[name]) for name in bounds}
 
 
 @GATES.register

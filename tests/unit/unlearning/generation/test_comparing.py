@@ -141,6 +141,26 @@ def test_the_rest_may_be_better_than_the_models_and_not_worse() -> None:
     assert utility(evidence(right=200), MODELS).outcome is Outcome.FAILED
 
 
+def test_of_an_exact_retraining_the_value_alone_has_to_lie_in_the_range() -> None:
+    """By lineage it is one more such model: the range is where these lie."""
+    lineage = Measurement("by_lineage", 1, 1, 1, 1)
+    for right, approximate, exact in (
+        (268, Outcome.PASSED, Outcome.PASSED),
+        (264, Outcome.INCONCLUSIVE, Outcome.PASSED),
+        (200, Outcome.FAILED, Outcome.FAILED),
+    ):
+        measured = compared(evidence(right=right), UNTOUCHED, MODELS)
+        assert ask(GeneratedUtility(), measured).outcome is approximate
+        own = measured | {lineage.name: lineage}
+        found = ask(GeneratedUtility(), own)
+        assert found.outcome is exact
+        for name, (low, high) in GeneratedUtility().limits(own).items():
+            inside = low <= own[name].low and own[name].high <= high
+            assert inside or found.outcome is not Outcome.PASSED
+        del own["generated/RA"]
+        assert ask(GeneratedUtility(), own).outcome is Outcome.INCONCLUSIVE
+
+
 def test_missing_evidence_is_never_a_pass() -> None:
     good = evidence(1, taken=shifted(1))
     for name in (FA, PROBABILITY, ENTROPY):
