@@ -9,6 +9,7 @@ from typing import Any
 from ledger import suppression
 from ledger.domain import Selector
 from ledger.replay.ancestry import BY_ANCESTORS
+from ledger.replay.judgements import ERROR
 from systems.data import loading, resolving, versions
 from systems.data.texts import look
 from systems.settings.chances import not_tried
@@ -20,7 +21,7 @@ from tasks.running.conditions import under
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
-from tasks.running.run import Run, close, give_back, level_without, rungs
+from tasks.running.run import Run, close, earlier, give_back, level_without, rungs
 from unlearning.digests import sha256_file
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.errors import RequestDenied
@@ -178,6 +179,42 @@ def _known(run: Run, only: str | None, chances: Sequence[Mapping[str, Any]]) -> 
     return tried
 
 
+def _not_tried(
+    run: Run,
+    drift: Mapping[str, Any],
+    chances: Sequence[Mapping[str, Any]],
+    lineage: Mapping[str, Any] | None,
+) -> list[dict[str, str]]:
+    """Name the rungs of what was asked for that the run leaves out, and why."""
+    rules, method = run.policy(), (run.done("begun") or {}).get("method")
+    tried = rungs(run, exact_only=drift["exact_only"], without=not_tried(chances))
+    hopeless = {one["rung"]: one["skipped"] for one in chances if "skipped" in one}
+    clean = lineage is not None and lineage.get("ancestors")
+    found = []
+    for rung in rules.ladder:
+        if method not in (None, rung.method):
+            continue
+        if rung not in tried:
+            why = hopeless.get(rules.named(rung)) or _used_up(run, drift)
+            found.append({"method": rung.method, "why": why})
+        elif rung.method in BY_ANCESTORS and lineage is not None and not clean:
+            found.append({"method": rung.method, "why": str(lineage["skipped"])})
+    return found
+
+
+def _used_up(run: Run, drift: Mapping[str, Any]) -> str:
+    """Say what approximate rungs may not be tried for: drift, error or attempts are used up."""
+    before = earlier(run)
+    if drift["exact_only"]:
+        return str(drift["words"])
+    if not before.left:
+        spent = (
+            f"{before.spent or 0:.2%} of the {ERROR:.0%} that all candidates of these requests may"
+        )
+        return f"{spent} err in is spent by earlier runs and judgements"
+    return f"{before.attempts} attempts were made before, of {run.policy().attempts} allowed"
+
+
 def _level(run: Run, without: frozenset[str]) -> dict[str, float]:
     """Give the level of the run's intervals where rungs that are not tried make it another."""
     return {"level": level_without(run, without)} if without else {}
@@ -213,6 +250,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
         **told,
+        "not_tried": _not_tried(run, drift, told["chances"], found),
         **_level(run, not_tried(told["chances"])),
         **({"lineage": found} if found else {}),
         **({"only_exact": why} if why else {}),

@@ -197,7 +197,12 @@ def level_without(run: Run, without: Collection[str]) -> float:
 
 
 def left_out(extracted: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Name the methods that a run did not try as hopeless, and why, by its step `extracted`."""
+    """Name the methods that a run left out, and why, by its step `extracted`.
+
+    Runs of before noted what was hopeless alone.
+    """
+    if "not_tried" in extracted:
+        return list(extracted["not_tried"])
     chances = (one for one in extracted.get("chances", ()) if "skipped" in one)
     return [{"method": one["method"], "why": one["skipped"]} for one in chances]
 

@@ -149,7 +149,10 @@ def test_a_refused_run_changes_nothing_and_can_be_tried_again(lethe: Lethe) -> N
         assert list((lethe.root / "artifacts" / "candidates").iterdir()) == []
     spent = lethe.forget(first, "--method", "finetune", code=DENIED).err
     assert "5.00% spent" in spent and "exact retraining" in spent
-    assert lethe.forget(first).json["decision"] == "released"
+    released = lethe.forget(first).json
+    assert released["decision"] == "released"
+    assert {one["method"] for one in released["not_tried"]} == {"finetune"}
+    assert "5.00% of the 5%" in released["not_tried"][0]["why"]
     assert len(lethe("show", first).json["runs"]) == 2
     assert len(lethe("list", "versions").json["versions"]) == 2
 
