@@ -136,8 +136,8 @@ class Amun(Descending):
         self, original: nn.Module, split: TrainingSets, rng: torch.Generator, progress: Progress
     ) -> nn.Module:
         """Search against the original, then fine-tune a copy of it."""
-        adversarial = adversarial_examples(original, split.forget, self.search())
-        mixture = Mixture(Loader(self._plain(split), self, rng), adversarial, self, rng)
+        found = self.adversarial(original, split)
+        mixture = Mixture(Loader(self._plain(split), self, rng), found, self, rng)
         steps = self.epochs * -(-len(mixture) // self.batch_size)
         descent = Descent(
             original,
@@ -152,6 +152,10 @@ class Amun(Descending):
                 descent.tick()
             descent.end_epoch(epoch + 1, self.epochs, progress)
         return descent.finished()
+
+    def adversarial(self, original: nn.Module, split: TrainingSets) -> Adversarial:
+        """Search the forget set's nearest adversarial examples."""
+        return adversarial_examples(original, split.forget, self.search())
 
     def _plain(self, split: TrainingSets) -> Examples:
         """Give what is learned beside the adversarial examples."""
@@ -173,7 +177,7 @@ class Amun(Descending):
         self, original: nn.Module, candidate: nn.Module, split: TrainingSets
     ) -> dict[str, float]:
         """Tell how the search went, and whether forget examples were learned as they are."""
-        found = adversarial_examples(original, split.forget, self.search())
+        found = self.adversarial(original, split)
         return {
             "adversarial_failures": float((~found.found).sum()),
             "adversarial_fallbacks": float((found.found & (found.attempts > 1)).sum()),

@@ -1,0 +1,1 @@
+"""What AMUN's paper asks beside one request of a tenth."""
