@@ -114,3 +114,41 @@ def _beside_papers(name: str) -> str:
     papers = beside.trained_as(settings["data"])
     pages = beside.page(papers, rows, settings["training"]["epochs"]).replace("## ", "#### ")
     return f"{compared(name)}{pages}\n{machine(name)}"
+
+
+PARTS = {
+    "tuning": "Rate and variant, chosen on a seed of its own by the average gap",
+    "half": "Half of the people forgotten at once",
+    "requests": "Requests of 2 % each, one after another; all who were forgotten so far",
+    "sources": "Other adversarial examples; l2 is how far they are, in pixels of 0 to 1",
+    "originals": "Other originals, each beside a model that was retrained as it was trained",
+}
+
+
+def amun(name: str) -> str:
+    """Write what AMUN's paper asks beside one request of a tenth, a table for each part."""
+    result = load(name)
+    settings, found = result["settings"], result["rows"]
+    rows = [*found["tuning"], *found["table"]]
+    words = (
+        f"**{settings['data']}**: {settings['recipe']['network']} on {settings['train']:,} "
+        f"examples, {settings['seeds']} seeds with an original and people of their own; mean, and "
+        "deviation over the seeds, in per cent. The aim of each column is the row `retrained`.\n"
+    )
+    parts = (_part(PARTS[part], [r for r in rows if r["part"] == part]) for part in PARTS)
+    return "\n".join([words, *parts])
+
+
+def _part(words: str, rows: Sequence[dict[str, Any]]) -> str:
+    rates = _there((*RATES, "D_KL"), rows)
+    others = _there((*ATTACKS, "loss_auc", "l2", "found"), rows)
+    asked = [{**ATTACKS, "loss_auc": "loss AUC"}.get(name, name) for name in others]
+    lines = [
+        [
+            row["row"] if row["request"] is None else f"{row['request']}: {row['row']}",
+            *(_spread(row, key, *(1, 2) if key == "D_KL" else (100, 1)) for key in rates),
+            *(_spread(row, key, 1, 3) for key in others),
+        ]
+        for row in rows
+    ]
+    return f"{words}:\n\n{table(('', *rates, *asked), lines)}"

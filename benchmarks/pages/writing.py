@@ -78,6 +78,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "recipe-omniglot": recipe.recipes,
     "recipe-cifar10": recipe.recipes,
     "recipe-layers": recipe.layers,
+    "amun-digits": methods.amun,
     "lipschitz-spectra": lipschitz.spectra,
     "lipschitz-digits": lipschitz.trained,
     "lipschitz-cifar10": lipschitz.trained,
