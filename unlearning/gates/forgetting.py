@@ -12,6 +12,7 @@ from unlearning.gates import GATES, as_one
 from unlearning.gates.asking import SEVERITY, usable
 from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
 from unlearning.gates.limits import Limit
+from unlearning.gates.parts import parts
 from unlearning.gates.suspicions import LEARNED, MOVED, Said, learned, lifted, words
 from unlearning.settings import check_settings
 from unlearning.statistics.levels import FPRS, Interval, held_together, interval_of
@@ -38,6 +39,9 @@ class Forgetting:
     share of the error only (Bonferroni), since an honest network has many chances to look odd. The
     most memorised tenth can refuse, by the loosest limit, and never lets anyone pass. Who learned
     the holdout set, by more than the forget set may stand out of it, is refused, exact or not.
+
+    Where classes are forgotten whole beside one another, or beside other examples, each and the
+    rest are held to the limits by themselves too (module parts).
 
     Fewer than ten subjects, or fewer examples than any limit is for, are judged by their mean score
     (module as_one). Being avoided refuses neither an exact retraining, whose lineage says why, nor
@@ -106,7 +110,14 @@ class Forgetting:
         """Compare with the limits, then ask whether the test had power and the set is no group."""
         said = self._few(measured) if self.few(measured) else self._many(measured)
         allowed = self._limit(measured)[0].auc - 0.5
-        outcome, reason = worst(said, *learned(measured, allowed))
+        apart = parts(
+            measured,
+            self.limit_for,
+            tuple(name for name in self.doors if name != MOVED),
+            forgiving=lenient(measured),
+            level=as_one.level_of(measured),
+        )
+        outcome, reason = worst(said, *apart, *learned(measured, allowed))
         if outcome is Outcome.PASSED and group(measured):
             outcome, reason = Outcome.INCONCLUSIVE, f"{GROUP}; {words(measured[MATES])}"
         return Verdict(self.name, outcome, reason)

@@ -26,6 +26,7 @@ from unlearning.domain import (
     Outputs,
     ShadowOutputs,
 )
+from unlearning.gates.parts import CHAMPION, PART, PARTS, STRANGERS
 from unlearning.judging.strangers import learned_strangers
 from unlearning.judging.trial import (
     Trial,
@@ -33,6 +34,7 @@ from unlearning.judging.trial import (
     comparable_shadows,
     exactly,
     exempt_classes,
+    forgotten_parts,
     judged_part,
     skill,
     within,
@@ -160,10 +162,43 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
         if name == MOMENT:
             yield within("door/moved", found.less(scores).interval(level), n)
     yield memorised_tenth(part, *_choosing_and_judging(trial), attack, level)
+    yield from _parts(trial, attack, level)
     yield learned_strangers(trial)
     yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
     yield exactly("forget_level", level, n)
+
+
+def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
+    """Measure each class that is forgotten whole, and all other examples, apart.
+
+    In an average over both, who remembers all of one looks like who half forgot the other. As
+    deployed and behind every door, against strangers of the same classes; nothing where there is
+    one part.
+    """
+    part, shadows, parts = (
+        judged_part(trial.candidate),
+        comparable_shadows(trial),
+        forgotten_parts(trial.candidate),
+    )
+    yield exactly(PARTS, len(parts), int(part.of(Group.FORGET).sum()))
+    if len(parts) < 2:
+        return
+    doors = {f"/{name}": judged_part(outputs) for name, outputs in trial.opened.items()}
+    for number, classes in enumerate(parts):
+        kept = np.isin(part.labels, classes)
+        plain, judging = part.take(kept), shadows.on(kept)
+        found = score(plain, judging, attack)
+        n, strangers = len(found.forget), len(found.holdout)
+        yield exactly(f"{STRANGERS}{number}", strangers, strangers)
+        champion = score(judged_part(trial.champion).take(kept), judging, attack)
+        yield within(f"{CHAMPION}{number}", champion.interval(), n)
+        yield within(f"{PART}{number}", found.interval(level), n)
+        for door, outputs in doors.items():
+            asked = outputs.take(kept)
+            broken = _broken(plain, asked)
+            after = found.unknown() if broken else score(asked, judging, attack)
+            yield within(f"{PART}{number}{door}", after.interval(level), n)
 
 
 def as_one_ranges(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[Measurement]:

@@ -98,6 +98,13 @@ def exempt_classes(outputs: Outputs) -> IntArray:
     return np.setdiff1d(forgotten, outputs.labels[outputs.of(Group.RETAIN)])
 
 
+def forgotten_parts(outputs: Outputs) -> list[IntArray]:
+    """Give the classes of each part of the forget set: each class that goes whole, and the rest."""
+    whole = exempt_classes(outputs)
+    rest = np.setdiff1d(outputs.labels[outputs.of(Group.FORGET)], whole)
+    return [*whole[:, None], *([rest] if len(rest) else [])]
+
+
 def accuracies(outputs: Outputs) -> Mapping[Group, float]:
     """Give the accuracy of each group that has examples."""
     right = outputs.logits.argmax(1) == outputs.labels

@@ -1,0 +1,84 @@
+"""Classes that are forgotten whole are judged one by one, and all other examples by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from unlearning.gates.asking import usable
+from unlearning.gates.groups import CLASSES
+from unlearning.gates.limits import Limit
+from unlearning.gates.suspicions import Said, words
+from unlearning.statistics.levels import Interval, held_together, interval_of
+from unlearning.terms import Measurement, Outcome
+
+PART, PARTS = "part/", "forget_parts"
+"""The attack on a part, as deployed and by `/door`; how many parts there are."""
+
+STRANGERS, CHAMPION = "part_strangers/", "part_champion/"
+"""A part's comparable holdout examples, and the untouched champion's attack AUC on it."""
+
+LimitFor = Callable[[int, int], tuple[Limit, bool]]
+
+
+def parts(
+    measured: Mapping[str, Measurement],
+    limit_for: LimitFor,
+    doors: tuple[str, ...],
+    *,
+    forgiving: bool,
+    level: float,
+) -> Iterator[Said]:
+    """Say what holds a part back, where there are several.
+
+    limit_for: the gate's, by forget and comparable holdout examples. forgiving: being avoided
+    refuses nobody. level: of the intervals. Each refuses at its share of the error.
+    """
+    told = _counted(measured)
+    if told is not None and not usable(told):
+        yield Outcome.INCONCLUSIVE, f"{told.name} is no number"
+        return
+    count = 1 if told is None else int(told.value)
+    if count < 2:
+        return
+    asked = [f"{PART}{k}{door}" for k in range(count) for door in ("", *(f"/{d}" for d in doors))]
+    for name in asked:
+        if name not in measured or not usable(measured[name]):
+            reason = f"{name} was not measured, or is no number: each part is judged by itself"
+            yield Outcome.INCONCLUSIVE, reason
+            continue
+        m = measured[name]
+        number = name.removeprefix(PART).split("/")[0]
+        limit, enough = limit_for(m.n, int(measured[f"{STRANGERS}{number}"].value))
+        surely = held_together(interval_of(m), len(asked), level)
+        yield _said(m, surely, limit, enough=enough, forgiving=forgiving)
+        if name == f"{PART}{number}":
+            yield from _powerless(m, measured.get(f"{CHAMPION}{number}"))
+
+
+def _counted(measured: Mapping[str, Measurement]) -> Measurement | None:
+    """Give what says how many parts there are: their count, or of before that of whole classes."""
+    return measured.get(PARTS) or measured.get(CLASSES)
+
+
+def _said(m: Measurement, surely: Interval, limit: Limit, *, enough: bool, forgiving: bool) -> Said:
+    low, high = 1 - limit.auc, limit.auc
+    text = f"a class, or the rest, by itself: {words(m)}, allowed [{low:.2f}, {high:.2f}]"
+    if surely.low > high or (surely.high < low and not forgiving):
+        return Outcome.FAILED, text
+    if m.high > high or m.low < low:
+        return Outcome.INCONCLUSIVE, text
+    if not enough:
+        return Outcome.INCONCLUSIVE, f"too few to decide: {text}"
+    return Outcome.PASSED, text
+
+
+def _powerless(m: Measurement, champion: Measurement | None) -> Iterator[Said]:
+    """A part on which the untouched champion is not told from this candidate proves nothing."""
+    if champion is None or not usable(champion):
+        told = "was not measured, or is no number"
+    elif champion.low > m.high or champion.high < m.low:
+        return
+    else:
+        told = words(champion)
+    reason = f"a class, or the rest, by itself: the test has no power here, champion {told}"
+    yield Outcome.INCONCLUSIVE, reason
