@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import typer
 
 from flows import problems
 from flows.cli import output
+from flows.cli.progress import at_work
+from tasks.running import progress
 
 
 @dataclass
@@ -26,11 +28,16 @@ class Call:
     exit_code: int = 0
 
 
-def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
-    """Do a command's work with standard output kept for its answer, then print that."""
+def answer(
+    ctx: typer.Context, work: Callable[[Call], dict[str, Any]], *, waited_for: bool = True
+) -> None:
+    """Do a command's work with standard output kept for its answer, then print that.
+
+    waited_for: whether it ends by itself, so that somebody who waits is shown what it does.
+    """
     call: Call = ctx.obj
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _shown(ctx, waited_for):
             found = work(call)
     except Exception as problem:
         if call.debug:
@@ -44,6 +51,15 @@ def answer(ctx: typer.Context, work: Callable[[Call], dict[str, Any]]) -> None:
         output.show(found)
     if call.exit_code:
         raise typer.Exit(call.exit_code)
+
+
+@contextlib.contextmanager
+def _shown(ctx: typer.Context, waited_for: bool) -> Iterator[None]:
+    if not waited_for:
+        yield
+        return
+    with at_work(str(ctx.info_name)) as step, progress.steps_shown(step):
+        yield
 
 
 def complain(line: str, code: int, *, as_json: bool) -> None:

@@ -9,6 +9,9 @@ from contextvars import ContextVar
 Epochs = Callable[[int, int, float], None]
 Models = Callable[[int, int], None]
 
+Step = Callable[[str], None]
+
+_step: ContextVar[Step | None] = ContextVar("step", default=None)
 _epochs: ContextVar[Epochs | None] = ContextVar("epochs", default=None)
 _models: ContextVar[Models | None] = ContextVar("models", default=None)
 
@@ -39,6 +42,23 @@ def shown_also(more: Epochs) -> Iterator[None]:
         yield
     finally:
         _epochs.reset(token)
+
+
+@contextmanager
+def steps_shown(show: Step) -> Iterator[None]:
+    """Show the steps of a run by this function."""
+    token = _step.set(show)
+    try:
+        yield
+    finally:
+        _step.reset(token)
+
+
+def step(words: str) -> None:
+    """Show the step that begins to whoever is looking."""
+    show = _step.get()
+    if show:
+        show(words)
 
 
 def epochs(done: int, total: int, loss: float) -> None:

@@ -20,6 +20,7 @@ from systems.data import resolving
 from systems.settings.chances import not_tried
 from systems.settings.policy import Policy, Rung
 from tasks import adopt
+from tasks.running import progress
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.digests import canonical_json, digest_of, sha256_hex
@@ -62,6 +63,7 @@ class Run:
 
     def once(self, step: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Do a step, or give its result if the journal has it; `work` must bear repetition."""
+        progress.step(step)
         return self.at.ledger.once(self.ref, step, work, clock=utc_now)
 
     def done(self, step: str) -> dict[str, Any] | None:

@@ -34,4 +34,4 @@ def serve(
         asked = serving.Asked(port, prefect_port, mlflow_port, host, log_format)
         return serving.serve(call.workspace, asked)
 
-    answer(ctx, work)
+    answer(ctx, work, waited_for=False)

@@ -63,7 +63,7 @@ def asked(shell: str, line: str, workspace: Path) -> list[str]:
 
 
 def test_bash_is_offered_commands_options_and_values(workspace: Path) -> None:
-    assert asked("bash", "lethe re", workspace) == ["resume", "restore", "restore-drill"]
+    assert asked("bash", "lethe rest", workspace) == ["restore", "restore-drill"]
     assert asked("bash", "lethe submit --ju", workspace) == ["--jurisdiction"]
     both = ["req-000000000004", "req-000000000003"]
     assert asked("bash", "lethe forget ", workspace) == both

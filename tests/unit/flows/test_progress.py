@@ -1,0 +1,76 @@
+"""Whoever waits is shown what is done: bars and a line on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from io import StringIO
+
+import pytest
+
+from flows.cli import progress
+from tasks.running import progress as running
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def begun(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Be at a terminal from here on; a fixture would come before pytest's own capture."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stderr", made)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "SOON", 0.05)
+    return made
+
+
+def until(terminal: Terminal, words: str) -> None:
+    """Wait for what a thread of its own writes."""
+    while words not in terminal.getvalue():
+        time.sleep(0.02)
+
+
+def test_in_a_log_a_bar_is_a_line_now_and_then_with_rate_and_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Begun at 0 s with 1 of 100; at 31 s with 32: one a second, so 68 s are left."""
+    moments = iter((0.0, 0.0, 10.0, 31.0, 32.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    show = progress.counter("shadow bank")
+    for done in (1, 11, 32, 33):
+        show(done, 100)
+    assert capsys.readouterr().err == (
+        "lethe: shadow bank: 32 of 100 models, 1/s, about 68 s left\n"
+    )
+
+
+def test_on_a_terminal_a_command_that_takes_long_says_what_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = begun(monkeypatch)
+    with progress.at_work("forget") as step, running.steps_shown(step):
+        running.step("extracted")
+        until(terminal, "forget: extracted")
+        show = progress.counter("training", "epochs")
+        show(1, 2)
+        until(terminal, "1/2")
+        show(2, 2)
+        running.step("expected-data")
+        until(terminal, "forget: expected data")
+    assert progress._screen._display is None
+
+
+def test_quick_work_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = begun(monkeypatch)
+    monkeypatch.setattr(progress, "SOON", 60.0)
+    with progress.at_work("show"):
+        pass
+    assert terminal.getvalue() == ""
+
+
+def test_in_a_log_no_line_tells_of_waiting(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.at_work("forget") as step:
+        step("extracted")
+    assert capsys.readouterr().err == ""
