@@ -83,7 +83,7 @@ def _verify(rows: list[Mapping[str, Any]]) -> str:
 
 
 def _find(rows: list[Mapping[str, Any]]) -> str:
-    header = ("rows", "one person's shards, s", "wall, s", "index, MiB", "MiB more")
+    header = ("rows", "one person's shards, s", "wall, s", "index, MiB")
     return table(
         header,
         [
@@ -92,7 +92,6 @@ def _find(rows: list[Mapping[str, Any]]) -> str:
                 f"{row['now']['processor_seconds']:.3f}",
                 f"{row['now']['seconds']:.3f}",
                 f"{row['now']['index_mib']:.1f}",
-                f"{row['now']['peak_mib'] - row['now']['peak_mib_before']:.0f}",
             ]
             for row in rows
         ],
