@@ -16,6 +16,7 @@ from threading import Lock
 
 from ledger import checkpoint
 from ledger.chain import Entry
+from ledger.checkpoint.merkle import Tree
 from ledger.domain import DeletionRequest, State
 from ledger.errors import UnknownReference
 from ledger.evidence import ERASURE, SIGNATURE
@@ -56,6 +57,7 @@ class Records:
         self._lines, self._key = lines_of(ws), load_public_keys(ws.public_key)
         self._place, self._tables = Place(), Projection.in_memory()
         self._last: Entry | None = None
+        self._tree = Tree()
         self._unseen = {checkpoint.name_of(one): 0 for one in witnesses}
         self._signed = ("", b"")  # the head, and its checkpoint
         self._lock = Lock()
@@ -94,7 +96,10 @@ class Records:
                 raise InfrastructureError("log: holds no entry yet")
             if self._signed[0] != last.hash:  # anybody may ask: once for each head
                 key = load_signing_key(self._ws.keys)
-                self._signed = last.hash, checkpoint.signed(checkpoint.of_entry(last), key)
+                self._signed = (
+                    last.hash,
+                    checkpoint.signed(checkpoint.of_entry(last, self._tree), key),
+                )
             return self._signed[1]
 
     def numbers(self, now: datetime) -> dict[str, float]:
@@ -133,6 +138,7 @@ class Records:
         self._place = gain.place
         for entry in gain.entries:
             self._note_witness(entry)
+            self._tree = self._tree.grown(entry.line())
         self._last = gain.entries[-1] if gain.entries else self._last
 
     def _note_witness(self, entry: Entry) -> None:

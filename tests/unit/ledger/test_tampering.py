@@ -13,7 +13,7 @@ from ledger.backups import newest
 from ledger.backups.stream import Sealing, Unsealing
 from ledger.chain import read_chain, verify_chain
 from ledger.checkpoint import checked as checked_checkpoint
-from ledger.checkpoint import of_entry, signed
+from ledger.checkpoint import of_log, signed
 from ledger.errors import SealAltered
 from ledger.keyring import keyring_of
 from ledger.lines import InFile
@@ -60,7 +60,7 @@ def test_every_change_to_a_checkpoint_or_a_kept_list_is_found(
 ) -> None:
     record_property("n", COUNT // 4 * 2)
     for content, read in (
-        (signed(of_entry(log.entries()[-1]), KEY), checked_checkpoint),
+        (signed(of_log(log.entries()), KEY), checked_checkpoint),
         (newest.signed(newest.Kept(7, b'{"hmac":"00","kind":"id"}\n'), KEY), newest.checked),
     ):
         read(content, PUBLIC)

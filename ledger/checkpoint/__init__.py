@@ -1,16 +1,19 @@
 """A checkpoint: the log's head at one moment, signed, for whoever keeps it outside.
 
-Held against the log later, it finds a log that was cut below it, or written anew.
+Held against the log later, it finds a log that was cut below it, or written anew. Its root is that
+of a Merkle tree whose leaves are the log's lines, so that one entry can be proved by it alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import keyring
 from ledger.chain import Entry
+from ledger.checkpoint.merkle import Tree, tree_of
 from ledger.keyring import Keyring
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError, LetheError
@@ -28,16 +31,25 @@ def name_of(witness: str) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The last entry of a log: its number, its hash and when it was written."""
+    """The last entry of a log: its number, its hash and when it was written.
+
+    root: of the Merkle tree over all lines, in hexadecimal; empty in checkpoints of before.
+    """
 
     entries: int
     head: str
     at: str
+    root: str = ""
 
 
-def of_entry(last: Entry) -> Checkpoint:
-    """Give the checkpoint of a log that ends with this entry."""
-    return Checkpoint(last.seq, last.hash, last.at)
+def of_entry(last: Entry, tree: Tree) -> Checkpoint:
+    """Give the checkpoint of a log that ends with this entry. tree: over all its lines."""
+    return Checkpoint(last.seq, last.hash, last.at, tree.root.hex())
+
+
+def of_log(entries: Sequence[Entry]) -> Checkpoint:
+    """Give the checkpoint of a log, which has entries."""
+    return of_entry(entries[-1], tree_of(entry.line() for entry in entries))
 
 
 def signed(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:

@@ -1,0 +1,117 @@
+"""A proof in one file: this entry is in the log, and the log has only grown since a checkpoint.
+
+Whoever has it needs the public key and no log; who keeps checkpoints needs a few hashes to see
+that nothing below them was taken out or written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.chain import Entry, Verification
+from ledger.checkpoint import Checkpoint, checked, of_log, signed
+from ledger.checkpoint.merkle import consistency, consistent, included, inclusion
+from ledger.errors import LogAltered
+from ledger.keyring import Keyring
+from unlearning.digests import canonical_json
+from unlearning.errors import IntegrityError, LetheError, UsageError
+
+TYPE = "lethe/proof/1"
+
+
+def proved(
+    entries: Sequence[Entry], entry: Entry, key: Ed25519PrivateKey, since: Checkpoint | None
+) -> bytes:
+    """Prove that an entry is in the log that these make, which has grown from `since`.
+
+    UsageError where the log is not the one that `since` saw, or is shorter.
+    """
+    leaves = [one.line() for one in entries]
+    found = {
+        "type": TYPE,
+        "entry": asdict(entry),
+        "path": [node.hex() for node in inclusion(leaves, entry.seq - 1)],
+        "checkpoint": json.loads(signed(of_log(entries), key)),
+    }
+    if since is not None:
+        found["since"] = asdict(since)
+        found["grown"] = [node.hex() for node in _grown(entries, leaves, since)]
+    return canonical_json(found) + b"\n"
+
+
+def _grown(entries: Sequence[Entry], leaves: Sequence[bytes], since: Checkpoint) -> list[bytes]:
+    if not since.root:
+        raise UsageError(
+            "--since: got a checkpoint without a root, expected one that was given since logs have "
+            "one: hold the log against it by `lethe verify --log --witness`"
+        )
+    if since.entries > len(entries) or of_log(entries[: since.entries]) != since:
+        raise LogAltered(
+            f"--since: the log is not the one that this checkpoint of entry {since.entries} saw: "
+            "it was cut or written anew"
+        )
+    return consistency(leaves, since.entries)
+
+
+def is_proof(content: bytes) -> bool:
+    """Say whether these bytes call themselves a proof."""
+    try:
+        return bool(json.loads(content)["type"] == TYPE)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def verify(content: bytes, ring: Keyring, since: Checkpoint | None = None) -> Verification:
+    """Check a proof with the public key alone. since: a checkpoint that its reader has kept."""
+    try:
+        said = json.loads(content)
+        head = checked(canonical_json(said["checkpoint"]), ring)
+        entry = Entry(**said["entry"])
+        path = [bytes.fromhex(node) for node in said["path"]]
+        root = bytes.fromhex(head.root)
+        grown = [bytes.fromhex(node) for node in said.get("grown", ())]
+        kept = Checkpoint(**said["since"]) if "since" in said else None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(
+            "proof: is none, or its checkpoint has no root, expected a file of `lethe log --prove`"
+        ) from error
+    problems = [
+        *_of_entry(entry, path, head, root),
+        *_of_growth(head, root, grown, kept, since),
+    ]
+    words = [f"{entry.key}: entry {entry.seq} of {head.entries} at {head.at}"]
+    if since is not None:
+        words.append(f"the log only grew from entry {since.entries} on")
+    return Verification(tuple(words), tuple(problems))
+
+
+def _of_entry(entry: Entry, path: list[bytes], head: Checkpoint, root: bytes) -> list[str]:
+    """Who signed the root vouches for every line below it, by whatever key each was signed."""
+    try:
+        line = entry.line()
+    except LetheError:
+        return ["entry: holds what no entry can"]
+    if not included(line, entry.seq - 1, head.entries, path, root):
+        return [f"entry {entry.seq}: is not in the log that the checkpoint is of"]
+    return []
+
+
+def _of_growth(
+    head: Checkpoint,
+    root: bytes,
+    grown: list[bytes],
+    kept: Checkpoint | None,
+    since: Checkpoint | None,
+) -> list[str]:
+    if since is None:
+        return []
+    if kept is None:
+        return ["the proof says nothing of an earlier checkpoint: ask for one with `--since`"]
+    whole = consistent(since.entries, head.entries, grown, bytes.fromhex(since.root), root)
+    if kept != since or not whole:
+        return [f"the log is not the one that the checkpoint of entry {since.entries} saw"]
+    return []
