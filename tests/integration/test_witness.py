@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows.cli.work.exporting import prove
 from flows.cli.work.verifying import Expected, verify
 from ledger import durable, evidence
 from ledger.chain import read_chain
-from ledger.checkpoint import WITNESSED
+from ledger.checkpoint import WITNESSED, Checkpoint, signed
 from ledger.errors import OutsideWorkspace
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.statements import SEALED
@@ -265,3 +268,45 @@ def test_a_checkpoint_that_was_altered_is_an_alarm(site: Opened, tmp_path: Path)
 
 def test_a_witness_that_saw_nothing_is_no_evidence(site: Opened, tmp_path: Path) -> None:
     assert log_check(site, str(tmp_path / "empty"))["problems"] == ["witness: has no checkpoint"]
+
+
+def test_one_entry_is_proved_to_whoever_kept_a_checkpoint(site: Opened, tmp_path: Path) -> None:
+    """Neither log nor bundle is needed: the proof, the public key, and what a witness keeps."""
+    at = witnessed_by(site, str(tmp_path / "auditor"))
+    sealed(at)
+    bring_up_to_date(at)
+    kept = max((tmp_path / "auditor" / "checkpoints").iterdir())
+    sealed(at, "run-0123456789cd")
+    entry = at.ledger.log.entries()[-1]
+    out = tmp_path / "proof.json"
+    key = at.ws.public_key
+    told = prove(at.ws.root, entry.key, out, kept)
+    assert told["entry"] == entry.seq
+    found = verify(tmp_path, out, False, key, Expected(since=kept))
+    assert found["ok"] and len(found["checked"]) == 2
+    said = json.loads(out.read_bytes())
+    out.write_text(json.dumps({**said, "entry": {**said["entry"], "at": "2020-01-01"}}))
+    assert not verify(tmp_path, out, False, key, Expected())["ok"]
+    with pytest.raises(UsageError, match="number or the key"):
+        prove(at.ws.root, "run-ffffffffffff/sealed", out, None)
+    with pytest.raises(UsageError, match="something else"):
+        prove(at.ws.root, "1", kept, None)
+
+
+def test_a_head_that_was_given_before_checkpoints_had_a_root_stays(
+    site: Opened, tmp_path: Path
+) -> None:
+    at = witnessed_by(site, str(tmp_path / "auditor"))
+    sealed(at)
+    bring_up_to_date(at)
+    newest = max((tmp_path / "auditor" / "checkpoints").iterdir())
+    last = at.ledger.log.entries()[-1]
+    before = Checkpoint(last.seq, last.hash, last.at)
+    for said, fine in ((before, True), (replace(before, head="0" * 64), False)):
+        newest.chmod(0o600)
+        newest.write_bytes(signed(said, load_signing_key(at.ws.keys)))
+        if fine:
+            assert [one["given"] for one in bring_up_to_date(at)] == [0]
+        else:
+            with pytest.raises(IntegrityError):
+                bring_up_to_date(at)

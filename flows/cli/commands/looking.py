@@ -51,7 +51,8 @@ def list_(
 def verify(
     ctx: typer.Context,
     bundle: Annotated[
-        Path | None, typer.Argument(help="A sealed evidence folder; with --log, an exported log.")
+        Path | None,
+        typer.Argument(help="A sealed evidence folder, or a proof; with --log, an exported log."),
     ] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Verify a log: the workspace's, or the file given.")
@@ -66,6 +67,9 @@ def verify(
     witness: Annotated[
         str | None, typer.Option(help="Its checkpoints must be the log's: s3://... or a folder.")
     ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="Of a proof: the checkpoint that you have kept.")
+    ] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="Retrain from the data; the weights must be the same.")
     ] = False,
@@ -77,7 +81,7 @@ def verify(
     from flows.cli.work import verifying
 
     def work(call: Call) -> dict[str, Any]:
-        expected = verifying.Expected(request, candidate, head, witness)
+        expected = verifying.Expected(request, candidate, head, witness, since)
         again = verifying.Again(data) if replay else None
         if data is not None and again is None:
             raise UsageError("verify: got --data without --replay, which retrains from them")
@@ -110,18 +114,27 @@ def log(
     move: Annotated[
         bool, typer.Option("--move", help="Let a log in a file go on in the database named.")
     ] = False,
+    prove: Annotated[
+        str | None, typer.Option(help="Number or key of an entry to prove; with --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the proof.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="A kept checkpoint: prove that the log only grew.")
+    ] = None,
 ) -> None:
-    """Write the log into a file that `verify` reads, or move it from its file into a database."""
+    """Write the log, or a proof of one entry, for `verify`; or move it into a database."""
     from flows.cli.work import exporting, moving
 
     def work(call: Call) -> dict[str, Any]:
-        if (export is None) is not move:
-            raise UsageError("log: expected either --export FILE or --move")
-        return (
-            moving.move(call.workspace)
-            if export is None
-            else exporting.export(call.workspace, export)
-        )
+        if [export is not None, move, prove is not None].count(True) != 1:
+            raise UsageError("log: expected one of --export FILE, --move and --prove ENTRY")
+        if (prove is None) is not (out is None) or (since is not None and prove is None):
+            raise UsageError("log: expected --out FILE, and --since FILE if at all, with --prove")
+        if prove is not None and out is not None:
+            return exporting.prove(call.workspace, prove, out, since)
+        if export is not None:
+            return exporting.export(call.workspace, export)
+        return moving.move(call.workspace)
 
     answer(ctx, work)
 

@@ -1,12 +1,14 @@
-"""`lethe log --export`: the log's own bytes, into a file that `lethe verify` reads anywhere."""
+"""The log for others: all of its bytes, or a proof of one entry; `lethe verify` reads both."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import durable, keys
-from ledger.chain import read_chain
+from ledger import checkpoint, durable, keys
+from ledger.chain import Entry, read_chain
+from ledger.checkpoint import proofs
 from ledger.errors import LogAltered
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
@@ -36,6 +38,44 @@ def export(path: Path, to: Path) -> dict[str, Any]:
         "head": chain.head,
         "sha256": sha256_hex(whole),
     }
+
+
+def prove(path: Path, named: str, to: Path, since: Path | None) -> dict[str, Any]:
+    """Write a proof that an entry, by its number or its key, is in the log; say of what.
+
+    since: a checkpoint that somebody has kept, from which on the log is proved to have grown only.
+    """
+    ws = Workspace.at(path)
+    if not ws.has_log:
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    ring = keys.load_public_keys(ws.public_key)
+    lines = lines_of(ws)
+    chain = read_chain(lines.read(), ring)
+    if chain.problem:
+        raise LogAltered(f"{lines.name}: {chain.problem}: nothing is proved; restore it")
+    ring = ring.with_keys(chain.keys)
+    kept = None if since is None else checkpoint.checked(durable.read(since), ring)
+    entry = _named(chain.entries, named)
+    content = proofs.proved(chain.entries, entry, keys.load_signing_key(ws.keys), kept)
+    _require_free(to, content)
+    durable.write(to, content)
+    return {"proof": str(to), "entry": entry.seq, "key": entry.key, "entries": len(chain.entries)}
+
+
+def _named(entries: Sequence[Entry], named: str) -> Entry:
+    found = [e for e in entries if named in (e.key, str(e.seq))]
+    if not found:
+        raise UsageError(
+            f"log --prove: got {named!r}, expected the number or the key of an entry, such as "
+            f"{entries[-1].seq} or {entries[-1].key}; `lethe pages` lists them"
+        )
+    return found[0]
+
+
+def _require_free(to: Path, content: bytes) -> None:
+    """Refuse to write over what is no proof."""
+    if to.exists() and not (to.is_file() and proofs.is_proof(durable.read(to))):
+        raise UsageError(f"log --out: got {to.name}, which is something else, expected a new file")
 
 
 def _require_ours(ws: Workspace, to: Path, content: bytes) -> None:

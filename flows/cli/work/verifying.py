@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger import durable, keys
 from ledger.chain import Verification, read_chain
-from ledger.checkpoint import name_of
+from ledger.checkpoint import checked, name_of, proofs
 from ledger.checkpoint import objections as objections_to
 from ledger.evidence import STATEMENT
 from ledger.keyring import Keyring
@@ -29,13 +29,15 @@ from unlearning.errors import UsageError
 class Expected:
     """What whoever verifies expects: a request, a file of weights, an entry that he has seen.
 
-    head: the entry's hash. witness: whose checkpoints the log must hold.
+    head: the entry's hash. witness: whose checkpoints the log must hold. since: a checkpoint from
+    which on a proof must show that the log only grew.
     """
 
     request: str | None = None
     candidate: Path | None = None
     head: str | None = None
     witness: str | None = None
+    since: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ def verify(
     if again and (log or bundle is None):
         raise UsageError("verify: got --replay without a bundle, expected the one to retrain")
     public = keys.load_public_keys(key or ws.public_key)
+    if bundle is not None and not log and bundle.is_file():
+        return _proof(bundle, public, expected)
+    if expected.since is not None:
+        raise UsageError("verify: got --since without a proof, expected a file of `log --prove`")
     if bundle is not None and not log:
         found_in = verify_evidence(bundle, public, expected)
         return _replayed(ws, bundle, found_in, again, expected) if again else found_in
@@ -74,6 +80,21 @@ def verify(
     if found.ok and expected.witness is not None:
         content = lines_of(ws).read() if bundle is None else durable.read(bundle)
         found = joined(found, _as_seen(content, public, expected.witness))
+    return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
+
+
+def _proof(path: Path, public: Keyring, expected: Expected) -> dict[str, Any]:
+    """Check a proof of one entry."""
+    content = durable.read(path)
+    if not proofs.is_proof(content):
+        raise UsageError(
+            f"verify: got {path.name}, neither a bundle's folder nor a proof, expected one "
+            "of these; with --log, an exported log"
+        )
+    if expected != Expected(since=expected.since):
+        raise UsageError("verify: of a proof expected --key and --since alone")
+    kept = None if expected.since is None else checked(durable.read(expected.since), public)
+    found = proofs.verify(content, public, kept)
     return {"ok": found.ok, "checked": list(found.checked), "problems": list(found.problems)}
 
 
