@@ -20,6 +20,7 @@ import numpy as np
 
 from ledger import durable, keys
 from ledger.chain import GENESIS, Entry, read_chain, sign_entry
+from ledger.checkpoint import proofs
 from ledger.domain import Selector
 from ledger.keys import load_public_keys, load_signing_key, shard_key
 from ledger.requests import Ledger
@@ -80,7 +81,7 @@ def _submitted(ledger: Ledger, number: int) -> None:
 
 
 def verify(entries: int) -> dict[str, Any]:
-    """Sign a log of so many entries, then read and verify all of it by the public key."""
+    """Sign a log of so many entries, read and verify all of it by the public key, and prove one."""
     with tempfile.TemporaryDirectory(prefix="lethe-scale-") as name:
         ws = Workspace.at(Path(name))
         keys.create_keys(ws.keys, ws.records)
@@ -96,10 +97,19 @@ def verify(entries: int) -> dict[str, Any]:
         seconds = time.process_time() - began
         assert len(chain.entries) == entries and chain.problem is None
         size = ws.log.stat().st_size / 2**20
+        began = time.process_time()
+        proof = proofs.proved(chain.entries, chain.entries[entries // 2], key, None)
+        proving = time.process_time() - began
+        began = time.process_time()
+        assert proofs.verify(proof, load_public_keys(ws.public_key)).ok
+        proved = time.process_time() - began
     return {
         "sign_per_second": entries / signing,
         "verify_per_second": entries / seconds,
         "verify_processor_seconds": seconds,
+        "prove_processor_seconds": proving,
+        "verify_proof_processor_ms": proved * 1000,
+        "proof_kib": len(proof) / 1024,
         "peak_mib": peak_mib(),
         "log_mib": size,
     }

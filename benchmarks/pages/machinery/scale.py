@@ -63,6 +63,9 @@ def _verify(rows: list[Mapping[str, Any]]) -> str:
         "signed a second",
         "verified a second",
         "verified in, s",
+        "one entry proved in, s",
+        "that verified in, ms",
+        "proof, KiB",
         "MiB",
         "log, MiB",
     )
@@ -74,6 +77,7 @@ def _verify(rows: list[Mapping[str, Any]]) -> str:
                 f"{row['now']['sign_per_second']:,.0f}",
                 f"{row['now']['verify_per_second']:,.0f}",
                 f"{row['now']['verify_processor_seconds']:.1f}",
+                *_proof(row["now"]),
                 f"{row['now']['peak_mib']:,.0f}",
                 f"{row['now']['log_mib']:.0f}",
             ]
@@ -96,3 +100,13 @@ def _find(rows: list[Mapping[str, Any]]) -> str:
             for row in rows
         ],
     )
+
+
+def _proof(now: Mapping[str, Any]) -> list[str]:
+    if "proof_kib" not in now:
+        return ["-", "-", "-"]
+    return [
+        f"{now['prove_processor_seconds']:.2f}",
+        f"{now['verify_proof_processor_ms']:.1f}",
+        f"{now['proof_kib']:.1f}",
+    ]
