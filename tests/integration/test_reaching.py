@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.work import queries
 from ledger import durable
@@ -51,12 +52,12 @@ def test_a_remote_that_does_not_answer_is_told(
 
 
 def test_a_witness_that_saw_nothing_and_a_cluster_that_is_away_are_told(
-    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ws: Workspace, tmp_path: Path
 ) -> None:
     durable.write(ws.root / "service.yaml", f"witness:\n  at: [{tmp_path}/none]\n".encode())
     ws.params.write_text(
         ws.params.read_text().replace("cluster: null", "cluster: tcp://127.0.0.1:9")
     )
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     assert "has nothing of this workspace" in hint(ws, "witnesses")
-    assert "compute.cluster tcp://127.0.0.1:9: does not answer" in hint(ws, "cluster")
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert "compute.cluster tcp://127.0.0.1:9: does not answer" in hint(ws, "cluster")

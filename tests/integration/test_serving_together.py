@@ -55,6 +55,7 @@ def nothing_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extracting, "drift_told", lambda *_: {"exact_only": False})
     monkeypatch.setattr(extracting, "rungs", lambda *_, **__: (Rung("retrain", {}),))
     monkeypatch.setattr(extracting, "_chances", lambda *_: {"chances": []})
+    monkeypatch.setattr(extracting, "_not_tried", lambda *_: [])
 
 
 def submit(at: Opened, kind: Any, *values: str) -> str:
