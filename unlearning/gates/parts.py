@@ -33,31 +33,29 @@ def parts(
     limit_for: the gate's, by forget and comparable holdout examples. forgiving: being avoided
     refuses nobody. level: of the intervals. Each refuses at its share of the error.
     """
-    told = _counted(measured)
-    if told is not None and not usable(told):
-        yield Outcome.INCONCLUSIVE, f"{told.name} is no number"
+    counted = [measured[name] for name in (PARTS, CLASSES) if name in measured]
+    strange = [m.name for m in counted if not usable(m) or m.value != int(m.value)]
+    if strange:
+        yield Outcome.INCONCLUSIVE, f"{strange[0]} is no whole number"
         return
-    count = 1 if told is None else int(told.value)
+    # Evidence of before has no count of parts, but as many as classes that went whole.
+    count = max((int(m.value) for m in counted), default=1)
     if count < 2:
         return
     asked = [f"{PART}{k}{door}" for k in range(count) for door in ("", *(f"/{d}" for d in doors))]
     for name in asked:
-        if name not in measured or not usable(measured[name]):
+        number = name.removeprefix(PART).split("/")[0]
+        wanted = (name, f"{STRANGERS}{number}")
+        if any(one not in measured or not usable(measured[one]) for one in wanted):
             reason = f"{name} was not measured, or is no number: each part is judged by itself"
             yield Outcome.INCONCLUSIVE, reason
             continue
         m = measured[name]
-        number = name.removeprefix(PART).split("/")[0]
         limit, enough = limit_for(m.n, int(measured[f"{STRANGERS}{number}"].value))
         surely = held_together(interval_of(m), len(asked), level)
         yield _said(m, surely, limit, enough=enough, forgiving=forgiving)
         if name == f"{PART}{number}":
             yield from _powerless(m, measured.get(f"{CHAMPION}{number}"))
-
-
-def _counted(measured: Mapping[str, Measurement]) -> Measurement | None:
-    """Give what says how many parts there are: their count, or of before that of whole classes."""
-    return measured.get(PARTS) or measured.get(CLASSES)
 
 
 def _said(m: Measurement, surely: Interval, limit: Limit, *, enough: bool, forgiving: bool) -> Said:

@@ -99,10 +99,18 @@ def exempt_classes(outputs: Outputs) -> IntArray:
 
 
 def forgotten_parts(outputs: Outputs) -> list[IntArray]:
-    """Give the classes of each part of the forget set: each class that goes whole, and the rest."""
-    whole = exempt_classes(outputs)
-    rest = np.setdiff1d(outputs.labels[outputs.of(Group.FORGET)], whole)
-    return [*whole[:, None], *([rest] if len(rest) else [])]
+    """Give the classes of each part of the forget set: each of which most goes, and the rest.
+
+    Most, and not all: one example that stays, or is labelled wrongly, would else put two classes
+    back into one average.
+    """
+    forgotten = outputs.labels[outputs.of(Group.FORGET)]
+    classes, gone = np.unique(forgotten, return_counts=True)
+    stay = outputs.labels[outputs.of(Group.RETAIN)]
+    kept = np.array([np.count_nonzero(stay == label) for label in classes], dtype=int)
+    most = classes[gone > kept]
+    rest = np.setdiff1d(classes, most)
+    return [*most[:, None], *([rest] if len(rest) else [])]
 
 
 def accuracies(outputs: Outputs) -> Mapping[Group, float]:

@@ -45,11 +45,26 @@ def test_of_one_part_nothing_more_is_asked() -> None:
     assert outcome(good() | {"forget_parts": measurement("forget_parts", 1)}) is Outcome.PASSED
 
 
-@pytest.mark.parametrize("gone", ["part/1", "part/1/relearned", "part_champion/1"])
+@pytest.mark.parametrize(
+    "gone", ["part/1", "part/1/relearned", "part_champion/1", "part_strangers/1"]
+)
 def test_a_part_that_was_not_measured_never_passes(gone: str) -> None:
     measured = parted(0.50, 0.51)
     del measured[gone]
     assert outcome(measured) is Outcome.INCONCLUSIVE
+
+
+def test_a_count_that_cannot_be_is_none() -> None:
+    """Fewer parts than classes that went whole, half a part, or no number."""
+    for count, wanted in (
+        (1, Outcome.FAILED),
+        (1.9, Outcome.INCONCLUSIVE),
+        (np.nan, Outcome.INCONCLUSIVE),
+    ):
+        told = {"forget_parts": measurement("forget_parts", count)}
+        assert outcome(parted(0.50, 0.70) | told) is wanted
+    lost = {"part_strangers/1": measurement("part_strangers/1", np.nan)}
+    assert outcome(parted(0.50, 0.51) | lost) is Outcome.INCONCLUSIVE
 
 
 def test_evidence_without_a_count_of_parts_has_one_for_every_class() -> None:
@@ -73,8 +88,10 @@ def test_an_exact_retraining_is_not_refused_for_avoiding_a_class() -> None:
     assert outcome(parted(0.50, 0.70) | exact) is Outcome.FAILED
 
 
-def two_classes(known: tuple[bool, bool]) -> Trial:
-    """Classes 0 and 1 go whole, 600 each, against 1,200 strangers of each; shadows saw half.
+def two_classes(known: tuple[bool, bool], stays: int = 0) -> Trial:
+    """Classes 0 and 1 go, 600 each, against 1,200 strangers of each; shadows saw half.
+
+    stays: how many of the 300 retained are of classes 0 and 1, by turns.
 
     known: whether the candidate still answers each as surely as a network that saw it does. The
     champion saw both.
@@ -83,7 +100,8 @@ def two_classes(known: tuple[bool, bool]) -> Trial:
     groups = (
         [Group.FORGET] * 1200 + [Group.HOLDOUT] * 2400 + [Group.TEST] * 300 + [Group.RETAIN] * 300
     )
-    labels = np.concatenate([np.arange(3600) % 2, np.arange(300) % 3, np.full(300, 2)])
+    retained = np.where(np.arange(300) < stays, np.arange(300) % 2, 2)
+    labels = np.concatenate([np.arange(3600) % 2, np.arange(300) % 3, retained])
     forget = np.arange(4200) < 1200
     hard = rng.normal(size=4200)
 
@@ -103,9 +121,10 @@ def two_classes(known: tuple[bool, bool]) -> Trial:
     return Trial(candidate, champion, bank, np.full(16, 0.5), 2100.0, 4200)
 
 
-def test_a_class_that_is_kept_does_not_hide_behind_one_that_is_gone() -> None:
+@pytest.mark.parametrize("stays", [0, 2], ids=["whole", "but for one of each"])
+def test_a_class_that_is_kept_does_not_hide_behind_one_that_is_gone(stays: int) -> None:
     """Half of what there is to remember lies in the average; it is all there, in one class."""
-    measured = measure(two_classes((False, True)), LiraRecalibrated())
+    measured = measure(two_classes((False, True), stays), LiraRecalibrated())
     assert measured["forget_parts"].value == 2
     gone, kept, both = (measured[name].value for name in ("part/0", "part/1", "forget_auc"))
     assert gone == pytest.approx(0.5, abs=0.05) and kept > 0.75 and both < kept - 0.1
