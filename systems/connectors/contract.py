@@ -68,24 +68,27 @@ class Wanted:
 
     @staticmethod
     def of(demand: Demand, templates: Iterable[str], *, content: bool) -> Wanted:
-        """Put every id into every name; ids are compared with what is listed, never opened."""
+        """Put every id into every name; ids are compared with what is listed, never opened.
+
+        Only the settings say that a whole folder is meant, never an id that ends with a slash.
+        """
         values: dict[str, Collection[str]] = {
             "{example}": demand.examples,
             "{subject}": demand.subjects,
             "{shard}": demand.shards,
         }
         made = {
-            template.replace(slot, value): template.index(slot)
+            (template.replace(slot, value), template.index(slot), template.endswith("/"))
             for template in templates
             for slot, known in values.items()
             if slot in template
             for value in known
         }
         return Wanted(
-            frozenset(name for name in made if not name.endswith("/")),
-            frozenset(name for name in made if name.endswith("/")),
+            frozenset(name for name, _, whole in made if not whole),
+            frozenset(name for name, _, whole in made if whole),
             demand.images | demand.objects if content else frozenset(),
-            frozenset(above for name, start in made.items() for above in _above(name, start)),
+            frozenset(above for name, start, _ in made for above in _above(name, start)),
         )
 
     def named(self, path: str) -> bool:

@@ -17,6 +17,7 @@ from systems.copies import Status
 from unlearning.errors import InfrastructureError
 
 _PIECE = 2**20
+_IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
 @dataclass
@@ -53,11 +54,24 @@ class Folder:
         with _told():
             first = self._look(wanted)
             going = [path for path, about in first.ours.items() if not _elsewhere(about, first)]
-            for path in going:
-                durable.remove_file(path, within=self.root)
+            gone = sum(self._removed(path, first.ours[path], wanted) for path in going)
             self._tidy(wanted)
             left = self._look(wanted) if going else first
-        return _outcome(first, left, len(going))
+        return _outcome(first, left, gone)
+
+    def _removed(self, path: Path, about: os.stat_result, wanted: Wanted) -> bool:
+        """Remove a file if it is still the one that was looked at, not another under its name."""
+        try:
+            still = _same(path, about) and self._meant(path, wanted) and _same(path, about)
+        except FileNotFoundError:  # its owner was faster
+            return False
+        if still:
+            durable.remove_file(path, within=self.root)
+        return still
+
+    def _meant(self, path: Path, wanted: Wanted) -> bool:
+        name = path.relative_to(self.root).as_posix()
+        return wanted.named(name) or wanted.held(_pieces(path))
 
     def _tidy(self, wanted: Wanted) -> None:
         """Remove folders that are empty and bear somebody's id."""
@@ -88,10 +102,15 @@ class Folder:
             elif stat.S_ISREG(about.st_mode):
                 seen.files += 1
                 seen.names[about.st_dev, about.st_ino] += 1
-                if wanted.named(name) or wanted.held(_pieces(path)):
+                if self._meant(path, wanted):
                     seen.ours[path] = about
         except FileNotFoundError:  # its owner was faster
             return
+
+
+def _same(path: Path, about: os.stat_result) -> bool:
+    now = path.lstat()
+    return all(getattr(now, one) == getattr(about, one) for one in _IDENTITY)
 
 
 def _elsewhere(about: os.stat_result, seen: _Seen) -> bool:
@@ -99,7 +118,7 @@ def _elsewhere(about: os.stat_result, seen: _Seen) -> bool:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         while piece := file.read(_PIECE):
             yield piece

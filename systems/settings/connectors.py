@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from systems.settings.quiet import HERE
-from unlearning.digests import sha256_hex
+from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import PolicyError
 
 FOLDER, BUCKET, WEBHOOK = "folder", "bucket", "webhook"
@@ -66,6 +66,12 @@ class Connector:
     def address(self) -> str:
         """SHA-256 of the address, which may hold what others should not see."""
         return sha256_hex(self.at.encode())
+
+    @property
+    def meaning(self) -> dict[str, str]:
+        """SHA-256 of each setting that says what is meant there and whose word counts, by key."""
+        values = {"names": sorted(self.names), "content": self.content, "source": self.source}
+        return {key: sha256_hex(canonical_json(value)) for key, value in values.items()}
 
     def _check_template(self, template: str) -> None:
         found = _PLACEHOLDER.findall(template)

@@ -20,6 +20,7 @@ from ledger.replay.purged import ASKED, CONNECTOR, OWED, RECEIPTS, confirmations
 from systems.connectors.contract import Outcome
 from systems.connectors.places import place_of
 from systems.copies import Copy, Status
+from systems.settings.connectors import Connector
 from systems.settings.ownership import mark_place
 from systems.settings.service import load_service
 from tasks.connectors.owing import COPIED, demanded
@@ -108,6 +109,9 @@ def _outcome(run: Run, owed: Mapping[str, Any]) -> Outcome:
     settings = named.get(str(owed["name"]))
     if settings is None or settings.address != owed["address"]:
         return Outcome(Status.UNVERIFIED, "service.yaml no longer names this place: look there")
+    if changed := _changed(settings, owed):
+        why = f"service.yaml has other {changed} than when this was owed: put that back, or look"
+        return Outcome(Status.UNVERIFIED, f"{why} there")
     if not mark_place(run.at.ws).here(run.at.ws):
         return Outcome(Status.REMAINS, COPIED)
     try:
@@ -121,6 +125,12 @@ def _outcome(run: Run, owed: Mapping[str, Any]) -> Outcome:
         return Outcome(Status.REMAINS, str(problem))
     except Exception as problem:  # noqa: BLE001  # its words may hold an id
         return Outcome(Status.REMAINS, f"it could not be asked ({type(problem).__name__})")
+
+
+def _changed(settings: Connector, owed: Mapping[str, Any]) -> str:
+    """Name the settings by which something else would be looked for than what is owed."""
+    noted = owed.get("meaning", {})
+    return ", ".join(key for key, now in settings.meaning.items() if noted.get(key) != now)
 
 
 def _keep(run: Run, name: str, outcome: Outcome) -> str:

@@ -71,8 +71,11 @@ def _owe(run: Run, connectors: tuple[Connector, ...]) -> dict[str, Any]:
     path = sealed_at(run.at.ws, run.ref)
     durable.make_folder(path.parent)
     sealed.seal(path, run.at.ws.keys, run.requests[0], value)
-    told = [{"name": c.name, "kind": c.kind, "address": c.address} for c in connectors]
-    return {"connectors": told}
+    return {"connectors": [_told(one) for one in connectors]}
+
+
+def _told(one: Connector) -> dict[str, Any]:
+    return {"name": one.name, "kind": one.kind, "address": one.address, "meaning": one.meaning}
 
 
 def demanded(run: Run) -> Demand:

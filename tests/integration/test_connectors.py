@@ -198,6 +198,24 @@ def test_a_place_that_is_named_no_more_waits_for_an_operators_word(
     assert stated(again(run), COMPLETION)["confirmed"][0]["reason"] == "the disk was shredded"
 
 
+def test_an_edit_of_what_is_meant_closes_no_line(at: Opened, tmp_path: Path) -> None:
+    who = person(at)
+    (example, *_) = images_of(at, who)
+    root = tmp_path / "share"
+    configured(at, f"{{name: exports, at: {root}, names: ['{{example}}.png'], content: false}}")
+    run = ended(at, who)
+    file = root / f"{example}.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(OTHERS)
+    configured(at, f"{{name: exports, at: {root}, names: ['x-{{example}}.png']}}")
+    (line,) = lines(run, "connector exports")
+    assert line["status"] == "unverified" and "other names, content than" in line["why"]
+    assert file.exists() and state(run) is State.PURGING
+    configured(at, f"{{name: exports, at: {root}, names: ['{{example}}.png'], content: false}}")
+    assert lines(run, "connector exports") == [] and state(run) is State.COMPLETE
+    assert not file.exists()
+
+
 def test_a_copy_of_the_workspace_touches_nothing_outside(at: Opened, tmp_path: Path) -> None:
     who = person(at)
     root = share(at, who, tmp_path / "share")

@@ -97,6 +97,11 @@ def test_a_name_is_meant_as_a_whole(path: str, meant: bool) -> None:
     assert Wanted.of(DEMAND, NAMES, content=True).named(path) is meant
 
 
+def test_an_id_that_ends_with_a_slash_means_no_folder() -> None:
+    wanted = Wanted.of(Demand("run-0123456789ab", ("exports/",)), ("{example}",), content=False)
+    assert not wanted.named("exports/others.png") and wanted.named("exports/")
+
+
 @pytest.mark.parametrize("cut", [1, 3, 1000])
 def test_content_is_meant_to_the_byte(cut: int) -> None:
     wanted = Wanted.of(DEMAND, (), content=True)
@@ -179,6 +184,44 @@ def test_what_cannot_be_removed_is_told_without_its_name(tmp_path: Path, monkeyp
     with pytest.raises(InfrastructureError, match="Permission denied") as problem:
         Folder(root, NAMES).remove(DEMAND)
     assert "b.png" not in str(problem.value)
+
+
+@pytest.mark.parametrize("name", ["b.png", "old/copy.bin"])
+def test_what_took_a_files_place_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By content it is no longer meant; by name it still is, and is looked at anew next time."""
+    root = filled(tmp_path / "share", {name: PICTURE, "c.png": OTHERS})
+    look, looks = Folder._look, []
+
+    def looked(place: Folder, wanted: Wanted) -> Any:
+        seen = look(place, wanted)
+        if not looks:
+            (root / "new").write_bytes(OTHERS)
+            (root / "new").replace(root / name)
+        looks.append(seen)
+        return seen
+
+    monkeypatch.setattr(Folder, "_look", looked)
+    found = Folder(root, NAMES).remove(DEMAND)
+    assert (root / name).read_bytes() == OTHERS and found.removed == 0
+    assert found.status is (Status.REMAINS if name == "b.png" else Status.REMOVED)
+
+
+def test_a_file_that_was_rewritten_as_if_untouched_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = filled(tmp_path / "share", {"copy.bin": PICTURE, "c.png": OTHERS})
+    look = Folder._look
+
+    def looked(place: Folder, wanted: Wanted) -> Any:
+        seen, about = look(place, wanted), (root / "copy.bin").stat()
+        (root / "copy.bin").write_bytes(OTHERS[: len(PICTURE)])
+        os.utime(root / "copy.bin", ns=(about.st_atime_ns, about.st_mtime_ns))
+        return seen
+
+    monkeypatch.setattr(Folder, "_look", looked)
+    assert Folder(root).remove(DEMAND).removed == 0 and (root / "copy.bin").exists()
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
