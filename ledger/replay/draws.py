@@ -7,7 +7,8 @@ put down, whom the operator cannot make draw again; or, for want of one, of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ledger.chain import Entry
 from ledger.replay.statements import SEALED
@@ -19,16 +20,19 @@ DRAWN, REPLAYED = "replay_drawn", "replayed"
 BY_LOG = "log"
 """In place of a witness's name: the key is the hash of the entry before the draw's own."""
 
+REPRODUCED, DISTANCE, MISMATCH, IMPOSSIBLE = ("reproduced", "distance", "mismatch", "impossible")
+"""What may come of it: the same bits, on another profile only a distance, others, nothing."""
+
 PROVED = "A3"
 
 
 def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
     """Give the released exact runs that a draw after these entries may draw, with statements.
 
-    None that was replayed; by the log only those since the draw before, so that none has two
-    chances.
+    None that was reproduced: any other outcome is easy to bring about. By the log only those since
+    the draw before, so that none has two chances.
     """
-    done = {e.body["run"] for e in entries if e.event == REPLAYED}
+    done = {run for run, outcome in _settled(entries).items() if outcome == REPRODUCED}
     last = max((e.seq for e in entries if e.event == DRAWN), default=0)
     exact = {e.key.removesuffix("/decided") for e in entries if _exact(e)}
     found = {}
@@ -45,11 +49,25 @@ def drawn(key: str, share: float, runs: dict[str, str]) -> list[str]:
     return sorted(run for run, statement in runs.items() if _fraction(key, statement) < share)
 
 
-def owed(entries: Sequence[Entry]) -> list[tuple[int, str]]:
-    """Give the runs that were drawn and not replayed since, with the number of the draw's entry."""
-    done = {(e.body.get("draw"), e.body["run"]) for e in entries if e.event == REPLAYED}
+def owed(entries: Sequence[Entry]) -> dict[str, int]:
+    """Give the drawn runs that are to be replayed, with the number of their last draw's entry.
+
+    Those that were neither reproduced since nor found to be others: what was impossible, or gave
+    only a distance, is still owed.
+    """
     pairs = [(e.seq, str(run)) for e in entries if e.event == DRAWN for run in e.body["runs"]]
-    return [pair for pair in pairs if pair not in done]
+    return {run: seq for seq, run in pairs if run not in _settled(entries[seq:])}
+
+
+def last(entries: Sequence[Entry], run: str) -> Mapping[str, Any]:
+    """Give what came of a run's last replay, empty where there was none."""
+    found = (e.body for e in reversed(entries) if e.event == REPLAYED and e.body["run"] == run)
+    return next(found, {})
+
+
+def witnessed(entries: Sequence[Entry]) -> bool:
+    """Say whether a witness has ever drawn: from then on the log alone draws nobody."""
+    return any(e.event == DRAWN and e.body["from"] != BY_LOG for e in entries)
 
 
 def objections(entries: Sequence[Entry]) -> Iterator[str]:
@@ -73,20 +91,29 @@ def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> I
 def counted(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> str:
     """Say in words how many draws a witness asked for, and how far they were carried out."""
     mine = [e for e in entries if e.event == DRAWN and e.body["from"] == witness]
-    open_ = sum(seq in {e.seq for e in mine} for seq, _ in owed(entries))
-    return f"{len(keys)} draws asked for, {len(mine)} drawn, {open_} runs of them not replayed"
+    without = sum(
+        _settled(entries[e.seq :]).get(run) != REPRODUCED for e in mine for run in e.body["runs"]
+    )
+    return f"{len(keys)} draws asked for, {len(mine)} drawn, {without} runs of them not reproduced"
 
 
 def failed(entries: Sequence[Entry]) -> list[str]:
-    """Give the runs whose last replay gave other weights than they released."""
-    last = {str(e.body["run"]): e.body["outcome"] for e in entries if e.event == REPLAYED}
-    return sorted(run for run, outcome in last.items() if outcome == "mismatch")
+    """Give the runs of which a replay gave other weights, and none since the same."""
+    return sorted(run for run, outcome in _settled(entries).items() if outcome == MISMATCH)
+
+
+def _settled(entries: Iterable[Entry]) -> dict[str, str]:
+    """Give the runs of which a replay told whether they are true, with the last that did."""
+    told = (e.body for e in entries if e.event == REPLAYED)
+    return {str(b["run"]): b["outcome"] for b in told if b["outcome"] in (REPRODUCED, MISMATCH)}
 
 
 def _false(draw: Entry, before: Sequence[Entry]) -> Iterator[str]:
     body = draw.body
     if body["from"] == BY_LOG and body["key"] != draw.previous:
         yield f"log: entry {draw.seq} drew by a key of its own, expected the hash before it"
+    if body["from"] == BY_LOG and witnessed(before):
+        yield f"log: entry {draw.seq} drew by the log's key, expected a witness's, as one before it"
     runs = drawn(str(body["key"]), float(body["share"]), waiting(before, str(body["from"])))
     if runs != body["runs"]:
         yield f"log: entry {draw.seq} drew {len(body['runs'])} runs, its key draws {len(runs)}"

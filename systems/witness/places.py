@@ -64,11 +64,7 @@ class Folder:
 
     def give(self, key: str, content: bytes, until: datetime | None) -> bool:
         """Write a file unless it is there; InfrastructureError if the folder itself is not."""
-        if not self.root.is_dir():
-            raise InfrastructureError(
-                f"witness: the folder {self.root.name} is not there, expected one that somebody "
-                "keeps: mount it, or take it out of service.yaml"
-            )
+        self._require()
         path = self.root / key
         if path.is_file():
             _same(key, sha256_hex(durable.read(path)), content)
@@ -78,7 +74,8 @@ class Folder:
         return True
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every file below a prefix."""
+        """Every file below a prefix; InfrastructureError if the folder itself is not there."""
+        self._require()
         below = self.root / prefix
         found = sorted(path for path in below.rglob("*") if path.is_file())
         yield from (path.relative_to(self.root).as_posix() for path in found)
@@ -86,6 +83,13 @@ class Folder:
     def read(self, key: str) -> bytes:
         """A file's bytes."""
         return durable.read(self.root / key)
+
+    def _require(self) -> None:
+        if not self.root.is_dir():
+            raise InfrastructureError(
+                f"witness: the folder {self.root.name} is not there, expected one that somebody "
+                "keeps: mount it, or take it out of service.yaml"
+            )
 
 
 @dataclass(frozen=True)

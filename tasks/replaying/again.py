@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.replay.draws import DISTANCE, IMPOSSIBLE, MISMATCH, REPRODUCED
 from systems.compute.repeating import Distance, distance, made_again
 from systems.registry import models
 from tasks.replaying.material import Impossible, Material, Untrue, in_folder, in_workspace, nobody
@@ -21,13 +22,13 @@ from tasks.running.opened import Opened
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision, Split
 from unlearning.errors import AttemptFailed
-from unlearning.training.pinned import packages
-
-REPRODUCED, DISTANCE, MISMATCH, IMPOSSIBLE = ("reproduced", "distance", "mismatch", "impossible")
-"""What may come of it: the same bits, on another profile only a distance, others, nothing."""
+from unlearning.training.pinned import Kernels, packages, profile_of
 
 REPLAYABLE = frozenset({"retrain", "warm_retrain"})
 """Exact methods that need nothing of what was erased."""
+
+MACHINE = ("device", "processor", "packages", "build", "code", "told")
+"""Of a profile, what is known before any training."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def replayed(
         return Replay(run, IMPOSSIBLE, f"cannot be replayed: {problem}")
     except Untrue as problem:
         return Replay(run, MISMATCH, str(problem))
+
+
+def elsewhere(differs: Mapping[str, Any]) -> bool:
+    """Say whether this machine is otherwise in something that a replay's profile differed in."""
+    here = profile_of(Kernels(), "fp32").as_record()
+    return any(here[name] != differs[name][1] for name in MACHINE if name in differs)
 
 
 def _released(statement: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,21 +7,32 @@ once; where no witness ever did, from the log.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.checkpoint import name_of
 from ledger.errors import UnknownReference
 from ledger.keys import load_public_keys
 from ledger.replay.bundles import read_bundle
-from ledger.replay.draws import BY_LOG, DRAWN, REPLAYED, drawn, owed, waiting
+from ledger.replay.draws import (
+    BY_LOG,
+    DISTANCE,
+    DRAWN,
+    IMPOSSIBLE,
+    REPLAYED,
+    drawn,
+    last,
+    owed,
+    waiting,
+    witnessed,
+)
 from systems.settings.service import load_service
-from tasks.replaying.again import Replay, replayed
+from tasks.replaying.again import Replay, elsewhere, replayed
 from tasks.replaying.shares import share_in_force
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.witness import bring_up_to_date, draws_of
-from unlearning.errors import IntegrityError
+from unlearning.errors import InfrastructureError, IntegrityError
 
 
 def replay_drawn(at: Opened) -> dict[str, Any]:
@@ -32,7 +43,7 @@ def replay_drawn(at: Opened) -> dict[str, Any]:
     for key, source, name in list(_keys(at)):
         _draw(at, key, source, name)
     entries = at.ledger.log.entries()
-    made = [_replay(at, run, seq) for seq, run in owed(entries)]
+    made = [_tried(at, run, seq, last(entries, run)) for run, seq in owed(entries).items()]
     bring_up_to_date(at)
     return _told(made)
 
@@ -65,6 +76,11 @@ def _keys(at: Opened) -> Iterator[tuple[str, str, str | None]]:
             given = True
             if (source, name) not in known:
                 yield key, source, name
+    if not given and witnessed(entries):
+        raise InfrastructureError(
+            "replay: the witness that drew before has no draw now, expected those that the log "
+            "tells of: mount it, or name it in service.yaml, then try again"
+        )
     if not given and waiting(entries, BY_LOG):
         yield at.ledger.log.head, BY_LOG, None
 
@@ -84,6 +100,13 @@ def _draw(at: Opened, key: str, source: str, name: str | None) -> None:
     at.ledger.record(DRAWN, body, key=log.next_key("replay-draw"), now=utc_now())
 
 
+def _tried(at: Opened, run: str, draw: int, before: Mapping[str, Any]) -> Replay:
+    """Replay a run that is owed, but train nothing where again only a distance could be told."""
+    if before.get("outcome") == DISTANCE and not elsewhere(before.get("differs", {})):
+        return Replay(run, DISTANCE, before["why"], differs=before.get("differs"))
+    return _replay(at, run, draw)
+
+
 def _replay(at: Opened, run: str, draw: int | None) -> Replay:
     began = time.monotonic()
     bundle = read_bundle(at.ws.evidence / run, load_public_keys(at.ws.public_key))
@@ -94,5 +117,13 @@ def _replay(at: Opened, run: str, draw: int | None) -> Replay:
     found = replayed(at, bundle.first.statement)
     seconds = round(time.monotonic() - began, 1)
     body = {**found.as_record(), "draw": draw, "seconds": seconds}
-    at.ledger.record(REPLAYED, body, key=at.ledger.log.next_key(f"{run}/replayed"), now=utc_now())
+    if not _said(body, last(at.ledger.log.entries(), run)):
+        key = at.ledger.log.next_key(f"{run}/replayed")
+        at.ledger.record(REPLAYED, body, key=key, now=utc_now())
     return found
+
+
+def _said(body: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Say whether the log has it that this is impossible, for this reason and draw."""
+    same = all(body.get(name) == before.get(name) for name in ("outcome", "why", "draw"))
+    return body["outcome"] == IMPOSSIBLE and same

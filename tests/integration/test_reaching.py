@@ -54,6 +54,7 @@ def test_a_remote_that_does_not_answer_is_told(
 def test_a_witness_that_saw_nothing_and_a_cluster_that_is_away_are_told(
     ws: Workspace, tmp_path: Path
 ) -> None:
+    (tmp_path / "none").mkdir()
     durable.write(ws.root / "service.yaml", f"witness:\n  at: [{tmp_path}/none]\n".encode())
     ws.params.write_text(
         ws.params.read_text().replace("cluster: null", "cluster: tcp://127.0.0.1:9")

@@ -16,13 +16,14 @@ import pytest
 
 from ledger import durable, keys
 from ledger.domain import State
+from ledger.replay.draws import DISTANCE, IMPOSSIBLE, MISMATCH, REPRODUCED
 from systems.data import importing
 from systems.settings.params import change_params, load_params
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt, train
 from tasks.data.importing import take_in
 from tasks.erase import erase_examples
-from tasks.replaying.again import DISTANCE, IMPOSSIBLE, MISMATCH, REPRODUCED, replayed
+from tasks.replaying.again import elsewhere, replayed
 from tasks.replaying.retained import FOLDER
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import parts_of
@@ -149,11 +150,14 @@ def test_weights_from_elsewhere_are_found(at: Opened, monkeypatch: pytest.Monkey
 def test_on_another_profile_only_a_distance_is_told(done: tuple[Opened, Statement]) -> None:
     """Also where the bits happen to be the same: nobody knows why they would be."""
     at, statement = done
-    elsewhere = deepcopy(statement)
-    elsewhere["attempts"][0]["replay"]["profile"]["processor"] = "another"
-    found = replayed(at, elsewhere)
+    other = deepcopy(statement)
+    other["attempts"][0]["replay"]["profile"]["processor"] = "another"
+    found = replayed(at, other)
     assert found.outcome == DISTANCE and found.problem is None
-    assert list(found.differs or {}) == ["processor"]
+    differs = json.loads(json.dumps(found.as_record()))["differs"]
+    assert list(differs) == ["processor"] and not elsewhere(differs)
+    differs["processor"][1] = "a third"
+    assert elsewhere(differs)
 
 
 def test_the_distance_is_of_weights_and_of_answers(

@@ -267,7 +267,13 @@ def test_a_checkpoint_that_was_altered_is_an_alarm(site: Opened, tmp_path: Path)
 
 
 def test_a_witness_that_saw_nothing_is_no_evidence(site: Opened, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     assert log_check(site, str(tmp_path / "empty"))["problems"] == ["witness: has no checkpoint"]
+
+
+def test_a_witness_that_is_not_mounted_is_no_empty_one(site: Opened, tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="is not there"):
+        log_check(site, str(tmp_path / "away"))
 
 
 def test_one_entry_is_proved_to_whoever_kept_a_checkpoint(site: Opened, tmp_path: Path) -> None:

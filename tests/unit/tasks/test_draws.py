@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,15 +15,20 @@ from ledger.chain import Entry
 from ledger.checkpoint import name_of
 from ledger.domain import State
 from ledger.replay import draws
+from ledger.replay.draws import DISTANCE, IMPOSSIBLE, MISMATCH, REPRODUCED
 from tasks import adopt
 from tasks.keeping.verified import verify_records
 from tasks.replaying import drawing, shares
-from tasks.replaying.again import IMPOSSIBLE, MISMATCH, REPRODUCED, Replay
+from tasks.replaying.again import Replay
 from tasks.running.opened import Opened
 from tests.unit.submitted import accepted, workspace
 from unlearning.digests import sha256_hex
-from unlearning.errors import IntegrityError
+from unlearning.errors import InfrastructureError, IntegrityError
 
+ORIGINAL: Any = drawing._replay
+GENUINE = SimpleNamespace(
+    verification=SimpleNamespace(ok=True), first=SimpleNamespace(statement={})
+)
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
 
@@ -45,7 +51,7 @@ def under(at: Opened, share: float) -> None:
 
 def replaying(outcome: str) -> Any:
     def replay(at: Opened, run: str, draw: int | None) -> Replay:
-        found = Replay(run, outcome, "said so" if outcome == IMPOSSIBLE else None)
+        found = Replay(run, outcome, "said so" if outcome in (IMPOSSIBLE, DISTANCE) else None)
         key = at.ledger.log.next_key(f"{run}/replayed")
         at.ledger.record(draws.REPLAYED, {**found.as_record(), "draw": draw}, key=key, now=NOW)
         return found
@@ -82,6 +88,80 @@ def test_exact_releases_are_drawn_and_each_once(at: Opened) -> None:
     assert list(draws.objections(at.ledger.log.entries())) == []
 
 
+@pytest.mark.parametrize("outcome", [IMPOSSIBLE, DISTANCE])
+def test_only_the_same_bits_end_a_runs_waiting(at: Opened, outcome: str) -> None:
+    """Whoever works the machine can make a replay impossible, or its profile another."""
+    run = released(at)
+    replaying(outcome)(at, run, None)
+    assert list(draws.waiting(at.ledger.log.entries(), "a witness")) == [run]
+    replaying(REPRODUCED)(at, run, None)
+    assert draws.waiting(at.ledger.log.entries(), "a witness") == {}
+
+
+@pytest.mark.parametrize("outcome", [IMPOSSIBLE, DISTANCE])
+def test_only_the_same_bits_clear_a_mismatch(at: Opened, outcome: str) -> None:
+    run = released(at)
+    replaying(MISMATCH)(at, run, None)
+    replaying(outcome)(at, run, None)
+    assert run in shares.problem(at.ledger.log.entries())
+    replaying(REPRODUCED)(at, run, None)
+    assert shares.problem(at.ledger.log.entries()) == ""
+
+
+def test_what_cannot_be_replayed_is_tried_at_each_draw_and_said_once(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = released(at)
+    why = "cannot be replayed: its data are gone"
+    monkeypatch.setattr(drawing, "_replay", ORIGINAL)
+    monkeypatch.setattr(drawing, "read_bundle", lambda *_: GENUINE)
+    monkeypatch.setattr(drawing, "replayed", lambda *_: Replay(run, IMPOSSIBLE, why))
+    for _ in range(3):
+        assert [one["why"] for one in drawing.replay_drawn(at)["replayed"]] == [why]
+    assert len(of(at, draws.REPLAYED)) == 1
+    monkeypatch.setattr(drawing, "replayed", lambda *_: Replay(run, REPRODUCED))
+    assert len(drawing.replay_drawn(at)["replayed"]) == 1
+    assert drawing.replay_drawn(at)["replayed"] == []
+
+
+def test_a_distance_is_measured_again_on_another_machine_alone(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = released(at)
+    monkeypatch.setattr(drawing, "elsewhere", lambda _: True)
+    monkeypatch.setattr(drawing, "_replay", replaying(DISTANCE))
+    for count in (1, 2):
+        assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+        assert len(of(at, draws.REPLAYED)) == count
+    monkeypatch.setattr(drawing, "elsewhere", lambda _: False)
+    (found,) = drawing.replay_drawn(at)["replayed"]
+    assert found["outcome"] == DISTANCE and len(of(at, draws.REPLAYED)) == 2
+
+
+def test_the_log_draws_nobody_once_a_witness_has(at: Opened, tmp_path: Path) -> None:
+    """A share that is not mounted looks as if nobody had ever put anything there."""
+    keeper = tmp_path / "auditor"
+    (keeper / "draws").mkdir(parents=True)
+    (at.ws.root / "service.yaml").write_text(yaml.safe_dump({"witness": {"at": [str(keeper)]}}))
+    (keeper / "draws" / "june.txt").write_text("4 dice: 3 1 6 6")
+    released(at)
+    drawing.replay_drawn(at)
+    released(at)
+    keeper.rename(tmp_path / "elsewhere")
+    with pytest.raises(InfrastructureError, match="is not there"):
+        drawing.replay_drawn(at)
+    keeper.mkdir()
+    with pytest.raises(InfrastructureError, match="drew before"):
+        drawing.replay_drawn(at)
+    assert len(of(at, draws.DRAWN)) == 1
+    log = at.ledger.log
+    body: dict[str, Any] = {"key": log.head, "from": draws.BY_LOG, "name": None, "share": 1}
+    runs = list(draws.waiting(log.entries(), draws.BY_LOG))
+    body |= {"of": len(runs), "runs": runs}
+    at.ledger.record(draws.DRAWN, body, key=log.next_key("replay-draw"), now=NOW)
+    assert any("expected a witness's" in line for line in draws.objections(log.entries()))
+
+
 def test_a_share_of_none_draws_nobody(at: Opened) -> None:
     under(at, 0)
     released(at)
@@ -115,7 +195,7 @@ def test_what_a_witness_puts_down_draws_once(at: Opened, tmp_path: Path) -> None
     assert list(draws.unlike(entries, witness, keys)) == []
     assert len(list(draws.unlike(entries, witness, {}))) == 2
     assert draws.counted(entries, witness, keys) == (
-        "2 draws asked for, 2 drawn, 0 runs of them not replayed"
+        "2 draws asked for, 2 drawn, 0 runs of them not reproduced"
     )
 
 
