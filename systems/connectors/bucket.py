@@ -15,21 +15,22 @@ from systems.copies import Status
 from unlearning.errors import InfrastructureError
 
 _PIECE = 2**20
-_NO_VERSIONS = frozenset({"NotImplemented", "MethodNotAllowed"})
+_NO_LIST = frozenset({"NotImplemented", "MethodNotAllowed"})
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _KEPT = frozenset({"AccessDenied", "ObjectLocked", "InvalidRequest"})
 
 Version = tuple[str, str | None]
 """A key with one of its versions; None where the server has none."""
+_Standing = tuple[Status, str | None, datetime | None]
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """What a prefix holds: versions, delete markers, unfinished uploads."""
+    """What a prefix holds: versions, delete markers, unfinished uploads (None: not told)."""
 
     versions: frozenset[Version]
     markers: frozenset[Version]
-    uploads: frozenset[tuple[str, str]]
+    uploads: frozenset[tuple[str, str]] | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Bucket:
             after = self._listed()
             new = (v for v in after.versions - before.versions if self._meant(v, wanted))
             left = frozenset(new) | frozenset(v for v in ours if self._there(v, after))
-        blind = len(after.uploads) if wanted.digests else 0
-        status, why, until = _standing(len(left), kept, blind)
+        more = sum(wanted.named(self._name(key)) for key, _ in after.markers | _uploads(after))
+        status, why, until = _standing(len(left), more, kept) or _unseen(after, wanted)
         return Outcome(status, why, until, len(before.versions), len(ours - left))
 
     def _meant(self, version: Version, wanted: Wanted) -> bool:
@@ -109,7 +110,7 @@ class Bucket:
             key = marker[0]
             if key not in others and (key in hidden or wanted.named(self._name(key))):
                 self._s3.delete_object(Bucket=self.bucket, **_named(marker))
-        for key, upload in before.uploads:
+        for key, upload in _uploads(before):
             if wanted.named(self._name(key)):
                 self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
 
@@ -127,25 +128,32 @@ class Bucket:
 
     def _listed(self) -> _Listed:
         found: dict[str, set[tuple[str, Any]]] = defaultdict(set)
-        for page in self._pages("list_object_versions"):
+        for page in self._pages("list_object_versions") or ():
             for kind in ("Versions", "DeleteMarkers"):
                 found[kind] |= {(one["Key"], one["VersionId"]) for one in page.get(kind, ())}
-        for page in self._pages("list_multipart_uploads"):
-            found["Uploads"] |= {(one["Key"], one["UploadId"]) for one in page.get("Uploads", ())}
         listed = {key for key, _ in found["Versions"] | found["DeleteMarkers"]}
-        for page in self._pages("list_objects_v2"):  # a server without versions has these alone
+        for page in self._pages("list_objects_v2") or ():  # all that one without versions has
             plain = {str(one["Key"]) for one in page.get("Contents", ())} - listed
             found["Versions"] |= {(key, None) for key in plain}
-        parts = ("Versions", "DeleteMarkers", "Uploads")
-        return _Listed(*(frozenset(found[part]) for part in parts))
+        versions, markers = frozenset(found["Versions"]), frozenset(found["DeleteMarkers"])
+        return _Listed(versions, markers, self._unfinished())
 
-    def _pages(self, method: str) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator(method).paginate(Bucket=self.bucket, Prefix=self.prefix)
+    def _unfinished(self) -> frozenset[tuple[str, str]] | None:
+        pages = self._pages("list_multipart_uploads")
+        if pages is None:
+            return None
+        found = (one for page in pages for one in page.get("Uploads", ()))
+        return frozenset((str(one["Key"]), str(one["UploadId"])) for one in found)
+
+    def _pages(self, method: str) -> list[dict[str, Any]] | None:
+        """Give all pages of a list; None where the server has no such list."""
+        pages = self._s3.get_paginator(method)
         try:
-            yield from pages
+            return list(pages.paginate(Bucket=self.bucket, Prefix=self.prefix))
         except self._s3.exceptions.ClientError as problem:
-            if method == "list_objects_v2" or _code(problem) not in _NO_VERSIONS:
+            if method == "list_objects_v2" or _code(problem) not in _NO_LIST:
                 raise
+            return None
 
     @cached_property
     def _s3(self) -> Any:
@@ -159,14 +167,27 @@ def _named(version: Version) -> dict[str, str]:
     return {"Key": key} if number is None else {"Key": key, "VersionId": number}
 
 
-def _standing(
-    left: int, kept: list[datetime], blind: int
-) -> tuple[Status, str | None, datetime | None]:
+def _uploads(listed: _Listed) -> frozenset[tuple[str, str]]:
+    return listed.uploads or frozenset()
+
+
+def _standing(left: int, more: int, kept: list[datetime]) -> _Standing | None:
+    """Say what is still there. left: versions. more: delete markers and uploads, by their names."""
     if left > len(kept):
         return Status.REMAINS, f"{left} versions are still there: see what keeps them", None
+    if more:
+        why = f"{more} delete markers or unfinished uploads bear such a name: see what keeps them"
+        return Status.REMAINS, why, None
     if left:
         return Status.KEPT, f"Object Lock keeps {left} versions until that day", max(kept)
-    if blind:
+    return None
+
+
+def _unseen(after: _Listed, wanted: Wanted) -> _Standing:
+    """Say what nobody could see; an upload without such a name matters for its content alone."""
+    if after.uploads is None:
+        return Status.UNVERIFIED, "unfinished uploads are not listed there: look there", None
+    if blind := len(after.uploads) if wanted.digests else 0:
         why = f"{blind} unfinished uploads cannot be read: finish or abort them, or look there"
         return Status.UNVERIFIED, why, None
     return Status.REMOVED, None, None

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from flows.cli.work import queries, serving
 from flows.cli.work.serving import Word
@@ -22,6 +24,9 @@ from ledger.log import Log
 from ledger.replay.beside import check_beside
 from ledger.replay.statements import completion_contradictions, erasure_contradictions
 from systems.connectors import webhook
+from systems.connectors.bucket import Bucket
+from systems.connectors.contract import Demand
+from systems.copies import Status
 from systems.settings.ownership import MARK
 from systems.settings.recording import lines_of
 from tasks.attest import attest_erasure
@@ -289,6 +294,46 @@ def test_what_object_lock_keeps_is_listed_with_its_day_and_goes_after_it(
     )  # as when its day has come
     assert lines(run, "connector locked") == []
     assert state(run) is State.COMPLETE
+
+
+def pretending(place: Bucket, method: str, code: str) -> Bucket:
+    """A place whose server does nothing at a call, or answers a list with an error."""
+    error = ClientError({"Error": {"Code": code}}, method)
+    paginator = place._s3.get_paginator
+
+    def pages(name: str) -> Any:
+        return Mock(paginate=Mock(side_effect=error)) if name == method else paginator(name)
+
+    place._s3.get_paginator = pages
+    if not code:
+        setattr(place._s3, method, lambda **_: None)
+    return place
+
+
+def test_an_upload_that_stays_or_is_not_told_of_keeps_the_line_open(
+    client: Any, tmp_path: Path
+) -> None:
+    demand, prefix = Demand("run-0123456789ab", ("ann",)), f"{tmp_path.name}/"
+    client.create_multipart_upload(Bucket="plain", Key=f"{prefix}ann.png")
+
+    def place() -> Bucket:
+        return Bucket("plain", prefix, ("{example}.png",), content=False)
+
+    found = pretending(place(), "abort_multipart_upload", "").remove(demand)
+    assert found.status is Status.REMAINS and "uploads bear such a name" in str(found.why)
+    found = pretending(place(), "list_multipart_uploads", "NotImplemented").remove(demand)
+    assert found.status is Status.UNVERIFIED and "not listed" in str(found.why)
+    assert place().remove(demand).status is Status.REMOVED
+
+
+def test_a_delete_marker_that_stays_keeps_the_line_open(client: Any, tmp_path: Path) -> None:
+    demand, key = Demand("run-0123456789ab", ("ann",)), f"{tmp_path.name}/ann.png"
+    version = client.put_object(Bucket="lethe", Key=key, Body=OTHERS)["VersionId"]
+    client.delete_object(Bucket="lethe", Key=key)
+    client.delete_object(Bucket="lethe", Key=key, VersionId=version)
+    place = Bucket("lethe", f"{tmp_path.name}/", ("{example}.png",), content=False)
+    assert pretending(place, "delete_object", "").remove(demand).status is Status.REMAINS
+    assert held_in(client, "lethe", key) == {key: [b""]}
 
 
 def test_a_bucket_that_does_not_answer_keeps_the_line_open(
