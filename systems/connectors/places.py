@@ -45,4 +45,6 @@ def require_outside(settings: Connector, ws: Workspace, others: tuple[str, ...])
 
 
 def _whole(url: str) -> str:
-    return url.rstrip("/") + "/"
+    """Give an address as it is used: with one slash where there are several, and one at its end."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part)}/"

@@ -23,7 +23,7 @@ from systems.copies import Copy, Status
 from systems.settings.connectors import Connector
 from systems.settings.ownership import mark_place
 from systems.settings.service import load_service
-from tasks.connectors.owing import COPIED, demanded
+from tasks.connectors.owing import COPIED, check, demanded
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
@@ -115,6 +115,7 @@ def _outcome(run: Run, owed: Mapping[str, Any]) -> Outcome:
     if not mark_place(run.at.ws).here(run.at.ws):
         return Outcome(Status.REMAINS, COPIED)
     try:
+        check(run.at, settings)
         return place_of(settings, run.at.ws.keys).remove(demanded(run))
     except (KeyMissing, SelectorMissing):
         why = "what it is to be asked for is lost with its key or file: look there"

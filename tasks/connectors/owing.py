@@ -29,10 +29,11 @@ SEALED = "asked.sealed"
 def check_connectors(at: Opened) -> None:
     """Refuse settings that could not be used; UsageError, PolicyError or InfrastructureError."""
     for one in load_service(at.ws.root).connectors:
-        _check(at, one)
+        check(at, one)
 
 
-def _check(at: Opened, one: Connector) -> None:
+def check(at: Opened, one: Connector) -> None:
+    """Refuse one that lies within what is ours or has no secret, as it is now; errors as above."""
     witnesses = load_service(at.ws.root).witness.at
     remote = at.params.remote.url
     require_outside(one, at.ws, (*witnesses, *([remote] if remote else [])))
@@ -45,7 +46,7 @@ def _check(at: Opened, one: Connector) -> None:
 
 def problem(at: Opened, one: Connector) -> str:
     """Say what is wrong with a connector, by reaching for it; nothing if nothing is."""
-    _check(at, one)
+    check(at, one)
     place_of(one, at.ws.keys).reach()
     noted = ownership.place_of(at.ws)
     return COPIED if noted and not noted.here(at.ws) else ""

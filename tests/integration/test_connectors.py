@@ -172,6 +172,10 @@ def test_a_share_that_is_not_there_keeps_the_request_open_and_is_asked_again(
     (line,) = lines(run, "connector exports")
     assert line["status"] == "remains" and "cannot be read" in line["why"]
     assert len(again(run).at.ledger.log.entries()) == entries, "the same again is no news"
+    root.symlink_to(at.ws.data)
+    (line,) = lines(run, "connector exports")
+    assert line["status"] == "remains" and "overlaps the workspace" in line["why"]
+    root.unlink()
     (tmp_path / "elsewhere").rename(root)
     purge_due(opened(at.root))
     assert state(run) is State.PURGING, "asked a moment ago, so not again yet"

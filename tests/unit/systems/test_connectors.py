@@ -6,20 +6,23 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from ledger.sources import SourceKeys, signing
 from systems.connectors.contract import Demand, Wanted
 from systems.connectors.folder import Folder
+from systems.connectors.places import require_outside
 from systems.connectors.webhook import Webhook
 from systems.copies import Status
 from systems.settings.checking import build
 from systems.settings.connectors import BUCKET, FOLDER, WEBHOOK, Connector
-from unlearning.errors import InfrastructureError, PolicyError
+from unlearning.errors import InfrastructureError, PolicyError, UsageError
 
 PICTURE, SHARD, OTHERS = b"their picture", b"a replaced shard", b"somebody else"
 DEMAND = Demand(
@@ -73,6 +76,20 @@ def test_the_address_says_what_it_is(at: str, kind: str) -> None:
 def test_what_could_reach_too_far_or_nothing_is_refused(value: dict[str, Any], named: str) -> None:
     with pytest.raises(PolicyError, match=named):
         build(Connector, value, "service.yaml: connectors[0]", defaults=True)
+
+
+@pytest.mark.parametrize(
+    ("at", "other", "refused"),
+    [
+        ("s3://b//store", "s3://b/store", True),
+        ("s3://b/store", "s3://b//store/", True),
+        ("s3://b/store//below", "s3://b/store", True),
+        ("s3://b/stored", "s3://b/store", False),
+    ],
+)
+def test_slashes_hide_no_overlap(at: str, other: str, refused: bool) -> None:
+    with pytest.raises(UsageError, match="overlaps") if refused else nullcontext():
+        require_outside(Connector("a", at), Mock(), (other,))
 
 
 # Who is meant
