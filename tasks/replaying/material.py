@@ -40,10 +40,16 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
     """Find it in the workspace's data; Impossible where some of it has been erased since.
 
     stated: `replay` of the attempt. packages: whether the libraries here are the run's, so that the
-    pictures must decode to the same pixels. Untrue where the evidence cannot be.
+    pictures must decode to the same pixels. Untrue where the evidence cannot be, or where the list
+    of what it was trained on was removed.
     """
     parts, wanted = parts_of(at), int(stated["examples"])
     mine = learned_from(at, run, parts.train.ids)
+    if mine is None and at.ledger.log.find(f"{run}/erased") is not None:
+        raise Untrue(
+            f"replay of {run}: its list in records/retained is gone, expected one, which its "
+            "erasure kept: somebody removed it; bring it back from a backup, then replay again"
+        )
     retain = parts.train if mine is None else parts.train.take(mine)
     gone = wanted - len(retain)
     if gone > 0:

@@ -196,6 +196,15 @@ def test_examples_that_nobody_erased_are_not_said_to_be(at: Opened) -> None:
     assert found.outcome == MISMATCH and "only 0 were erased since" in str(found.problem)
 
 
+def test_a_list_that_was_removed_is_an_alarm(at: Opened) -> None:
+    """Without it replays are impossible once data come in, for no reason that the log tells of."""
+    statement = released(at, person(at))
+    (path,) = (at.ws.records / FOLDER).iterdir()
+    path.unlink()
+    found = replayed(opened(at.root), statement)
+    assert found.outcome == MISMATCH and "is gone" in str(found.problem)
+
+
 def test_data_of_another_digest_are_an_alarm_where_all_are_there(
     done: tuple[Opened, Statement],
 ) -> None:
