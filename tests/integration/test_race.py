@@ -15,7 +15,7 @@ from tests.integration.racing import Raced, begin, race, template
 from tests.registers import DONE, READ, Operation, broken_chain, explained
 from tests.tampering import LONG, Report
 
-HISTORIES = LONG // 50 or 2
+HISTORIES = LONG // 50 or 1
 """200 where `make proof` asks for 10,000 alterations."""
 
 
