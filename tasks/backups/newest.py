@@ -26,7 +26,7 @@ from tasks import witness
 from tasks.running.growth import IMPORTED
 from tasks.running.lineage import origin, releases
 from unlearning.digests import sha256_hex
-from unlearning.errors import IntegrityError, UsageError
+from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,15 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
     name, ring = f"witness {checkpoint.name_of(url)}", backup.ring
     if len(found.log) > len(backup.entries):
         ring = ring.with_keys(read_chain(_bytes(found.log), ring).keys)
-    checkpoints = witness.seen(url, ring)
+    lost = f"if it is gone for good, --witness-gone {url} --reason TEXT"
+    try:
+        checkpoints = witness.seen(url, ring)
+    except InfrastructureError as away:
+        raise InfrastructureError(f"{away}; {lost}") from away
     if not checkpoints:
         raise IntegrityError(
             f"{name}: has no checkpoint, expected those of this workspace: look for what became of "
-            f"{url}; if it is gone for good, --witness-gone {url} --reason TEXT"
+            f"{url}; {lost}"
         )
     known = [one for one in checkpoints if one.entries <= len(found.log)]
     for problem in checkpoint.objections(known, found.log):

@@ -37,7 +37,7 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.witness import bring_up_to_date
 from tests.integration.small_runs import again, asked, begun, copied, go_on, noted, person, small
-from unlearning.errors import IntegrityError, RequestDenied, UsageError
+from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -273,7 +273,7 @@ class TestRestoring:
         with pytest.raises(RequestDenied, match="answers, and has 1 checkpoints"):
             backing_up.restore(new, word)
         shutil.rmtree(share)
-        with pytest.raises(IntegrityError, match="--witness-gone"):
+        with pytest.raises(InfrastructureError, match="--witness-gone"):
             backing_up.restore(new, Asked(tmp_path / "backups"))
         with pytest.raises(UsageError, match="none of the backup's witnesses"):
             backing_up.restore(new, replace(word, gone=("/elsewhere",)))
