@@ -28,7 +28,8 @@ from benchmarks.methods.grounds import CACHE, bank_of, ground, plan_of
 from benchmarks.methods.trials import TUNING, TrialName
 from benchmarks.record import told
 from systems.compute.attempting import generator
-from systems.compute.search import Limits, Yardstick, best, search
+from systems.compute.search import Yardstick, best, search
+from systems.compute.studies import Limits
 from systems.settings.policy import load_policy
 from unlearning import networks, search_space
 from unlearning.bank.shadows import load_bank

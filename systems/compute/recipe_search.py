@@ -16,16 +16,7 @@ import numpy as np
 
 from systems.compute.attempting import Losses, fresh
 from systems.compute.away import Send, trained
-from systems.compute.search import Limits, Told
-from systems.compute.studies import (
-    as_trial,
-    distribution,
-    plain,
-    records_of,
-    sampler,
-    study_in,
-    tell,
-)
+from systems.compute.studies import Limits, Told, gone_on, study_in
 from unlearning.domain import BoolArray, Examples, FloatArray
 from unlearning.errors import Diverged
 from unlearning.outputs import logits_of
@@ -104,27 +95,18 @@ def objective(tried: Tried, own: float) -> float:
 
 def search(on: Ground, storage: Path, limits: Limits, told: Told) -> list[dict[str, Any]]:
     """Go on with the study until its limits and give the records of its trials, the own first."""
-    study, ranges = study_in(storage, "retrain"), training_ranges(on.own)
-    distributions = {name: distribution(of) for name, of in ranges.items()}
-    while not _enough(records := records_of(study), limits):
-        if not records:
-            drawn = {name: getattr(on.own, name) for name in ranges}
-            record = _record(drawn, attempt(on, on.own, on.seed), None)
-            study.add_trial(as_trial(record, drawn, distributions))
-        else:
-            study.sampler = sampler(on.seed, len(records))
-            trial = study.ask(distributions)
-            drawn = plain(trial.params)
-            tried = attempt(on, replace(on.own, **drawn), on.seed)
-            record = _record(drawn, tried, records[0]["accuracy"])
-            tell(study, trial, record)
-        told(len(records) + 1, limits.trials, record)
-    return records
+    ranges = training_ranges(on.own)
 
+    def first() -> tuple[dict[str, Any], dict[str, Any]]:
+        drawn = {name: getattr(on.own, name) for name in ranges}
+        return _record(drawn, attempt(on, on.own, on.seed), None), drawn
 
-def _enough(records: Sequence[Mapping[str, Any]], limits: Limits) -> bool:
-    spent = sum(float(record["cost"]) for record in records)
-    return len(records) >= limits.trials or spent >= limits.budget
+    def then(drawn: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        tried = attempt(on, replace(on.own, **drawn), on.seed)
+        return _record(drawn, tried, records[0]["accuracy"])
+
+    study = study_in(storage, "retrain")
+    return gone_on(study, ranges, limits, first, then, seed=on.seed, told=told)
 
 
 def _record(drawn: Mapping[str, Any], tried: Tried, own: float | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ uses up more of it and no favourite is tuned longer than a baseline.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
@@ -17,16 +17,7 @@ from typing import Any
 
 from systems.compute.attempting import Losses, attempted
 from systems.compute.away import Send, unlearned
-from systems.compute.studies import (
-    as_trial,
-    distribution,
-    in_full,
-    plain,
-    records_of,
-    sampler,
-    study_in,
-    tell,
-)
+from systems.compute.studies import Limits, Told, gone_on, in_full, study_in
 from unlearning.contracts import Method
 from unlearning.errors import AttemptFailed, Hindered, UsageError
 from unlearning.judging.distance import Distance
@@ -98,26 +89,6 @@ class Tried:
         }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When a search ends: trials, and the budget in retrainings' worth of passes."""
-
-    trials: int
-    budget: float
-
-    def __post_init__(self) -> None:
-        """Refuse a search that tries nothing."""
-        if self.trials < 1 or not 0 < self.budget < float("inf"):
-            raise UsageError(
-                f"tune: got {self.trials} trials and a budget of {self.budget}, expected at least "
-                "1 and above 0"
-            )
-
-
-Told = Callable[[int, int, Mapping[str, Any]], None]
-"""Called after each trial with (trials done, trials at most, its record)."""
-
-
 def search(
     name: str, yardstick: Yardstick, storage: Path, limits: Limits, *, seed: int, told: Told
 ) -> list[dict[str, Any]]:
@@ -126,19 +97,17 @@ def search(
     The first trial has the published settings, shortened to what a trial may cost. A trial follows
     from the seed and those before it alone, so that an interrupted search ends as any other.
     """
-    space, study = space_of(name), study_in(storage, name)
-    distributions = {key: distribution(of) for key, of in space.searched().items()}
-    while not _enough(records := records_of(study), limits):
-        if not records:
-            tried, drawn = _first(name, space, yardstick)
-            study.add_trial(as_trial(tried.as_record(), drawn, distributions))
-        else:
-            study.sampler = sampler(seed, len(records))
-            trial = study.ask(distributions)
-            tried = attempt(name, plain(trial.params), yardstick, nearest(records))
-            tell(study, trial, tried.as_record())
-        told(len(records) + 1, limits.trials, tried.as_record())
-    return records
+    space = space_of(name)
+
+    def first() -> tuple[dict[str, Any], dict[str, Any]]:
+        tried, drawn = _first(name, space, yardstick)
+        return tried.as_record(), drawn
+
+    def then(drawn: dict[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return attempt(name, drawn, yardstick, nearest(records)).as_record()
+
+    study = study_in(storage, name)
+    return gone_on(study, space.searched(), limits, first, then, seed=seed, told=told)
 
 
 def nearest(records: Sequence[Mapping[str, Any]]) -> float:
@@ -199,8 +168,3 @@ def candidate_of(rehearsed: Rehearsed, method: Method, seed: int, away: Send | N
     given = method, rehearsed.original, rehearsed.split.handed(), seed, losses
     made = attempted(*given) if away is None else unlearned(away, *given)
     return made.candidate
-
-
-def _enough(records: Sequence[Mapping[str, Any]], limits: Limits) -> bool:
-    spent = sum(float(record["cost"]) for record in records)
-    return len(records) >= limits.trials or spent >= limits.budget

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,74 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from unlearning.errors import UsageError
 from unlearning.search_space import Choice, Range, Real
 
 DRAWN_FIRST = 4
 """Trials before the sampler follows what it has seen: the published settings, three at random."""
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search ends: trials, and the budget in retrainings' worth of passes."""
+
+    trials: int
+    budget: float
+
+    def __post_init__(self) -> None:
+        """Refuse a search that tries nothing."""
+        if self.trials < 1 or not 0 < self.budget < float("inf"):
+            raise UsageError(
+                f"tune: got {self.trials} trials and a budget of {self.budget}, expected at least "
+                "1 and above 0"
+            )
+
+    def reached(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether these trials are all that may be made."""
+        spent = sum(float(record["cost"]) for record in records)
+        return len(records) >= self.trials or spent >= self.budget
+
+
+Told = Callable[[int, int, Mapping[str, Any]], None]
+"""Called after each trial with (trials done, trials at most, its record)."""
+
+
+First = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
+"""Makes the trial that no sampler draws: its record, and its settings as if drawn."""
+
+Then = Callable[[dict[str, Any], Sequence[Mapping[str, Any]]], dict[str, Any]]
+"""Makes a trial of drawn settings, after the records of those before."""
+
+
+def gone_on(
+    study: optuna.Study,
+    ranges: Mapping[str, Range],
+    limits: Limits,
+    first: First,
+    then: Then,
+    *,
+    seed: int,
+    told: Told,
+) -> list[dict[str, Any]]:
+    """Go on with a study until its limits and give the records of all its trials.
+
+    A trial follows from the seed and those before it alone, so that an interrupted search ends as
+    any other.
+    """
+    distributions = {key: distribution(of) for key, of in ranges.items()}
+    while not limits.reached(records := records_of(study)):
+        if not records:
+            record, drawn = first()
+            study.add_trial(as_trial(record, drawn, distributions))
+        else:
+            study.sampler = sampler(seed, len(records))
+            trial = study.ask(distributions)
+            record = then(plain(trial.params), records)
+            tell(study, trial, record)
+        told(len(records) + 1, limits.trials, record)
+    return records
 
 
 def in_full(record: Mapping[str, Any]) -> bool:

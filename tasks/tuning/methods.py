@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from systems.compute.search import Limits, Told, Yardstick, best, search
+from systems.compute.search import Yardstick, best, search
+from systems.compute.studies import Limits, Told
 from systems.settings.policy import load_policy
 from tasks import train
 from tasks.requests.asked import restricted_ids

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from systems.compute.recipe_search import Ground, Held, choose, search
-from systems.compute.search import Limits, Told
+from systems.compute.studies import Limits, Told
 from tasks.requests.asked import restricted_ids
 from tasks.running.computing import away, require_cluster
 from tasks.running.opened import Opened

@@ -92,7 +92,7 @@ def tune(
         count(done, total)
 
     with ready(path) as at:
-        from systems.compute.search import Limits
+        from systems.compute.studies import Limits
         from tasks.tuning import methods, recipe
 
         rehearsal = methods.Rehearsal(class_name, examples)

@@ -12,7 +12,7 @@ from benchmarks import presets
 from benchmarks.presets import Preset, add, choose, load
 from benchmarks.tune import study as tuning
 from benchmarks.tune.study import Result, Study
-from systems.compute.search import Limits
+from systems.compute.studies import Limits
 from tests.unit import toys
 from unlearning import networks
 from unlearning.domain import Examples

@@ -13,7 +13,7 @@ import torch
 
 from systems.compute import recipe_search
 from systems.compute.recipe_search import Ground, Tried, choose, objective, search
-from systems.compute.search import Limits
+from systems.compute.studies import Limits
 from tests.unit import toys
 
 LONG = replace(toys.TRAINING, epochs=8)

@@ -14,7 +14,8 @@ import pytest
 
 from flows.cli.commands.comparing import tune as tune_command
 from systems.compute import search as searching
-from systems.compute.search import Limits, Yardstick, best, nearest, search
+from systems.compute.search import Yardstick, best, nearest, search
+from systems.compute.studies import Limits
 from systems.settings.policy import load_policy
 from tasks.tuning.methods import Rehearsal, forget_mask, rung
 from tests.unit import toys

@@ -13,7 +13,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from systems.compute.away import asked
-from systems.compute.search import Limits, Yardstick, best, search
+from systems.compute.search import Yardstick, best, search
+from systems.compute.studies import Limits
 from tests.unit import toys
 from tests.unit.border import Border
 from unlearning import networks
