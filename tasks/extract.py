@@ -181,13 +181,16 @@ def _known(run: Run, only: str | None, chances: Sequence[Mapping[str, Any]]) -> 
 
 def _not_tried(
     run: Run,
-    drift: Mapping[str, Any],
+    only: str | None,
     chances: Sequence[Mapping[str, Any]],
+    tried: Sequence[Rung],
     lineage: Mapping[str, Any] | None,
 ) -> list[dict[str, str]]:
-    """Name the rungs of what was asked for that the run leaves out, and why."""
+    """Name the rungs of what was asked for that the run leaves out, and why.
+
+    only: why exact ones alone may be tried, if so. tried: those that are.
+    """
     rules, method = run.policy(), (run.done("begun") or {}).get("method")
-    tried = rungs(run, exact_only=drift["exact_only"], without=not_tried(chances))
     hopeless = {one["rung"]: one["skipped"] for one in chances if "skipped" in one}
     clean = lineage is not None and lineage.get("ancestors")
     found = []
@@ -195,18 +198,16 @@ def _not_tried(
         if method not in (None, rung.method):
             continue
         if rung not in tried:
-            why = hopeless.get(rules.named(rung)) or _used_up(run, drift)
+            why = hopeless.get(rules.named(rung)) or only or _used_up(run)
             found.append({"method": rung.method, "why": why})
         elif rung.method in BY_ANCESTORS and lineage is not None and not clean:
             found.append({"method": rung.method, "why": str(lineage["skipped"])})
     return found
 
 
-def _used_up(run: Run, drift: Mapping[str, Any]) -> str:
-    """Say what approximate rungs may not be tried for: drift, error or attempts are used up."""
+def _used_up(run: Run) -> str:
+    """Say what approximate rungs may not be tried for: error or attempts are used up."""
     before = earlier(run)
-    if drift["exact_only"]:
-        return str(drift["words"])
     if not before.left:
         spent = (
             f"{before.spent or 0:.2%} of the {ERROR:.0%} that all candidates of these requests may"
@@ -236,7 +237,8 @@ def _extract(run: Run) -> dict[str, Any]:
     told = _chances(run, ids, likewise(selectors), drift)
     why = why_only_exact(run.at, forgotten)
     only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
-    found = _lineage(run, _known(run, only, told["chances"]), out)
+    known = _known(run, only, told["chances"])
+    found = _lineage(run, known, out)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -250,7 +252,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "whole_classes": len(classes_lost(ws, (), forgotten)),
         "drift": drift,
         **told,
-        "not_tried": _not_tried(run, drift, told["chances"], found),
+        "not_tried": _not_tried(run, only, told["chances"], known, found),
         **_level(run, not_tried(told["chances"])),
         **({"lineage": found} if found else {}),
         **({"only_exact": why} if why else {}),

@@ -126,5 +126,7 @@ def test_a_persons_pictures_are_served_by_exact_retraining_alone(drawing: Lethe)
     assert "exact retraining alone" in refused.err
     done = drawing("forget", request, code=None).json
     assert {attempt["method"] for attempt in done["attempts"]} == {"retrain"}
+    assert {one["method"] for one in done["not_tried"]} == {"sfr_on"}
+    assert all("one class that goes whole" in one["why"] for one in done["not_tried"])
     assert all(verdicts(one)["concept"] == "INCONCLUSIVE" for one in done["attempts"])
     assert done["assurance"] in ("A3", "A0")  # by lineage, or nothing is released
