@@ -13,8 +13,8 @@ from dataclasses import asdict
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import Entry, Verification
-from ledger.checkpoint import Checkpoint, checked, of_log, signed
-from ledger.checkpoint.merkle import consistency, consistent, included, inclusion
+from ledger.checkpoint import Checkpoint, checked, of_entry, signed
+from ledger.checkpoint.merkle import consistency, consistent, included, inclusion, tree_of
 from ledger.errors import LogAltered
 from ledger.keyring import Keyring
 from unlearning.digests import canonical_json
@@ -35,7 +35,7 @@ def proved(
         "type": TYPE,
         "entry": asdict(entry),
         "path": [node.hex() for node in inclusion(leaves, entry.seq - 1)],
-        "checkpoint": json.loads(signed(of_log(entries), key)),
+        "checkpoint": json.loads(signed(_head(entries, leaves), key)),
     }
     if since is not None:
         found["since"] = asdict(since)
@@ -49,12 +49,17 @@ def _grown(entries: Sequence[Entry], leaves: Sequence[bytes], since: Checkpoint)
             "--since: got a checkpoint without a root, expected one that was given since logs have "
             "one: hold the log against it by `lethe verify --log --witness`"
         )
-    if since.entries > len(entries) or of_log(entries[: since.entries]) != since:
+    n = since.entries
+    if n > len(entries) or _head(entries[:n], leaves[:n]) != since:
         raise LogAltered(
-            f"--since: the log is not the one that this checkpoint of entry {since.entries} saw: "
-            "it was cut or written anew"
+            f"--since: the log is not the one that this checkpoint of entry {n} saw: it was "
+            "cut or written anew"
         )
-    return consistency(leaves, since.entries)
+    return consistency(leaves, n)
+
+
+def _head(entries: Sequence[Entry], leaves: Sequence[bytes]) -> Checkpoint:
+    return of_entry(entries[-1], tree_of(leaves))
 
 
 def is_proof(content: bytes) -> bool:

@@ -55,8 +55,11 @@ def owed(entries: Sequence[Entry]) -> dict[str, int]:
     Those that were neither reproduced since nor found to be others: what was impossible, or gave
     only a distance, is still owed.
     """
-    pairs = [(e.seq, str(run)) for e in entries if e.event == DRAWN for run in e.body["runs"]]
-    return {run: seq for seq, run in pairs if run not in _settled(entries[seq:])}
+    found: dict[str, int] = {}
+    for draw in (e for e in entries if e.event == DRAWN):
+        since = _settled(entries[draw.seq :])
+        found |= {str(run): draw.seq for run in draw.body["runs"] if run not in since}
+    return found
 
 
 def last(entries: Sequence[Entry], run: str) -> Mapping[str, Any]:
@@ -91,9 +94,8 @@ def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> I
 def counted(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> str:
     """Say in words how many draws a witness asked for, and how far they were carried out."""
     mine = [e for e in entries if e.event == DRAWN and e.body["from"] == witness]
-    without = sum(
-        _settled(entries[e.seq :]).get(run) != REPRODUCED for e in mine for run in e.body["runs"]
-    )
+    since = ((e.body["runs"], _settled(entries[e.seq :])) for e in mine)
+    without = sum(settled.get(run) != REPRODUCED for runs, settled in since for run in runs)
     return f"{len(keys)} draws asked for, {len(mine)} drawn, {without} runs of them not reproduced"
 
 

@@ -40,8 +40,8 @@ class Forgetting:
     most memorised tenth can refuse, by the loosest limit, and never lets anyone pass. Who learned
     the holdout set, by more than the forget set may stand out of it, is refused, exact or not.
 
-    Where classes are forgotten whole beside one another, or beside other examples, each and the
-    rest are held to the limits by themselves too (module parts).
+    Where most of a class goes beside that of another, or beside other examples, each and the rest
+    are held to the limits by themselves too (module parts).
 
     Fewer than ten subjects, or fewer examples than any limit is for, are judged by their mean score
     (module as_one). Being avoided refuses neither an exact retraining, whose lineage says why, nor

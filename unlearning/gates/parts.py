@@ -1,4 +1,4 @@
-"""Classes that are forgotten whole are judged one by one, and all other examples by themselves."""
+"""Classes of which most goes are judged one by one, and all other examples by themselves."""
 
 from __future__ import annotations
 

@@ -170,28 +170,26 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
 
 
 def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
-    """Measure each class that is forgotten whole, and all other examples, apart.
+    """Measure each class of which most is forgotten, and all other examples, apart.
 
     In an average over both, who remembers all of one looks like who half forgot the other. As
     deployed and behind every door, against strangers of the same classes; nothing where there is
     one part.
     """
-    part, shadows, parts = (
-        judged_part(trial.candidate),
-        comparable_shadows(trial),
-        forgotten_parts(trial.candidate),
-    )
+    part, shadows = judged_part(trial.candidate), comparable_shadows(trial)
+    parts = forgotten_parts(trial.candidate)
     yield exactly(PARTS, len(parts), int(part.of(Group.FORGET).sum()))
     if len(parts) < 2:
         return
     doors = {f"/{name}": judged_part(outputs) for name, outputs in trial.opened.items()}
+    untouched = judged_part(trial.champion)
     for number, classes in enumerate(parts):
         kept = np.isin(part.labels, classes)
         plain, judging = part.take(kept), shadows.on(kept)
         found = score(plain, judging, attack)
         n, strangers = len(found.forget), len(found.holdout)
         yield exactly(f"{STRANGERS}{number}", strangers, strangers)
-        champion = score(judged_part(trial.champion).take(kept), judging, attack)
+        champion = score(untouched.take(kept), judging, attack)
         yield within(f"{CHAMPION}{number}", champion.interval(), n)
         yield within(f"{PART}{number}", found.interval(level), n)
         for door, outputs in doors.items():

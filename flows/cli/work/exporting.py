@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ledger import checkpoint, durable, keys
-from ledger.chain import Entry, read_chain
+from ledger.chain import Chain, Entry, read_chain
 from ledger.checkpoint import proofs
 from ledger.errors import LogAltered
+from ledger.keyring import Keyring
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from unlearning.digests import sha256_hex
@@ -22,13 +23,7 @@ def export(path: Path, to: Path) -> dict[str, Any]:
     LogAltered, and nothing is written, if the log is not genuine.
     """
     ws = Workspace.at(path)
-    if not ws.has_log:
-        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    lines = lines_of(ws)
-    content = lines.read()
-    chain = read_chain(content, keys.load_public_keys(ws.public_key))
-    if chain.problem:
-        raise LogAltered(f"{lines.name}: {chain.problem}: nothing was exported; restore it")
+    content, chain, _ = _genuine(ws, "nothing was exported")
     whole = content[: chain.length]
     _require_ours(ws, to, whole)
     durable.write(to, whole)
@@ -46,20 +41,28 @@ def prove(path: Path, named: str, to: Path, since: Path | None) -> dict[str, Any
     since: a checkpoint that somebody has kept, from which on the log is proved to have grown only.
     """
     ws = Workspace.at(path)
-    if not ws.has_log:
-        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
-    ring = keys.load_public_keys(ws.public_key)
-    lines = lines_of(ws)
-    chain = read_chain(lines.read(), ring)
-    if chain.problem:
-        raise LogAltered(f"{lines.name}: {chain.problem}: nothing is proved; restore it")
-    ring = ring.with_keys(chain.keys)
+    _, chain, ring = _genuine(ws, "nothing is proved")
     kept = None if since is None else checkpoint.checked(durable.read(since), ring)
     entry = _named(chain.entries, named)
     content = proofs.proved(chain.entries, entry, keys.load_signing_key(ws.keys), kept)
     _require_free(to, content)
     durable.write(to, content)
     return {"proof": str(to), "entry": entry.seq, "key": entry.key, "entries": len(chain.entries)}
+
+
+def _genuine(ws: Workspace, so: str) -> tuple[bytes, Chain, Keyring]:
+    """Read a workspace's log with the keys that it led to; LogAltered if it is not genuine.
+
+    so: what comes of that.
+    """
+    if not ws.has_log:
+        raise UsageError(f"{ws.root.name}: is no workspace, expected one: run `lethe init` there")
+    lines, ring = lines_of(ws), keys.load_public_keys(ws.public_key)
+    content = lines.read()
+    chain = read_chain(content, ring)
+    if chain.problem:
+        raise LogAltered(f"{lines.name}: {chain.problem}: {so}; restore it")
+    return content, chain, ring.with_keys(chain.keys)
 
 
 def _named(entries: Sequence[Entry], named: str) -> Entry:
