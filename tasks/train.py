@@ -34,13 +34,13 @@ from tasks.running.parts import (
     training,
 )
 from tasks.running.records import utc_now
-from tasks.running.run import read_json, write_json
+from tasks.running.trained import TRAINED, note_trained, noted_of
 from tasks.showing.versions import describe_versions
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
 from unlearning.digests import digest_of, sha256_file
 from unlearning.domain import Examples, Outcome
-from unlearning.errors import Diverged, IntegrityError, UsageError
+from unlearning.errors import Diverged, UsageError
 from unlearning.gates.asking import ask
 from unlearning.gates.integrity import Integrity
 from unlearning.generation import generators
@@ -51,8 +51,6 @@ from unlearning.networks import Recipe
 from unlearning.outputs import logits_of
 from unlearning.recipe import Head
 from unlearning.training import keyed
-
-TRAINED = "trained"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,16 +119,8 @@ def _follows_from(at: Opened) -> dict[str, Any]:
 
 
 def _kept(target: Path) -> Trained | None:
-    described = target.with_suffix(".json")
-    if not described.is_file():
-        return None
-    found = Trained(target, **read_json(described))
-    if sha256_file(target) != found.sha256:
-        raise IntegrityError(
-            f"trained network {target.stem[:8]}: its bytes are not those that were written; "
-            "expected an unchanged file; remove it and train again"
-        )
-    return found
+    noted = noted_of(target, f"trained network {target.stem[:8]}", "train again")
+    return Trained(target, **noted) if noted else None
 
 
 def _train(at: Opened, examples: Examples, seed: int, target: Path) -> Trained:
@@ -142,7 +132,7 @@ def _train(at: Opened, examples: Examples, seed: int, target: Path) -> Trained:
             found = _classifier(at, examples, recipe_of(at), seed, target)
     except Diverged as problem:  # trying again would end as it did
         raise UsageError(f"{section}.learning_rate of params.yaml: {problem}") from problem
-    write_json(target.with_suffix(".json"), {"sha256": found.sha256, **found.metrics})
+    note_trained(target, {"sha256": found.sha256, **found.metrics})
     return found
 
 

@@ -27,6 +27,7 @@ from benchmarks.amun.elsewhere import SOURCES, Known, Taught
 from benchmarks.amun.originals import KINDS, PLAIN, made
 from benchmarks.methods import grounds
 from benchmarks.methods.attacked import attacked, rmia
+from benchmarks.methods.tables import spread
 from unlearning.contracts import Method
 from unlearning.domain import Split
 from unlearning.judging.comparing import columns, divergences, gaps
@@ -216,13 +217,7 @@ def _key(row: Row) -> tuple[str, str, int | None]:
 def _line(key: tuple[str, str, int | None], rows: Sequence[Row]) -> Row:
     part, name, request = key
     values = [{**r["columns"], **{k: r[k] for k in ("l2", "found") if k in r}} for r in rows]
-    means = {
-        column: {
-            "mean": float(np.mean([v[column] for v in values])),
-            "sd": float(np.std([v[column] for v in values], ddof=1)) if len(values) > 1 else None,
-        }
-        for column in values[0]
-    }
+    means = {column: spread([v[column] for v in values]) for column in values[0]}
     return {"part": part, "row": name, "request": request, "n": len(rows), **means}
 
 

@@ -50,7 +50,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> list[Row]:
         )
         found = [r["columns"] | _costs(r, whole.get((task, r["seed"]))) for r in fine]
         names = dict.fromkeys(name for values in found for name in values)
-        line |= {name: _spread([v[name] for v in found if name in v]) for name in names}
+        line |= {name: spread([v[name] for v in found if name in v]) for name in names}
         rows.append(line)
     return rows
 
@@ -63,7 +63,7 @@ def _costs(result: Mapping[str, Any], whole: Mapping[str, Any] | None) -> dict[s
     return found
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
     """Give mean, standard deviation (None of a single value) and n."""
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return {"mean": float(np.mean(values)), "sd": deviation, "n": len(values)}

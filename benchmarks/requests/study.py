@@ -10,7 +10,6 @@ benchmarks/results/requests.json; of each number the ratio is of one turn.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import record
+from benchmarks.checkouts import said_by
 from benchmarks.cost.commands import spread
 from benchmarks.requests import people
 
@@ -95,16 +95,8 @@ def refused(checkout: Path, workspace: Path, turn: int) -> dict[str, float]:
 
 def erase(checkout: Path, workspace: Path, turn: int) -> dict[str, float]:
     """Erase one person from data, cache and remote; seconds without imports, and what is read."""
-    ran = subprocess.run(
-        [sys.executable, "-c", ERASE, str(workspace), people.name(1000 + turn)],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise RuntimeError(ran.stderr[-2000:])
-    found: dict[str, float] = json.loads(ran.stdout)
+    arguments = str(workspace), people.name(1000 + turn)
+    found: dict[str, float] = said_by(checkout, ERASE, *arguments)
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import record
+from benchmarks.checkouts import said_by
 
 ROOT = Path(__file__).parents[2]
 SIZES: Mapping[str, tuple[int, ...]] = {
@@ -67,14 +67,5 @@ def _rows(most: Mapping[str, int], asked: argparse.Namespace) -> list[dict[str, 
 def _measured(checkout: Path, what: str, n: int) -> dict[str, Any]:
     """Measure in a process that imports from a checkout, by this one's script."""
     script = str(Path(__file__).with_name("measured.py"))
-    ran = subprocess.run(
-        [sys.executable, "-c", MEASURE, script, what, str(n)],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise RuntimeError(ran.stderr[-2000:])
-    found: dict[str, Any] = json.loads(ran.stdout)
+    found: dict[str, Any] = said_by(checkout, MEASURE, script, what, str(n))
     return {name: round(value, 4) for name, value in found.items()}

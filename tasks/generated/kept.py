@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from systems.copies import Copy, Status
-from tasks.generated.models import TRAINED
 from tasks.running.opened import Opened
+from tasks.running.trained import TRAINED
 
 WHERE = "artifacts/trained"
 WHAT = (

@@ -16,15 +16,13 @@ from tasks.requests.asked import open_requests
 from tasks.running import progress
 from tasks.running.opened import Opened
 from tasks.running.parts import Parts, parts_of, training
-from tasks.running.run import read_json, write_json
-from unlearning.digests import digest_of, sha256_file
+from tasks.running.trained import TRAINED, note_trained, noted_of
+from unlearning.digests import digest_of
 from unlearning.domain import HOLDOUT, Examples
-from unlearning.errors import IntegrityError, UsageError
+from unlearning.errors import UsageError
 from unlearning.generation import generators
 from unlearning.generation.recipe import GeneratorRecipe
 from unlearning.judging.drawing import agreement
-
-TRAINED = "trained"
 
 
 @dataclass(frozen=True)
@@ -93,16 +91,8 @@ def judge(at: Opened, own: Collection[str] = ()) -> Judge:
 
 
 def _kept(target: Path) -> Judge | None:
-    described = target.with_suffix(".json")
-    if not described.is_file():
-        return None
-    found = Judge(target, **read_json(described))
-    if sha256_file(target) != found.sha256:
-        raise IntegrityError(
-            f"judge {target.stem[6:14]}: its bytes are not those that were written; expected an "
-            "unchanged file; remove it and run it again"
-        )
-    return found
+    noted = noted_of(target, f"judge {target.stem[6:14]}", "run it again")
+    return Judge(target, **noted) if noted else None
 
 
 def _train_judge(at: Opened, parts: Parts, out: Collection[str], target: Path) -> Judge:
@@ -124,7 +114,7 @@ def _train_judge(at: Opened, parts: Parts, out: Collection[str], target: Path) -
     )
     found = Judge(target, made.sha256, right, round(made.seconds, 3))
     fields = {name: value for name, value in asdict(found).items() if name != "weights"}
-    write_json(target.with_suffix(".json"), fields)
+    note_trained(target, fields)
     return found
 
 

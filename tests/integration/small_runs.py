@@ -15,10 +15,11 @@ from systems.data.sources import Columns, Source
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt
+from tasks.attest import attest_erasure
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased
 from tasks.extract import find
-from tasks.purge import purge_copies
+from tasks.purge import finish_purging, purge_copies
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
@@ -109,3 +110,13 @@ def go_on(run: Run) -> None:
     run = again(run)
     for step in STEPS.values():
         step(run)
+
+
+def closed(run: Run) -> Run:
+    """Take a run to its end from where it was decided."""
+    go_on(run)
+    run = again(run)
+    attest_erasure(run)
+    finish_purging(run.at, run.requests)
+    run.at.ledger.finish_run(run.ref, now=utc_now())
+    return again(run)

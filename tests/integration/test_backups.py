@@ -23,20 +23,26 @@ from ledger.replay.statements import TAINTED
 from systems.data import loading, reading, versions
 from systems.settings.restoring import restoring
 from systems.settings.workspace import Workspace
-from tasks.attest import attest_erasure
 from tasks.backups import restoring as restoring_steps
 from tasks.backups.newest import backup_of, marks_since
 from tasks.backups.taking import take
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
-from tasks.purge import finish_purging
 from tasks.running.growth import IMPORTED
 from tasks.running.holding import readable
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.witness import bring_up_to_date
-from tests.integration.small_runs import again, asked, begun, copied, go_on, noted, person, small
+from tests.integration.small_runs import (
+    asked,
+    begun,
+    closed,
+    copied,
+    noted,
+    person,
+    small,
+)
 from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
 
 
@@ -71,12 +77,7 @@ def erased(at: Opened, ref: str) -> Run:
     run = Run(at, held) if held else begun(at, ref, noted)
     run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
     seal(run)
-    go_on(run)
-    run = again(run)
-    attest_erasure(run)
-    finish_purging(run.at, run.requests)
-    run.at.ledger.finish_run(run.ref, now=utc_now())
-    return again(run)
+    return closed(run)
 
 
 def seal(run: Run) -> None:

@@ -29,18 +29,16 @@ from systems.connectors.contract import Demand
 from systems.copies import Status
 from systems.settings.ownership import MARK
 from systems.settings.recording import lines_of
-from tasks.attest import attest_erasure
 from tasks.claim import claim_requests
 from tasks.connectors import asking
 from tasks.connectors.asking import due_runs
 from tasks.connectors.owing import check_connectors, present
 from tasks.keeping.purging import purge_due
-from tasks.purge import finish_purging
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tests.integration.buckets import bucket_on_loopback
-from tests.integration.small_runs import again, extracted, go_on, person, small
+from tests.integration.small_runs import again, closed, extracted, person, small
 from tests.integration.systems_outside import Outside, configured, images_of, listening
 from tests.tampering import LONG
 from unlearning.errors import InfrastructureError, UsageError
@@ -77,15 +75,6 @@ def ended(at: Opened, who: str) -> Run:
     run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
     run.once("sealed", lambda: {"statement": "0" * 64})
     return closed(run)
-
-
-def closed(run: Run) -> Run:
-    go_on(run)
-    run = again(run)
-    attest_erasure(run)
-    finish_purging(run.at, run.requests)
-    run.at.ledger.finish_run(run.ref, now=utc_now())
-    return again(run)
 
 
 def state(run: Run) -> State:
