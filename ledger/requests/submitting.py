@@ -101,7 +101,7 @@ def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:
 
 
 def _twin(book: Book, selector: Selector) -> str | None:
-    """The open request, received first, that asks for the same.
+    """The open request, received first, that asks for the same; at one moment, logged first.
 
     What all others ask for is opened once, so that each further request costs the same, however
     many wait.
@@ -112,8 +112,16 @@ def _twin(book: Book, selector: Selector) -> str | None:
                 _note_asked(book, request.ref)
     same = (book.request(ref) for ref in book.asked.get(_meaning(selector), ()))
     waiting = (request for request in same if request.state is State.ACCEPTED)
-    found = min(waiting, key=lambda request: (request.received_at, request.ref), default=None)
+    found = min(
+        waiting, key=lambda request: (request.received_at, _logged(book, request)), default=None
+    )
     return found.ref if found else None
+
+
+def _logged(book: Book, request: DeletionRequest) -> int:
+    """The number of the entry that recorded the request: references are drawn, so have no order."""
+    entry = book.log.find(f"{request.ref}/submitted")
+    return entry.seq if entry else 0
 
 
 def _note_asked(book: Book, ref: str) -> None:
