@@ -239,17 +239,8 @@ def _retrain(good: Good, ground: Ground, setting: Setting) -> networks.Classifie
 
 @cache
 def setting_of(data: str) -> Setting:
-    """Give a data set with its network and training, decoded once a process.
-
-    CIFAR-10 has a small network, so that ten seeds are trained in an hour on two cores.
-    """
-    if data != "cifar10":
-        return samples.SETTINGS[data]()
-    found = samples.cifar10()
-    recipe = replace(found.recipe, network="conv-medium")
-    training = replace(found.training, epochs=10)
-    name = "cifar10-conv-medium"
-    return replace(found, name=name, recipe=recipe, training=training, shadows=32)
+    """Give a data set with its network and training, decoded once a process."""
+    return samples.cifar10_medium() if data == "cifar10" else samples.SETTINGS[data]()
 
 
 def named(

@@ -143,6 +143,11 @@ def cifar10_fitted() -> Ground:
     return replace(whole, setting=replace(setting, name="cifar10-fitted"))
 
 
+def cifar10_medium() -> Ground:
+    """Give the same examples with the network of the gates' operating table, which over-fits."""
+    return replace(cifar10(), setting=samples.cifar10_medium())
+
+
 @cache
 def _kinds(part: str) -> np.ndarray:
     """Sub-classes of samples.cifar10's holdout or test examples, in its order."""
@@ -180,6 +185,7 @@ GROUNDS: dict[str, Callable[[], Ground]] = {
     "digits-held": digits_held,
     "cifar10": cifar10,
     "cifar10-fitted": cifar10_fitted,
+    "cifar10-conv-medium": cifar10_medium,
     "cifar10-full": cifar10_full,
     "cifar10-full-amun": cifar10_full_amun,
 }
