@@ -32,7 +32,7 @@ from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, S
 from benchmarks.methods.grounds import CACHE
 from unlearning.features import features_of
 from unlearning.gates.generated import Recovered
-from unlearning.generation.judge import judge_of
+from unlearning.generation.judge import judge_of, with_none
 from unlearning.generation.measures import Bench, frechet
 from unlearning.generation.recovery import Recovery
 from unlearning.outputs import accuracy, logits_of
@@ -48,7 +48,8 @@ WITHOUT_RECOVERY = (STALE, RANDOM)
 def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
     """Give what measures generators of a ground, and how good it is itself."""
     rng = torch.Generator().manual_seed(100)
-    judge = judge_of(ground.train, CLASSES, rng, ground.judge, ground.judge_network)
+    known = with_none(ground.train, CLASSES)
+    judge = judge_of(known, CLASSES + 1, rng, ground.judge, ground.judge_network)
     real = ground.sets().retain
     bench = Bench(
         judge=judge,
@@ -61,9 +62,9 @@ def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
     )
     unseen = ground.test.take(ground.test.labels != ground.label)
     floor = unseen.take(np.arange(min(len(unseen), ground.each * (CLASSES - 1))))
-    known = accuracy(logits_of(judge, ground.test), ground.test.labels)
+    right = accuracy(logits_of(judge, ground.test), ground.test.labels)
     far = frechet(features_of(judge, floor), features_of(judge, real))
-    return bench, {"judge_accuracy": known, "distance_floor": far}
+    return bench, {"judge_accuracy": right, "distance_floor": far}
 
 
 def rows(
@@ -99,15 +100,21 @@ def _row(makers: Makers, bench: Bench, name: str, seed: int) -> dict[str, Any]:
 
 
 def judged(found: Sequence[dict[str, Any]], gate: Recovered) -> list[dict[str, Any]]:
-    """Add the three verdicts to one network's rows; a model is held against the other ones."""
+    """Add the three verdicts to one network's rows, each beside its seed's original.
+
+    A model without the class is held against the other ones.
+    """
     evidence = [evidence_in(row) for row in found]
     models = {at: evidence[at] for at, row in enumerate(found) if row["row"] == RETRAINED}
-    original = next(evidence[at] for at, row in enumerate(found) if row["row"] == ORIGINAL)
+    originals = {
+        row["seed"]: evidence[at] for at, row in enumerate(found) if row["row"] == ORIGINAL
+    }
     done = []
     for at, row in enumerate(found):
         others = [one for model, one in models.items() if model != at]
         own = evidence[at]
         measured = row.get("measured", {}) | apart(own, others)
+        original = originals.get(row["seed"], originals[0])
         said = verdicts(own, original, others, gate)
         done.append({**row, "measured": measured, "verdicts": said})
     return done
