@@ -19,7 +19,7 @@ AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant
 
 PANELS: dict[str, tuple[str, ...]] = {
     "Operator: sets it up and keeps it running": (
-        *("init", "import", "doctor", "source", "serve"),
+        *("init", "import", "doctor", "source", "reader", "serve"),
         *("backup", "restore", "restore-drill"),
     ),
     "Privacy officer: requests and their deadlines": (

@@ -26,8 +26,9 @@ from ledger import durable
 from systems.intake.http import Surroundings
 from systems.intake.metrics import Metrics
 from systems.intake.receiving import Reception
-from systems.intake.shown import Shown
-from systems.intake.signing_in import TOKEN, SignIn, token_at
+from systems.intake.viewing.readers import readers
+from systems.intake.viewing.shown import Shown
+from systems.intake.viewing.signing_in import TOKEN, SignIn, token_at
 from systems.registry import server as tracking_server
 from systems.registry import views
 from systems.settings.receiving import inbox_of
@@ -196,7 +197,8 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
         notify = Notifier(ws, served.api)
         parts.callback(notify.end)
         inbox = parts.enter_context(closing(inbox_of(ws)))
-        shown = Shown(Pages(ws).page, SignIn(token_at(ws.service)))
+        sign_in = SignIn(token_at(ws.service), lambda: readers(ws.service))
+        shown = Shown(Pages(ws).page, sign_in)
         around = Surroundings(notify, served.health, Metrics(), service.witness.at, shown)
         background = Background(ws, service, Reception(inbox, notify, count=around.metrics.count))
         served.beside = background.told
@@ -212,7 +214,7 @@ def serve(path: Path, asked: Asked) -> dict[str, Any]:
 def _greet(ws: Workspace, service: Service) -> None:
     door = f"http://{service.host}:{service.ports.http}"
     say(f"requests: {door}/v1/erasure-requests, described at {door}/docs; health: {door}/healthz")
-    say(f"pages: {door}/pages, any name, the password is in {ws.service / TOKEN}")
+    say(f"pages: {door}/pages, the owner's token is in {ws.service / TOKEN}")
     say(f"events: of {resource_of(ws.root)}")
 
 

@@ -22,8 +22,8 @@ from systems.intake.mapping import readings
 from systems.intake.metrics import MEDIA_TYPE, Metrics
 from systems.intake.quotas import Quotas
 from systems.intake.receiving import Reception
-from systems.intake.shown import Shown, add_pages
 from systems.intake.standing import Records
+from systems.intake.viewing.shown import Shown, add_pages
 from systems.settings.events import Intake
 from systems.settings.workspace import Workspace
 
@@ -88,7 +88,7 @@ def make_app(
     _add_requests(app, answering, door)
     _add_looks(app, answering, door, around)
     if around.shown is not None:
-        add_pages(app, around.shown)
+        add_pages(app, around.shown, door)
     for status in (404, 405):
         app.add_exception_handler(status, _no_such_call)
     return app

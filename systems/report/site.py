@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'"
+    "form-action 'self'"
 )
 """What a browser may load for a page: what stands in it, and nothing else."""
 

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from flows.cli.work import paging
+from systems.intake.viewing import forms
+from systems.intake.viewing.fitting import fitted
+from systems.intake.viewing.roles import Role
+from systems.intake.viewing.signing_in import Signed
 from systems.report.page import write_report
 from tests import browser
 from tests.integration import small_runs
@@ -38,7 +42,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     small_runs.go_on(run)
     small_runs.asked(at, small_runs.person(at, 1))
     paging.write(root, folder / "out")
-    return {**_of_each_kind(folder / "out"), "report": _report(folder)}
+    return {**_of_each_kind(folder / "out"), **_signing_in(folder), "report": _report(folder)}
 
 
 def _of_each_kind(out: Path) -> dict[str, str]:
@@ -46,6 +50,21 @@ def _of_each_kind(out: Path) -> dict[str, str]:
     names = {"board": "index.html", "versions": "lineage.html", "methods": "methods.html"}
     names |= {"log": "log/1.html", "request": f"requests/{served.name}"}
     return {kind: (out / name).as_uri() for kind, name in names.items()}
+
+
+def _signing_in(folder: Path) -> dict[str, str]:
+    """The form with all that may stand in it, what a role may not see, a page with its reader."""
+    signed = Signed("audit-7", Role.AUDITOR, session=True)
+    log = folder / "out" / "log" / "1.html"
+    content = {
+        "sign-in": forms.sign_in("log/1.html").encode(),
+        "wrong": forms.sign_in("", "That is no token of a reader.").encode(),
+        "forbidden": forms.forbidden("letters/x", signed).encode(),
+        "signed": fitted(log.read_bytes(), "log/1.html", signed),
+    }
+    for name, page in content.items():
+        (folder / f"{name}.html").write_bytes(page)
+    return {name: (folder / f"{name}.html").as_uri() for name in content}
 
 
 def _report(folder: Path) -> str:
@@ -60,7 +79,8 @@ def _report(folder: Path) -> str:
     return made.page.as_uri()
 
 
-KINDS = ("board", "request", "versions", "methods", "log", "report")
+OURS = ("board", "request", "versions", "methods", "log", "report")
+KINDS = (*OURS, "sign-in", "wrong", "forbidden", "signed")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -78,7 +98,7 @@ def test_the_keyboard_comes_to_all_and_is_seen(
     assert look.unreachable(pages[kind]) == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OURS)
 def test_it_reads_without_scripts(look: Looking, pages: dict[str, str], kind: str) -> None:
     assert len(look.words(pages[kind]).split()) > 60
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from posixpath import dirname, join, normpath
 
 import pytest
 
 from flows.cli.work import answering, paging
 from ledger.errors import LogAltered
+from systems.intake.viewing.fitting import fitted
+from systems.intake.viewing.roles import FIRST, Role, seen_by
+from systems.intake.viewing.signing_in import Signed
 from systems.settings.workspace import Workspace
 from tasks.pages.known import known_of
 from tasks.pages.requests import board
@@ -50,11 +54,28 @@ def test_every_request_has_a_page_that_the_board_leads_to(made: dict[str, str]) 
 def test_every_link_leads_somewhere(made: dict[str, str]) -> None:
     for page, content in made.items():
         for target in re.findall(r'href="([^"#]+)', content):
-            path = Path(page).parent / target
-            parts: list[str] = []
-            for part in path.parts:
-                parts = parts[:-1] if part == ".." else [*parts, part]
-            assert "/".join(parts) in made, (page, target)
+            assert target_of(page, target) in made, (page, target)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_role_finds_links_only_to_what_it_may_see(made: dict[str, str], role: Role) -> None:
+    seen = {page for page in made if page.endswith(".html") and role in seen_by(page)}
+    signed, reached = Signed("somebody", role, session=True), {FIRST[role]}
+    for page in sorted(seen):
+        shown = fitted(made[page].encode(), page, signed).decode()
+        leads = {target_of(page, one) for one in re.findall(r'href="([^"#]+)', shown)}
+        assert all(role in seen_by(one) for one in leads), page
+        assert ("Signed in as somebody" in shown) is (not page.startswith(("runs/", "certif")))
+        reached |= leads
+    assert seen <= reached, "each page that a role may see can be reached"
+    if role is Role.ADMINISTRATOR:
+        assert fitted(made["index.html"].encode(), "index.html", signed).count(b"<a ") == (
+            made["index.html"].count("<a ")
+        )
+
+
+def target_of(page: str, link: str) -> str:
+    return normpath(join(dirname(page), link))
 
 
 def test_nobody_is_named(workspace: Path, made: dict[str, str]) -> None:
