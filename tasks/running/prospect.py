@@ -18,6 +18,7 @@ from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import (
     Examples,
     Group,
+    IntArray,
     Measurement,
     Outputs,
     ShadowOutputs,
@@ -26,9 +27,10 @@ from unlearning.domain import (
 )
 from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.groups import CLASSES
+from unlearning.gates.parts import CHAMPION
 from unlearning.judging.mates import erased_mates
 from unlearning.judging.measuring import ATTACK, as_one_ranges, score
-from unlearning.judging.trial import exactly, within
+from unlearning.judging.trial import exactly, forgotten_parts, within
 from unlearning.outputs import logits_of
 from unlearning.statistics.power import (
     assumed,
@@ -64,6 +66,11 @@ class Compared:
         codes = np.unique(examples.subjects, return_inverse=True)[1]
         return Compared(examples, Outputs(logits, examples.labels, groups, codes), split)
 
+    @property
+    def parts(self) -> list[IntArray]:
+        """The classes of each part that judging will judge by itself."""
+        return forgotten_parts(self.split.forget.labels, self.split.retain.labels)
+
 
 @dataclass(frozen=True)
 class Prospect:
@@ -89,7 +96,8 @@ def prospect(
     at: Opened, gate: Forgetting, compared: Compared, bank: Bank | None, rate: float | None
 ) -> Prospect:
     """Assume what nobody has measured, and take from a finished bank what it knows."""
-    case, shadows = case_of(compared.blank), at.params.bank.shadows
+    shadows, apart = at.params.bank.shadows, compared.parts
+    case = case_of(compared.blank, parts=apart)
     gone = compared.split.forgotten_classes
     known = {**assumed(case, shadows), CLASSES: exactly(CLASSES, len(gone), case.examples)}
     found = Prospect(case, known, shadows, measured=False)
@@ -98,7 +106,7 @@ def prospect(
     answers = bank.on(compared.examples.ids)
     if (~answers.seen).sum(0).min() < 3:  # too few for a shadow to be scored by the others
         return found
-    found = replace(found, case=case_of(compared.blank, _likeness(compared, answers)))
+    found = replace(found, case=case_of(compared.blank, _likeness(compared, answers), apart))
     return _measured(at, compared, answers, found, rate) if found.askable(gate) else found
 
 
@@ -127,7 +135,12 @@ def _champion_scores(
     network = networks.load(sealed_champion(at).weights)
     yield erased_mates(network, compared.split)
     logits = logits_of(network, compared.examples)
-    scores = score(replace(compared.blank, logits=logits), answers, ATTACK)
+    asked = replace(compared.blank, logits=logits)
+    scores = score(asked, answers, ATTACK)
     yield within("champion_auc", scores.interval(), len(scores.forget))
     mean = float(scores.forget.mean())
     yield exactly("mean_score_champion", mean, len(scores.forget))
+    for number, classes in enumerate(compared.parts):
+        kept = np.isin(asked.labels, classes)
+        own = score(asked.take(kept), answers.on(kept), ATTACK)
+        yield within(f"{CHAMPION}{number}", own.interval(), len(own.forget))

@@ -177,7 +177,8 @@ def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
     one part.
     """
     part, shadows = judged_part(trial.candidate), comparable_shadows(trial)
-    parts = forgotten_parts(trial.candidate)
+    asked = trial.candidate
+    parts = forgotten_parts(*(asked.labels[asked.of(g)] for g in (Group.FORGET, Group.RETAIN)))
     yield exactly(PARTS, len(parts), int(part.of(Group.FORGET).sum()))
     if len(parts) < 2:
         return
@@ -193,9 +194,9 @@ def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
         yield within(f"{CHAMPION}{number}", champion.interval(), n)
         yield within(f"{PART}{number}", found.interval(level), n)
         for door, outputs in doors.items():
-            asked = outputs.take(kept)
-            broken = _broken(plain, asked)
-            after = found.unknown() if broken else score(asked, judging, attack)
+            behind = outputs.take(kept)
+            broken = _broken(plain, behind)
+            after = found.unknown() if broken else score(behind, judging, attack)
             yield within(f"{PART}{number}{door}", after.interval(level), n)
 
 

@@ -98,16 +98,14 @@ def exempt_classes(outputs: Outputs) -> IntArray:
     return np.setdiff1d(forgotten, outputs.labels[outputs.of(Group.RETAIN)])
 
 
-def forgotten_parts(outputs: Outputs) -> list[IntArray]:
-    """Give the classes of each part of the forget set: each of which most goes, and the rest.
+def forgotten_parts(forgotten: IntArray, stays: IntArray) -> list[IntArray]:
+    """Give the classes of each part of a forget set: each of which most goes, and the rest.
 
-    Most, and not all: one example that stays, or is labelled wrongly, would else put two classes
-    back into one average.
+    forgotten, stays: labels of the forget and of the retained examples. Most, and not all: one
+    example that stays, or is labelled wrongly, would else put two classes back into one average.
     """
-    forgotten = outputs.labels[outputs.of(Group.FORGET)]
     classes, gone = np.unique(forgotten, return_counts=True)
-    stay = outputs.labels[outputs.of(Group.RETAIN)]
-    kept = np.array([np.count_nonzero(stay == label) for label in classes], dtype=int)
+    kept = np.array([np.count_nonzero(stays == label) for label in classes], dtype=int)
     most = classes[gone > kept]
     rest = np.setdiff1d(classes, most)
     return [*most[:, None], *([rest] if len(rest) else [])]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.parts import CHAMPION as CHAMPION_OF_PART
+from unlearning.gates.parts import PARTS, STRANGERS
 from unlearning.statistics import as_one
 from unlearning.statistics.intervals import (
     LEVEL,
@@ -145,8 +147,7 @@ def examples_needed(
     for examples in (size for size in sizes if size >= case.examples):
         if shadows < gate.smallest_bank:
             continue
-        subjects = max(1, round(examples * case.subjects / case.examples))
-        larger = replace(case, examples=examples, subjects=subjects)
+        larger = case.of_size(examples)
         known = assumed(larger, shadows, champion=champion)
         outcomes = _outcomes(larger, known, gate, rng, auc=0.5, draws=draws, level=level)
         if _often_enough(outcomes, draws):
@@ -172,23 +173,48 @@ def assumed(case: Case, shadows: int, *, champion: float = CHAMPION_AUC) -> dict
     """
     n, m = case.examples, case.holdout
     chance = np.sqrt(chance_variance(n, m))
-    freedom = max(1, min(case.subjects, case.holdout_subjects) - 1)
-    wide = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * chance)
     one_more = chance * np.sqrt(1 + 1 / shadows)
     band = float(stats.t.ppf(0.5 + LEVEL / 2, max(1, shadows - 1)) * one_more)
     found = (
-        Measurement("champion_auc", champion, champion - wide, min(1.0, champion + wide), n),
+        _assumed_champion("champion_auc", case, champion),
         Measurement("null_auc", 0.5, 0.5 - band, 0.5 + band, shadows),
         Measurement("holdout_examples", m, m, m, m),
         Measurement("forget_subjects", case.subjects, case.subjects, case.subjects, n),
         Measurement("forget_auc", 0.5, 0.5, 0.5, n),
         *as_one.assumed(case, shadows),
+        *_assumed_parts(case, champion),
     )
     return {m.name: m for m in found}
 
 
-def case_of(part: Outputs, likeness: float = 0.0) -> Case:
-    """Count the examples and subjects of both sides in outputs of these alone."""
+def _assumed_champion(name: str, case: Case, auc: float) -> Measurement:
+    freedom = max(1, min(case.subjects, case.holdout_subjects) - 1)
+    chance = np.sqrt(chance_variance(case.examples, case.holdout))
+    wide = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * chance)
+    return Measurement(name, auc, auc - wide, min(1.0, auc + wide), case.examples)
+
+
+def _assumed_parts(case: Case, champion: float) -> Iterator[Measurement]:
+    """Give what is known of parts: how many, their strangers, and the champion's AUC on them."""
+    if not case.parts:
+        return
+    count = len(case.parts)
+    yield Measurement(PARTS, count, count, count, case.examples)
+    for number, (_, strangers) in enumerate(case.parts):
+        yield Measurement(f"{STRANGERS}{number}", strangers, strangers, strangers, strangers)
+        yield _assumed_champion(f"{CHAMPION_OF_PART}{number}", case.part(number), champion)
+
+
+def case_of(part: Outputs, likeness: float = 0.0, parts: Sequence[IntArray] = ()) -> Case:
+    """Count the examples and subjects of both sides in outputs of these alone.
+
+    parts: the classes of each part that is judged by itself.
+    """
+    of_parts = [np.isin(part.labels, classes) for classes in parts]
+    counts = (
+        (int((own & part.of(Group.FORGET)).sum()), int((own & part.of(Group.HOLDOUT)).sum()))
+        for own in of_parts
+    )
     sides = [part.subjects[part.of(group)] for group in (Group.FORGET, Group.HOLDOUT)]
     (examples, subjects), (holdout, holdout_subjects) = (
         (len(side), len(np.unique(side))) for side in sides
@@ -199,6 +225,7 @@ def case_of(part: Outputs, likeness: float = 0.0) -> Case:
         holdout=holdout,
         holdout_subjects=holdout_subjects,
         likeness=likeness,
+        parts=tuple(counts) if len(of_parts) > 1 else (),
     )
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 from scipy import stats
 
 from unlearning.domain import FloatArray, Measurement
+from unlearning.gates.parts import PART
 from unlearning.gates.suspicions import LEARNED, MOVED
 from unlearning.statistics.intervals import (
     FPRS,
@@ -37,7 +39,8 @@ class Case:
     """How much there is to go by: examples, and the subjects that they belong to, on both sides.
 
     holdout: comparable ones only. likeness: share of a score's variance that examples of one
-    subject have in common (a fraction), 0 where nobody knows.
+    subject have in common (a fraction), 0 where nobody knows. parts: forget and holdout examples of
+    each part that is judged by itself, all in all those of the case; none where there is one.
     """
 
     examples: int
@@ -45,6 +48,28 @@ class Case:
     holdout: int
     holdout_subjects: int
     likeness: float = 0.0
+    parts: tuple[tuple[int, int], ...] = ()
+
+    def of_size(self, examples: int) -> Case:
+        """Give a case with so many to forget, as many of each subject and as large a share each."""
+        times = examples / self.examples
+        ends = [round(times * end) for end in accumulate(forget for forget, _ in self.parts)]
+        sizes = (end - start for start, end in pairwise([0, *ends]))
+        parts = tuple(zip(sizes, (holdout for _, holdout in self.parts), strict=True))
+        subjects = max(1, round(self.subjects * times))
+        return replace(self, examples=examples, subjects=subjects, parts=parts)
+
+    def part(self, number: int) -> Case:
+        """Give what there is to go by for one part."""
+        examples, holdout = self.parts[number]
+        subjects, others = min(self.subjects, examples), min(self.holdout_subjects, holdout)
+        return Case(
+            examples=examples,
+            subjects=subjects,
+            holdout=holdout,
+            holdout_subjects=others,
+            likeness=self.likeness,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +82,11 @@ class Drawn:
     forget: FloatArray
     holdout: FloatArray
     doors: Mapping[str, Drawn] = field(default_factory=dict)
+
+    def between(self, forget: slice, holdout: slice) -> Drawn:
+        """Give those of some examples."""
+        doors = {name: door.between(forget, holdout) for name, door in self.doors.items()}
+        return Drawn(self.forget[:, forget], self.holdout[:, holdout], doors)
 
     def near(self, other: Drawn, shared: float) -> Drawn:
         """Mix in another draw; `shared` is the correlation with this one (a fraction)."""
@@ -123,9 +153,27 @@ def measured(
                 case, moved, fpr=fpr, sign=sign, level=level
             )
     found[LEARNED] = np.zeros((len(moved.forget), 3))  # refuses nobody who never saw the holdout
+    sizes = dict.fromkeys(found, case.examples)
+    for name, size, numbers in _parts(case, moved, level):
+        found[name], sizes[name] = numbers, size
     rows = {name: numbers.tolist() for name, numbers in found.items()}
     for row in range(len(moved.forget)):
-        yield {name: _named(name, of[row], case.examples) for name, of in rows.items()}
+        yield {name: _named(name, of[row], sizes[name]) for name, of in rows.items()}
+
+
+def _parts(case: Case, scores: Drawn, level: float) -> Iterator[tuple[str, int, FloatArray]]:
+    """Give each part's AUCs, as deployed and behind the doors, with its size.
+
+    A part is examples that stand together; example i is of subject i modulo the subjects, so that
+    whoever is in a part is one subject there too.
+    """
+    forget = holdout = 0
+    for number, (size, strangers) in enumerate(case.parts):
+        own = scores.between(slice(forget, forget + size), slice(holdout, holdout + strangers))
+        asked = {"": own, **{f"/{name}": at for name, at in own.doors.items() if name != MOVED}}
+        for door, drawn_there in asked.items():
+            yield f"{PART}{number}{door}", size, _aucs(case.part(number), drawn_there, level)
+        forget, holdout = forget + size, holdout + strangers
 
 
 def _tenth(case: Case, scores: Drawn) -> tuple[Case, Drawn]:

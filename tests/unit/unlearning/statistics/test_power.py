@@ -195,3 +195,53 @@ def test_no_number_of_examples_makes_up_for_a_holdout_that_is_too_small(
     assert examples_needed(short, 16, GATE, rng, draws=40) is None
     longer = case(holdout=250, holdout_subjects=250)
     assert examples_needed(longer, 16, GATE, rng, draws=40) is not None
+
+
+# Parts that are judged by themselves
+
+PARTED = case(examples=600, subjects=600, holdout=800, holdout_subjects=800)
+TWO = dataclasses.replace(PARTED, parts=((400, 500), (200, 300)))
+
+
+@pytest.mark.parametrize("people", [60, 7])
+def test_each_part_is_measured_as_real_scores_are(people: int, rng: np.random.Generator) -> None:
+    few = Case(examples=60, subjects=people, holdout=90, holdout_subjects=31, likeness=0.5)
+    few = dataclasses.replace(few, parts=((40, 50), (20, 40)))
+    scores = drawn(few, rng, 8, ("refitted",))
+    codes, others = np.arange(60) % people, np.arange(90) % 31
+    for row, found in enumerate(measured(few, scores, auc=0.5)):
+        for name, at in (("", scores), ("/refitted", scores.doors["refitted"])):
+            forget, holdout = at.forget[row, 40:], at.holdout[row, 50:]
+            wanted = auc_interval(forget, holdout, codes[40:], others[50:])
+            part = found[f"part/1{name}"]
+            assert part.n == 20
+            assert (part.value, part.low, part.high) == pytest.approx(dataclasses.astuple(wanted))
+
+
+def test_what_goes_in_parts_is_decided_less_often_and_not_never(rng: np.random.Generator) -> None:
+    """Each part has a share of the error and fewer examples; none is left unmeasured, also of
+    classes that go whole, by which judging counts too."""
+    gone = toys.measurement("forgotten_classes", 2)
+    known = assumed(TWO, 32, champion=0.8) | {gone.name: gone}
+    parted = chances(TWO, known, GATE, rng, draws=100).passed
+    whole = chances(PARTED, assumed(PARTED, 32, champion=0.8), GATE, rng, draws=100).passed
+    assert 0.3 < parted < whole
+
+
+def test_a_part_too_small_for_any_limit_is_never_decided(rng: np.random.Generator) -> None:
+    small = dataclasses.replace(PARTED, parts=((560, 500), (40, 300)))
+    found = chances(small, assumed(small, 32, champion=0.8), GATE, rng, draws=50)
+    assert found.passed == 0 and found.inconclusive > 0.8
+
+
+def test_a_larger_case_has_parts_of_the_same_shares() -> None:
+    larger = dataclasses.replace(TWO, parts=((333, 500), (267, 300))).of_size(1000)
+    assert larger.parts == ((555, 500), (445, 300)) and larger.subjects == 1000
+
+
+def test_parts_are_counted_where_there_are_several() -> None:
+    labels = np.array([0, 0, 1, 2, 0, 1, 1])
+    groups = np.repeat([Group.FORGET, Group.HOLDOUT], [4, 3])
+    out = toys.outputs(np.zeros((7, 3)), labels, list(groups))
+    assert case_of(out, parts=[np.array([0]), np.array([1, 2])]).parts == ((2, 1), (2, 2))
+    assert case_of(out, parts=[np.array([0, 1, 2])]).parts == ()
