@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Entry:
 
     def line(self) -> bytes:
         """The entry as it lies in the file, line end included."""
-        return canonical_json(asdict(self)) + b"\n"
+        return canonical_json(vars(self)) + b"\n"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _check(
     entry = _parse(line)
     if before is not None or not excerpt:
         _check_place(entry, before)
-    header = {name: value for name, value in asdict(entry).items() if name not in _PROOF}
+    header = {name: value for name, value in vars(entry).items() if name not in _PROOF}
     _expect("hash of the entry", entry.hash, sha256_hex(canonical_json(header)))
     try:
         by = known.signer(bytes.fromhex(entry.signature), entry.hash.encode())

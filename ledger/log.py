@@ -17,10 +17,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.chain import Chain, Entry, read_chain, sign_entry
+from ledger.chain import GENESIS, Entry, sign_entry
 from ledger.errors import KeyConflict, LogAltered, WorkspaceBusy
 from ledger.keyring import ROTATED, Keyring, keyring_of
-from ledger.lines import Lines
+from ledger.lines import Lines, verified
+from ledger.lines.entries import Entries
+from ledger.lines.verified import Noted, Reading
 from ledger.moments import timestamp
 from unlearning.digests import canonical_json
 from unlearning.errors import Unrecordable, UsageError
@@ -33,39 +35,46 @@ class Log:
     """The log of one workspace. Open it under the workspace lock to append."""
 
     def __init__(
-        self, lines: Lines, chain: Chain, *, size: int, signing_key: Ed25519PrivateKey | None
+        self, lines: Lines, content: bytes, found: Reading, signing_key: Ed25519PrivateKey | None
     ) -> None:
-        """Take over a chain that was read from `lines`, `size` bytes long; use `open` instead."""
+        """Take over what was read and verified of `lines`; use `open` instead."""
         self._lines = lines
-        self._entries = list(chain.entries)
-        self._by_key = {entry.key: entry for entry in chain.entries}
-        self._head = chain.head
-        self._signers = chain.keys
-        self._length = chain.length
-        self._size = size
+        self._entries = Entries(content, found.known, found.chain.entries)
+        self._head = found.head
+        self._signers = found.signers
+        self._length = found.length
+        self._size = len(content)
         self._signing_key = signing_key
         self._lock = RLock()  # tasks may run in threads of the one process that writes
 
     @classmethod
     def open(
-        cls, lines: Lines, key: Ed25519PrivateKey | Keyring, ring: Keyring | None = None
+        cls,
+        lines: Lines,
+        key: Ed25519PrivateKey | Keyring,
+        ring: Keyring | None = None,
+        noted: Noted | None = None,
     ) -> Log:
         """Read and check the whole log; LogAltered names the first line that is not genuine.
 
         With a private key the log can be appended to, with public ones only read. ring: the public
-        keys up to that of the private one, where it is not the first. A line without an end, left
-        by a crash, is passed over here and cut off by the next append.
+        keys up to that of the private one, where it is not the first. noted: what it vouches for is
+        not checked again, and what whoever may write has checked is noted there. A line without an
+        end, left by a crash, is passed over here and cut off by the next append.
         """
         private = key if isinstance(key, Ed25519PrivateKey) else None
         own = key if isinstance(key, Keyring) else keyring_of(key.public_key())
         content = lines.read() if lines.size() else b""
-        chain = read_chain(content, ring or own)
-        if chain.problem:
+        found = verified.read(content, ring or own, noted)
+        if found.chain.problem:
             raise LogAltered(
-                f"{lines.name}: {chain.problem}: nothing was changed; "
+                f"{lines.name}: {found.chain.problem}: nothing was changed; "
                 "compare with a copy of the log and restore it"
             )
-        return cls(lines, chain, size=len(content), signing_key=private)
+        log = cls(lines, content, found, private)
+        if private and noted:
+            verified.note(content, found, log.count, noted)
+        return log
 
     @property
     def name(self) -> str:
@@ -82,17 +91,33 @@ class Log:
         """Hash of the last entry; 64 zeros while there is none."""
         return self._head
 
+    @property
+    def count(self) -> int:
+        """How many entries it has."""
+        return len(self._entries)
+
+    def hash_at(self, seq: int) -> str:
+        """Hash of the entry with this seq; 64 zeros for 0, before the first one."""
+        return self._entries.at(seq).hash if seq else GENESIS
+
     def entries(self, *, after: int = 0) -> tuple[Entry, ...]:
-        """The entries with a seq above `after`, in order."""
-        return tuple(self._entries[after:])
+        """The entries with a seq above `after`, in order.
+
+        All of a long log take a while to read: for the last of a kind there is `newest_first`.
+        """
+        return self._entries.after(after)
+
+    def newest_first(self) -> Iterator[Entry]:
+        """The entries from the last to the first, each read when it is come to."""
+        return self._entries.newest_first()
 
     def find(self, key: str) -> Entry | None:
         """The entry that was appended under this key."""
-        return self._by_key.get(key)
+        return self._entries.find(key)
 
     def next_key(self, prefix: str) -> str:
         """Give a key that only the next entry can have."""
-        return f"{prefix}/{len(self._entries) + 1}"
+        return f"{prefix}/{self.count + 1}"
 
     def append(self, event: str, body: Mapping[str, Any], *, key: str, now: datetime) -> Entry:
         """Add one entry and return when it is on the disk.
@@ -104,7 +129,7 @@ class Log:
         with self._lock:
             for text in _texts({"key": key, "event": event, "body": body}):
                 _check_text(text)
-            there = self._by_key.get(key)
+            there = self.find(key)
             if there is not None:
                 return _same(there, event, body)
             return self._write(self._next(event, body, key, now))
@@ -125,7 +150,7 @@ class Log:
         if self._signing_key is None:
             raise UsageError(f"{self.name}: was opened for reading, not for writing")
         header = {
-            "seq": len(self._entries) + 1,
+            "seq": self.count + 1,
             "previous": self._head,
             "at": timestamp(now),
             "event": event,
@@ -140,8 +165,7 @@ class Log:
         self._lines.append(entry, at=self._length)
         # What is kept is what a later reader gets: lists for tuples, text for numeric keys.
         stored = _reread(line)
-        self._entries.append(stored)
-        self._by_key[stored.key] = stored
+        self._entries.add(stored)
         self._head = stored.hash
         self._length = self._size = self._length + len(line)
         return stored

@@ -47,28 +47,27 @@ def look(records: Path, keys: Path, *, unrecorded: Callable[[], Set[str]]) -> Se
 
 def check(seen: Seen, log: Log) -> None:
     """LogTruncated if the log lacks what was seen, LogAltered if it is another one."""
-    entries = log.entries()
     missing = list(_missing(seen, log))
     if missing:
         raise LogTruncated(
-            f"{log.name}: has {len(entries)} entries and lacks {', '.join(missing)}: it is an "
+            f"{log.name}: has {log.count} entries and lacks {', '.join(missing)}: it is an "
             "older one; nothing was removed; restore the newest copy of records/ (docs/requests.md)"
         )
-    if seen.seq and entries[seen.seq - 1].hash != seen.head:
+    if seen.seq and (got := log.hash_at(seen.seq)) != seen.head:
         raise LogAltered(
-            f"{log.name}: entry {seen.seq} has hash {entries[seen.seq - 1].hash[:12]}, "
+            f"{log.name}: entry {seen.seq} has hash {got[:12]}, "
             f"{HEAD} has seen {seen.head[:12]}: the log was rewritten; restore it from a copy"
         )
 
 
 def note(log: Log, keys: Path) -> None:
     """Keep where the log ends now."""
-    content = canonical_json({"seq": len(log.entries()), "head": log.head})
+    content = canonical_json({"seq": log.count, "head": log.head})
     durable.write(keys / HEAD, content)
 
 
 def _missing(seen: Seen, log: Log) -> Iterator[str]:
-    count = len(log.entries())
+    count = log.count
     if seen.seq > count:
         yield f"{seen.seq - count} entries that keys/{HEAD} has seen"
     requests = [ref for ref in seen.requests if log.find(f"{ref}/submitted") is None]

@@ -6,24 +6,31 @@ In files the line is written first; in a database a line and its rows are one tr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from ledger import seen
-from ledger.chain import GENESIS, Entry, Verification, read_chain
+from ledger.chain import Entry, Verification, read_chain
 from ledger.errors import LogAltered, LogTruncated
+from ledger.keyring import Keyring
 from ledger.keys import (
     NEXT,
     PUBLIC,
     load_public_keys,
+    load_signing_key,
     matching_key,
     next_signing_key,
     settle_rotation,
 )
 from ledger.lines import Lines
+from ledger.lines.verified import NOTE, Noted
 from ledger.log import Log
+from unlearning.errors import LetheError
 
 if TYPE_CHECKING:
     from ledger.projection import Projection
@@ -56,11 +63,13 @@ class Store:
             _settle_rotation(lines, records, keys)
         ring = load_public_keys(records / PUBLIC)
         key = ring if read_only else matching_key(keys, records)
+        signing = _readable_key(keys, ring) if isinstance(key, Keyring) else key
+        noted = None if signing is None else Noted(keys / NOTE, signing)
         # The log last: a writer at work meanwhile only makes it longer, and what is behind the
         # log is no alarm.
         beside = seen.look(records, keys, unrecorded=unrecorded)
         tables = lines.tables(read_only=read_only)
-        log = Log.open(lines, key, ring)
+        log = Log.open(lines, key, ring, noted)
         seen.check(beside, log)
         return cls(log, tables, records, keys)
 
@@ -108,14 +117,22 @@ def _settle_rotation(lines: Lines, records: Path, keys: Path) -> None:
         settle_rotation(keys, records, chain.keys[-1])
 
 
+def _readable_key(keys: Path, ring: Keyring) -> Ed25519PrivateKey | None:
+    """The key that signs the log by the public ones; None for whoever may not read it."""
+    with suppress(LetheError):
+        key = load_signing_key(keys)
+        return key if key.public_key().public_bytes_raw() == ring.newest else None
+    return None
+
+
 def _check_position(log: Log, tables: Projection) -> None:
-    entries, (seq, digest) = log.entries(), tables.position()
-    if seq > len(entries):
+    seq, digest = tables.position()
+    if seq > log.count:
         raise LogTruncated(
-            f"{log.name}: has {len(entries)} entries, {tables.name} has seen {seq}: it was cut; "
+            f"{log.name}: has {log.count} entries, {tables.name} has seen {seq}: it was cut; "
             "restore it from a copy"
         )
-    got = entries[seq - 1].hash if seq else GENESIS
+    got = log.hash_at(seq)
     if got != digest:
         raise LogAltered(
             f"{log.name}: entry {seq} has hash {got[:12]}, {tables.name} has seen {digest[:12]}: "

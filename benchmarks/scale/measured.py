@@ -14,15 +14,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable, keys
-from ledger.chain import GENESIS, Entry, read_chain, sign_entry
+from ledger.chain import GENESIS, Entry, sign_entry
 from ledger.checkpoint import proofs
 from ledger.domain import Selector
 from ledger.keys import load_public_keys, load_signing_key, shard_key
+from ledger.lines import InFile, verified
+from ledger.lines.verified import NOTE, Noted
+from ledger.log import Log
 from ledger.requests import Ledger
 from systems.data import index
 from systems.data.columns import EXAMPLE, SUBJECT
@@ -31,6 +35,7 @@ from systems.settings.workspace import Workspace
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 LAST = 200  # requests over which the cost of one is taken
+T = TypeVar("T")
 EACH, SHARDS, PERSON = 10, 256, "person-0000007"
 
 
@@ -81,38 +86,52 @@ def _submitted(ledger: Ledger, number: int) -> None:
 
 
 def verify(entries: int) -> dict[str, Any]:
-    """Sign a log of so many entries, read and verify all of it by the public key, and prove one."""
+    """Sign a log of so many entries, verify all of it by the public key, open it, and prove one."""
     with tempfile.TemporaryDirectory(prefix="lethe-scale-") as name:
         ws = Workspace.at(Path(name))
         keys.create_keys(ws.keys, ws.records)
-        key, began = load_signing_key(ws.keys), time.process_time()
-        with ws.log.open("wb") as file:
-            before: Entry | None = None
-            for number in range(1, entries + 1):
-                before = sign_entry(_header(number, before), key)
-                file.write(before.line())
-        signing = time.process_time() - began
-        began = time.process_time()
-        chain = read_chain(durable.read(ws.log), load_public_keys(ws.public_key))
-        seconds = time.process_time() - began
+        key, ring = load_signing_key(ws.keys), load_public_keys(ws.public_key)
+        signing, _ = _spent(lambda: _signed(ws.log, entries, key))
+        reading, content = _spent(lambda: durable.read(ws.log))
+        verifying, found = _spent(lambda: verified.read(content, ring, None))
+        chain = found.chain
         assert len(chain.entries) == entries and chain.problem is None
-        size = ws.log.stat().st_size / 2**20
-        began = time.process_time()
-        proof = proofs.proved(chain.entries, chain.entries[entries // 2], key, None)
-        proving = time.process_time() - began
-        began = time.process_time()
-        assert proofs.verify(proof, load_public_keys(ws.public_key)).ok
-        proved = time.process_time() - began
+        noted = Noted(ws.keys / NOTE, key)
+        verified.note(content, found, entries, noted)
+        opening, log = _spent(lambda: Log.open(InFile(ws.log), key, ring, noted))
+        assert log.head == found.head
+        size = len(content) / 2**20
+        middle = chain.entries[entries // 2]
+        proving, proof = _spent(lambda: proofs.proved(chain.entries, middle, key, None))
+        proved, outcome = _spent(lambda: proofs.verify(proof, ring))
+        assert outcome.ok
     return {
         "sign_per_second": entries / signing,
-        "verify_per_second": entries / seconds,
-        "verify_processor_seconds": seconds,
+        "verify_per_second": entries / verifying,
+        "verify_processor_seconds": verifying,
+        "read_processor_seconds": reading,
+        "open_processor_seconds": opening,
         "prove_processor_seconds": proving,
         "verify_proof_processor_ms": proved * 1000,
         "proof_kib": len(proof) / 1024,
         "peak_mib": peak_mib(),
         "log_mib": size,
     }
+
+
+def _spent(work: Callable[[], T]) -> tuple[float, T]:
+    """Give the processor seconds that it took, and what it gave."""
+    began = time.process_time()
+    came = work()
+    return time.process_time() - began, came
+
+
+def _signed(path: Path, entries: int, key: Ed25519PrivateKey) -> None:
+    with path.open("wb") as file:
+        before: Entry | None = None
+        for number in range(1, entries + 1):
+            before = sign_entry(_header(number, before), key)
+            file.write(before.line())
 
 
 def _header(number: int, before: Entry | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _WELCOME: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ".importing": (),
         "keys": (
             *("shards.key", "signing.pem", "suppression.key", "inbox.key", "requests", "head.json"),
-            "backups",
+            *("verified.json", "backups"),
             ".*.part",
         ),
         "inbox": (),

@@ -41,22 +41,38 @@ class Told:
 
 
 def told(ledger: Ledger) -> Told:
-    """Read what the log tells of data version and suppression list."""
-    bodies = [(e.key.rpartition("/")[2], e.body) for e in ledger.log.entries()]
-    seen = {"initialised": "data_version", "erased": "new_version", "imported": "data_version"}
-    found = [body.get(seen[step]) for step, body in bodies if step in seen]
+    """Read what the log tells of data version and suppression list, from its end on."""
     erasing = frozenset(run for run in ledger.unfinished_runs() if _erasing(ledger, run))
-    listed = {
-        entry.key.rpartition("/")[0]: entry.body.get("sha256")
-        for entry in _lists(ledger.log.entries())
-    }
-    before = [sha256 for run, sha256 in listed.items() if run not in erasing]
+    listed = ((_run(e), e.body.get("sha256")) for e in _lists(ledger.log.newest_first()))
+    last = next(listed, None)
+    before = last if last is None or last[0] not in erasing else _of_others(listed, erasing)
     return Told(
-        version=found[-1] if found else None,
-        suppressed=[*listed.values()][-1] if listed else None,
-        before=before[-1] if before else None,
+        version=next(_versions(ledger.log.newest_first()), None),
+        suppressed=last and last[1],
+        before=before and before[1],
         erasing=erasing,
     )
+
+
+Listed = tuple[str, str | None]
+"""A run, and the list that it told of."""
+
+
+def _of_others(listed: Iterator[Listed], erasing: frozenset[str]) -> Listed | None:
+    return next((one for one in listed if one[0] not in erasing), None)
+
+
+def _run(entry: Entry) -> str:
+    return entry.key.rpartition("/")[0]
+
+
+_TELLING = {"initialised": "data_version", "erased": "new_version", "imported": "data_version"}
+"""Ends of the keys of entries that tell of a data version, and what they call it."""
+
+
+def _versions(entries: Iterable[Entry]) -> Iterator[str | None]:
+    steps = ((entry.key.rpartition("/")[2], entry.body) for entry in entries)
+    return (body.get(_TELLING[step]) for step, body in steps if step in _TELLING)
 
 
 def suppressed(entries: Iterable[Entry]) -> Entry | None:

@@ -63,6 +63,8 @@ def _verify(rows: list[Mapping[str, Any]]) -> str:
         "signed a second",
         "verified a second",
         "verified in, s",
+        "opened again in, s",
+        "read in, s",
         "one entry proved in, s",
         "that verified in, ms",
         "proof, KiB",
@@ -77,6 +79,7 @@ def _verify(rows: list[Mapping[str, Any]]) -> str:
                 f"{row['now']['sign_per_second']:,.0f}",
                 f"{row['now']['verify_per_second']:,.0f}",
                 f"{row['now']['verify_processor_seconds']:.1f}",
+                *_opened(row["now"]),
                 *_proof(row["now"]),
                 f"{row['now']['peak_mib']:,.0f}",
                 f"{row['now']['log_mib']:.0f}",
@@ -100,6 +103,16 @@ def _find(rows: list[Mapping[str, Any]]) -> str:
             for row in rows
         ],
     )
+
+
+def _opened(now: Mapping[str, Any]) -> list[str]:
+    if "read_processor_seconds" not in now:
+        return ["-", "-"]
+    ratio = now["verify_processor_seconds"] / now["open_processor_seconds"]
+    return [
+        f"{now['open_processor_seconds']:.2f} ({ratio:.0f} times less)",
+        f"{now['read_processor_seconds']:.2f}",
+    ]
 
 
 def _proof(now: Mapping[str, Any]) -> list[str]:
