@@ -14,6 +14,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import record
-from benchmarks.famr import sweep, trials
+from benchmarks.famr import parts, trials
 from benchmarks.famr.trials import (
     ACCURACIES,
     COLUMNS,
@@ -230,16 +231,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, choices=range(2, TUNING + 1))
     parser.add_argument("--cache", type=Path, default=ROOT / "artifacts/benchmarks/famr-digits")
     parser.add_argument("--page", action="store_true", help="only draw the page again")
-    parser.add_argument("--sweep", action="store_true", help="anchors, layers, curvature alone")
+    for name, part in parts.PARTS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=part.words)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    if args.sweep:
-        settings = trials.settings() | {"seeds": args.seeds, "anchors": sweep.ANCHORS}
-        record.perform(
-            "famr",
-            lambda: record.write("famr-sweep", settings, sweep.swept(args.seeds, args.cache)),
-        )
-        return
+    for name in parts.PARTS:
+        if getattr(args, name):
+            record.perform("famr", partial(parts.measured, name, args.seeds, args.cache))
+            return
     if not args.page:
         settings = trials.settings() | {"seeds": args.seeds}
         settings |= {"rates": RATES, "anchors": ANCHORS}

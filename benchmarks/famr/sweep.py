@@ -107,12 +107,13 @@ def _apart(network: nn.Module, trial: Trial, block: str) -> tuple[float, float]:
     """Give a linear probe's AUC, and between- over within-class spread, of the forgotten class."""
     split = split_of(trial)
     known = joined(split.forget, split.retain)
-    train, test = (features_of(network, part, block, _tokens) for part in (known, split.test))
+    train, test = (features_of(network, part, block, tokens) for part in (known, split.test))
     is_known, is_test = np.arange(len(known)) < len(split.forget), ~stays(trial)
     return probe_auc(train, is_known, test, is_test), separation(test, is_test)
 
 
-def _tokens(values: Tensor) -> Tensor:
+def tokens(values: Tensor) -> Tensor:
+    """Give the mean over an example's tokens."""
     return values.mean(1)
 
 

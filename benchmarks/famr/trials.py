@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from systems.report.famr_page import over_seeds
 from unlearning import networks
@@ -32,6 +33,9 @@ TUNING = 9
 """The seed on which settings are chosen; 0 to 8 are evaluated."""
 
 RECIPE = Recipe(network="vit-digits", classes=10, channels=1, size=8, mean=(0.3,), std=(0.36,))
+WIDTH = 64
+"""RECIPE's width."""
+
 TRAINING = Training(
     epochs=40,
     batch_size=64,
@@ -94,25 +98,44 @@ def stays(trial: Trial) -> BoolArray:
     return np.asarray(labels != class_of(trial) if trial.task == "class" else labels >= 0)
 
 
-def models(trial: Trial, folder: Path) -> tuple[Classifier, Classifier]:
-    """Give the trial's original and retrained network, trained now unless they are kept."""
-    split = split_of(trial)
+def models(trial: Trial, folder: Path, width: int = WIDTH) -> tuple[Classifier, Classifier]:
+    """Give the trial's original and retrained network, trained now unless they are kept.
+
+    width: of the transformer; what is not of RECIPE's has it in its file's name.
+    """
+    split, wide = split_of(trial), "" if width == WIDTH else f"{width}-"
     everything = joined(split.forget, split.retain)
-    original = _kept(folder / f"original-{trial.seed}.safetensors", everything, trial.seed)
-    again = _kept(folder / f"retrained-{trial}.safetensors", split.retain, 500_000 + trial.seed)
-    return original, again
+    original, again = f"original-{wide}{trial.seed}", f"retrained-{wide}{trial}"
+    return (
+        _kept(folder / f"{original}.safetensors", everything, trial.seed, width),
+        _kept(folder / f"{again}.safetensors", split.retain, 500_000 + trial.seed, width),
+    )
 
 
-def _kept(path: Path, examples: Examples, seed: int) -> Classifier:
-    if not path.exists():
-        # In one order, whatever is forgotten, so that every task finds the same original.
-        ordered = examples.take(np.argsort(examples.ids.astype(int)))
-        rng = torch.Generator().manual_seed(seed)
-        network = networks.build(RECIPE, rng)
-        train(network, ordered, TRAINING, rng)
-        networks.save(network, path)
-        print("trained", path.name, flush=True)
-    return networks.load(path)
+def _kept(path: Path, examples: Examples, seed: int, width: int) -> Classifier:
+    rng = torch.Generator().manual_seed(seed)
+    network = networks.build(RECIPE, rng) if width == WIDTH else built(width, rng)
+    if path.exists():
+        network.load_state_dict(load_file(path))
+        return network.eval()
+    # In one order, whatever is forgotten, so that every task finds the same original.
+    ordered = examples.take(np.argsort(examples.ids.astype(int)))
+    train(network, ordered, TRAINING, rng)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    networks.save(network, path)
+    print("trained", path.name, flush=True)
+    return network.eval()
+
+
+def built(width: int, rng: torch.Generator) -> Classifier:
+    """Build RECIPE's transformer in another width."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    shape: dict[str, Any] = {"img_size": RECIPE.size, "patch_size": 2, "in_chans": RECIPE.channels}
+    shape |= {"num_classes": RECIPE.classes, "embed_dim": width, "depth": 4, "num_heads": 4}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        return Classifier(VisionTransformer(**shape), RECIPE)
 
 
 def columns(network: torch.nn.Module, before: FloatArray, trial: Trial) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.famr import study, sweep, trials
+from benchmarks.famr import clusters, study, sweep, trials
 from benchmarks.famr.trials import TUNING, Trial
 from tests.unit.reported import EVIDENCE
 
@@ -85,3 +85,19 @@ def test_one_cloud_is_not_apart_and_two_are() -> None:
     moved = cloud + 10.0 * forgotten[:, None] * np.array([1.0, 0.0])
     assert sweep.separation(cloud, forgotten) < 0.01
     assert sweep.separation(moved, forgotten) == pytest.approx(50.0, rel=0.1)
+
+
+def test_purity_counts_neighbours_and_not_oneself() -> None:
+    """Eleven of the class at one end of a line and eleven others at the other; then in turn."""
+    places = np.arange(22.0)[:, None]
+    apart = np.r_[np.zeros(11), np.full(11, 1000.0)][:, None] + places
+    assert clusters.purity(apart, np.arange(22) < 11) == 1.0
+    assert clusters.purity(apart, np.arange(22) == 0) == 0.0
+
+
+def test_the_plane_keeps_the_distances_of_what_lies_in_a_plane() -> None:
+    at = np.random.default_rng(0).normal(size=(20, 2))
+    axes = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 2)))[0]
+    drawn = clusters.plane(at @ axes.T + 3)
+    far = np.linalg.norm(at[:, None] - at[None], axis=2)
+    np.testing.assert_allclose(np.linalg.norm(drawn[:, None] - drawn[None], axis=2), far)

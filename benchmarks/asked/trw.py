@@ -1,0 +1,111 @@
+"""TRW on automobiles: beside other methods by MIA-NN and a class-wise U-LiRA, and what it rests on.
+
+Every method has two epochs at the same rate; nothing is tuned. The class-wise U-LiRA holds the
+forgotten examples' confidence in the class, over candidates of all originals, against that over
+models which never saw the class; the row `retrained` shows what chance makes of so few models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from benchmarks.asked.tilted import Noisy, spread_of
+from benchmarks.asked.trials import AUTOMOBILE, OTHER, Row, Trial
+from benchmarks.methods.jobs import Job
+from benchmarks.ulira.arithmetic import Sides, evaluate
+from unlearning.audits.class_geometry import MiaNn
+from unlearning.contracts import Method
+from unlearning.domain import FloatArray, Outputs
+from unlearning.methods.finetune import FineTune
+from unlearning.methods.neg_grad_plus import NegGradPlus
+from unlearning.methods.random_label import RandomLabel
+from unlearning.methods.salun import SalUn
+from unlearning.methods.trw import TiltedReweighting
+from unlearning.outputs import logits_of, outputs_of
+from unlearning.statistics.signals import scaled_confidence
+
+TASKS = (AUTOMOBILE,)
+EPOCHS, RATE = 2, 0.05
+BETAS = (0.0, 1.0, 5.0, 20.0)
+NOISES = (0.1, 0.3, 1.0)
+"""Deviations of the noise on cosines, which are between -1 and 1."""
+
+SAME: Mapping[str, Any] = {"epochs": EPOCHS, "learning_rate": RATE}
+TRW = TiltedReweighting(**SAME)
+
+
+def methods(seed: int) -> dict[str, Method]:
+    """Give what is run, by the name of its row; each original has noise of its own."""
+    noisy = {f"trw, noise {x:g}": Noisy(**SAME, noise=x, noise_seed=seed) for x in NOISES}
+    return {
+        "finetune": FineTune(**SAME),
+        "random_label": RandomLabel(**SAME),
+        "salun": SalUn(**SAME),
+        "neg_grad_plus": NegGradPlus(**SAME),
+        "trw, beta 10": TRW,
+        **{f"trw, beta {beta:g}": replace(TRW, beta=beta) for beta in BETAS},
+        "trw, by example": replace(TRW, similarity="example"),
+        **noisy,
+    }
+
+
+def rows(trials: Sequence[Trial]) -> Iterator[Row]:
+    """Give all trials' rows; the models without the class of all of them are held against each."""
+    for trial in trials:
+        references = [_outputs(trial, t.network(Job(t.name, 1))) for t in trials]
+        ask = partial(_asked, trial, references)
+        yield from trial.plain(ask)
+        for name, method in methods(trial.name.seed).items():
+            yield trial.row(name, method, ask)
+
+
+def _outputs(trial: Trial, network: nn.Module) -> Outputs:
+    return outputs_of(network, trial.split)
+
+
+def _asked(trial: Trial, references: Sequence[Outputs], network: nn.Module) -> Row:
+    """Give MIA-NN's columns, and the signals that U-LiRA reads later."""
+    found = MiaNn(least=2).measure([_outputs(trial, network)], references, np.random.default_rng(0))
+    further = {m.name: m.value for m in found if m.name in ("mia_nn", "class_tv")}
+    return {"further": further, "signals": _signals(trial, network)}
+
+
+def _signals(trial: Trial, network: nn.Module) -> list[float]:
+    forget = trial.split.forget
+    values = scaled_confidence(logits_of(network, forget), forget.labels)
+    return [round(float(value), 4) for value in values]
+
+
+def ulira(rows: Sequence[Row], never: FloatArray) -> dict[str, Any]:
+    """Tell candidates from models that never saw the class, by each forgotten example.
+
+    rows: one for each original. never: (models, n), what as many models without the class say.
+    """
+    signals = np.concatenate([[row["signals"] for row in rows], never])
+    first = np.arange(len(signals)) < len(rows)
+    each = np.broadcast_to(first[:, None], signals.shape)
+    group = np.arange(len(signals)) % len(rows)
+    found = evaluate(Sides(signals, each, ~each, group), np.random.default_rng(0))
+    pooled = found.pooled_auc
+    return {
+        "ulira": float(found.auc.mean()),
+        "pooled": [pooled.value, pooled.low, pooled.high],
+        "accuracy": float(found.balanced_accuracy.mean()),
+    }
+
+
+def further(trials: Sequence[Trial], found: Sequence[Row]) -> dict[str, Any]:
+    """Give what is of all originals together: U-LiRA, and how far examples are from their class."""
+    never = np.array([_signals(t, t.network(Job(t.name, 1))) for t in trials])
+    names = [name for name in dict.fromkeys(row["row"] for row in found) if name != OTHER]
+    apart = [spread_of(t.network(), t.split.forget, TRW) for t in trials]
+    return {
+        "ulira": {n: ulira([r for r in found if r["row"] == n], never) for n in names},
+        "similarity": apart,
+    }
