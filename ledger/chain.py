@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.keyring import Keyring, next_key
+from unlearning.counting import counted
 from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import LetheError
 
@@ -96,7 +97,7 @@ def read_chain(content: bytes, ring: Keyring, *, excerpt: bool = False) -> Chain
     entries: list[Entry] = []
     length, problem, known = 0, None, ring
     signers: tuple[bytes, ...] = ()
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(counted(lines, len(lines), "log", "entries"), start=1):
         try:
             before = entries[-1] if entries else None
             entry, signers = _check(line, before, known, signers, excerpt=excerpt)

@@ -14,7 +14,7 @@ import typer
 
 from flows import problems
 from flows.cli import output
-from flows.cli.progress import at_work
+from flows.cli.progress import at_work, counts_shown
 from tasks.running import progress
 
 
@@ -58,7 +58,9 @@ def _shown(ctx: typer.Context, waited_for: bool) -> Iterator[None]:
     if not waited_for:
         yield
         return
-    with at_work(str(ctx.info_name)) as step, progress.steps_shown(step):
+    call: Call = ctx.obj
+    counts = contextlib.nullcontext() if call.as_json else counts_shown()
+    with at_work(str(ctx.info_name)) as step, progress.steps_shown(step), counts:
         yield
 
 

@@ -13,11 +13,16 @@ from contextlib import contextmanager
 from threading import Lock, Timer
 from typing import Any
 
+from unlearning import counting
+
 SOON = 2.0
 """Seconds after which whoever waits is told what is done."""
 
 SELDOM = 30.0
 """Seconds between two plain lines."""
+
+OFTEN = 10
+"""Times a second that a count is drawn."""
 
 
 class _Screen:
@@ -129,6 +134,43 @@ def bar(words: str) -> Callable[[int, int, float], None]:
 def counter(words: str, unit: str = "models") -> Callable[[int, int], None]:
     """Give a progress function for things that are counted."""
     return _Bar(words, unit).advance
+
+
+class _Count:
+    """A bar of what is counted quickly: there once it takes long, and drawn a few times a second.
+
+    To be told of an entry of the log must cost less than to read it.
+    """
+
+    def __init__(self, words: str, unit: str) -> None:
+        self._bar = _Bar(words, unit)
+        self._next = time.monotonic() + SOON
+        self._drawn = False
+
+    def advance(self, done: float, total: float) -> None:
+        """Show `done` of `total`; the last one takes the bar away."""
+        now = time.monotonic()
+        if (done < total and now < self._next) or (done >= total and not self._drawn):
+            return
+        self._next, self._drawn = now + 1 / OFTEN, True
+        self._bar.advance(int(done), max(int(total), int(done) + (done < total)))
+
+
+@contextmanager
+def counts_shown() -> Iterator[None]:
+    """Show on a terminal how far what is counted is, with its rate and the time left."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    known: dict[str, _Count] = {}
+
+    def show(words: str, unit: str, done: float, total: float) -> None:
+        known.setdefault(words, _Count(words, unit)).advance(done, total)
+        if done >= total:
+            del known[words]
+
+    with counting.shown_by(show):
+        yield
 
 
 @contextmanager

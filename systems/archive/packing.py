@@ -15,6 +15,7 @@ from ledger import durable
 from ledger.backups.stream import Sealing
 from systems.archive.contents import databases_of, files_of
 from systems.settings.workspace import Workspace
+from unlearning.counting import MEGABYTE, counting
 from unlearning.digests import canonical_json
 
 SEALED, DESCRIBED = ".sealed", ".json"
@@ -73,16 +74,21 @@ def describe(folder: Path, described: Description) -> None:
 
 
 def _write(ws: Workspace, sealing: Sealing, log: Mapping[str, bytes]) -> int:
-    count = 0
-    with tarfile.open(
-        fileobj=cast(IO[bytes], sealing), mode="w|", format=tarfile.PAX_FORMAT
-    ) as archive:
+    count, files = 0, list(files_of(ws))
+    sizes = [path.stat().st_size / MEGABYTE if path.is_file() else 0.0 for _, path in files]
+    with (
+        counting("backup", "MB", sum(sizes)) as tell,
+        tarfile.open(
+            fileobj=cast(IO[bytes], sealing), mode="w|", format=tarfile.PAX_FORMAT
+        ) as archive,
+    ):
         for name, content in (*log.items(), *databases_of(ws)):
             _add_bytes(archive, name, content)
             count += 1
-        for name, path in files_of(ws):
+        for (name, path), size in zip(files, sizes, strict=True):
             archive.add(path, arcname=name, recursive=False, filter=partial(_ours, path))
             count += path.is_file()
+            tell(size)
     return count
 
 

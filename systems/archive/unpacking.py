@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, BinaryIO, cast
 
 from ledger import durable, keys
 from ledger.backups.stream import Unsealing, is_reference
 from ledger.errors import KeyMissing, SealAltered
 from systems.archive.packing import DESCRIBED, SEALED, TYPE, Description
+from unlearning.counting import MEGABYTE, counting
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -61,7 +63,13 @@ def unpack(described: Description, file: Path, key: bytes, into: Path) -> None:
             f"{file.name}: SHA-256 got {got[:12]}, expected {described.sha256[:12]}: it was "
             "altered or cut off; take another copy of it, or an earlier backup"
         )
-    with durable.reading(file), file.open("rb") as source:
+    size = file.stat().st_size / MEGABYTE
+    with (
+        durable.reading(file),
+        file.open("rb") as sealed,
+        counting("restore", "MB", size) as tell,
+    ):
+        source = cast(BinaryIO, _Told(sealed, tell))
         plain = Unsealing(source, key, described.backup)
         with (
             durable.storing(into),
@@ -69,6 +77,18 @@ def unpack(described: Description, file: Path, key: bytes, into: Path) -> None:
         ):
             archive.extractall(into, filter="data")
         plain.require_end()
+
+
+class _Told:
+    """A file of which it is told how much was read."""
+
+    def __init__(self, file: BinaryIO, tell: Callable[[float], None]) -> None:
+        self._file, self._tell = file, tell
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self._tell(len(content) / MEGABYTE)
+        return content
 
 
 def _described(path: Path) -> Description | None:

@@ -34,6 +34,7 @@ from systems.data.sharding import (
     spread,
 )
 from systems.settings.workspace import Workspace
+from unlearning.counting import counted
 from unlearning.errors import IntegrityError
 
 PLAN = "plan.json"
@@ -69,7 +70,7 @@ def prepare(ws: Workspace, table: pa.Table, key: bytes) -> Growth:
     added = spread(table, key=key, shards=dataset.shards)
     old = verified_shards(ws, added.keys() & manifest.shards.keys())
     files, shards = dict(current_files(ws)), {}
-    for name, rows in added.items():
+    for name, rows in counted(added.items(), len(added), "writing", "shards"):
         whole = pa.concat_tables([parse(old[name]), rows]) if name in old else rows
         content = shard_bytes(whole)
         durable.write(_prepared(ws, name), content)

@@ -18,6 +18,7 @@ from threading import Condition
 import numpy as np
 from PIL import Image
 
+from unlearning.counting import counted
 from unlearning.domain import ByteArray
 from unlearning.errors import IntegrityError
 
@@ -90,7 +91,8 @@ def decode(images: Sequence[bytes], *, size: int, channels: int) -> ByteArray:
 
     try:
         with decoding_pool() as pool:
-            list(pool.map(fill, range(0, len(images), _CHUNK)))
+            parts = range(0, len(images), _CHUNK)
+            list(counted(pool.map(fill, parts), len(parts), "decoding", "batches"))
     except UNDECODABLE as error:
         raise IntegrityError(
             f"data/shards: an image cannot be decoded ({reason_of(error)}), though it could when "

@@ -34,6 +34,7 @@ from systems.data.sources import Source
 from systems.data.splitting import refuse_empty
 from systems.settings.params import Params
 from systems.settings.workspace import Workspace
+from unlearning.counting import counted
 from unlearning.errors import InfrastructureError, UsageError
 
 Suppressed = Callable[[str, str], bool]
@@ -138,7 +139,8 @@ def _written(ws: Workspace, table: pa.Table, dataset: Dataset, key: bytes) -> Ma
         halfway.mkdir(mode=0o700)
         (halfway / ws.shards.name).mkdir(mode=0o700)
         shards: dict[str, Shard] = {}
-        for name, rows in spread(table, key=key, shards=dataset.shards).items():
+        parts = spread(table, key=key, shards=dataset.shards)
+        for name, rows in counted(parts.items(), len(parts), "writing", "shards"):
             content = shard_bytes(rows)
             durable.write(halfway / ws.shards.name / f"{name}.parquet", content)
             shards[name] = describe(content, rows)

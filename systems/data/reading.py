@@ -16,6 +16,7 @@ from systems.data import versions
 from systems.data.columns import EXAMPLE
 from systems.data.sharding import Manifest, Shard, load_dataset, load_manifest, schema
 from systems.settings.workspace import Workspace
+from unlearning.counting import counted
 from unlearning.errors import InfrastructureError, IntegrityError
 
 PLAN = "plan.json"
@@ -61,7 +62,7 @@ def checked_shards(
     expected = {shard_path(ws, name): acceptable[name] for name in names}
     _bring(ws, expected)
     _check(ws.dataset, frozenset({manifest.dataset_sha256}))
-    for path in sorted(expected):
+    for path in counted(sorted(expected), len(expected), "data", "shards"):
         if path.exists():
             yield path.stem, _check(path, expected[path])
 

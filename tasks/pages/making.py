@@ -11,6 +11,7 @@ from systems.report.site import render
 from tasks.pages import letters, lineage, log, methods, requests
 from tasks.pages.certificates import certificates
 from tasks.pages.known import Known, link
+from unlearning.counting import counted
 
 REPORT = "report.html"
 Rows = Sequence[Mapping[str, Any]]
@@ -31,7 +32,7 @@ def pages(known: Known, rows: Rows, there: Rows, verdict: str) -> Iterator[tuple
     own = [link(f"Record of processing, {page[7:9]}", page) for page in records]
     board = requests.board(rows)
     yield "index.html", render("board.html", "index.html", **board, records=own, **foot)
-    for row in rows:
+    for row in counted(rows, len(rows), "pages", "requests"):
         yield from _of_request(known, row, reports, foot)
     yield "lineage.html", render("lineage.html", "lineage.html", **lineage.lineage(known), **foot)
     tried = methods.methods(known, there, reports)

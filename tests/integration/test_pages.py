@@ -10,7 +10,11 @@ from posixpath import dirname, join, normpath
 import pytest
 
 from flows.cli.work import answering, paging
+from ledger.backups.stream import new_reference
 from ledger.errors import LogAltered
+from systems.archive.packing import Description, pack
+from systems.archive.unpacking import unpack
+from systems.data import loading
 from systems.intake.viewing.fitting import fitted
 from systems.intake.viewing.roles import FIRST, Role, seen_by
 from systems.intake.viewing.signing_in import Signed
@@ -19,6 +23,7 @@ from tasks.pages.known import known_of
 from tasks.pages.requests import board
 from tests import browser
 from tests.integration import small_runs
+from unlearning import counting
 from unlearning.errors import UsageError
 
 HOSTILE = "no <script>document.title = 'owned'</script> & such"
@@ -172,6 +177,26 @@ def test_of_a_log_that_was_altered_no_pages_are_made(workspace: Path, tmp_path: 
     with pytest.raises(LogAltered):
         paging.write(at.ws.root, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_may_take_long_tells_how_far_it_is(workspace: Path, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[float, float]]] = {}
+
+    def show(words: str, unit: str, done: float, total: float) -> None:
+        told.setdefault(f"{words} {unit}", []).append((done, total))
+
+    with counting.shown_by(show):
+        paging.made(Workspace.at(workspace), datetime.now(UTC))
+        loading.verify(Workspace.at(workspace))
+        to, key, ref = tmp_path / "bk.sealed", bytes(32), new_reference()
+        sealed = pack(Workspace.at(workspace), to, key, ref, {})
+        unpack(Description(ref, "", "", 0, "", **sealed), to, key, tmp_path / "tree")
+    expected = {"log entries", "pages requests", "data shards", "backup MB", "restore MB"}
+    assert set(told) >= expected
+    for words in expected:
+        done = [one for one, _ in told[words]]
+        assert done[-1] == told[words][-1][1] and len(done) > 2, words
+    assert told["pages requests"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_the_log_is_read_once_for_all_pages(workspace: Path) -> None:

@@ -19,6 +19,7 @@ from systems.settings.chances import not_tried
 from systems.settings.params import Params, read_params
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.running.records import measurements_of
+from unlearning import counting
 from unlearning.digests import sha256_file
 from unlearning.errors import LetheError
 from unlearning.judging.verdicts import assurance, decide, decide_run, gates_of, judge
@@ -63,7 +64,10 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     rungs = rules.rungs(earlier, only, exact_only=exact_only, without=without)
     yield from _climbed(statement["attempts"], rungs, rules)
     yield from _misnamed(begun, rungs, rules)
-    for number, attempt in enumerate(statement["attempts"], 1):
+    attempts = statement["attempts"]
+    for number, attempt in enumerate(
+        counting.counted(attempts, len(attempts), "judging again", "attempts"), 1
+    ):
         yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
     asked = question_of(statement, rules)
     yield from misasked(asked, begun)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from systems.data.texts import difference, first_alike
+from unlearning.counting import counted
 from unlearning.errors import UsageError
 
 MANIFEST = "manifest.csv"
@@ -31,7 +32,7 @@ def read_manifest(manifest: Path, choose: Callable[[Sequence[str]], str]) -> pa.
     table = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     contents = [
         _content(root, name, f"{manifest.name}: row {row}")
-        for row, name in enumerate(columns[file])
+        for row, name in enumerate(counted(columns[file], len(rows), "reading", "files"))
     ]
     return pa.table(table | {file: pa.array(contents, pa.binary())})
 
@@ -41,7 +42,8 @@ def read_class_folders(folder: Path) -> pa.Table:
     root, files = folder.resolve(), [p for sub in _subfolders(folder) for p in _pictures(sub)]
     names = [path.relative_to(folder).as_posix() for path in files]
     contents = [
-        _content(root, name, f"{folder.name}: picture {row}") for row, name in enumerate(names)
+        _content(root, name, f"{folder.name}: picture {row}")
+        for row, name in enumerate(counted(names, len(names), "reading", "files"))
     ]
     try:
         return pa.table(

@@ -17,6 +17,7 @@ from systems.data.images import (
     orientation,
     reason_of,
 )
+from unlearning.counting import counted
 from unlearning.errors import UsageError
 
 SMALLEST_SIDE = 4  # pixels; a picture of one pixel is a failed download, not an example
@@ -51,7 +52,7 @@ class Shape:
 def inspect(images: Sequence[bytes], rows: Sequence[int], *, name: str) -> list[Seen]:
     """Decode every image once; UsageError names the first row that cannot be taken."""
     with decoding_pool() as pool:
-        looked = list(pool.map(_look, images))
+        looked = list(counted(pool.map(_look, images), len(images), "looking at", "pictures"))
     for row, seen in zip(rows, looked, strict=True):
         if isinstance(seen, str):
             raise UsageError(

@@ -10,6 +10,7 @@ import pytest
 
 from flows.cli import progress
 from tasks.running import progress as running
+from unlearning.counting import counted
 
 
 class Terminal(StringIO):
@@ -74,3 +75,37 @@ def test_in_a_log_no_line_tells_of_waiting(capsys: pytest.CaptureFixture[str]) -
     with progress.at_work("forget") as step:
         step("extracted")
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_counted_has_a_bar_once_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = begun(monkeypatch)
+    with progress.at_work("verify"), progress.counts_shown():
+        for number in counted(range(4), 4, "log", "entries"):
+            time.sleep(0.06)
+            if number == 1:
+                until(terminal, "log")
+                until(terminal, "1/4")
+    assert progress._screen._display is None
+
+
+def test_a_count_that_is_cut_off_leaves_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(monkeypatch)
+    with progress.counts_shown(), pytest.raises(ValueError, match="altered"):
+        for _ in counted(range(9), 9, "log", "entries"):
+            time.sleep(0.06)
+            if progress._screen._display is not None:
+                raise ValueError("altered")
+    assert progress._screen._display is None
+
+
+def test_what_is_counted_quickly_or_in_a_log_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.counts_shown():
+        assert [*counted(range(3), 3, "log", "entries")] == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    terminal = begun(monkeypatch)
+    monkeypatch.setattr(progress, "SOON", 60.0)
+    with progress.counts_shown():
+        assert [*counted(range(3), 3, "log", "entries")] == [0, 1, 2]
+    assert terminal.getvalue() == ""
