@@ -42,7 +42,7 @@ class Sealed:
     """A sealed folder as read: what it states, its excerpt of the log, and what is wrong with it.
 
     digest: SHA-256 of its statement. ring: the keys that it was checked by, and those that its
-    excerpt led to.
+    excerpt led to. signer: the one that it was sealed by.
     """
 
     statement: dict[str, Any]
@@ -50,6 +50,7 @@ class Sealed:
     entries: tuple[Entry, ...]
     verification: Verification
     ring: Keyring
+    signer: Keyring
 
 
 def seal(folder: Path, statement: Mapping[str, Any], signing_key: Ed25519PrivateKey) -> str:
@@ -93,7 +94,8 @@ def read_sealed(folder: Path, ring: Keyring) -> Sealed:
         raise UsageError(f"evidence {folder.name}: is no folder: expected a run's sealed bundle")
     # (1) The statement is signed, with the key that its part of the log ended with.
     chain = read_chain(read_part(folder, EXCERPT), ring, excerpt=True)
-    statement, problems = _check_statement(folder, Keyring(chain.keys[-1:]))
+    signer = Keyring(chain.keys[-1:])
+    statement, problems = _check_statement(folder, signer)
     # (2) The files are the ones that the statement lists, no fewer and no more.
     problems += _check_files(folder, statement)
     # (3) The excerpt of the log is genuine and ends where the statement was made.
@@ -105,7 +107,7 @@ def read_sealed(folder: Path, ring: Keyring) -> Sealed:
     )
     found = Verification(checked, tuple(problems))
     digest = sha256_hex(read_part(folder, STATEMENT))
-    return Sealed(statement, digest, chain.entries, found, ring.with_keys(chain.keys))
+    return Sealed(statement, digest, chain.entries, found, ring.with_keys(chain.keys), signer)
 
 
 def _sign(content: bytes, key: Ed25519PrivateKey) -> bytes:

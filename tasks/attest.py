@@ -12,10 +12,11 @@ from typing import Any
 from ledger import durable, evidence
 from ledger.chain import Entry
 from ledger.domain import State
+from ledger.intoto.statements import after_release, write
 from ledger.keys import load_signing_key
 from ledger.replay.bundles import TYPES
 from ledger.replay.purged import as_stated, assured, standing, told
-from ledger.replay.statements import ATTESTED, COMPLETED
+from ledger.replay.statements import ATTESTED, COMPLETED, WITH_STEPS
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from unlearning.digests import sha256_file
@@ -99,6 +100,10 @@ def _seal(run: Run, name: str, said: Mapping[str, Any], first: Entry, last: Entr
     durable.make_folder(folder)
     entries = [e for e in run.at.ledger.log.entries() if first.seq <= e.seq <= last.seq]
     durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in entries))
+    key = load_signing_key(run.at.ws.keys)
+    if name == evidence.ERASURE and (run.done("begun") or {}).get("evidence") == WITH_STEPS:
+        whole = run.at.ledger.log.entries()[: last.seq]
+        write(folder, after_release(run.ref, whole, first.seq), key)
     statement = {
         "type": TYPES[name],
         "run": run.ref,
@@ -107,7 +112,7 @@ def _seal(run: Run, name: str, said: Mapping[str, Any], first: Entry, last: Entr
         "log_head": last.hash,
         **said,
     }
-    return evidence.seal(folder, statement, load_signing_key(run.at.ws.keys))
+    return evidence.seal(folder, statement, key)
 
 
 def _entry(run: Run, step: str) -> Entry:

@@ -11,7 +11,7 @@ from ledger import durable
 from ledger.domain import State
 from ledger.replay.attempts import Earlier, earlier_attempts
 from ledger.replay.judgements import ERROR
-from ledger.replay.statements import ABORTED
+from ledger.replay.statements import ABORTED, WITH_STEPS
 from systems.data.remote.owner import require_own
 from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
@@ -174,4 +174,5 @@ def _begin(run: Run, policy: Path, method: str | None) -> dict[str, Any]:
         "earlier": asdict(before),
         "level": load_policy(policy).level_after(before, method),
         "operator": operator(),
+        "evidence": WITH_STEPS,
     }

@@ -13,6 +13,7 @@ from tasks.connectors.owing import owe
 from tasks.replaying.retained import keep, strike
 from tasks.running.bases import other_names
 from tasks.running.run import Run
+from unlearning.digests import sha256_file
 
 
 def erase_examples(run: Run) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def _erase(run: Run) -> dict[str, Any]:
     return {
         "old_version": erasure.old_version,
         "new_version": erasure.new_version,
+        "manifest": sha256_file(run.at.ws.manifest),
         "replaced": list(erasure.replaced),
         "shards": None if erasure.shards is None else list(erasure.shards),
     }

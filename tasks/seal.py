@@ -13,8 +13,10 @@ from typing import Any
 
 from ledger import adoptions, durable, evidence
 from ledger.chain import Entry
+from ledger.intoto.statements import before_release, write
 from ledger.keys import load_signing_key
 from ledger.replay.judgements import judgements
+from ledger.replay.statements import WITH_STEPS, WITHOUT_STEPS
 from systems.registry import models
 from systems.settings.policy import EXACT
 from tasks.approval.asking import answered, by_gates, by_persons, digests_of
@@ -83,8 +85,10 @@ def _seal(run: Run) -> str:
     write_pages(run, folder, decided.body, datetime.fromisoformat(decided.at))
     entries = [entry for entry in log.entries() if entry.seq <= decided.seq]
     durable.write(folder / evidence.EXCERPT, b"".join(entry.line() for entry in entries))
-    statement = statement_of(run, decided)
-    return evidence.seal(folder, statement, load_signing_key(run.at.ws.keys))
+    statement, key = statement_of(run, decided), load_signing_key(run.at.ws.keys)
+    if statement["type"] == WITH_STEPS:
+        write(folder, before_release(statement, entries), key)
+    return evidence.seal(folder, statement, key)
 
 
 def _copy_inputs(run: Run, folder: Path) -> None:
@@ -100,7 +104,7 @@ def statement_of(run: Run, ended: Entry) -> dict[str, Any]:
     begun, decided = run.done("begun") or {}, ended.body
     before = run.at.ledger.log.entries()[: ended.seq]
     return {
-        "type": "lethe/evidence/1",
+        "type": begun.get("evidence", WITHOUT_STEPS),
         "run": run.ref,
         "requests": list(run.requests),
         "decision": decided["decision"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ledger.chain import Verification
 from ledger.evidence import (
@@ -19,11 +20,14 @@ from ledger.evidence import (
     read_sealed,
     refuse_other_folder,
 )
+from ledger.intoto.statements import after_release, before_release, objections, unjoined, unlike
 from ledger.keyring import Keyring
 from ledger.replay import certificates
 from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
 from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
+    WITH_STEPS,
+    WITHOUT_STEPS,
     completion_contradictions,
     contradictions,
     erasure_contradictions,
@@ -63,6 +67,11 @@ def read_bundle(folder: Path, ring: Keyring) -> Bundle:
         checked.append(f"{name}/{STATEMENT}: signature, files, and against its log")
     if not problems:  # what is not genuine need not be consistent
         problems += _of_later(first, later)
+    if not problems:
+        stated = _stated(first, later)
+        problems += _of_steps(folder, first, later, stated)
+        if count := sum(map(len, stated.values())):
+            checked.append(f"{count} in-toto statements on steps: signed, joined, against the log")
     return Bundle(first, later, Verification(tuple(checked), tuple(problems)))
 
 
@@ -115,3 +124,36 @@ def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterato
         yield from shard_contradictions(first.statement, statement)
     if name == ERASURE and first.statement.get("decision") not in ERASING:
         yield f"decision: is {first.statement.get('decision')}, expected one that erases"
+
+
+def _stated(first: Sealed, later: Mapping[str, Sealed]) -> dict[str, Mapping[str, Any]]:
+    """Give the statements on steps that each of a bundle's folders has to hold, by its name.
+
+    None in a bundle of before, which is told by its log.
+    """
+    found: dict[str, Mapping[str, Any]] = {name: {} for name in ("", *later)}
+    if first.statement.get("type") == WITH_STEPS:
+        found[""] = before_release(first.statement, first.entries)
+        if ERASURE in later:
+            entries = (*first.entries, *later[ERASURE].entries[1:])
+            found[ERASURE] = after_release(first.statement["run"], entries, len(first.entries))
+    return found
+
+
+def _of_steps(
+    folder: Path, first: Sealed, later: Mapping[str, Sealed], stated: Mapping[str, Any]
+) -> Iterator[str]:
+    """Where the statements on steps are not what the log tells of them, or do not join."""
+    if first.statement.get("type") not in (WITHOUT_STEPS, WITH_STEPS):
+        yield f"{STATEMENT}: type: is none that this Lethe knows: it may be a newer one"
+    for name, wanted in stated.items():
+        signer = later[name].signer if name else first.signer
+        lines = objections(folder / name, wanted, signer)
+        yield from (f"{name}/{line}" if name else line for line in lines)
+    whole = {
+        (f"{name}/{file}" if name else file): payload
+        for name, wanted in stated.items()
+        for file, payload in wanted.items()
+    }
+    yield from unjoined(whole, first.entries)
+    yield from unlike(folder, whole)

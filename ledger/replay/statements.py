@@ -20,6 +20,9 @@ from unlearning.digests import canonical_json, digest_of, sha256_hex
 SEALED, ATTESTED, COMPLETED = "sealed", "attested", "attested-completion"
 """Steps of a run that seal a statement: on the run, on the erasure, on its completion."""
 
+WITHOUT_STEPS, WITH_STEPS = "lethe/evidence/1", "lethe/evidence/2"
+"""Types of a run's first statement; by the second each step has an in-toto statement too."""
+
 _OPEN = ("remains", "kept")
 """What a connector's copy may not be when its requests are complete."""
 
@@ -90,6 +93,7 @@ def _said(journal: Journal) -> dict[str, Any]:
     begun, decided = journal.body("begun"), journal.find("decided")
     made, requests = journal.body("decided"), journal.body("started").get("requests")
     return {
+        "type": begun.get("evidence", WITHOUT_STEPS),
         "requests": requests,
         "parent": {"version": begun.get("parent"), "sha256": begun.get("parent_sha256")},
         "only_method": begun.get("method"),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ledger.intoto.steps import BANK_COMPLETE
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.bank.files import altered, index_digest
-
-COMPLETE = "bank_complete"
-"""Event of the log: a bank was built, or carried over without the columns of the erased."""
 
 
 def vouch(at: Opened, folder: Path, sha256: str) -> None:
@@ -18,7 +16,7 @@ def vouch(at: Opened, folder: Path, sha256: str) -> None:
         return
     body = {"bank": folder.name, "sha256": sha256}
     key = at.ledger.log.next_key(f"bank/{folder.name}")
-    at.ledger.record(COMPLETE, body, key=key, now=utc_now())
+    at.ledger.record(BANK_COMPLETE, body, key=key, now=utc_now())
 
 
 def named(at: Opened, folder: Path) -> dict[str, str]:
@@ -34,6 +32,6 @@ def named(at: Opened, folder: Path) -> dict[str, str]:
 
 
 def _vouched(at: Opened, bank: str) -> str | None:
-    entries = (entry for entry in at.ledger.log.entries() if entry.event == COMPLETE)
+    entries = (entry for entry in at.ledger.log.entries() if entry.event == BANK_COMPLETE)
     digests = [str(entry.body["sha256"]) for entry in entries if entry.body["bank"] == bank]
     return digests[-1] if digests else None

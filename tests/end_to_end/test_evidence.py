@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -17,6 +18,7 @@ from tests.end_to_end.conftest import MakeLethe, Told
 from tests.end_to_end.traces import files_below
 
 ALARM = 30
+ROOT = Path(__file__).parents[2]
 
 
 def test_it_verifies_offline_away_from_the_workspace(
@@ -35,6 +37,18 @@ def test_it_verifies_where_no_extra_is_installed(told: Told) -> None:
     """Neither torch nor numpy: what comes with `pip install` of Lethe alone."""
     done = bare("verify", str(told.bundle), "--key", str(told.lethe.root / "records/public.pem"))
     assert (done.returncode, done.stderr) == (0, "") and "judged again" in done.stdout
+
+
+def test_others_tools_read_the_steps_as_the_documentation_says(told: Told) -> None:
+    """Its own code, which knows nothing of Lethe, verifies every envelope and finds the weights."""
+    page = (ROOT / "docs" / "evidence.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    words = [str(told.bundle), str(told.lethe.root / "records" / "public.pem")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    steps = [line.split()[0].split(".")[0][3:] for line in done.stdout.splitlines()]
+    assert list(dict.fromkeys(steps))[-5:] == ["seal", "promote", "suppress", "erase", "purge"]
+    assert f"released candidate {told.statement['candidate']['sha256']}" in done.stdout
 
 
 def test_a_finished_workspace_is_its_owners_alone(told: Told) -> None:

@@ -5,6 +5,7 @@ Each bundle here is genuine but for one change, sealed again with the workspace'
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -15,10 +16,12 @@ import pytest
 
 from flows.cli.work.verifying import Expected, verify_evidence
 from ledger import evidence
+from ledger.intoto.envelopes import sealed
 from ledger.keys import load_public_keys, load_signing_key
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import verify_records
 from tests.end_to_end.conftest import MakeLethe, Told
+from unlearning.digests import canonical_json
 
 Statement = dict[str, Any]
 
@@ -119,6 +122,34 @@ def test_a_looser_policy_in_the_bundle_is_not_the_one_in_force(told: Told, bundl
     (bundle / "policy.yaml").write_text(f"{text}# looser\n")
     found = verified(told, resealed(told, bundle, lambda statement: None))
     assert any("policy.yaml: SHA-256" in line for line in found["problems"])
+
+
+def in_steps(bundle: Path, step: str, change: Callable[[Any], object], key: Any) -> Path:
+    """Change what is stated on a step, and sign it."""
+    (path,) = bundle.rglob(f"steps/*-{step}.*")
+    payload = json.loads(base64.b64decode(json.loads(path.read_bytes())["payload"]))
+    change(payload)
+    path.write_bytes(sealed(canonical_json(payload), key))
+    return path
+
+
+def test_a_step_that_is_stated_otherwise_than_the_log_has_it_is_named(
+    told: Told, bundle: Path
+) -> None:
+    key = load_signing_key(told.lethe.root / "keys")
+    path = in_steps(bundle, "judge-1", lambda p: p["subject"].pop(), key)
+    assert any(path.name in line for line in verified(told, bundle)["problems"]), "its file differs"
+    found = verified(told, resealed(told, bundle, lambda statement: None))["problems"]
+    assert found == [f"steps/{path.name}: subject: is not what the log says of this step"]
+
+
+def test_a_bundle_without_its_steps_is_none_of_before(told: Told, bundle: Path) -> None:
+    """Neither by leaving them out, nor by calling itself one of before: the log says what it is."""
+    shutil.rmtree(bundle / "steps")
+    found = verified(told, resealed(told, bundle, lambda statement: None))["problems"]
+    assert len(found) > 5 and all("is missing" in line for line in found)
+    older = verified(told, resealed(told, bundle, lambda s: s.update(type="lethe/evidence/1")))
+    assert any("type: is not what the log says" in line for line in older["problems"])
 
 
 def test_an_excerpt_that_hides_its_beginning_is_found(told: Told, bundle: Path) -> None:

@@ -61,7 +61,7 @@ def bundle(folder: Path, drift: dict[str, Any], tried: str, first: str) -> Bundl
         "candidate": {"sha256": None},
     }
     nothing_wrong = Verification(("all",), ())
-    sealed = Sealed(statement, "", log(first, extracted), nothing_wrong, Keyring(()))
+    sealed = Sealed(statement, "", log(first, extracted), nothing_wrong, Keyring(()), Keyring(()))
     return Bundle(sealed, {}, nothing_wrong)
 
 
