@@ -3,11 +3,15 @@
 A run is drawn if the digest of the key and of its sealed statement, as a fraction, is below the
 share. So a draw can be reckoned again by anybody who has the log. The key is of what a witness has
 put down, whom the operator cannot make draw again; or, for want of one, of the log's own end.
+
+Whoever knows a key before he makes a run can make one that it does not draw. So a witness names
+what he puts down by the newest checkpoint that he has then, and it draws as the log stood there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.chain import Entry
@@ -24,6 +28,9 @@ REPRODUCED, DISTANCE, MISMATCH, IMPOSSIBLE = ("reproduced", "distance", "mismatc
 """What may come of it: the same bits, on another profile only a distance, others, nothing."""
 
 PROVED = "A3"
+
+_CHECKPOINT = re.compile(r"draws/(\d{12})(?!\d)")
+"""How the name of a draw at a witness begins that names a checkpoint, as that is named there."""
 
 
 def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
@@ -42,6 +49,17 @@ def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
         if entry.event == "step" and step == SEALED and run in exact - done and new:
             found[run] = str(entry.body["statement"])
     return found
+
+
+def checkpoint_of(name: object) -> int | None:
+    """Give the number of the entry whose checkpoint a draw's name tells; None if it tells none."""
+    found = _CHECKPOINT.match(str(name))
+    return int(found[1]) if found else None
+
+
+def known_to(name: object, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Give the entries that a draw by this name is over: all of them, if it names no checkpoint."""
+    return entries[: checkpoint_of(name)]
 
 
 def drawn(key: str, share: float, runs: dict[str, str]) -> list[str]:
@@ -91,12 +109,19 @@ def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> I
             yield f"witness: has no {entry.body['name']} of the key by which entry {entry.seq} drew"
 
 
-def counted(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> str:
-    """Say in words how many draws a witness asked for, and how far they were carried out."""
+def counted(
+    entries: Sequence[Entry], witness: str, keys: Mapping[str, str], given: Collection[int]
+) -> str:
+    """Say in words how many draws a witness asked for, and how far they were carried out.
+
+    given: the numbers of the entries whose checkpoints it has.
+    """
     mine = [e for e in entries if e.event == DRAWN and e.body["from"] == witness]
     since = ((e.body["runs"], _settled(entries[e.seq :])) for e in mine)
     without = sum(settled.get(run) != REPRODUCED for runs, settled in since for run in runs)
-    return f"{len(keys)} draws asked for, {len(mine)} drawn, {without} runs of them not reproduced"
+    told = f"{len(keys)} draws asked for, {len(mine)} drawn, {without} runs of them not reproduced"
+    loose = sum(checkpoint_of(name) not in given for name in keys)
+    return f"{told}, {loose} of the draws without a checkpoint: {_LOOSE}" if loose else told
 
 
 def failed(entries: Sequence[Entry]) -> list[str]:
@@ -110,13 +135,21 @@ def _settled(entries: Iterable[Entry]) -> dict[str, str]:
     return {str(b["run"]): b["outcome"] for b in told if b["outcome"] in (REPRODUCED, MISMATCH)}
 
 
+_LOOSE = "whoever made a run after that may have known the key"
+
+
 def _false(draw: Entry, before: Sequence[Entry]) -> Iterator[str]:
     body = draw.body
+    same = (body["from"], body["name"])
+    again = any((e.body["from"], e.body["name"]) == same for e in before if e.event == DRAWN)
+    if body["from"] != BY_LOG and again:
+        yield f"log: entry {draw.seq} drew by {body['name']} again, expected it to draw once"
     if body["from"] == BY_LOG and body["key"] != draw.previous:
         yield f"log: entry {draw.seq} drew by a key of its own, expected the hash before it"
     if body["from"] == BY_LOG and witnessed(before):
         yield f"log: entry {draw.seq} drew by the log's key, expected a witness's, as one before it"
-    runs = drawn(str(body["key"]), float(body["share"]), waiting(before, str(body["from"])))
+    over = waiting(known_to(body["name"], before), str(body["from"]))
+    runs = drawn(str(body["key"]), float(body["share"]), over)
     if runs != body["runs"]:
         yield f"log: entry {draw.seq} drew {len(body['runs'])} runs, its key draws {len(runs)}"
 

@@ -21,6 +21,7 @@ from ledger.replay.draws import (
     IMPOSSIBLE,
     REPLAYED,
     drawn,
+    known_to,
     last,
     owed,
     waiting,
@@ -87,7 +88,8 @@ def _keys(at: Opened) -> Iterator[tuple[str, str, str | None]]:
 
 def _draw(at: Opened, key: str, source: str, name: str | None) -> None:
     log = at.ledger.log
-    share, runs = share_in_force(at.ws, log.entries()), waiting(log.entries(), source)
+    entries = known_to(name, log.entries())
+    share, runs = share_in_force(at.ws, entries), waiting(entries, source)
     if share is None:
         raise IntegrityError(
             "policy: the one in force is not in records/policies, expected it there for the share "

@@ -137,7 +137,8 @@ def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
     asked, mine = draws_of(witness), name_of(witness)
     problems += draws.unlike(entries, mine, asked)
-    told = [f"witness: {draws.counted(entries, mine, asked)}"] if asked else []
+    given = {one.entries for one in known}
+    told = [f"witness: {draws.counted(entries, mine, asked, given)}"] if asked else []
     return Verification((f"witness: {len(known)} checkpoints", *told), tuple(problems))
 
 

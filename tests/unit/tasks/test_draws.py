@@ -194,9 +194,85 @@ def test_what_a_witness_puts_down_draws_once(at: Opened, tmp_path: Path) -> None
     keys = {e.body["name"]: e.body["key"] for e in of(at, draws.DRAWN)}
     assert list(draws.unlike(entries, witness, keys)) == []
     assert len(list(draws.unlike(entries, witness, {}))) == 2
-    assert draws.counted(entries, witness, keys) == (
-        "2 draws asked for, 2 drawn, 0 runs of them not reproduced"
-    )
+    asked = "2 draws asked for, 2 drawn, 0 runs of them not reproduced"
+    assert draws.counted(entries, witness, keys, ()).startswith(f"{asked}, 2 of the draws without")
+
+
+def watched(at: Opened, folder: Path) -> Path:
+    """Let a keeper in a folder of his own see the workspace; give where he puts his draws."""
+    (folder / "auditor" / "draws").mkdir(parents=True)
+    settings = {"witness": {"at": [str(folder / "auditor")]}}
+    (at.ws.root / "service.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "auditor" / "draws"
+
+
+def named(at: Opened, what: str = "june.txt") -> str:
+    return f"{len(at.ledger.log.entries()):012d}-{what}"
+
+
+def test_a_key_draws_only_runs_that_were_logged_before_it(at: Opened, tmp_path: Path) -> None:
+    """Whoever knows the key before he seals a run can seal one that it does not draw."""
+    keeper = watched(at, tmp_path)
+    before = released(at)
+    (keeper / named(at)).write_text("20 dice")
+    released(at)
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [before]
+    (draw,) = of(at, draws.DRAWN)
+    assert (draw.body["of"], draw.body["runs"]) == (1, [before])
+    assert list(draws.objections(at.ledger.log.entries())) == []
+    (keeper / named(at, "july.txt")).write_text("20 other dice")
+    assert len(drawing.replay_drawn(at)["replayed"]) == 1, "the later one waits for the next key"
+
+
+def test_a_key_draws_by_the_share_that_was_in_force_before_it(at: Opened, tmp_path: Path) -> None:
+    """Nor can a policy be adopted, once the key is known, by which it draws nobody."""
+    keeper = watched(at, tmp_path)
+    run = released(at)
+    (keeper / named(at)).write_text("20 dice")
+    under(at, 0)
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+    assert list(shares.objections(at.ws, at.ledger.log.entries())) == []
+    (draw,) = of(at, draws.DRAWN)
+    false = {**draw.body, "share": 0.0, "of": 1, "runs": []}
+    at.ledger.record(draws.DRAWN, false, key="replay-draw/9", now=NOW)
+    entries = at.ledger.log.entries()
+    assert any("the policy has 1" in line for line in shares.objections(at.ws, entries))
+    assert any("draw once" in line for line in draws.objections(entries))
+
+
+def test_a_run_that_was_said_to_be_reproduced_once_the_key_was_known_is_drawn(
+    at: Opened, tmp_path: Path
+) -> None:
+    keeper = watched(at, tmp_path)
+    run = released(at)
+    (keeper / named(at)).write_text("20 dice")
+    replaying(REPRODUCED)(at, run, None)
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+
+
+def test_only_a_checkpoints_own_form_names_one(at: Opened, tmp_path: Path) -> None:
+    """A date draws as before; a checkpoint that nobody has yet draws what there is."""
+    for name, number in (
+        ("draws/000000000042.txt", 42),
+        ("draws/000000000042-june.txt", 42),
+        ("draws/2026-06.txt", None),
+        ("draws/20260610120000.txt", None),
+        ("draws/june-000000000042.txt", None),
+        (None, None),
+    ):
+        assert draws.checkpoint_of(name) == number
+    keeper = watched(at, tmp_path)
+    run = released(at)
+    (keeper / "000000009999.txt").write_text("20 dice")
+    (keeper / "000000000000.txt").write_text("20 other dice")
+    assert [one["run"] for one in drawing.replay_drawn(at)["replayed"]] == [run]
+    entries = at.ledger.log.entries()
+    found = {e.body["name"]: e.body["of"] for e in of(at, draws.DRAWN)}
+    assert found == {"draws/000000009999.txt": 1, "draws/000000000000.txt": 0}
+    keys = {e.body["name"]: e.body["key"] for e in of(at, draws.DRAWN)}
+    witness = name_of(str(keeper.parent))
+    assert "2 of the draws without" in draws.counted(entries, witness, keys, {42})
+    assert "without" not in draws.counted(entries, witness, keys, {0, 9999})
 
 
 def test_a_draw_that_its_key_does_not_give_is_found(at: Opened) -> None:
