@@ -14,17 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.chain import Entry
-from ledger.evidence import STATEMENT, json_value, read_part
+from ledger.evidence import json_value
 from ledger.intoto.envelopes import opened, sealed
 from ledger.intoto.steps import Digests, Step, entry_name, steps_of, vouched
 from ledger.keyring import Keyring
-from unlearning.digests import canonical_json, sha256_hex
+from unlearning.digests import canonical_json
 
 FOLDER = "steps"
 TYPE, PREDICATE = "https://in-toto.io/Statement/v1", "lethe:step/v1"
-FILES = ("policy.yaml", "params.yaml", STATEMENT)
-"""Files of a bundle that steps take in or make."""
-
 Payload = Mapping[str, Any]
 
 
@@ -84,15 +81,6 @@ def unjoined(stated: Mapping[str, Any], entries: Iterable[Entry]) -> Iterator[st
             if one["digest"]["sha256"] not in known:
                 yield f"{name}: {one['name']}: was made by no step before, nor there at the first"
         known |= {one["digest"]["sha256"] for one in (*taken, *payload["subject"])}
-
-
-def unlike(folder: Path, stated: Mapping[str, Any]) -> Iterator[str]:
-    """Where a step names a file of the bundle by another digest than the file has, a line each."""
-    digests = {name: sha256_hex(read_part(folder, name)) for name in FILES}
-    for name, payload in stated.items():
-        for one in (*payload["predicate"]["materials"], *payload["subject"]):
-            if digests.get(one["name"], one["digest"]["sha256"]) != one["digest"]["sha256"]:
-                yield f"{name}: {one['name']}: is not the file of that name in the bundle"
 
 
 def _name(number: int, step: Step) -> str:

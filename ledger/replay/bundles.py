@@ -20,14 +20,16 @@ from ledger.evidence import (
     read_sealed,
     refuse_other_folder,
 )
-from ledger.intoto.statements import after_release, before_release, objections, unjoined, unlike
+from ledger.intoto.statements import after_release, before_release, objections, unjoined
 from ledger.keyring import Keyring
 from ledger.replay import certificates
 from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
 from ledger.replay.purged import assured, told
 from ledger.replay.statements import (
+    SEALED,
     WITH_STEPS,
     WITHOUT_STEPS,
+    Journal,
     completion_contradictions,
     contradictions,
     erasure_contradictions,
@@ -63,7 +65,7 @@ def read_bundle(folder: Path, ring: Keyring) -> Bundle:
     problems = [*first.verification.problems, *_of_run(folder, first)]
     checked = [*first.verification.checked, f"{STATEMENT}: against {EXCERPT} and {RECORDS}"]
     for name, found in later.items():
-        problems += [f"{name}/{line}" for line in found.verification.problems]
+        problems += [_within(name, line) for line in found.verification.problems]
         checked.append(f"{name}/{STATEMENT}: signature, files, and against its log")
     if not problems:  # what is not genuine need not be consistent
         problems += _of_later(first, later)
@@ -73,6 +75,11 @@ def read_bundle(folder: Path, ring: Keyring) -> Bundle:
         if count := sum(map(len, stated.values())):
             checked.append(f"{count} in-toto statements on steps: signed, joined, against the log")
     return Bundle(first, later, Verification(tuple(checked), tuple(problems)))
+
+
+def _within(name: str, line: str) -> str:
+    file = line.removeprefix("file ")
+    return f"{name}/{line}" if file == line else f"file {name}/{file}"
 
 
 def _of_run(folder: Path, first: Sealed) -> Iterator[str]:
@@ -122,8 +129,15 @@ def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterato
             yield f"assurance: got {statement['assurance']!r}, expected {wanted!r}"
     if name == ERASURE:
         yield from shard_contradictions(first.statement, statement)
+        yield from _sealed_another(first, found)
     if name == ERASURE and first.statement.get("decision") not in ERASING:
         yield f"decision: is {first.statement.get('decision')}, expected one that erases"
+
+
+def _sealed_another(first: Sealed, erasure: Sealed) -> Iterator[str]:
+    told = Journal(first.statement.get("run"), erasure.entries).body(SEALED).get("statement")
+    if told != first.digest:
+        yield f"evidence: the log has sealed {told} before the release, expected {first.digest}"
 
 
 def _stated(first: Sealed, later: Mapping[str, Sealed]) -> dict[str, Mapping[str, Any]]:
@@ -156,4 +170,3 @@ def _of_steps(
         for file, payload in wanted.items()
     }
     yield from unjoined(whole, first.entries)
-    yield from unlike(folder, whole)

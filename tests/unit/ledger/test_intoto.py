@@ -26,7 +26,6 @@ from ledger.intoto.statements import (
     before_release,
     objections,
     unjoined,
-    unlike,
     write,
 )
 from ledger.keyring import keyring_of
@@ -252,19 +251,6 @@ def test_statements_of_another_run_are_not_this_ones(tmp_path: Path) -> None:
     write(tmp_path, theirs, KEY)
     found = list(objections(tmp_path, mine, PUBLIC))
     assert len(found) == len(mine) and "subject" in found[0]
-
-
-def test_a_file_of_the_bundle_is_the_one_that_the_steps_name(
-    statements: dict[str, Any], tmp_path: Path
-) -> None:
-    for name in ("policy", "params"):
-        (tmp_path / f"{name}.yaml").write_text(name)
-    (tmp_path / "statement.json").write_text("statement")
-    assert list(unlike(tmp_path, statements)) == []
-    (tmp_path / "statement.json").write_text("another")
-    assert {line.split(":")[0][6:13] for line in unlike(tmp_path, statements)} == {
-        *("07-seal", "08-prom", "09-supp")
-    }
 
 
 def test_writing_them_again_after_a_crash_gives_the_same_bytes(
