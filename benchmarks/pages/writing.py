@@ -40,6 +40,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "gates-digits": gates.operating,
     "gates-cifar10": gates.operating,
     **dict.fromkeys(whole_runs.NAMES, whole_runs.whole),
+    "methods-cifar10-conv-medium-random": methods.compared,
     "methods-cifar10-random": methods.compared,
     "methods-cifar10-class": methods.compared,
     "methods-cifar10-subclass": methods.compared,
