@@ -12,6 +12,7 @@ import numpy as np
 
 from unlearning.domain import BoolArray, Group, Outputs
 from unlearning.judging.trial import exempt_classes, skill
+from unlearning.statistics.entropies import entropy
 
 CHANGED_ANSWERS = 0.01
 """Share of forget examples that are answered otherwise, up to which nothing happened."""
@@ -21,6 +22,16 @@ CHANGED_LOGITS = 0.02
 
 KEPT_ADVANTAGE = 0.1
 """Share of the accuracy above chance that must be left, or the network has collapsed."""
+
+STILL_ANSWERED = 0.1
+"""Share of a class forgotten whole that is still answered so, above which it is not forgotten."""
+
+LEAST_FALL, SHARED_FALL = 0.1, 0.5
+"""Test accuracy lost, from which on it counts, and its share of what the forget set lost."""
+
+FLAT, FLATTER = 0.7, 0.25
+"""Entropy of answers as a share of that of a uniform one: from where they are flat, and how much
+more the forget set's must be than the test set's."""
 
 HARDER = "raise learning_rate or epochs, or what else makes the method stronger"
 SOFTER = "lower learning_rate or epochs, or give the retain set more weight"
@@ -32,6 +43,9 @@ class Kind(StrEnum):
     NO_EFFECT = "no effect"
     COLLAPSED = "collapsed"
     FAILED = "failed"
+    STILL_ANSWERED = "class still answered"
+    SHARED_FALL = "others fall too"
+    FLAT = "flat answers"
     CHANGED = "changed"
 
 
@@ -52,7 +66,8 @@ def effect(original: Outputs, candidate: Outputs) -> Effect:
     moved = f"{answers:.1%} of the forget set is answered otherwise, logits moved by {logits:.1%}"
     if answers <= CHANGED_ANSWERS and logits <= CHANGED_LOGITS:
         return Effect(Kind.NO_EFFECT, f"{moved}: {HARDER}")
-    return Effect(Kind.CHANGED, moved)
+    seen = (sign(original, candidate) for sign in (_still_answered, _shared_fall, _flat))
+    return next((found for found in seen if found), Effect(Kind.CHANGED, moved))
 
 
 def failed(problem: str) -> Effect:
@@ -88,6 +103,49 @@ def _collapse(original: Outputs, candidate: Outputs) -> str:
     if found.lost(KEPT_ADVANTAGE):
         return f"its test accuracy is {found.after:.1%}, where chance gives {found.chance:.1%}"
     return ""
+
+
+def _still_answered(original: Outputs, candidate: Outputs) -> Effect | None:
+    """Say how much of the classes that are forgotten whole is still answered so."""
+    whole = original.of(Group.FORGET) & np.isin(original.labels, exempt_classes(original))
+    if not whole.any():
+        return None
+    share = float((candidate.logits[whole].argmax(1) == original.labels[whole]).mean())
+    if share <= STILL_ANSWERED:
+        return None
+    words = f"{share:.1%} of what goes as a whole class is still answered so"
+    return Effect(Kind.STILL_ANSWERED, f"{words}, by one without it nothing would be: {HARDER}")
+
+
+def _shared_fall(original: Outputs, candidate: Outputs) -> Effect | None:
+    """Say that test accuracy fell along with the forget set's: what was moved is not theirs alone.
+
+    Only where examples of classes that stay are forgotten; a class has labels of its own to lose.
+    """
+    tested, forgotten = _tested(original), original.of(Group.FORGET)
+    if len(exempt_classes(original)) or not tested.any():
+        return None
+    rest, gone = (skill(original, candidate, where) for where in (tested, forgotten))
+    lost, wanted = rest.before - rest.after, gone.before - gone.after
+    if lost < LEAST_FALL or lost < SHARED_FALL * wanted:
+        return None
+    words = f"test accuracy fell by {lost:.1%}, where the forget set's fell by {wanted:.1%}"
+    return Effect(Kind.SHARED_FALL, f"{words}, so that not they alone are forgotten: {SOFTER}")
+
+
+def _flat(original: Outputs, candidate: Outputs) -> Effect | None:
+    """Say that forget examples are answered as if by chance, which tells them from strangers."""
+    tested, most = _tested(original), np.log(candidate.logits.shape[1])
+    if not tested.any():
+        return None
+    shares = [
+        entropy(candidate.logits[w]).mean() / most for w in (original.of(Group.FORGET), tested)
+    ]
+    if shares[0] < FLAT or shares[0] - shares[1] < FLATTER:
+        return None
+    words = f"answers to the forget set have {shares[0]:.0%} of the entropy of chance, others have"
+    advice = "stop earlier, or take a method or target that sends them to other classes"
+    return Effect(Kind.FLAT, f"{words} {shares[1]:.0%}, which gives them away: {advice}")
 
 
 def _tested(outputs: Outputs) -> BoolArray:

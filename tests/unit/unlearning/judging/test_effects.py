@@ -73,7 +73,56 @@ def test_accuracy_near_chance_is_a_collapse(original) -> None:
     assert found.kind is Kind.COLLAPSED
     assert "test accuracy is 40.0%, where chance gives 34.0%" in found.words
     given[240] = original.labels[240]  # 41 right: 7 points are left
+    assert effect(original, answers(original.labels, given)).kind is not Kind.COLLAPSED
+
+
+@pytest.mark.parametrize(("fallen", "kind"), [(19, Kind.CHANGED), (21, Kind.SHARED_FALL)])
+def test_others_who_fall_half_as_much_are_told_of(original, fallen: int, kind: Kind) -> None:
+    """40 of 100 forget examples are answered wrongly, and 19 or 21 of 100 test examples."""
+    given = original.labels.copy()
+    wrong = np.r_[np.arange(40), 200 + np.arange(fallen)]
+    given[wrong] = (given[wrong] + 1) % CLASSES
+    found = effect(original, answers(original.labels, given))
+    assert found.kind is kind
+    if kind is Kind.SHARED_FALL:
+        assert "fell by 21.0%, where the forget set's fell by 40.0%" in found.words
+        assert "lower learning_rate" in found.words
+
+
+def test_a_few_more_errors_on_the_test_set_are_nobodys_fall(original) -> None:
+    given = original.labels.copy()
+    wrong = np.r_[np.arange(9), 200 + np.arange(9)]
+    given[wrong] = (given[wrong] + 1) % CLASSES
     assert effect(original, answers(original.labels, given)).kind is Kind.CHANGED
+
+
+@pytest.mark.parametrize(("still", "kind"), [(10, Kind.CHANGED), (11, Kind.STILL_ANSWERED)])
+def test_a_class_that_is_still_answered_is_told_of(still: int, kind: Kind) -> None:
+    labels = np.concatenate([np.zeros(100), np.ones(100), np.arange(100) % 2]).astype(np.int64)
+    given = labels.copy()
+    given[still:100] = 1
+    found = effect(answers(labels, labels), answers(labels, given))
+    assert found.kind is kind
+    if kind is Kind.STILL_ANSWERED:
+        assert "11.0% of what goes as a whole class" in found.words and "raise" in found.words
+
+
+def test_flat_answers_to_the_forget_set_alone_are_told_of(original) -> None:
+    """Logits of 0 are a uniform answer; the rest is as sure as before."""
+    flat = original.logits.copy()
+    flat[:100] *= 0.1
+    assert effect(original, replace(original, logits=flat)).kind is Kind.FLAT
+    everybody = replace(original, logits=0.1 * original.logits)
+    assert effect(original, everybody).kind is Kind.CHANGED
+
+
+def test_what_an_honest_retrain_does_is_a_change_and_no_more(original) -> None:
+    """A fifth of the forget set is answered wrongly, all less surely, and nobody else is moved."""
+    given = original.labels.copy()
+    given[:20] = (given[:20] + 1) % CLASSES
+    retrained = answers(original.labels, given)
+    retrained.logits[:100] *= 0.7
+    assert effect(original, retrained).kind is Kind.CHANGED
 
 
 def test_a_class_that_is_forgotten_whole_does_not_count() -> None:
