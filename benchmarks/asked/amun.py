@@ -28,8 +28,8 @@ from unlearning.training.epsilon_search import adversarial_examples
 TASKS = ("random",)
 AMUN = Amun(learning_rate=0.01, epochs=10, decay_every=5)
 PUBLISHED = replace(AMUN, start="eps_init", restart="from_iterate", refinements=0)
-DOUBLINGS = (0, 1, 2)
-"""Of a radius of .04, after which the search gives up."""
+RADII = ((0, "amun"), (1, "amun"), (1, "advonly"))
+"""Doublings of a radius of .04 after which the search gives up, and what is learned then."""
 
 LEAST = 20
 """People without whom an attack on a part of the forget set says nothing."""
@@ -44,12 +44,10 @@ def rows(trials: Sequence[Trial]) -> Iterator[Row]:
         known = Known(AMUN, trial.network(), other, trial.split, np.random.default_rng(0))
         for name, source in SOURCES.items():
             yield _taught(trial, name, source(known), AMUN)
-        for count in DOUBLINGS:
-            capped = replace(AMUN, doublings=count)
-            for variant in ("amun", "advonly"):
-                name = f"radius at most {capped.search().cap:g}, {variant}"
-                method = replace(capped, variant=variant)
-                yield _taught(trial, name, searched(trial, capped), method)
+        for count, variant in RADII:
+            capped = replace(AMUN, doublings=count, variant=variant)
+            name = f"radius at most {capped.search().cap:g}, {variant}"
+            yield _taught(trial, name, searched(trial, capped), capped)
 
 
 def searched(trial: Trial, amun: Amun) -> Adversarial:

@@ -25,6 +25,8 @@ SHOWN = {
     "class_tv": ("class TV", 1, 3),
     "l2": ("l2", 1, 3),
     "found": ("found", 1, 3),
+    "auc, found": ("attack AUC of those", 1, 3),
+    "auc, none": ("of the others", 1, 3),
     "passes": ("passes, of retraining", 1, 2),
 }
 """Columns with their heading, the factor they are shown by, and their decimals."""
@@ -88,3 +90,30 @@ def _cell(found: Mapping[str, Any] | None, scale: float, digits: int) -> str:
         return ""
     mean = f"{found['mean'] * scale:.{digits}f}"
     return mean if found["sd"] is None else f"{mean} ± {found['sd'] * scale:.{digits}f}"
+
+
+def tilted(name: str) -> str:
+    """Write TRW's table, U-LiRA's, and how far examples are from their class's similarities."""
+    result = load(name)["rows"]
+    lines = [
+        [
+            row,
+            f"{of['ulira']:.3f}",
+            f"{of['accuracy']:.3f}",
+            "{:.3f} ({:.3f} to {:.3f})".format(*of["pooled"]),
+        ]
+        for row, of in result["ulira"].items()
+    ]
+    header = ("U-LiRA, class-wise", "AUC per example", "balanced accuracy", "pooled AUC (95 %)")
+    apart = {key: spread([of[key] for of in result["similarity"]]) for key in SIMILARITY}
+    told = ", ".join(f"{SIMILARITY[key]} {_cell(found, 1, 2)}" for key, found in apart.items())
+    return "\n".join(
+        [compared(name), table(header, lines), f"Similarities of single examples: {told}.\n"]
+    )
+
+
+SIMILARITY = {
+    "tv": "total variation from their mean",
+    "tv_class": "of that mean from the class's by its weights",
+    "same_nearest": "share with the same nearest class",
+}

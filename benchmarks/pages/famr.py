@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.markdown import table
@@ -94,3 +95,50 @@ def _descent(rows: list[dict[str, Any]]) -> str:
         rate = min(row["stable_rate"] for row in of)
         lines.append([task, epoch, *(f"{min(x):,.0f} to {max(x):,.0f}" for x in (low, high)), rate])
     return table(("forgotten", "epoch", "lowest", "largest", "stable rate"), lines)
+
+
+def widths(name: str) -> str:
+    """Write a table for each task, width by width."""
+    result = load(name)
+    words = f"{result['settings']['seeds']} seeds; mean and 95 % interval, columns as above.\n"
+    rows = result["rows"]
+    parts = [
+        f"{words_of}\n\n{_widths([row for row in rows if row['task'] == task])}"
+        for task, words_of in TASKS.items()
+    ]
+    return "\n".join([words, *parts])
+
+
+def _widths(rows: list[dict[str, Any]]) -> str:
+    columns = [key for key in COLUMNS if key in rows[0]]
+    lines = [
+        [
+            row["width"],
+            f"{row['weights']:,}",
+            row["row"],
+            *(_cell(row[key], key) for key in columns),
+        ]
+        for row in rows
+    ]
+    return table(("width", "weights", "", *columns), lines)
+
+
+def clusters(name: str) -> str:
+    """Write the purity of the forgotten class's neighbourhoods, block by block."""
+    result = load(name)
+    rows = result["rows"]
+    blocks = list(dict.fromkeys(row["block"] for row in rows))
+    at = {(row["network"], row["block"]): row["purity"] for row in rows}
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    lines = [[name, *(spread_of(at[name, block]) for block in blocks)] for name in names]
+    words = (
+        f"Of a forgotten example's {result['settings']['neighbours']} nearest neighbours among test "
+        f"examples' features, the share of its class; {result['settings']['seeds']} seeds, "
+        "mean ± deviation.\n\n"
+    )
+    return words + table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)
+
+
+def spread_of(values: list[float]) -> str:
+    """Write a mean with its deviation."""
+    return f"{mean(values):.2f} ± {stdev(values):.2f}"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.asked import tables as asked
 from benchmarks.pages import (
     coresets,
     cost,
@@ -48,6 +49,8 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "mended": methods.mended,
     "famr-digits": famr.transformer,
     "famr-sweep": famr.sweep,
+    "famr-widths": famr.widths,
+    "famr-clusters": famr.clusters,
     "style": style.style,
     "head": heads.head,
     "coreset": coresets.coreset,
@@ -80,6 +83,9 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "recipe-cifar10": recipe.recipes,
     "recipe-layers": recipe.layers,
     "amun-digits": methods.amun,
+    "asked-sfr-on": asked.compared,
+    "asked-trw": asked.tilted,
+    "asked-amun": asked.compared,
     "lipschitz-spectra": lipschitz.spectra,
     "lipschitz-digits": lipschitz.trained,
     "lipschitz-cifar10": lipschitz.trained,
