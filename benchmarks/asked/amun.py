@@ -25,7 +25,7 @@ from unlearning.outputs import outputs_of
 from unlearning.training.adversarial import Adversarial
 from unlearning.training.epsilon_search import adversarial_examples
 
-TASKS = ("random",)
+TASKS = {"random": 9}
 AMUN = Amun(learning_rate=0.01, epochs=10, decay_every=5)
 PUBLISHED = replace(AMUN, start="eps_init", restart="from_iterate", refinements=0)
 RADII = ((0, "amun"), (1, "amun"), (1, "advonly"))

@@ -17,7 +17,8 @@ from benchmarks.asked.watched import Watched
 from unlearning.methods.sfr_on import SfrOn
 from unlearning.outputs import logits_of
 
-TASKS = ("random", "class")
+TASKS = {"random": 3, "class": 2}
+"""How many seeds of each are asked."""
 PUBLISHED = SfrOn(steps=300)
 PARTS = {
     "R": replace(PUBLISHED, saliency=False, adaptive=False, alternating=False),

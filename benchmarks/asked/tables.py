@@ -69,7 +69,7 @@ def compared(name: str) -> str:
 def _task(task: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     words = (
         f"**{settings['data']}, {task}**: {settings['train']:,} training examples, "
-        f"{settings['recipe']['network']}, {settings['shadows']} shadows, {settings['seeds']} "
+        f"{settings['recipe']['network']}, {settings['shadows']} shadows, {rows[0]['n']} "
         "seeds with an original each; mean, and deviation over the seeds, in per cent.\n\n"
     )
     columns = [name for name in SHOWN if any(name in row for row in rows)]

@@ -8,7 +8,7 @@ retrained models of its own; all share one shadow bank.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -198,7 +198,8 @@ def divergence(before: np.ndarray, after: np.ndarray) -> float:
     return float((p.exp() * (p - q)).sum(1).mean())
 
 
-def trials(tasks: Sequence[str], seeds: int, cache: Path) -> list[Trial]:
-    """Give the trials, all seeds of a task together."""
+def trials(tasks: Mapping[str, int], seeds: int, cache: Path) -> list[Trial]:
+    """Give the trials, all seeds of a task together; tasks: the most seeds that each has."""
     on = ground()
-    return [Trial(on, TrialName(task, seed), cache) for task in tasks for seed in range(seeds)]
+    names = [TrialName(task, n) for task, most in tasks.items() for n in range(min(most, seeds))]
+    return [Trial(on, name, cache) for name in names]

@@ -131,10 +131,10 @@ def clusters(name: str) -> str:
     at = {(row["network"], row["block"]): row["purity"] for row in rows}
     names = list(dict.fromkeys(row["network"] for row in rows))
     lines = [[name, *(spread_of(at[name, block]) for block in blocks)] for name in names]
+    count, seeds = (result["settings"][key] for key in ("neighbours", "seeds"))
     words = (
-        f"Of a forgotten example's {result['settings']['neighbours']} nearest neighbours among test "
-        f"examples' features, the share of its class; {result['settings']['seeds']} seeds, "
-        "mean ± deviation.\n\n"
+        f"Of a forgotten example's {count} nearest neighbours by features, among test examples, "
+        f"the share of its class; mean ± deviation over {seeds} seeds.\n\n"
     )
     return words + table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)
 
