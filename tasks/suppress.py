@@ -7,6 +7,7 @@ from typing import Any
 from ledger import suppression
 from ledger.domain import Selector, State
 from systems.data import loading
+from systems.data.alike.erased import likenesses
 from systems.data.texts import look
 from tasks.requests.asked import open_requests
 from tasks.running.records import utc_now
@@ -25,12 +26,28 @@ def suppress_examples(run: Run) -> dict[str, Any]:
 
 def _suppress(run: Run) -> dict[str, Any]:
     ws = run.at.ws
-    added = suppression.add(ws.records, ws.keys, _values(run, None), run=run.ref)
-    return {"added": added, "sha256": suppression.digest(ws.records), "covers": _covered(run)}
+    added, plain = _listed(run, None)
+    return {
+        "added": added,
+        "without_likeness": plain,
+        "sha256": suppression.digest(ws.records),
+        "covers": _covered(run),
+    }
+
+
+def _listed(run: Run, version: str | None) -> tuple[int, int]:
+    """List what the run erases; give the new lines, and the pictures without a likeness.
+
+    version: where to look instead of in data/, of which some may be gone.
+    """
+    ws = run.at.ws
+    pictures, plain = likenesses(ws, run.all_ids(), version)
+    values = _values(run, version)
+    return suppression.add(ws.records, ws.keys, values, run=run.ref, pictures=pictures), plain
 
 
 def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
-    """What the run lists. version: where to look instead of in data/, of which some may be gone."""
+    """What the run lists beside likenesses. version: as in `_listed`."""
     images, subjects = loading.leaving(run.at.ws, run.all_ids(), version)
     values = [value for example in images for value in suppression.example_values(*example)]
     values += suppression.subject_values(subjects)
@@ -49,7 +66,7 @@ def _list_again(run: Run, sha256: str) -> None:
     if suppression.digest(ws.records) == sha256 or run.done("erased"):
         return
     version = str((run.done("extracted") or {})["data_version"])
-    suppression.add(ws.records, ws.keys, _values(run, version), run=run.ref)
+    _listed(run, version)
     run.erases()  # it is the same list again, or an alarm
 
 

@@ -1,4 +1,5 @@
-"""Looks for a person in every form that bytes can have: a name, and the pixels of his pictures.
+"""Looks for a person in every form that bytes can have: a name, the pixels and the likeness of his
+pictures.
 
 A file is looked at as it is, and opened as whatever it is: a database (its pages, and beside that
 every cell, since a long one may be spread over pages), Parquet, a picture, arrays, tensors, an
@@ -18,6 +19,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
+
+from systems.data.alike.hashing import hashes, mirrored
 
 SUBJECT, PIXELS = "subject", "pixels"
 _EMBEDDED = re.compile(rb"base64,([A-Za-z0-9+/=]{64,})")
@@ -62,7 +66,18 @@ class Canary:
     def looks(self) -> tuple[bytes, ...]:
         """The picture as it may lie: encoded, plain, and as numbers between 0 and 1."""
         scaled = (self.pattern.astype(kind) / kind(255) for kind in (np.float32, np.float64))
-        return self.image(), self.pattern.tobytes(), *(array.tobytes() for array in scaled)
+        plain = (self.image(), self.pattern.tobytes(), *(array.tobytes() for array in scaled))
+        return plain + _likeness(self.image())
+
+
+@cache
+def _likeness(image: bytes) -> tuple[bytes, ...]:
+    """Give a picture's perceptual hashes, upright and mirrored, as bytes and in hexadecimal.
+
+    A word of either is 64 bits, which no other file has by chance.
+    """
+    words = [*hashes([image])[0].ravel(), *mirrored([image]).ravel()]
+    return tuple(form for word in words for form in (word.tobytes(), word.tobytes().hex().encode()))
 
 
 def found_below(folder: Path, canary: Canary) -> set[tuple[str, str]]:

@@ -7,14 +7,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from typer.core import TyperGroup
 
 from unlearning.errors import UsageError
 
 AS_WRITTEN = "Ids and labels that look alike, or like a missing value, are meant as they are."
 """Help of --as-written."""
+
+AcceptAlike = Annotated[
+    bool, typer.Option("--accept-alike", help="What looks like erased ones are others'.")
+]
+LeaveOutAlike = Annotated[
+    bool, typer.Option("--leave-out-alike", help="What looks like erased ones stays out.")
+]
+AlikeReason = Annotated[
+    str | None, typer.Option("--reason", help="How it is known; logged, so no name.")
+]
+
+
+def alike_options(accept: bool, leave_out: bool, reason: str | None) -> tuple[str | None, bool]:
+    """Read what is said of rows that look like erased ones: why they are others', or out."""
+    if accept != (reason is not None):
+        raise typer.BadParameter("--accept-alike: expected with --reason TEXT, or neither")
+    if accept and leave_out:
+        raise typer.BadParameter("--accept-alike: got it with --leave-out-alike, expected one")
+    return reason, leave_out
 
 
 PANELS: dict[str, tuple[str, ...]] = {

@@ -1,12 +1,12 @@
 """The suppression list: recognises what was erased without saying what it was.
 
-Each erased example leaves two lines, one for its id and one for its bytes; each person of whom
+Each erased example leaves three lines, for its id, its bytes and its likeness; each person of whom
 nothing is left, and each class or attribute that was asked for, leaves one. A line holds an
 HMAC-SHA256 under keys/suppression.key and the run that erased it. The list must outlive the data:
 it is what keeps an erased example from coming back with a later import or a restored backup, and
 what answers a person who asks again. Bytes are compared exactly, so a copy is recognised under
-another id, and a re-encoded image only under its own. Another spelling of a text is no match, but
-it is found: lines about looks let whoever typed it be asked.
+another id. Another spelling of a text is no match, but it is found: lines about looks let whoever
+typed it be asked, and likenesses whoever brings a picture that was encoded anew.
 
 The list means something under its own key alone, so both travel together; a line of kind "key" lets
 a wrong key be told from a list that lists somebody else.
@@ -24,7 +24,10 @@ from pathlib import Path
 from ledger import durable
 from ledger.domain import Selector
 from ledger.keys import SUPPRESSION, read_secret, suppression_key
-from ledger.suppression.values import ID, KEY, KINDS, LOOK, Look, folded
+from ledger.suppression import likeness
+from ledger.suppression.likeness import PICTURE, SEALED
+from ledger.suppression.likeness import Likeness as Likeness
+from ledger.suppression.values import ID, IMAGE, KEY, KINDS, LOOK, Look, folded
 from ledger.suppression.values import example_values as example_values
 from ledger.suppression.values import ids_of as ids_of
 from ledger.suppression.values import looks as looks
@@ -38,8 +41,11 @@ FILE = "suppression.jsonl"
 EARLIER = "an earlier run"
 """Named where the list does not say which run erased something."""
 
+_BOTH = (IMAGE, PICTURE)
+_MAC = hashlib.sha256().digest_size
+
 Token = tuple[str, str]
-"""What a line is about, by kind, and its HMAC in hexadecimal."""
+"""What a line is about, by kind, and its HMAC in hexadecimal; of a likeness its ciphertext."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,26 @@ class Suppression:
     def example_erased_by(self, example_id: str, run: str) -> bool:
         """Whether it is this run that erased an example of this id."""
         return self.tokens.get(self._token((ID, example_id))) == run
+
+    def likenesses(self) -> dict[Likeness, str]:
+        """Give each likeness that is listed, with the run that erased it; personal data.
+
+        IntegrityError for one that does not open.
+        """
+        sealed = {text: run for (kind, text), run in self.tokens.items() if kind == PICTURE}
+        try:
+            opened = likeness.opened(self.key, sealed)
+        except ValueError as error:
+            raise IntegrityError(
+                f"{FILE}: a likeness does not open under {SUPPRESSION}, expected what an erasure "
+                "wrote: the list was altered; restore it from your backup"
+            ) from error
+        return dict(zip(opened, sealed.values(), strict=True))
+
+    def without_likeness(self) -> int:
+        """Count the runs that erased pictures and of which no likeness is listed."""
+        runs = {kind: {run for (k, _), run in self.tokens.items() if k == kind} for kind in _BOTH}
+        return len(runs[IMAGE] - runs[PICTURE])
 
     def apart_from(self, runs: Set[str]) -> Suppression:
         """The list without what these runs put on it."""
@@ -110,14 +136,23 @@ def digest(records: Path) -> str:
     return sha256_hex(durable.read(path) if path.exists() else b"")
 
 
-def add(records: Path, keys: Path, values: Iterable[tuple[str, str]], *, run: str) -> int:
-    """List (kind, value) pairs as erased by a run; return the number of new lines.
+def add(
+    records: Path,
+    keys: Path,
+    values: Iterable[tuple[str, str]],
+    *,
+    run: str,
+    pictures: Iterable[Likeness] = (),
+) -> int:
+    """List (kind, value) pairs and likenesses as erased by a run; return the number of new lines.
 
     The file is replaced as a whole and sorted, so that a repeated call changes nothing and the
     order tells nothing.
     """
     listed = load(records, keys)
-    wanted = {_token(listed.key, *value) for value in values} - listed.tokens.keys()
+    wanted = {_token(listed.key, *value) for value in values}
+    wanted |= {(PICTURE, text) for text in likeness.sealed(listed.key, pictures)}
+    wanted -= listed.tokens.keys()
     if wanted:
         _write(records, {**listed.tokens, **dict.fromkeys(wanted, run)}, listed.key)
     return len(wanted)
@@ -166,7 +201,7 @@ def _write(records: Path, tokens: Mapping[Token, str], key: bytes) -> None:
 
 def _encoded(tokens: Mapping[Token, str], key: bytes) -> bytes:
     return b"".join(
-        canonical_json({"kind": kind, "hmac": token, "run": run}) + b"\n"
+        canonical_json({"kind": kind, _field(kind): token, "run": run}) + b"\n"
         for (kind, token), run in sorted({**tokens, _token(key, KEY, ""): EARLIER}.items())
     )
 
@@ -192,17 +227,22 @@ def _token(key: bytes, kind: str, value: str) -> Token:
     return kind, hmac.new(key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
 
 
+def _field(kind: str) -> str:
+    return "sealed" if kind == PICTURE else "hmac"
+
+
 def _parse(line: bytes, number: int) -> tuple[Token, str]:
     try:
         fields = json.loads(line)
-        kind, token, run = fields["kind"], fields["hmac"], fields.get("run", EARLIER)
+        kind, run = fields["kind"], fields.get("run", EARLIER)
+        token = fields[_field(kind)]
         genuine = kind in KINDS and isinstance(run, str)
-        genuine = genuine and len(bytes.fromhex(token)) == hashlib.sha256().digest_size
+        genuine = genuine and len(bytes.fromhex(token)) == (SEALED if kind == PICTURE else _MAC)
     except (ValueError, TypeError, KeyError, AttributeError):
         genuine = False
     if not genuine:
         raise IntegrityError(
-            f"{FILE}: line {number} is no entry, expected a kind and an HMAC: "
+            f"{FILE}: line {number} is no entry, expected a kind and an HMAC or likeness: "
             "the list was altered; restore it from your backup"
         )
     return (kind, token), run

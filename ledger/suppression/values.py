@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ledger.domain import Selector
+from ledger.suppression.likeness import PICTURE
 
 ID, IMAGE, KEY = "id", "image", "key"
 KIND_OF = {"subject": "subject", "example": ID, "class": "class", "where": "where"}
 LOOK = " look"
 """Ends the kind of a line about what a text looks like, beside the one about the text itself."""
 
-KINDS = frozenset({*KIND_OF.values(), *(kind + LOOK for kind in KIND_OF.values()), IMAGE, KEY})
+KINDS = frozenset(
+    {*KIND_OF.values(), *(kind + LOOK for kind in KIND_OF.values()), IMAGE, KEY, PICTURE}
+)
 
 Look = Callable[[str], str]
 """Folds a text to what a reader takes it for."""

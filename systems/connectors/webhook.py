@@ -7,19 +7,16 @@ that is replayed, or meant for another request, closes nothing.
 from __future__ import annotations
 
 import json
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any
 
 from ledger.errors import NotAuthentic
 from ledger.sources import SourceKeys, signing
 from systems.connectors.contract import Demand, Outcome
 from systems.copies import Status
+from systems.posting import post
 from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError
 
@@ -119,35 +116,5 @@ def _is_receipt(said: Mapping[str, Any], examples: int) -> bool:
 
 
 def called(url: str, body: bytes, headers: dict[str, str]) -> Called:
-    """Post a body and give the answer; InfrastructureError if there is none in time.
-
-    Redirections are not followed: whoever could answer with one would choose who gets the ids.
-    """
-    request = urllib.request.Request(url, body, {**headers, "Content-Type": "application/json"})
-    try:
-        with _OPENER.open(request, timeout=TIMEOUT) as answer:
-            return int(answer.status), _read(answer), answer.headers
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        return refused.code, b"", {}
-    except (OSError, HTTPException, ValueError) as error:
-        raise InfrastructureError(f"cannot be reached ({type(error).__name__})") from None
-
-
-def _read(answer: Any) -> bytes:
-    """Read an answer that may come drop by drop, and have no end."""
-    end, content = time.monotonic() + TIMEOUT, b""
-    while piece := answer.read1(LONGEST):
-        content += piece
-        if len(content) > LONGEST or time.monotonic() > end:
-            raise ValueError("too long")
-    return content
-
-
-class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirection)
-"""With certificates checked, as urllib does by itself."""
+    """Post a body and give the answer; InfrastructureError if there is none in time."""
+    return post(url, body, headers, seconds=TIMEOUT, most=LONGEST)

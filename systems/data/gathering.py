@@ -42,7 +42,8 @@ class Gathered:
     """What a source holds: its examples with their splits, what the data set is.
 
     notes: what was done to the data that its owner may not expect, in words; no ids.
-    expected: the splits that must not be empty. draw: of the training file's splits.
+    expected: the splits that must not be empty. draw: of the training file's splits. places: of
+    each example its source's name and row.
     """
 
     table: pa.Table
@@ -50,6 +51,7 @@ class Gathered:
     notes: tuple[str, ...]
     expected: tuple[str, ...]
     draw: Draw
+    places: tuple[tuple[str, int], ...] = ()
 
 
 def gather(
@@ -83,7 +85,8 @@ def gather(
     tables = [table for _, _, table in kept]
     dataset = _describe(source, params, classes, shape, tables)
     notes = (*shape.notes, *_people(train))
-    return Gathered(_joined(tables), dataset, notes, splits_expected(source, params), draw)
+    places = tuple((rows.name, number) for rows, numbers, _ in kept for number in numbers)
+    return Gathered(_joined(tables), dataset, notes, splits_expected(source, params), draw, places)
 
 
 def _training_rows(source: Source, params: Params) -> Rows:

@@ -118,6 +118,14 @@ def orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
+def upright(image: Image.Image, mode: str) -> Image.Image:
+    """Give an open image in this mode as a viewer shows it, in its own size."""
+    image.load()
+    turn = _UPRIGHT.get(orientation(image))
+    plain = _opaque(image, mode)
+    return plain if turn is None else plain.transpose(turn)
+
+
 def _pixels(content: bytes, size: int, channels: int) -> ByteArray:
     """Decode one image, (channels, size, size)."""
     with Image.open(io.BytesIO(content), formats=FORMATS) as image, BUDGET.of(image.size):

@@ -36,7 +36,8 @@ class DataParams:
     size: pixels a side after decoding; null takes the images' own. shards: files that subjects are
     spread over. holdout_fraction, test_fraction: shares of the rows, drawn by subject (see
     systems/data/splitting.py). label_noise: share of wrong labels, digits only. people_images:
-    images of one synthetic person on average, digits only.
+    images of one synthetic person on average, digits only. alike_bits: by how many bits of 128 the
+    likenesses of two pictures may differ, at most, for a person to be asked (`systems.data.alike`).
     """
 
     size: int | None = field(metadata=between(4, 4096))
@@ -45,6 +46,7 @@ class DataParams:
     test_fraction: float = field(metadata=between(0, LARGEST_SHARE))
     label_noise: float = field(metadata=between(0, 0.9))
     people_images: int = field(metadata=between(1, 1000))
+    alike_bits: int = field(default=18, metadata=between(0, 63))
 
 
 @dataclass(frozen=True)

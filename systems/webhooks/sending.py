@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import logging
 import random
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from ledger.sources import SourceKeys, signing
+from systems.posting import post
 from systems.settings.events import Endpoint
 from systems.settings.workspace import Workspace
 from systems.webhooks import cursors
@@ -31,6 +28,7 @@ logger = logging.getLogger(__name__)
 EVERY = 1.0  # seconds between two looks at the log
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds after a failure, doubled each time
 TIMEOUT = 10.0  # seconds for an endpoint to answer
+LONGEST = 65_536  # bytes of its answer, of which nothing is read but the status
 
 Post = Callable[[str, bytes, dict[str, str]], int]
 
@@ -98,28 +96,8 @@ class Telling:
 
 
 def posted(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """Post a body and give the status; InfrastructureError if there is no answer.
-
-    Redirections are not followed: whoever could answer with one would choose who gets the notice.
-    """
-    request = urllib.request.Request(url, body, {**headers, "Content-Type": "application/json"})
-    try:
-        with _OPENER.open(request, timeout=TIMEOUT) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        return refused.code
-    except (OSError, HTTPException, ValueError) as error:
-        raise InfrastructureError(f"cannot be reached ({type(error).__name__})") from error
-
-
-class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirection)
-"""With certificates checked, as urllib does by itself."""
+    """Post a body and give the status; InfrastructureError if there is no answer in time."""
+    return post(url, body, headers, seconds=TIMEOUT, most=LONGEST)[0]
 
 
 def _pause(failures: int) -> float:

@@ -20,7 +20,9 @@ from systems.settings.recording import ledger_at
 from systems.settings.restoring import Restoring, restoring
 from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
+from tasks.backups.alike import left_out
 from tasks.backups.unsealing import ASIDE
+from tasks.data.alike import Decided
 from tasks.keeping.purging import purge_due
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened, opened
@@ -55,16 +57,19 @@ def reopened(ws: Workspace) -> Opened:
     return opened(str(ws.root))
 
 
-def replay(at: Opened) -> tuple[str, int] | None:
+def replay(at: Opened, decided: Decided) -> tuple[str, int] | None:
     """Ask for the erasure of all who were erased since; give the request and how many examples.
 
     None if nobody was, or none of theirs is here. The same request again, also after a crash.
+    decided: what becomes of examples that look like pictures that were erased since; UsageError for
+    such examples while nobody has said.
     """
     plan = _plan(at.ws)
     ref = f"req-{plan.restore.removeprefix('rst-')}"
     if (known := at.ledger.known(ref)) is not None:
         return ref, known.examples
     back = loading.listed_ids(at.ws, _newest(at.ws).contains)
+    back = sorted({*back, *left_out(at, plan.restore, _newest(at.ws), decided, back)})
     if not back:
         return None
     at.ledger.submit(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from flows.cli import main
 from flows.cli.work import backing_up, serving
@@ -26,6 +30,8 @@ from systems.settings.workspace import Workspace
 from tasks.backups import restoring as restoring_steps
 from tasks.backups.newest import backup_of, marks_since
 from tasks.backups.taking import take
+from tasks.data.alike import Decided
+from tasks.data.importing import take_in
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
 from tasks.running.growth import IMPORTED
@@ -43,6 +49,7 @@ from tests.integration.small_runs import (
     person,
     small,
 )
+from tests.integration.test_importing_more import NAMES
 from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
 
 
@@ -94,6 +101,13 @@ def seal(run: Run) -> None:
 
 def subjects(root: Path) -> set[str]:
     return set(reading.read_table(Workspace(root), ["subject_id"])["subject_id"].to_pylist())
+
+
+def encoded_anew(image: bytes) -> bytes:
+    """The same picture in other bytes."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(image)).save(file, "BMP")
+    return file.getvalue()
 
 
 def events(root: Path) -> list[str]:
@@ -187,6 +201,32 @@ class TestRestoring:
         # The backup that it came from holds the person still: nothing is complete.
         request = new.ledger.request(found["request"])
         assert request.state is State.PURGING
+
+    def test_what_looks_like_who_was_erased_since_is_asked_about(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        """A copy of the picture, encoded anew, lay under somebody else's name in the backup."""
+        who = person(at)
+        table = reading.read_table(at.ws, ["image", "subject_id", "label"])
+        image = next(r["image"] for r in table.to_pylist() if r["subject_id"] == who)
+        rows = {"image": [encoded_anew(image)], "label": [3], "subject_id": ["other"]}
+        pq.write_table(pa.table({**rows, "example_id": ["other/1"]}), tmp_path / "more.parquet")
+        take_in(at, tmp_path / "more.parquet", NAMES, as_written=False)
+        at = opened(at.root)
+        take(at, tmp_path / "backups", None)
+        erased(at, asked(at, who))
+        asking = Asked(tmp_path / "backups", newest=(at.ws.root,))
+        with pytest.raises(UsageError, match=r"restore: 1 of \d+ rows \(rows \d+ of data/") as told:
+            backing_up.restore(tmp_path / "new", asking)
+        assert "--accept-alike" in str(told.value) and "other/" not in str(told.value)
+        shutil.copytree(tmp_path / "new", tmp_path / "again")
+        backing_up.restore(tmp_path / "new", asking, Decided("the archive's own, it says"))
+        assert {"other", who} & subjects(tmp_path / "new") == {"other"}
+        log = opened(str(tmp_path / "new")).ledger.log.entries()
+        (said,) = (entry.body["decided"] for entry in log if entry.event == "alike_decided")
+        assert said["accepted"] == "the archive's own, it says"
+        backing_up.restore(tmp_path / "again", asking, Decided(leave_out=True))
+        assert not {"other", who} & subjects(tmp_path / "again")
 
     def test_after_a_change_of_keys_the_newest_log_is_still_followed(
         self, at: Opened, tmp_path: Path

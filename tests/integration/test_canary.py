@@ -58,7 +58,7 @@ def with_canary(root: Path, url: str | None, canary: Canary, folder: Path) -> Op
         "example_id": [f"{canary.subject}/1"],
     }
     pq.write_table(pa.table(rows), folder / "canary.parquet")
-    take_in(at, folder / "canary.parquet", NAMES, as_written=False, accepted=None)
+    take_in(at, folder / "canary.parquet", NAMES, as_written=False)
     (folder / "canary.parquet").unlink()
     decoded.pictures(at.ws, load_dataset(at.ws))  # as where they are too many for memory
     return opened(at.root)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ledger import durable, suppression
 from ledger.domain import Selector
@@ -20,6 +20,7 @@ from ledger.log import Log
 from systems.data import growing, loading, purging, reading, resolving, versions
 from systems.data.sources import Columns
 from systems.settings.workspace import Workspace
+from tasks.data.alike import NOBODY, Decided, Listed, notes
 from tasks.data.importing import take_in
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened, opened
@@ -48,6 +49,25 @@ def png(seed: int) -> bytes:
     return file.getvalue()
 
 
+def photo(seed: int) -> bytes:
+    """A picture with light and dark in it, of 64 x 48 pixels."""
+    coarse = np.random.default_rng(seed).integers(256, size=(6, 8, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize((64, 48), Image.Resampling.BICUBIC).convert("L").save(
+        file, "PNG"
+    )
+    return file.getvalue()
+
+
+def encoded(image: bytes, form: str) -> bytes:
+    """The same picture as somebody else may hold it: with losses, smaller, or mirrored."""
+    kept = Image.open(io.BytesIO(image))
+    seen = ImageOps.mirror(kept) if form == "mirrored" else kept.resize((52, 40))
+    file = io.BytesIO()
+    seen.save(file, "BMP" if form == "BMP" else "JPEG", quality=50)
+    return file.getvalue()
+
+
 def offer(folder: Path, n: int = 12, **changed: Any) -> Path:
     """Twelve pictures of three new people."""
     made = {
@@ -62,7 +82,7 @@ def offer(folder: Path, n: int = 12, **changed: Any) -> Path:
 
 
 def added(at: Opened, file: Path, **said: Any) -> dict[str, Any]:
-    return take_in(at, file, NAMES, **{"as_written": False, "accepted": None, **said})
+    return take_in(at, file, NAMES, **{"as_written": False, **said})
 
 
 def ids(root: str) -> set[str]:
@@ -113,10 +133,10 @@ class TestTakenIn:
     def test_the_same_file_again_is_refused(self, at: Opened, tmp_path: Path) -> None:
         file = offer(tmp_path, example_id=None)
         columns = replace(NAMES, example=None)
-        take_in(at, file, columns, as_written=False, accepted=None)
+        take_in(at, file, columns, as_written=False)
         before = state(at)
         with pytest.raises(UsageError, match="example id is in the data already"):
-            take_in(opened(at.root), file, columns, as_written=False, accepted=None)
+            take_in(opened(at.root), file, columns, as_written=False)
         assert state(at) == before
 
     def test_somebody_who_came_in_can_be_erased(self, at: Opened, tmp_path: Path) -> None:
@@ -195,10 +215,45 @@ class TestSuppressed:
         with pytest.raises(UsageError, match=r"4 of 12 rows \(rows 4, 5, 6, 7\).*run-") as told:
             added(opened(at.root), file)
         assert "NEW" not in str(told.value) and state(at) == before
-        found = added(opened(at.root), file, accepted="another person, by the clinic's list")
+        found = added(
+            opened(at.root), file, decided=Decided("another person, by the clinic's list")
+        )
         assert found["alike"] == 4 and sum(found["added"].values()) == 12
         body = opened(at.root).ledger.log.entries()[-1].body
         assert (body["alike"], body["reason"]) == (4, "another person, by the clinic's list")
+
+    @pytest.mark.parametrize("form", ["JPEG", "BMP", "mirrored"])
+    def test_what_looks_like_an_erased_picture_is_shown_and_a_person_decides(
+        self, at: Opened, tmp_path: Path, form: str
+    ) -> None:
+        """Never silently dropped, never silently taken in."""
+        added(at, offer(tmp_path, image=[photo(row) for row in range(12)]))
+        go_on(extracted(opened(at.root), "new/1"))
+        pictures = [photo(100 + row) for row in range(12)]
+        pictures[7] = encoded(photo(5), form)
+        file, before = offer(tmp_path, **self.new(image=pictures)), state(at)
+        with pytest.raises(UsageError, match=r"1 of 12 rows \(rows 7\) show a picture.*run-"):
+            added(opened(at.root), file)
+        assert state(at) == before
+        again = copied(Path(at.root), tmp_path / "again")
+        found = added(again, file, decided=Decided(leave_out=True))
+        assert (found["alike_left_out"], sum(found["added"].values())) == (1, 11)
+        assert any("1 rows look like erased ones" in note for note in found["notes"])
+        found = added(opened(at.root), file, decided=Decided("a twin, the clinic says"))
+        assert sum(found["added"].values()) == 12
+        body = opened(at.root).ledger.log.entries()[-1].body
+        assert (body["pictures_alike"], body["reason"]) == (1, "a twin, the clinic says")
+
+    def test_an_older_list_is_read_and_says_what_it_cannot(
+        self, at: Opened, gone: Callable[..., Path]
+    ) -> None:
+        path = at.ws.records / suppression.FILE
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line for line in lines if b'"picture"' not in line))
+        listed = suppression.load(at.ws.records, at.ws.keys)
+        assert listed.likenesses() == {} and listed.without_likeness() == 1
+        (note,) = notes(listed, Listed(frozenset(), (), (), ()), NOBODY)
+        assert "1 runs erased" in note
 
     def test_if_all_are_listed_nothing_is_taken_in(
         self, at: Opened, gone: Callable[..., Path]

@@ -242,7 +242,7 @@ def test_data_that_came_in_since_are_left_out(at: Opened, tmp_path: Path) -> Non
     statement = released(at, person(at))
     before = len(parts_of(at).train)
     again = opened(at.root)
-    take_in(again, offer(tmp_path), NAMES, as_written=False, accepted=None)
+    take_in(again, offer(tmp_path), NAMES, as_written=False)
     again = opened(at.root)
     assert len(parts_of(again).train) > before
     assert replayed(again, statement).outcome == REPRODUCED

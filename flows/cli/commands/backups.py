@@ -9,6 +9,7 @@ import typer
 
 from flows.cli import output
 from flows.cli.calling import Call, answer
+from flows.cli.options import AcceptAlike, AlikeReason, LeaveOutAlike, alike_options
 
 Places = Annotated[
     list[Path] | None,
@@ -53,18 +54,24 @@ def restore(
     witness_gone: Annotated[
         list[str] | None, typer.Option(help="One of its own that is lost for good; with --reason.")
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
+    accept_alike: AcceptAlike = False,
+    leave_out_alike: LeaveOutAlike = False,
+    reason: AlikeReason = None,
 ) -> None:
     """Make a workspace of a backup, in an empty folder, without whoever was erased since."""
     from flows.cli.work import backing_up
 
-    if (not witness_gone) != (reason is None):
-        raise typer.BadParameter("--witness-gone: expected with --reason TEXT, or neither")
+    if not (witness_gone or accept_alike) != (reason is None):
+        raise typer.BadParameter(
+            "--witness-gone, --accept-alike: expected with --reason TEXT, or neither"
+        )
+    accepted = reason if accept_alike else None
+    decided = backing_up.Decided(*alike_options(accept_alike, leave_out_alike, accepted))
 
     def work(call: Call) -> dict[str, Any]:
         others = (tuple(newest or ()), tuple(witness or ()), tuple(witness_gone or ()))
-        asked = backing_up.Asked(backup, key, *others, reason)
-        found = backing_up.restore(call.workspace, asked)
+        asked = backing_up.Asked(backup, key, *others, reason if witness_gone else None)
+        found = backing_up.restore(call.workspace, asked, decided)
         call.exit_code = 0 if found["restored"] else output.decision_code(found["run"])
         call.exit_code = 30 if found.get("problems") else call.exit_code
         for note in (*found["notes"], *found.get("problems", ())):

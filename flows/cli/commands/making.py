@@ -9,7 +9,13 @@ import typer
 
 from flows.cli import completing
 from flows.cli.calling import Call, answer
-from flows.cli.options import AS_WRITTEN
+from flows.cli.options import (
+    AS_WRITTEN,
+    AcceptAlike,
+    AlikeReason,
+    LeaveOutAlike,
+    alike_options,
+)
 from unlearning.settings import CLASSIFY, GENERATE, REQUIRED_GATES
 
 Network = Annotated[
@@ -68,6 +74,9 @@ def init(
     suppression: Annotated[Path | None, typer.Option(help="Another's suppression.jsonl.")] = None,
     suppression_key: Annotated[Path | None, typer.Option(help="The key of that list.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
+    accept_alike: AcceptAlike = False,
+    leave_out_alike: LeaveOutAlike = False,
+    reason: AlikeReason = None,
 ) -> None:
     """Make a workspace: import data, train or bring the first model, build the shadow bank."""
     from flows.cli.work import asking, initialising
@@ -77,6 +86,7 @@ def init(
     files = asking.Files(
         *(data, test, holdout, weights, limit, mean, std, as_written, suppression, suppression_key),
         *(backbone, backbone_statement, head),
+        *alike_options(accept_alike, leave_out_alike, reason),
     )
     if task not in REQUIRED_GATES:
         raise typer.BadParameter(f"--task: got {task!r}, expected {' or '.join(REQUIRED_GATES)}")
@@ -107,18 +117,17 @@ def import_(
     subject: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
     example: Annotated[str | None, typer.Option(help="Column of the example id.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
-    accept_alike: Annotated[
-        bool, typer.Option("--accept-alike", help="Ids that look like erased ones are others'.")
-    ] = False,
-    reason: Annotated[str | None, typer.Option(help="How it is known; logged, so no name.")] = None,
+    accept_alike: AcceptAlike = False,
+    leave_out_alike: LeaveOutAlike = False,
+    reason: AlikeReason = None,
 ) -> None:
     """Add data to the workspace: a new data version, without whoever was erased."""
     from flows.cli.work import importing
     from systems.data.sources import Columns
 
-    if accept_alike != (reason is not None):
-        raise typer.BadParameter("--accept-alike: expected with --reason TEXT, or neither")
-    asked = importing.Asked(data, Columns(image, label, subject, example), as_written, reason)
+    columns = Columns(image, label, subject, example)
+    decided = alike_options(accept_alike, leave_out_alike, reason)
+    asked = importing.Asked(data, columns, as_written, *decided)
 
     def work(call: Call) -> dict[str, Any]:
         found = importing.take_in(call.workspace, asked)

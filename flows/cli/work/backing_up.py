@@ -12,6 +12,8 @@ from systems.settings.workspace import Workspace, private
 from tasks.backups import restoring
 from tasks.backups.unsealing import Asked as Asked
 from tasks.backups.unsealing import begin
+from tasks.data.alike import NOBODY
+from tasks.data.alike import Decided as Decided
 from tasks.running.holding import workable
 
 
@@ -46,7 +48,7 @@ def destroyed(path: Path, ref: str, reason: str) -> dict[str, Any]:
         return {**found, "requests": purge_due(at)["requests"]}
 
 
-def restore(path: Path, asked: Asked) -> dict[str, Any]:
+def restore(path: Path, asked: Asked, decided: Decided = NOBODY) -> dict[str, Any]:
     """Make a workspace of a backup, and erase in it who was erased since; or go on with that."""
     quiet_environment()
     ws = Workspace.at(path)
@@ -54,7 +56,7 @@ def restore(path: Path, asked: Asked) -> dict[str, Any]:
         begin(ws, asked)
     with held(workable(path, restoring=True)):
         at = restoring.prepare(ws)
-        found = restoring.replay(at)
+        found = restoring.replay(at, decided)
         run = _erased(str(ws.root), found[0]) if found else None
         if run is not None and CODES[run["decision"]] != 0:
             return {"restored": False, "run": run, "notes": [_unfinished(run)]}

@@ -16,14 +16,14 @@ from typing import Any
 import typer
 
 from flows.cli.work.asked import freezing
-from flows.cli.work.asked.erased import refuse_alike, without_erased
+from flows.cli.work.asked.erased import without_erased
 from flows.cli.work.asking import Asked, Checked, Files, checked_before, numbers
 from flows.cli.work.opening import held
 from ledger import durable, keys, suppression
 from ledger.replay.drift import FIRST
 from systems.data import importing, index, loading, reading, versions
 from systems.data.digits import PUBLIC_KEY
-from systems.data.gathering import DIGITS
+from systems.data.gathering import DIGITS, Gathered
 from systems.data.sources import Columns
 from systems.registry import server
 from systems.settings import beginning, recording
@@ -32,6 +32,7 @@ from systems.settings.ownership import mark_place
 from systems.settings.quiet import quiet_environment
 from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from tasks import adopt as adopting
+from tasks.data.alike import ALIKE, Decided, notes
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import write_json
@@ -87,10 +88,10 @@ def _start(ws: Workspace, asked: Asked) -> dict[str, Any]:
         except BaseException:
             _undo(ws, checked.past)
             raise
-        notes = [*checked.notes, *left_out]
-        for note in notes:  # at once: training may take hours
+        told = [*checked.notes, *left_out]
+        for note in told:  # at once: training may take hours
             typer.echo(f"lethe: {note}", err=True)
-        return {**_trained(at, asked.files), "notes": notes}
+        return {**_trained(at, asked.files), "notes": told}
 
 
 def _take_in(at: Opened, files: Files, checked: Checked) -> list[str]:
@@ -117,12 +118,22 @@ def _take_in(at: Opened, files: Files, checked: Checked) -> list[str]:
     if files.suppression is not None:
         body = {"sha256": suppression.digest(ws.records)}
         at.ledger.record(BROUGHT, body, key=BROUGHT, now=utc_now())
-    listed = suppression.load(ws.records, ws.keys)
-    if listed.tokens and not files.as_written:
-        refuse_alike(listed, checked.offered)
-    offered, count = without_erased(listed, checked.offered)
+    offered, left_out = _without_erased(at, files, checked)
     importing.take_in(ws, offered, checked.params, key=keys.shard_key(ws.keys))
-    return [f"{count} examples are on the suppression list and were left out"] if count else []
+    return left_out
+
+
+def _without_erased(at: Opened, files: Files, checked: Checked) -> tuple[Gathered, list[str]]:
+    """Leave out whoever is on the list, and log what was decided of those who look so."""
+    listed = suppression.load(at.ws.records, at.ws.keys)
+    if not listed.tokens:
+        return checked.offered, []
+    decided, most = Decided(files.accepted, files.leave_out), checked.params.data.alike_bits
+    written = files.as_written
+    offered, found = without_erased(listed, checked.offered, decided, most, as_written=written)
+    if found.alike:
+        at.ledger.record(ALIKE, found.noted(decided), key=f"init/{ALIKE}", now=utc_now())
+    return offered, notes(listed, found, decided)
 
 
 def _bring_list(ws: Workspace, files: Files) -> None:

@@ -32,8 +32,8 @@ LIGHT = {"ledger": {"unlearning.errors", "unlearning.digests", "unlearning.count
 """Light modules that a layer may import beyond its door: there is one home for what they hold."""
 
 OURS = {"unlearning", "ledger", "systems", "tasks", "flows", "benchmarks"}
-SHARED_BY_SYSTEMS = {"settings", "copies"}
-"""What the packages of systems may all know: the workspace, and the form of a copy."""
+SHARED_BY_SYSTEMS = {"settings", "copies", "posting"}
+"""What the packages of systems may all know: the workspace, the form of a copy, how one posts."""
 
 # What the two inner layers may have besides the standard library; nobody else is held to a list.
 SCIENCE = {"torch", "timm", "numpy", "scipy", "sklearn", "safetensors", "PIL", "pyarrow"}

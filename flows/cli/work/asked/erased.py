@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ledger import suppression
 from ledger.suppression import Suppression
 from systems.data import loading
 from systems.data.adding import without
-from systems.data.columns import SUBJECT
+from systems.data.columns import IMAGE, SUBJECT
 from systems.data.gathering import Gathered
-from systems.data.texts import KINDS, look
+from tasks.data.alike import Decided, Listed, asked, listed
 from unlearning.errors import UsageError
 
 
-def without_erased(listed: Suppression, offered: Gathered) -> tuple[Gathered, int]:
-    """Leave out who is listed, by example, bytes or person, and count them."""
-    out = [number for number, row in enumerate(_rows(offered)) if _lists(listed, row)]
-    return replace(offered, table=without(offered.table, frozenset(out))), len(out)
+def without_erased(
+    known: Suppression, offered: Gathered, decided: Decided, most: int, *, as_written: bool
+) -> tuple[Gathered, Listed]:
+    """Leave out who is listed, by example, bytes or person, and who is decided.
 
-
-def refuse_alike(listed: Suppression, offered: Gathered) -> None:
-    """Refuse data whose ids look like erased ones: these may be the same, written another way."""
-    others = [row for row in _rows(offered) if not _lists(listed, row)]
-    alike = sum(bool(listed.alike(suppression.ids_of(row), look)) for row in others)
-    if alike:
-        raise UsageError(
-            f"init: for {alike} of {offered.table.num_rows} examples the suppression list has an "
-            f"erased id that differs only by {KINDS}, expected erased ids written as they were, so "
-            "that they are left out; nothing was kept: write them so, or say --as-written if "
-            "others are meant"
-        )
-
-
-def _lists(listed: Suppression, row: dict[str, str]) -> bool:
-    return any(listed.lists(value) for value in suppression.tokens_of(row))
+    UsageError where others look like erased ones and nobody has decided. as_written: their ids are
+    meant. most: bits by which pictures that look alike may differ.
+    """
+    found = listed(known, _rows(offered), offered.table[IMAGE].to_pylist(), most)
+    if as_written:
+        found = replace(found, ids=())
+    if found.alike and not decided.said:
+        names = [f"{number} of {name}" for name, number in offered.places]
+        raise UsageError(f"init: {asked(found, offered.table.num_rows, names)}")
+    return replace(offered, table=without(offered.table, found.leaving(decided))), found
 
 
 def _rows(offered: Gathered) -> list[dict[str, str]]:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Files:
-    """What `init` reads."""
+    """What `init` reads.
+
+    accepted, leave_out: what becomes of rows that look like erased ones, as in `tasks.data.alike`.
+    """
 
     data: str
     test: Path | None
@@ -23,3 +26,5 @@ class Files:
     backbone: Path | None = None
     statement: str | None = None
     head: str | None = None
+    accepted: str | None = None
+    leave_out: bool = False
