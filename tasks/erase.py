@@ -10,7 +10,7 @@ from systems.data import erasing, index
 from systems.data.columns import EXAMPLE
 from systems.data.linked import WHY, has_other_names, linked
 from tasks.connectors.owing import owe
-from tasks.replaying.retained import keep, strike
+from tasks.replaying.retained import foretell, keep, strike
 from tasks.running.bases import other_names
 from tasks.running.run import Run
 from unlearning.digests import sha256_file
@@ -19,12 +19,13 @@ from unlearning.digests import sha256_file
 def erase_examples(run: Run) -> dict[str, Any]:
     """Rewrite the shards without the examples and push the new data version.
 
-    Before the first file goes it is noted what connectors are to be asked for, and which files have
-    other names on the disk.
+    Before the first file goes it is noted what connectors are to be asked for, which files have
+    other names on the disk, and what will be left of the lists of what earlier runs learned from.
     """
     owe(run)
     if run.done("erased") is None and run.done(HARD_LINKED) is None and (found := _linked(run)):
         run.once(HARD_LINKED, lambda: {"copies": as_records(found)})
+    foretell(run)
     return run.once("erased", lambda: _erase(run))
 
 

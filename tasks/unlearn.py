@@ -12,6 +12,7 @@ from ledger.domain import State
 from ledger.evidence import json_value, read_part
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.bundles import RECORDS
+from ledger.replay.retained import LIST
 from systems.compute.producing import Produced, unlearn
 from systems.registry import models
 from systems.settings.policy import EXACT, Rung
@@ -20,7 +21,7 @@ from tasks.running import progress
 from tasks.running.bases import files
 from tasks.running.computing import away
 from tasks.running.methods import method_of
-from tasks.running.parts import split_of
+from tasks.running.parts import holdout_after, split_of
 from tasks.running.run import Run, ladder, read_json, seed_of, write_json
 from unlearning import networks
 from unlearning.contracts import Method
@@ -148,21 +149,17 @@ def make_candidate(run: Run, attempt: Attempt) -> dict[str, Any]:
 
 
 def _replayable(
-    run: Run,
-    attempt: Attempt,
-    split: Split,
-    target: Path,
-    profile: Mapping[str, Any] | None,
+    run: Run, split: Split, target: Path, profile: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Say what an exact retraining followed from, so that it can be done again."""
     if profile is None:
         return {}
-    note(run, attempt.number, split.retain.ids)
     told = {
         "profile": profile,
         "recipe": networks.load(target).recipe.as_record(),
         "examples": len(split.retain),
         "data": digest_of_examples(split.retain),
+        "holdout": digest_of_examples(holdout_after(run)),
     }
     return {"replay": told}
 
@@ -182,11 +179,15 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
     if attempt.method in BY_ANCESTORS:
         described["ancestors"] = (run.done("extracted") or {})["lineage"]["ancestors"]
     target, hindered = weights_path(run, attempt.number), False
+    listed: dict[str, str] = {}
     try:
         ancestors, split = files(run.at, described.get("ancestors", [])), split_of(run)
         made = _made(run, parent, split, method, seed, target, ancestors)
         outcome = dataclasses.asdict(made) | {"error": None}
-        outcome |= _replayable(run, attempt, split, target, outcome.pop("profile"))
+        profile = outcome.pop("profile")
+        outcome |= _replayable(run, split, target, profile)
+        if profile is not None:
+            listed = {LIST: note(run, attempt.number, split.retain.ids)}
     except AttemptFailed as problem:
         hindered = isinstance(problem, Hindered)
         outcome = {"sha256": None, "error": str(problem)}
@@ -197,6 +198,7 @@ def _produce(run: Run, attempt: Attempt) -> dict[str, Any]:
         "settings": digest_of(described["settings"]),
         "seed": seed,
         "sha256": outcome["sha256"],
+        **listed,
         **({"hindered": True} if hindered else {}),
         **({"parts": outcome["parts"]} if outcome.get("parts", 1) > 1 else {}),
     }

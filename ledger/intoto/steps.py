@@ -9,6 +9,7 @@ from typing import Any
 from ledger.chain import Entry
 from ledger.replay.ancestry import BUILT, BY_ANCESTORS
 from ledger.replay.purged import standing
+from ledger.replay.retained import LIST
 from ledger.replay.statements import SEALED, Journal
 
 Digests = Mapping[str, str]
@@ -134,7 +135,10 @@ def _unlearn(journal: Journal, number: int) -> Step | None:
         _forget_set(journal),
         _rules(journal, "policy", "params"),
         _bases(journal, number),
-        makes=lambda body: {f"candidate {number + 1}": body.get("sha256")},
+        makes=lambda body: {
+            f"candidate {number + 1}": body.get("sha256"),
+            f"list of retained examples {number + 1}": body.get(LIST),
+        },
         tells=lambda body: _of(body, "method", "settings", "seed") | _made(body),
     )
 

@@ -17,6 +17,7 @@ from ledger.evidence import COMPLETION, ERASURE, SIGNATURE, read_sealed
 from ledger.keyring import Keyring
 from ledger.lines import Lines
 from ledger.log import Log
+from ledger.replay import retained
 from ledger.replay.purged import RECEIPTS, receipts
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
 from unlearning.errors import LetheError
@@ -43,6 +44,7 @@ def check_beside(
     """
     log = Log.open(lines, ring)
     entries = log.entries()
+    lists = retained.told(entries)
     problems = [
         *missing_head(entries, head),
         *_bundles(records.parent / "evidence", log, ring.with_keys(log.signers)),
@@ -51,9 +53,17 @@ def check_beside(
         *_adopted(records, entries),
         *_selectors(records / "sealed", entries),
         *_receipts(records / RECEIPTS, entries),
+        *retained.objections(records, lists),
     ]
-    checked = "evidence, suppression list, adopted policies and params, selectors: against the log"
-    return Verification((checked,), tuple(problems))
+    return Verification(tuple(_looked_at(records, lists)), tuple(problems))
+
+
+def _looked_at(records: Path, lists: retained.Told) -> Iterator[str]:
+    yield "evidence, suppression list, adopted policies and params, selectors: against the log"
+    if lists:
+        yield f"lists of retained examples: {len(lists)}, against the log"
+    if count := retained.untold(records, lists):
+        yield f"lists of retained examples: {count} of before, of which the log has no digest"
 
 
 def missing_head(entries: Iterable[Entry], head: str | None) -> Iterator[str]:

@@ -36,6 +36,7 @@ class Replay:
     """What came of doing a run's retraining again.
 
     differs: of the profile, [the run's, the one here] by name. far: None where it was not measured.
+    holdout: what is to be said of the examples on which answers were compared.
     """
 
     run: str
@@ -45,6 +46,7 @@ class Replay:
     replayed: str | None = None
     differs: Mapping[str, list[Any]] | None = None
     far: Distance | None = None
+    holdout: str | None = None
 
     def as_record(self) -> dict[str, Any]:
         """Give it as the log and the command line tell it."""
@@ -141,7 +143,7 @@ def _compared(
     released, there = str(attempt["sha256"]), dict(made.profile or {})
     differs = _differences(attempt["replay"]["profile"], there)
     near = _distance(candidate or _registered(at, run, released), released, target, found)
-    told = (released, made.sha256, differs or None, near)
+    told = (released, made.sha256, differs or None, near, found.doubt if near else None)
     if differs or not there["deterministic"]:
         return Replay(run, DISTANCE, _why(differs), *told)
     return Replay(run, REPRODUCED if made.sha256 == released else MISMATCH, None, *told)

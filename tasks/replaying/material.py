@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ledger.chain import Entry
+from ledger.replay.retained import objection, told
 from systems.data.given import given_examples
 from tasks.replaying.retained import learned_from
 from tasks.running.opened import Opened
@@ -17,6 +18,9 @@ from tasks.running.parts import parts_of
 from unlearning.domain import HOLDOUT, TRAIN, Examples
 from unlearning.errors import IntegrityError
 from unlearning.training.pinned import digest_of_examples
+
+OF_BEFORE = "its evidence is of before it had a digest of the holdout: it may be another here"
+OTHERS = "the holdout here is another than the run's, by its digest: no answers were compared"
 
 
 class Impossible(Exception):
@@ -29,11 +33,15 @@ class Untrue(IntegrityError):
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The examples that a network was trained on, those to compare answers on, and its classes."""
+    """The examples that a network was trained on, those to compare answers on, and its classes.
+
+    doubt: why these to compare on may be others than the run's, or are; None where they are not.
+    """
 
     retain: Examples
     holdout: Examples
     classes: int
+    doubt: str | None = None
 
 
 def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool) -> Material:
@@ -41,9 +49,13 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
 
     stated: `replay` of the attempt. packages: whether the libraries here are the run's, so that the
     pictures must decode to the same pixels. Untrue where the evidence cannot be, or where the list
-    of what it was trained on was removed.
+    of what it was trained on was removed or altered.
     """
     parts, wanted = parts_of(at), int(stated["examples"])
+    entries = at.ledger.log.entries()
+    digests = told(entries).get(run)
+    if digests and (problem := objection(at.ws.records, run, digests)):
+        raise Untrue(f"replay of {run}: {problem}")
     mine = learned_from(at, run, parts.train.ids)
     if mine is None and at.ledger.log.find(f"{run}/erased") is not None:
         raise Untrue(
@@ -53,14 +65,14 @@ def in_workspace(at: Opened, run: str, stated: Mapping[str, Any], packages: bool
     retain = parts.train if mine is None else parts.train.take(mine)
     gone = wanted - len(retain)
     if gone > 0:
-        known = sum(_erased_since(at.ledger.log.entries(), run))
+        known = sum(_erased_since(entries, run))
         if gone > known:
             raise Untrue(
                 f"replay of {run}: {gone} of its {wanted} examples are not in the data, and only "
                 f"{known} were erased since: its evidence or its list of examples was altered"
             )
         raise Impossible(f"{gone} of its {wanted} examples have since been erased")
-    found = Material(retain, parts.holdout, len(parts.classes))
+    found = _material(retain, parts.holdout, len(parts.classes), stated)
     if digest_of_examples(retain) == stated["data"]:
         return found
     if mine is not None and packages:
@@ -79,7 +91,18 @@ def in_folder(folder: Path, stated: Mapping[str, Any]) -> Material:
         raise Impossible(f"the data given have {len(retain)} training examples, it had {wanted}")
     if digest_of_examples(retain) != stated["data"]:
         raise Impossible("the data given are not those that it was trained on, by their digest")
-    return Material(retain, parts[HOLDOUT], len(classes))
+    return _material(retain, parts[HOLDOUT], len(classes), stated)
+
+
+def _material(
+    retain: Examples, holdout: Examples, classes: int, stated: Mapping[str, Any]
+) -> Material:
+    """Give them with the holdout examples that are the run's, with none where they are others."""
+    if "holdout" not in stated:
+        return Material(retain, holdout, classes, OF_BEFORE)
+    if digest_of_examples(holdout) == stated["holdout"]:
+        return Material(retain, holdout, classes)
+    return Material(retain, nobody(holdout), classes, OTHERS)
 
 
 def nobody(like: Examples) -> Examples:

@@ -79,6 +79,12 @@ def cut(
     )
 
 
+def holdout_after(run: Run) -> Examples:
+    """Give the holdout examples that are there once a run has erased its own."""
+    holdout = parts_of(run.at).holdout
+    return holdout.take(~np.isin(holdout.ids, run.forget_ids()[HOLDOUT]))
+
+
 def training_of(run: Run) -> Training:
     """Give the workspace's training settings."""
     return training(run.at)

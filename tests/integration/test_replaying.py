@@ -16,7 +16,9 @@ import pytest
 
 from ledger import durable, keys
 from ledger.domain import State
+from ledger.replay import retained
 from ledger.replay.draws import DISTANCE, IMPOSSIBLE, MISMATCH, REPRODUCED
+from ledger.replay.retained import FOLDER
 from systems.data import importing
 from systems.settings.params import change_params, load_params
 from systems.settings.workspace import Workspace, write_templates
@@ -24,7 +26,7 @@ from tasks import adopt, train
 from tasks.data.importing import take_in
 from tasks.erase import erase_examples
 from tasks.replaying.again import elsewhere, replayed
-from tasks.replaying.retained import FOLDER
+from tasks.replaying.material import OF_BEFORE, OTHERS
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import parts_of
 from tasks.running.records import utc_now
@@ -174,6 +176,22 @@ def test_the_distance_is_of_weights_and_of_answers(
     assert found.far.examples == len(parts_of(at).holdout)
 
 
+def test_answers_are_compared_on_the_runs_own_holdout_alone(
+    done: tuple[Opened, Statement],
+) -> None:
+    """The bits are the same whatever it is; a share of answers on another would say nothing."""
+    at, statement = done
+    weights = at.ws.candidates / statement["run"] / "attempt-0.safetensors"
+    mine, other, before = (deepcopy(statement) for _ in range(3))
+    other["attempts"][0]["replay"]["holdout"] = "ab" * 32
+    del before["attempts"][0]["replay"]["holdout"]
+    found = [replayed(None, s, data=at.ws.data, candidate=weights) for s in (mine, other, before)]
+    assert [one.outcome for one in found] == [REPRODUCED] * 3
+    assert [one.holdout for one in found] == [None, OTHERS, OF_BEFORE]
+    compared = [one.far.examples for one in found if one.far]
+    assert compared == [len(parts_of(at).holdout), 0, len(parts_of(at).holdout)]
+
+
 def test_whoever_was_erased_since_makes_it_impossible(at: Opened) -> None:
     statement = released(at, person(at))
     again = opened(at.root)
@@ -187,6 +205,13 @@ def test_whoever_was_erased_since_makes_it_impossible(at: Opened) -> None:
     assert replayed(opened(at.root), later).outcome == REPRODUCED
 
 
+@pytest.fixture
+def untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the log tell of no list, as it did before."""
+    monkeypatch.setattr("tasks.replaying.material.told", lambda _: {})
+
+
+@pytest.mark.usefixtures("untold")
 def test_examples_that_nobody_erased_are_not_said_to_be(at: Opened) -> None:
     """A list that was cut would make every replay impossible, so the log is asked."""
     statement = released(at, person(at))
@@ -196,8 +221,69 @@ def test_examples_that_nobody_erased_are_not_said_to_be(at: Opened) -> None:
     assert found.outcome == MISMATCH and "only 0 were erased since" in str(found.problem)
 
 
+def lists(at: Opened) -> tuple[str, ...]:
+    """What the log and the lists beside it say of each other."""
+    entries = opened(at.root).ledger.log.entries()
+    return tuple(retained.objections(at.ws.records, retained.told(entries)))
+
+
+def test_a_list_is_the_one_that_the_log_tells_of(at: Opened) -> None:
+    """Nothing is trained to see it."""
+    first = released(at, person(at))
+    (path,) = (at.ws.records / FOLDER).iterdir()
+    genuine = path.read_bytes()
+    assert lists(at) == ()
+    path.write_bytes(genuine[8:])
+    assert [first["run"] in line and "was altered" in line for line in lists(at)] == [True]
+    found = replayed(opened(at.root), first)
+    assert found.outcome == MISMATCH and "was altered" in str(found.problem)
+    released(opened(at.root), person(opened(at.root)))
+    assert len(lists(at)) == 1, "an erasure strikes it all the same, and vouches for nothing"
+
+
+def test_a_strike_that_is_cut_off_is_no_alteration(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(at, person(at))
+    again = opened(at.root)
+    (path,) = (at.ws.records / FOLDER).iterdir()
+    genuine = path.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("tasks.erase.strike", killed)
+        released(again, person(again))
+    assert lists(at) == ()
+    (run,) = opened(at.root).ledger.unfinished_runs().keys() - set(done_runs(at))
+    erase_examples(Run(opened(at.root), run))
+    assert lists(at) == ()
+    assert len(list((at.ws.records / FOLDER).iterdir())) == 2
+    path.write_bytes(genuine)
+    assert len(lists(at)) == 1, "who was struck is back"
+
+
+def done_runs(at: Opened) -> list[str]:
+    entries = opened(at.root).ledger.log.entries()
+    return [e.key.removesuffix("/erased") for e in entries if e.key.endswith("/erased")]
+
+
 def test_a_list_that_was_removed_is_an_alarm(at: Opened) -> None:
     """Without it replays are impossible once data come in, for no reason that the log tells of."""
+    statement = released(at, person(at))
+    (path,) = (at.ws.records / FOLDER).iterdir()
+    path.unlink()
+    assert len(lists(at)) == 1
+    found = replayed(opened(at.root), statement)
+    assert found.outcome == MISMATCH and "altered or removed" in str(found.problem)
+
+
+@pytest.mark.usefixtures("untold")
+def test_a_list_of_before_that_was_removed_is_an_alarm_too(at: Opened) -> None:
     statement = released(at, person(at))
     (path,) = (at.ws.records / FOLDER).iterdir()
     path.unlink()
