@@ -116,7 +116,7 @@ def _kept(path: Path, examples: Examples, seed: int, width: int) -> Classifier:
     rng = torch.Generator().manual_seed(seed)
     network = networks.build(RECIPE, rng) if width == WIDTH else built(width, rng)
     if path.exists():
-        network.load_state_dict(load_file(path))
+        network.body.load_state_dict(load_file(path))
         return network.eval()
     # In one order, whatever is forgotten, so that every task finds the same original.
     ordered = examples.take(np.argsort(examples.ids.astype(int)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.famr import clusters, study, sweep, trials
 from benchmarks.famr.trials import TUNING, Trial
@@ -101,3 +103,16 @@ def test_the_plane_keeps_the_distances_of_what_lies_in_a_plane() -> None:
     drawn = clusters.plane(at @ axes.T + 3)
     far = np.linalg.norm(at[:, None] - at[None], axis=2)
     np.testing.assert_allclose(np.linalg.norm(drawn[:, None] - drawn[None], axis=2), far)
+
+
+def test_a_network_of_any_width_is_the_same_when_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "TRAINING", replace(trials.TRAINING, epochs=1))
+    few = trials.digits()[0].take(np.arange(64))
+    for width in (16, trials.WIDTH):
+        path = tmp_path / f"{width}.safetensors"
+        first, second = (trials._kept(path, few, 0, width) for _ in range(2))
+        images = torch.from_numpy(few.images)
+        assert torch.equal(first(images), second(images))
+        assert first.last_layer.in_features == width
