@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -62,9 +63,38 @@ def show(found: Mapping[str, Any]) -> None:
             for line in LINES[key](value):
                 console.print(line, markup=False)
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            console.print(_table(key, value))
+            if _too_wide(value, console.width):
+                console.print("\n".join(_blocks(key, value)), markup=False)
+            else:
+                console.print(_table(key, value))
         else:
             console.print(f"{key.replace('_', ' ')}: {_text(value)}", markup=False)
+
+
+WIDE, LONG = 24, 200
+"""Characters of a column that is wide, and of one that no table holds."""
+
+
+def _too_wide(rows: Sequence[Mapping[str, Any]], width: int) -> bool:
+    """Whether a table of these would be squeezed into columns that nobody can read."""
+    widths = [max(len(_cell(row.get(column, ""))) for row in rows) for column in _columns(rows)]
+    several = sum(one > WIDE for one in widths) > 2
+    return sum(widths) > width and (several or max(widths) > LONG)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _blocks(title: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write records one below the other, a line for each of their values."""
+    lines = [title.replace("_", " ")]
+    for row in rows:
+        told = {key.replace("_", " "): _cell(value) for key, value in row.items()}
+        longest = max(map(len, told), default=0)
+        lines += [f"  {key:<{longest}}  {text}" for key, text in told.items() if text]
+        lines += [""] if row is not rows[-1] else []
+    return lines
 
 
 def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
@@ -72,14 +102,24 @@ def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = _columns(rows)
     table = Table(title=title.replace("_", " "), title_justify="left", title_style="bold")
+    table.padding = (0, 1, 0, 0)
     table.box, table.show_edge, table.pad_edge = rich.box.SIMPLE_HEAD, False, False  # 80 are few
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_text(row.get(column, ""))) for column in columns))
+        table.add_row(*(escape(_cell(row.get(column, ""))) for column in columns))
     return table
+
+
+_MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?(\+00:00|Z)")
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+
+
+def _cell(value: Any) -> str:
+    """Write a value among others: a moment to the minute in UTC, of a digest its beginning."""
+    return _DIGEST.sub(r"\1", _MOMENT.sub(r"\1 \2", _text(value)))
 
 
 def _text(value: Any) -> str:
@@ -90,7 +130,7 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return "; ".join(_text(item) for item in value)
+        return "; ".join(_text(item) for item in value) or "none"
     return str(value)
 
 
@@ -123,6 +163,23 @@ def _range(low: float | None, high: float | None) -> str:
         return "not known"
     ends = ("no limit" if end is None else f"{end:.3g}" for end in (low, high))
     return " to ".join(ends)
+
+
+def copies_counted(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an answer with its copies for people: those that are gone are counted by place."""
+    gone: dict[str, int] = {}
+    for row in found["copies"]:
+        if row["status"] == "removed":
+            gone[row["where"]] = gone.get(row["where"], 0) + 1
+    rows = [{"status": "removed", "what": f"{n} copies", "where": w} for w, n in gone.items()]
+    left = [row for row in found["copies"] if row["status"] != "removed"]
+    return {**found, "copies": [*rows, *left]}
+
+
+def run_told(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a run for people; what is asked and who stays is said on standard error already."""
+    told = {**copies_counted(found), "drift": (found.get("drift") or {}).get("words")}
+    return {key: value for key, value in told.items() if key not in ("approval", "left")}
 
 
 def request_tables(found: Mapping[str, Any]) -> dict[str, Any]:

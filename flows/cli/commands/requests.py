@@ -85,7 +85,7 @@ def forget(
             line = f"{one['request']}: stays {one['state']}"
             line = f"{one['request']}: denied" if one["state"] == "denied" else line
             typer.echo(f"lethe: request {line}: {one['why']}", err=True)
-        return found
+        return found if call.as_json else output.run_told(found)
 
     answer(ctx, work)
 
@@ -153,4 +153,9 @@ def purge(
     if (confirm is None) != (reason is None) or (confirm and request is None):
         raise typer.BadParameter("--confirm: expected a request, --confirm COPY and --reason TEXT")
     word = None if confirm is None or reason is None else serving.Word(confirm, reason)
-    answer(ctx, lambda call: serving.purge(call.workspace, request, word))
+
+    def work(call: Call) -> dict[str, Any]:
+        found = serving.purge(call.workspace, request, word)
+        return found if call.as_json or "copies" not in found else output.copies_counted(found)
+
+    answer(ctx, work)

@@ -11,7 +11,7 @@ from flows.cli.work import decidable
 from flows.cli.work.asked import drawing, freezing, ladders
 from flows.cli.work.asked.files import Files as Files
 from flows.cli.work.asked.freezing import Frozen
-from flows.cli.work.asked.suited import largest, suited, told
+from flows.cli.work.asked.suited import largest, left, suited, told
 from ledger import durable
 from systems.data import importing
 from systems.data.columns import SPLIT
@@ -108,7 +108,8 @@ def checked_before(ws: Workspace, asked: Asked) -> Checked:
     elif params.head is not None:
         raise UsageError("params.yaml: head: got without --backbone, expected its file")
     classes = decidable.about_classes(rules, offered, given=files.holdout is not None)
-    notes = (*offered.notes, *told(suiting), *classes)
+    own = _left_as_it_is(offered, asked, params.network) if there == ws.params else ()
+    notes = (*offered.notes, *told(suiting), *own, *classes)
     params = parse_params(settings)
     return Checked(beginning.survey(ws), settings, params, policy, offered, notes, frozen)
 
@@ -128,6 +129,13 @@ def _suiting(offered: Gathered, asked: Asked) -> dict[str, Any]:
     of = offered.dataset
     trained = offered.table[SPLIT].to_pylist().count(TRAIN)
     return suited(of.size, of.channels, trained, asked.changes)
+
+
+def _left_as_it_is(offered: Gathered, asked: Asked, network: str) -> tuple[str, ...]:
+    """Say what would suit the pictures, where somebody's own settings leave the usual network."""
+    usual = parse_params(durable.read(TEMPLATES / "params.yaml")).network
+    brought = asked.files.weights or asked.files.backbone
+    return () if brought or network != usual else left(_suiting(offered, asked))
 
 
 def _refuse_weights_without_holdout(files: Files) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from flows import cli
 from flows.cli.options import PANELS
-from flows.cli.output import not_tried_lines, plan_tables, request_tables, show
+from flows.cli.output import (
+    copies_counted,
+    not_tried_lines,
+    plan_tables,
+    request_tables,
+    show,
+)
 
 PLAN = {
     "requests": ["req-1"],
@@ -97,3 +103,56 @@ def test_the_help_names_every_command_once_by_who_uses_it(
     shown = capsys.readouterr().out
     assert all(f"{title}:" in shown for title in PANELS)
     assert all(shown.count(f"\n  {name} ") == 1 for name in named)
+
+
+RUN = "run-3844c4284253"
+RECORDS = {
+    "runs": [
+        {
+            "run": RUN,
+            "decision": "released",
+            "evidence": f"/srv/privacy/evidence/{RUN}",
+            "drift": "0 of 5 approximate releases since the last exact training",
+            "not_tried": [],
+            "sealed": {"decision": "2026-11-28T18:26:40.319597+00:00", "completion": None},
+        }
+    ]
+}
+
+
+def test_records_that_no_table_of_80_columns_holds_stand_one_below_the_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The evidence and the reference can be copied: neither is broken over lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+    show(RECORDS)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "runs",
+        f"  run        {RUN}",
+        "  decision   released",
+        f"  evidence   /srv/privacy/evidence/{RUN}",
+        "  drift      0 of 5 approximate releases since the last exact training",
+        "  not tried  none",
+        "  sealed     decision 2026-11-28 18:26, completion -",
+    ]
+
+
+def test_the_history_of_a_request_fits_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    moved = {"at": "2026-11-28T18:14:26.48+00:00", "event": "moved", "state": "awaiting_approval"}
+    said = {"at": "2026-11-28T18:24:16+00:00", "event": "approval", "reviewer": "dpo"}
+    show({"history": [moved, {**said, "answer": "approved", "reason": "is to go"}]})
+    shown = capsys.readouterr().out
+    assert "2026-11-28 18:14  moved     awaiting_approval" in shown
+    assert "\n2026-11-28 18:24  approval" in shown
+
+
+def test_copies_that_are_gone_are_counted_by_place_and_others_named() -> None:
+    gone = [{"status": "removed", "what": f"object {n}", "where": "dvc remote"} for n in range(3)]
+    kept = {"status": "kept", "what": "weights of version 1", "where": "model registry"}
+    found = copies_counted({"run": RUN, "copies": [*gone, kept]})
+    counted = {"status": "removed", "what": "3 copies", "where": "dvc remote"}
+    assert found == {"run": RUN, "copies": [counted, kept]}

@@ -50,6 +50,18 @@ def test_training_examples_count_not_strangers_and_tests() -> None:
     assert asking._suiting(offered, asked) == suited(32, 1, 3_000, {})  # type: ignore[arg-type]
 
 
+def test_settings_that_were_there_stay_and_it_is_said_what_would_suit() -> None:
+    splits = pa.table({"split": ["train"] * 3_000})
+    offered = SimpleNamespace(dataset=SimpleNamespace(size=32, channels=3), table=splits)
+    asked = SimpleNamespace(files=SimpleNamespace(weights=None, backbone=None), changes={})
+    usual = parse_params((TEMPLATES / "params.yaml").read_bytes()).network
+    (line,) = asking._left_as_it_is(offered, asked, usual)  # type: ignore[arg-type]
+    assert f"network {NETWORK}" in line and "training.epochs 12" in line and "remove" in line
+    assert asking._left_as_it_is(offered, asked, "resnet20") == ()  # type: ignore[arg-type]
+    offered.dataset.size = 8
+    assert asking._left_as_it_is(offered, asked, usual) == ()  # type: ignore[arg-type]
+
+
 def test_photographs_keep_as_many_pixels_as_let_a_model_and_its_bank_be_made_soon() -> None:
     """600 photographs, 360 to train on: 30 epochs, and 32 shadows on half: 183,600 passes."""
     assert largest(360, 32, {}) == 48

@@ -56,6 +56,17 @@ def suited(size: int, channels: int, examples: int, chosen: Mapping[str, Any]) -
     return {name: value for name, value in found.items() if name not in chosen}
 
 
+def left(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what would suit the pictures where settings that were there already stay as they are."""
+    if not settings:
+        return ()
+    words = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return (
+        f"params.yaml was here and stays as it is; pictures of this size would get {words}: set "
+        "these in it, or remove the file before `lethe init`",
+    )
+
+
 def told(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Say what was set; nothing where nothing was."""
     if not settings:
