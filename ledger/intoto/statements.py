@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.chain import Entry
-from ledger.evidence import json_value
+from ledger.evidence import json_value, read_part
 from ledger.intoto.envelopes import opened, sealed
 from ledger.intoto.steps import Digests, Step, entry_name, steps_of, vouched
 from ledger.keyring import Keyring
@@ -65,7 +65,7 @@ def objections(folder: Path, wanted: Mapping[str, Any], ring: Keyring) -> Iterat
             yield f"{name}: is of no step of this run"
         elif name not in there:
             yield f"{name}: is missing, the log tells of that step"
-        elif problem := _altered(durable.read(folder / name), wanted[name], ring):
+        elif problem := _altered(read_part(folder, name), wanted[name], ring):
             yield f"{name}: {problem}"
 
 

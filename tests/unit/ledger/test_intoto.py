@@ -213,6 +213,12 @@ def of_another_type(folder: Path) -> None:
     path.write_bytes(canonical_json(envelope) + b"\n")
 
 
+def a_folder(folder: Path) -> None:
+    path = folder / "03-judge-1.intoto.jsonl"
+    path.unlink()
+    path.mkdir()
+
+
 def one_more(folder: Path) -> None:
     (folder / "99-judge-9.intoto.jsonl").write_bytes(sealed(b"{}", KEY))
 
@@ -226,6 +232,7 @@ ALTERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "not in the one spelling": (spelled_otherwise, "03-judge-1.intoto.jsonl: is no envelope"),
     "with a signature more": (twice_signed, "03-judge-1.intoto.jsonl: is no envelope"),
     "of another type": (of_another_type, "03-judge-1.intoto.jsonl: is no envelope"),
+    "a folder": (a_folder, "03-judge-1.intoto.jsonl: is no envelope"),
     "one more": (one_more, "99-judge-9.intoto.jsonl: is of no step"),
     "no envelope": (lambda f: (f / "03-judge-1.intoto.jsonl").write_text("[]"), "03-judge-1"),
 }
