@@ -176,6 +176,11 @@ def copies_counted(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "copies": [*rows, *left]}
 
 
+def without_notes(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an answer for people whose notes were said on standard error as they came up."""
+    return {key: value for key, value in found.items() if key != "notes"}
+
+
 def run_told(found: Mapping[str, Any]) -> dict[str, Any]:
     """Give a run for people; what is asked and who stays is said on standard error already."""
     told = {**copies_counted(found), "drift": (found.get("drift") or {}).get("words")}

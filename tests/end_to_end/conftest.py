@@ -47,7 +47,11 @@ def prefect_api(prefect_home: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     server = subprocess.Popen(
         [*command, "--port", str(port)],
-        env={**os.environ, "PREFECT_HOME": str(prefect_home)},
+        env={
+            **os.environ,
+            "PREFECT_HOME": str(prefect_home),
+            "PREFECT_SERVER_API_PORT": str(port),  # its pages ask this one, whatever --port says
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

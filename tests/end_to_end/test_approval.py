@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.commandline import Lethe
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests import browser
+from tests.end_to_end.commandline import Answer, Lethe
+from tests.end_to_end.conftest import MakeLethe
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.test_bad_input import assert_one_line
 from tests.end_to_end.traces import people_of
+from tests.looking import looking
 
 USAGE, REFUSED, DENIED, WAITS = 2, 10, 12, 13
 ASKING: dict[str, Any] = {
@@ -19,10 +30,58 @@ ASKING: dict[str, Any] = {
 }
 
 
-def test_a_class_goes_once_somebody_else_has_approved_it(lethe: Lethe) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """A class that was to be forgotten, and the run that waits for a person's word on it."""
+
+    lethe: Lethe
+    request: str
+    champion: dict[str, Any]
+    answer: Answer
+
+
+@pytest.fixture(scope="module")
+def asked(make_lethe: MakeLethe) -> Asked:
+    lethe = make_lethe("asked")
     request, champion = lethe.submit("--class", "3"), lethe.champion()
     assert lethe("plan", request).json["approval"] == ["1 class(es) are forgotten whole"]
-    answer = lethe.forget(request, policy=ASKING, code=WAITS)
+    return Asked(lethe, request, champion, lethe.forget(request, policy=ASKING, code=WAITS))
+
+
+@browser.needed
+def test_prefects_page_of_the_run_shows_what_was_done_and_what_is_asked(
+    asked: Asked, prefect_api: str
+) -> None:
+    run = str(asked.answer.json["run"])
+    with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
+        named = FlowRunFilter(name=FlowRunFilterName(any_=[run]))
+        (flow_run,) = client.read_flow_runs(
+            flow_run_filter=named, sort=FlowRunSort.NAME_ASC, limit=2
+        )
+    pages = prefect_api.removesuffix("/api")
+    own = f"{pages}/v2/runs/flow-run/{flow_run.id}"
+    with looking() as look, look.at(own) as page:
+        page.get_by_role("tab", name="Task Runs").click()
+        for step in ("ask persons", "judge 1: retrain", "unlearn 1: retrain"):
+            page.get_by_text(step, exact=True).first.wait_for()
+        page.get_by_role("tab", name="Artifacts").click()
+        for kind, key, words in (
+            ("TABLE", f"{run}-verdicts", "too few to decide"),
+            ("MARKDOWN", f"{run}-question", "Asked because 1 class(es) are forgotten whole"),
+            ("PROGRESS", f"{run}-training", "100%"),
+            ("MARKDOWN", run, "Not decided yet."),
+        ):
+            page.get_by_role("link", name=re.compile(rf"^{kind}\s+{key}\s")).click()
+            page.locator("main a[href*='/artifacts/artifact/']").first.click()
+            page.get_by_text(words).first.wait_for()
+            page.locator(f"main a[href$='{flow_run.id}']").first.click()
+            page.wait_for_url(f"{own}*")
+            page.get_by_role("tab", name="Artifacts").click()
+
+
+def test_a_class_goes_once_somebody_else_has_approved_it(asked: Asked) -> None:
+    lethe, request, champion = asked.lethe, asked.request, asked.champion
+    answer = asked.answer
     found = answer.json
     assert (found["decision"], found["assurance"]) == ("awaiting_approval", "A0")
     assert found["states"] == {request: "awaiting_approval"}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import completing
+from flows.cli import completing, output
 from flows.cli.calling import Call, answer
 from flows.cli.options import (
     AS_WRITTEN,
@@ -106,7 +106,12 @@ def init(
         "remote.url": remote,
     }
     chosen = {key: value for key, value in changes.items() if value is not None}
-    answer(ctx, lambda call: initialising.init(call.workspace, files, columns, chosen))
+
+    def work(call: Call) -> dict[str, Any]:
+        found = initialising.init(call.workspace, files, columns, chosen)
+        return found if call.as_json else output.without_notes(found)
+
+    answer(ctx, work)
 
 
 def import_(
@@ -133,7 +138,7 @@ def import_(
         found = importing.take_in(call.workspace, asked)
         for note in found["notes"]:
             typer.echo(f"lethe: {note}", err=True)
-        return found
+        return found if call.as_json else output.without_notes(found)
 
     answer(ctx, work)
 
