@@ -86,6 +86,7 @@ class Ledger:
         ref: str | None = None,
         source: str | None = None,
         hold: str | None = None,
+        unknown: int = 0,
     ) -> DeletionRequest:
         """Record a request as accepted, held, denied with its reason, or as served already.
 
@@ -94,11 +95,12 @@ class Ledger:
         that run's requests are. A key that was used before gives the request of that time back, or
         raises KeyConflict if the selector or the law is another, or if nobody can tell any more.
         ref: what it was called when it was received; what has it already is given back as it is.
-        source: who sent it. hold: why a person has to look at it first.
+        source: who sent it. hold: why a person has to look at it first. unknown: how many of its
+        values belong to nothing, which the log keeps.
         """
         demand = submitting.Demand(
             *(selector, received_at, jurisdiction, idempotency_key, examples, denial, erased_by),
-            *(ref, source, hold),
+            *(ref, source, hold, unknown),
         )
         return submitting.submit(self._book, demand, now)
 

@@ -31,6 +31,7 @@ class Demand:
     ref: str | None = None
     source: str | None = None
     hold: str | None = None
+    unknown: int = 0
 
 
 def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
@@ -86,6 +87,7 @@ def _fields(book: Book, demand: Demand) -> dict[str, Any]:
         "reason": reason,
         "run": demand.erased_by if was_started(book, demand.erased_by) else None,
         **({"source": demand.source} if demand.source else {}),
+        **({"unknown": demand.unknown} if demand.unknown else {}),
     }
 
 

@@ -50,6 +50,9 @@ class Bucket:
         with _asked():
             self._s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
 
+    def mark(self) -> None:
+        """A bucket is one under its name, empty or not."""
+
     def remove(self, demand: Demand) -> Outcome:
         """Remove every version that is meant, list again, and ask for each that went.
 
@@ -66,7 +69,9 @@ class Bucket:
             new = (v for v in after.versions - before.versions if self._meant(v, wanted))
             left = frozenset(new) | frozenset(v for v in ours if self._there(v, after))
         more = sum(wanted.named(self._name(key)) for key, _ in after.markers | _uploads(after))
-        status, why, until = _standing(len(left), more, kept) or _unseen(after, wanted)
+        alike = sum(bool(wanted.spellings(self._name(key))) for key, _ in after.versions)
+        standing = _standing(len(left), more, kept) or _unseen(after, wanted, alike)
+        status, why, until = standing
         return Outcome(status, why, until, len(before.versions), len(ours - left))
 
     def _meant(self, version: Version, wanted: Wanted) -> bool:
@@ -183,8 +188,14 @@ def _standing(left: int, more: int, kept: list[datetime]) -> _Standing | None:
     return None
 
 
-def _unseen(after: _Listed, wanted: Wanted) -> _Standing:
-    """Say what nobody could see; an upload without such a name matters for its content alone."""
+def _unseen(after: _Listed, wanted: Wanted, alike: int) -> _Standing:
+    """Say what nobody could see; an upload without such a name matters for its content alone.
+
+    alike: versions whose keys differ from such a name by case or Unicode form.
+    """
+    if alike:
+        why = f"{alike} keys differ only by case or Unicode form from such a name: look whose"
+        return Status.UNVERIFIED, f"{why} they are", None
     if after.uploads is None:
         return Status.UNVERIFIED, "unfinished uploads are not listed there: look there", None
     if blind := len(after.uploads) if wanted.digests else 0:

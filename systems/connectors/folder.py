@@ -22,13 +22,18 @@ _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 @dataclass
 class _Seen:
-    """What a look at the folder gave. ours: what is meant, by path. names: of each inode, here."""
+    """What a look at the folder gave. ours: what is meant, by path. names: of each inode, here.
+
+    named_links: links, pipes and the like with such a name. alike: files whose names differ from
+    one by case or Unicode form.
+    """
 
     files: int = 0
     ours: dict[Path, os.stat_result] = field(default_factory=dict)
     names: Counter[tuple[int, int]] = field(default_factory=Counter)
     named_links: int = 0
     links_out: int = 0
+    alike: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,17 @@ class Folder:
         with _told():
             next(self.root.iterdir(), None)
 
+    def mark(self) -> str | None:
+        """Give the folder's device and inode while it holds files: an unmounted one has others."""
+        with _told():
+            return None if next(self._below(), None) is None else _marked(self.root)
+
     def remove(self, demand: Demand) -> Outcome:
         """Remove the files that are meant and look at everything again.
 
         What has another name outside stays, since its bytes would; so does a link. An empty folder
-        shows nothing: it may be a share that is not mounted.
+        shows nothing, since it may be a share that is not mounted: unless it is the very one that
+        was seen to hold files, at a try that was cut off.
         """
         wanted = Wanted.of(demand, self.names, content=self.content)
         with _told():
@@ -57,7 +68,10 @@ class Folder:
             gone = sum(self._removed(path, first.ours[path], wanted) for path in going)
             self._tidy(wanted)
             left = self._look(wanted) if going else first
-        return _outcome(first, left, gone)
+            emptied = demand.seen == _marked(self.root)
+        status, why = _standing(first, left, emptied=emptied)
+        answer = {"held_files_before": True} if emptied and not first.files else {}
+        return Outcome(status, why, looked=first.files, removed=gone, answer=answer)
 
     def _removed(self, path: Path, about: os.stat_result, wanted: Wanted) -> bool:
         """Remove a file if it is still the one that was looked at, not another under its name."""
@@ -70,8 +84,13 @@ class Folder:
         return still
 
     def _meant(self, path: Path, wanted: Wanted) -> bool:
+        return self._named(path, wanted) or wanted.held(_pieces(path))
+
+    def _named(self, path: Path, wanted: Wanted) -> bool:
+        """Whether it bears such a name, or one that this file system takes for the same."""
         name = path.relative_to(self.root).as_posix()
-        return wanted.named(name) or wanted.held(_pieces(path))
+        same = (_is_one(self.root / one, path) for one in wanted.spellings(name))
+        return wanted.named(name) or any(same)
 
     def _tidy(self, wanted: Wanted) -> None:
         """Remove folders that are empty and bear somebody's id."""
@@ -96,16 +115,43 @@ class Folder:
         name = path.relative_to(self.root).as_posix()
         try:
             about = path.lstat()
+            if stat.S_ISREG(about.st_mode):
+                self._note_file(path, about, wanted, seen)
+            else:
+                seen.named_links += self._named(path, wanted) or wanted.named(f"{name}/")
             if stat.S_ISLNK(about.st_mode):
-                seen.named_links += wanted.named(name) or wanted.named(f"{name}/")
-                seen.links_out += not path.resolve().is_relative_to(self.root.resolve())
-            elif stat.S_ISREG(about.st_mode):
-                seen.files += 1
-                seen.names[about.st_dev, about.st_ino] += 1
-                if self._meant(path, wanted):
-                    seen.ours[path] = about
+                seen.links_out += _leads_out(path, self.root)
         except FileNotFoundError:  # its owner was faster
             return
+
+    def _note_file(self, path: Path, about: os.stat_result, wanted: Wanted, seen: _Seen) -> None:
+        seen.files += 1
+        seen.names[about.st_dev, about.st_ino] += 1
+        if self._meant(path, wanted):
+            seen.ours[path] = about
+        elif wanted.spellings(path.relative_to(self.root).as_posix()):
+            seen.alike += 1
+
+
+def _is_one(one: Path, other: Path) -> bool:
+    """Whether two spellings of a path below the folder lead to one file."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except OSError:
+        return False
+
+
+def _leads_out(link: Path, root: Path) -> bool:
+    """Whether a link leads out of the folder; one that leads in a circle leads nowhere."""
+    try:
+        return not link.resolve().is_relative_to(root.resolve())
+    except (RuntimeError, OSError):  # Python before 3.13 raises the former
+        return False
+
+
+def _marked(root: Path) -> str:
+    about, system = root.stat(), os.statvfs(root)
+    return f"{about.st_dev}:{about.st_ino}:{system.f_fsid}"
 
 
 def _same(path: Path, about: os.stat_result) -> bool:
@@ -124,12 +170,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _outcome(first: _Seen, left: _Seen, removed: int) -> Outcome:
-    status, why = _standing(first, left)
-    return Outcome(status, why, looked=first.files, removed=removed)
-
-
-def _standing(first: _Seen, left: _Seen) -> tuple[Status, str | None]:
+def _standing(first: _Seen, left: _Seen, *, emptied: bool) -> tuple[Status, str | None]:
+    """Say how it stands. emptied: it is the place that was seen to hold files before."""
     linked = sum(_elsewhere(about, left) for about in left.ours.values())
     if linked:
         return Status.REMAINS, (
@@ -140,14 +182,20 @@ def _standing(first: _Seen, left: _Seen) -> tuple[Status, str | None]:
         return Status.REMAINS, f"{len(left.ours)} files are there again: see who writes them"
     if left.named_links:
         return Status.REMAINS, (
-            f"{left.named_links} links bear such a name: remove them, and what they lead to"
+            f"{left.named_links} links bear such a name, or pipes and the like: remove them, and "
+            "what they lead to"
         )
     if left.links_out:
         return Status.UNVERIFIED, (
             f"{left.links_out} links lead out of it and were not followed: look there, or remove "
             "them"
         )
-    if not first.files:
+    if left.alike:
+        return Status.UNVERIFIED, (
+            f"{left.alike} files bear a name that differs only by case or Unicode form: look whose "
+            "they are"
+        )
+    if not first.files and not emptied:
         return Status.UNVERIFIED, "it is empty, as where a share is not mounted: look there"
     return Status.REMOVED, None
 

@@ -109,6 +109,8 @@ def _read_folder(folder: Path, columns: Columns) -> pa.Table:
         )
     if parts:
         return parquet.read_folder(folder, parts)
+    if manifest.exists() and not manifest.is_file():  # a pipe would be waited for without end
+        raise UsageError(f"{folder.name}/{MANIFEST}: is no plain file, expected a CSV file")
     if manifest.exists():
         return _read_manifest(manifest, columns)
     return manifests.read_class_folders(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from systems.copies import Copy, Status
 from systems.settings.connectors import Connector
 from systems.settings.ownership import mark_place
 from systems.settings.service import load_service
+from tasks.connectors import marks
 from tasks.connectors.owing import COPIED, check, demanded
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -99,6 +101,7 @@ def _ask(run: Run, owed: Mapping[str, Any]) -> Copy:
     receipt = None
     if outcome.status is Status.REMOVED:
         receipt = _keep(run, name, outcome)
+        marks.forget(run.at.ws, run.ref, name)
     _note_try(run.at, run.ref, name, outcome)
     return Copy(f"{CONNECTOR}{name}", WHAT, outcome.status, outcome.why, until, receipt)
 
@@ -116,7 +119,9 @@ def _outcome(run: Run, owed: Mapping[str, Any]) -> Outcome:
         return Outcome(Status.REMAINS, COPIED)
     try:
         check(run.at, settings)
-        return place_of(settings, run.at.ws.keys).remove(demanded(run))
+        place, demand = place_of(settings, run.at.ws.keys), demanded(run)
+        seen = marks.noted(run.at.ws, run.ref, settings.name, place.mark())
+        return place.remove(replace(demand, seen=seen))
     except (KeyMissing, SelectorMissing):
         why = "what it is to be asked for is lost with its key or file: look there"
         return Outcome(Status.UNVERIFIED, why)

@@ -116,6 +116,7 @@ def _submit(at: Opened, incoming: Incoming, ref: str, found: Meaning) -> Deletio
         ref=ref,
         source=None if incoming.source == COMMAND_LINE else incoming.source,
         hold=found.hold,
+        unknown=found.unknown,
     )
 
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 from pypdf import PdfReader
 
@@ -16,7 +17,7 @@ from flows.cli.work import answering, paging
 from flows.cli.work.standing import all_requests
 from ledger import durable
 from systems.report import assured
-from systems.report.certificates import Sheet, as_page
+from systems.report.certificates import Part, Sheet, as_page
 from systems.report.letters import LANGUAGES
 from systems.report.pdf import as_pdf
 from systems.settings.workspace import Workspace
@@ -206,3 +207,42 @@ def test_levels_have_their_limits(served: Run) -> None:
     assert "does not prove" in " ".join(assured.limits("A2"))
     assert assured.level("A0") == "A0: nothing is assured."
     assert list(assured.how("A1", None, {})) == list(assured.OF_PURGE)
+
+
+def written_in(words: str) -> Sheet:
+    return Sheet(words, "en", (Part(words, (words,), ((words, words),), (words,)),), "foot")
+
+
+@pytest.mark.parametrize("words", ["Общество", "Ελληνική εταιρεία", "Łódź, İzmir"])
+def test_the_paper_has_the_letters_of_many_languages(words: str) -> None:
+    assert of_paper(written_in(words)).count(bare(words)) == 6
+
+
+@pytest.mark.parametrize("words", ["株式会社", "שלום", "شركة", "บริษัท", "कंपनी"])
+def test_what_would_come_out_wrong_is_no_paper(words: str) -> None:
+    assert as_pdf(written_in(words), utc_now()) is None
+
+
+def test_a_font_of_ones_own_has_the_letters_that_ours_lacks(tmp_path: Path) -> None:
+    """A font that comes with matplotlib and has a letter of mathematics that DejaVu lacks."""
+    ours = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    sheet = written_in("\N{MATHEMATICAL SCRIPT CAPITAL A}")
+    assert as_pdf(sheet, utc_now()) is None
+    assert as_pdf(sheet, utc_now(), [ours / "STIXGeneral.ttf"]) is not None
+    (tmp_path / "none.ttf").write_bytes(b"no font")
+    with pytest.raises(UsageError, match=r"letters/fonts/none\.ttf: cannot be read"):
+        as_pdf(sheet, utc_now(), [tmp_path / "none.ttf"])
+
+
+def test_without_a_paper_there_is_the_page_and_a_line_says_so(
+    served: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = dict(sheets_of(served.at, served.requests[0]))
+    own["auditor"] = written_in("株式会社")
+    monkeypatch.setattr(paging, "certificates", lambda known, row: own.items())
+    monkeypatch.setattr(paging, "require_whole_log", lambda ws: None)  # its bundle is made up
+    found = paging.certify(served.at.ws.root, served.requests[0], tmp_path)
+    names = {Path(one).name.removeprefix(f"{served.requests[0]}-") for one in found["certificates"]}
+    assert {"auditor.html", "subject-en.pdf"} <= names and "auditor.pdf" not in names
+    (note,) = found["notes"]
+    assert note.startswith("no PDF of auditor") and "letters/fonts/" in note

@@ -104,6 +104,14 @@ def test_an_exact_id_is_accepted(ws: Workspace) -> None:
     assert (found["state"], found["examples"], found["unknown"]) == ("accepted", 4, 0)
 
 
+def test_of_what_is_named_in_part_the_log_keeps_how_much_is_unknown(ws: Workspace) -> None:
+    """It is accepted for what is there; which of its values are not is told nowhere."""
+    found = submit(ws, Selector("subject", ("person/1", "stranger", "nobody")))
+    assert (found["state"], found["examples"], found["unknown"]) == ("accepted", 4, 2)
+    entry = Ledger.open(ws.records, ws.keys, read_only=True).log.entries()[-1]
+    assert entry.body["unknown"] == 2 and "stranger" not in str(entry.body)
+
+
 def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:
     """What is left to train on is of one class, which no gate passes, whatever the method."""
     found = submit(ws, Selector("class", ("cat",)))

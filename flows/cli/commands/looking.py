@@ -157,7 +157,13 @@ def certificate(
     """Write what was done on a request: a page for the person, one for an auditor; HTML and PDF."""
     from flows.cli.work import paging
 
-    answer(ctx, lambda call: paging.certify(call.workspace, request, out))
+    def work(call: Call) -> dict[str, Any]:
+        found = paging.certify(call.workspace, request, out)
+        for note in found["notes"]:
+            typer.echo(f"lethe: {note}", err=True)
+        return found
+
+    answer(ctx, work)
 
 
 def doctor(ctx: typer.Context) -> None:

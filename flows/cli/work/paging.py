@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from flows.cli.work.registered import REGISTERED
 from flows.cli.work.standing import all_requests
 from ledger import durable
 from ledger.errors import UnknownReference
-from systems.report.certificates import Sheet, as_page
-from systems.report.pdf import as_pdf
+from systems.report.certificates import as_page
+from systems.report.letters import FOLDER as LETTERS
+from systems.report.pdf import FONTS, as_pdf
 from systems.settings.workspace import Workspace, private
 from tasks.keeping.verified import verify_records
 from tasks.pages.certificates import certificates
@@ -66,16 +67,36 @@ def certify(path: Path, request: str, out: Path) -> dict[str, Any]:
             f"request {request}: is {rows[0]['state']} and has no certificate, expected one whose "
             "erasure is attested: `lethe show` tells how it stands"
         )
-    return {"request": request, "certificates": [*_written(out, request, sheets, now)]}
+    fonts = _fonts_of(ws)
+    papers = {name: as_pdf(sheet, now, fonts) for name, sheet in sheets.items()}
+    lost = [name for name, paper in papers.items() if paper is None]
+    files = {f"{name}.html": as_page(sheet) for name, sheet in sheets.items()}
+    files |= {f"{name}.pdf": paper for name, paper in papers.items() if paper is not None}
+    written = [*_written(out, request, dict(sorted(files.items())))]
+    return {"request": request, "certificates": written, "notes": _without_paper(lost)}
 
 
-def _written(out: Path, request: str, sheets: Mapping[str, Sheet], now: datetime) -> Iterator[str]:
+def _fonts_of(ws: Workspace) -> list[Path]:
+    """Give the fonts of one's own, for letters that ours lack."""
+    folder = ws.root / LETTERS / FONTS
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in (".ttf", ".otf"))
+
+
+def _without_paper(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"no PDF of {', '.join(names)}: a template of yours has letters that no font here has, or "
+        f"that join: print the HTML, or put a font that has them into {LETTERS}/{FONTS}/"
+    ]
+
+
+def _written(out: Path, request: str, files: Mapping[str, bytes]) -> Iterator[str]:
     with private():
         durable.make_folder(out)
-        for name, sheet in sheets.items():
-            for kind, content in (("html", as_page(sheet)), ("pdf", as_pdf(sheet, now))):
-                durable.write(out / f"{request}-{name}.{kind}", content)
-                yield str(out / f"{request}-{name}.{kind}")
+        for name, content in files.items():
+            durable.write(out / f"{request}-{name}", content)
+            yield str(out / f"{request}-{name}")
 
 
 def require_whole_log(ws: Workspace) -> None:

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 OURS = {"unlearning", "ledger", "systems", "tasks", "flows", "benchmarks", "tests"}
 DISTRIBUTION = {
+    "fontTools": "fonttools",
     "art": "adversarial-robustness-toolbox",
     "fpdf": "fpdf2",
     "PIL": "pillow",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from unittest.mock import Mock
 import pytest
 
 from ledger.sources import SourceKeys, signing
+from systems.connectors import folder
 from systems.connectors.contract import Demand, Wanted
 from systems.connectors.folder import Folder
 from systems.connectors.places import require_outside
@@ -239,6 +242,63 @@ def test_a_file_that_was_rewritten_as_if_untouched_is_read_again(
 
     monkeypatch.setattr(Folder, "_look", looked)
     assert Folder(root).remove(DEMAND).removed == 0 and (root / "copy.bin").exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link", "circle"])
+def test_what_is_no_file_and_bears_an_id_keeps_the_line_open(tmp_path: Path, kind: str) -> None:
+    root = filled(tmp_path / "share", {"c.png": OTHERS})
+    if kind == "pipe":
+        os.mkfifo(root / "b.png")
+    elif kind == "socket":
+        monkey = socket.socket(socket.AF_UNIX)
+        monkey.bind(os.path.relpath(root / "b.png"))
+        monkey.close()
+    else:
+        (root / "b.png").symlink_to(root / ("c.png" if kind == "link" else "b.png"))
+    found = Folder(root, NAMES).remove(DEMAND)
+    assert found.status is Status.REMAINS and "bear such a name" in str(found.why)
+    assert left_in(root) == {"b.png", "c.png"}
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:
+    root = filled(tmp_path / "share", {"c.png": OTHERS})
+    (root / "one").symlink_to(root / "two")
+    (root / "two").symlink_to(root / "one")
+    (root / "self").symlink_to(root)
+    assert Folder(root, NAMES).remove(DEMAND).status is Status.REMOVED
+
+
+@pytest.mark.parametrize(
+    ("there", "named"),
+    [("B.png", "b"), ("Mu\u0308ller.png", "M\u00fcller"), ("people/ANN/x", "ann")],
+)
+def test_a_name_of_another_case_or_unicode_form_is_never_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, named: str
+) -> None:
+    """Where the file system takes both for one it goes; else a person has to look whose it is."""
+    root = filled(tmp_path / "share", {there: OTHERS, "c.png": OTHERS})
+    demand = Demand("run-0123456789ab", (named,), (named,))
+    found = Folder(root, NAMES).remove(demand)
+    assert found.status is Status.UNVERIFIED and "Unicode form" in str(found.why)
+    assert left_in(root) == {there, "c.png"}
+    monkeypatch.setattr(folder, "_is_one", lambda one, other: True)
+    assert Folder(root, NAMES).remove(demand).status is Status.REMOVED
+    assert left_in(root) == {"c.png"}
+
+
+def test_one_that_was_emptied_by_a_try_that_was_cut_off_is_told_from_an_unmounted_one(
+    tmp_path: Path,
+) -> None:
+    root = filled(tmp_path / "share", {"b.png": OTHERS})
+    mark = Folder(root, NAMES).mark()
+    assert mark is not None
+    (root / "b.png").unlink()  # and then it was killed
+    assert Folder(root, NAMES).mark() is None
+    found = Folder(root, NAMES).remove(replace(DEMAND, seen=mark))
+    assert found.status is Status.REMOVED and found.answer == {"held_files_before": True}
+    root.rename(tmp_path / "away")
+    root.mkdir()  # what is there while nothing is mounted
+    assert Folder(root, NAMES).remove(replace(DEMAND, seen=mark)).status is Status.UNVERIFIED
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
