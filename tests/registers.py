@@ -37,6 +37,24 @@ class Operation:
         return (self.version,) if serving == self.parent else ()
 
 
+@dataclass(frozen=True)
+class Raced:
+    """What a history came to. released: (version, parent) by the log; serving: by the alias."""
+
+    operations: list[Operation]
+    released: list[tuple[int, int]]
+    serving: int
+    stopped: int
+    killed: int
+    robbed: int
+    fenced: int
+
+    @property
+    def done(self) -> set[int]:
+        """The versions whose promotion was answered as done."""
+        return {one.version for one in self.operations if one.came_to == DONE}
+
+
 def explained(history: Sequence[Operation], first: int) -> bool:
     """Whether the operations can be put in one order in which each saw what it saw."""
     seen: set[tuple[frozenset[int], int]] = set()

@@ -35,17 +35,18 @@ from tasks.running.champion import standing
 from tasks.running.lineage import releases
 from tasks.running.opened import Opened
 from tasks.running.run import Run
-from tests.registers import DONE, READ, STALE, Operation, unanswered
+from tests.registers import DONE, READ, STALE, Operation, Raced, unanswered
 from tests.unit.submitted import accepted, workspace
 from unlearning.errors import LetheError
 
 WORKERS, ROUNDS, NAME = 4, 1, "lethe"
 DISTURBED = 10  # times in one history
 POOL = 16
+WAITED = (0.005, 0.05)
+"""Seconds between two disturbances, from and to: a promotion takes a quarter of one."""
 """Versions that may be promoted; each run takes the next, as in the registry itself."""
 RECIPE = {"channels": 1, "size": 2, "classes": 2}
 LONGEST = 300.0  # seconds that a history may take
-HEAVY = ["mlflow", "mlflow.pyfunc", "alembic.command", "tests.integration.racing"]
 
 
 def template(root: Path) -> Path:
@@ -126,7 +127,7 @@ def _patiently(ws: Workspace, notes: _Notes) -> None:
         except _Fenced:
             notes.say("", "fenced", 0, 0)
         except WorkspaceBusy:
-            time.sleep(0.01)
+            time.sleep(0.05)
 
 
 class _Fenced(Exception):
@@ -232,27 +233,13 @@ def _now() -> datetime:
 # What happens to them
 
 
-@dataclass(frozen=True)
-class Raced:
-    """What a history came to. released: (version, parent) by the log; serving: by the alias."""
-
-    operations: list[Operation]
-    released: list[tuple[int, int]]
-    serving: int
-    stopped: int
-    killed: int
-    robbed: int
-    fenced: int
-
-    @property
-    def done(self) -> set[int]:
-        return {one.version for one in self.operations if one.came_to == DONE}
-
-
 def race(root: Path, url: str | None, seed: int) -> Raced:
-    """Let four processes promote at once while they are stopped, killed and robbed at random."""
-    rng, context = random.Random(seed), get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)
+    """Let four processes promote at once while they are stopped, killed and robbed at random.
+
+    They are forked from this one, which has to be of one thread and to know nothing of the
+    workspace: a connection to a database is nobody's but its process's.
+    """
+    rng, context = random.Random(seed), get_context("fork")
     trail = root / "trail.jsonl"
 
     def started(worker: int) -> Any:
@@ -264,7 +251,7 @@ def race(root: Path, url: str | None, seed: int) -> Raced:
     counts, end = {"stopped": 0, "killed": 0, "robbed": 0}, time.monotonic() + LONGEST
     while any(one.is_alive() for one in running.values()):
         assert time.monotonic() < end, "the processes did not come to their end"
-        time.sleep(rng.uniform(0.01, 0.1))
+        time.sleep(rng.uniform(*WAITED))
         worker = rng.choice(sorted(running))
         if running[worker].is_alive() and sum(counts.values()) < DISTURBED:
             what = _disturb(running[worker], Workspace.at(root), url, rng)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration import postgresql
-from tests.integration.racing import Raced, begin, race, template
-from tests.registers import DONE, READ, Operation, broken_chain, explained
+from tests.integration.warmed import Racing, racing
+from tests.registers import DONE, READ, Operation, Raced, broken_chain, explained
 from tests.tampering import LONG, Report
 
 HISTORIES = LONG // 50 or 1
@@ -28,8 +28,9 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return template(tmp_path_factory.mktemp("raced") / "workspace")
+def raced() -> Iterator[Racing]:
+    with racing() as found:
+        yield found
 
 
 @pytest.fixture(scope="module", params=["a file", "PostgreSQL"])
@@ -42,15 +43,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 
 def test_no_promotion_is_lost_or_doubled(
-    original: Path, place: Path, server: str | None, record_property: Report
+    raced: Racing, place: Path, server: str | None, record_property: Report
 ) -> None:
     fenced = 0
     for seed in range(HISTORIES):
         root = place / f"history-{seed}"
-        shutil.copytree(original, root)
-        url = None if server is None else postgresql.database(server)
-        begin(root, url)
-        found = race(root, url, seed)
+        found = raced(root, None if server is None else postgresql.database(server), seed)
         check(found, seed)
         fenced += found.fenced
         shutil.rmtree(root)
