@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ledger import durable, sealed
 from ledger.domain import Selector
-from ledger.errors import KeyMissing, SealAltered
+from ledger.errors import KeyMissing, SealAltered, WorkspaceBusy
 from ledger.keys import suppression_key
+from ledger.lock import BUSY
 from unlearning.digests import canonical_json
 
 
@@ -22,10 +24,23 @@ class SelectorStore:
     folder: Path
     keys: Path
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only process that seals or sweeps here; WorkspaceBusy if another is at it.
+
+        Whoever lost the workspace's lock, and is held up in the middle, would seal what the next
+        one has swept already: his request would be missing in the log.
+        """
+        with durable.only_writer(self.folder / "lock") as free:
+            if free is None:
+                raise WorkspaceBusy(BUSY)
+            yield
+
     def put(self, ref: str, selector: Selector) -> str:
         """Seal a selector and return the commitment that the log keeps in its place.
 
-        Until `recorded` is called the selector counts as one that a crash kept from the log.
+        Until `recorded` is called the selector counts as one that a crash kept from the log; until
+        then the caller is `alone`, and has made sure that the workspace's lock is still his.
         """
         durable.write(self._unrecorded, ref.encode())
         sealed.seal(self._path(ref), self.keys, ref, asdict(selector))
@@ -97,13 +112,14 @@ class SelectorStore:
         stay: it is the log that is an older one then. Keys of requests that have ended go.
         """
         durable.make_folder(self.folder)
-        for ref in self.unrecorded():
-            if ref not in known:
-                sealed.discard(self._path(ref), self.keys, ref)
-            self.recorded()
-        sealed.clear_unfinished(self.folder, self.keys)
-        for ref in sealed.with_key(self.keys) & set(ended):
-            self.destroy(ref)
+        with self.alone():
+            for ref in self.unrecorded():
+                if ref not in known:
+                    sealed.discard(self._path(ref), self.keys, ref)
+                self.recorded()
+            sealed.clear_unfinished(self.folder, self.keys)
+            for ref in sealed.with_key(self.keys) & set(ended):
+                self.destroy(ref)
 
     @property
     def _unrecorded(self) -> Path:

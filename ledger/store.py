@@ -60,6 +60,7 @@ class Store:
         replayed in memory. unrecorded: gives requests that no entry need tell of.
         """
         if not read_only:
+            lines.fence()
             _settle_rotation(lines, records, keys)
         ring = load_public_keys(records / PUBLIC)
         key = ring if read_only else matching_key(keys, records)

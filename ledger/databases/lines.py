@@ -116,6 +116,7 @@ class InDatabase:
         WorkspaceBusy if somebody else has written, ProjectionBroken if the rows do not take it.
         """
         with self._writing() as connection:
+            self.require_held()  # from here on nobody who took the lock gets past `fence`
             if (got := _size(connection)) != at:
                 raise WorkspaceBusy(
                     f"{NAME}: has {got} bytes, expected {at}: another process writes to this "
@@ -126,6 +127,14 @@ class InDatabase:
     def require_held(self) -> None:
         """WorkspaceBusy if this process took the ledger's lock and its connection was lost."""
         require_held(self._ledger, WORK)
+
+    def fence(self) -> None:
+        """Let no more come from whoever lost the lock: wait until a line of his is in, or is not.
+
+        InfrastructureError if that takes too long.
+        """
+        with self._writing():
+            pass
 
     def tables(self, *, read_only: bool) -> Projection:
         """The tables in the same database."""

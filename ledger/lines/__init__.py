@@ -50,6 +50,12 @@ class Lines(Protocol):
     def require_held(self) -> None:
         """WorkspaceBusy if this process took the lock under which it works here, and lost it."""
 
+    def fence(self) -> None:
+        """Let nothing more come from whoever held the lock before: called once it was taken.
+
+        WorkspaceBusy while one of them is in the middle of a line.
+        """
+
     def tables(self, *, read_only: bool) -> Projection:
         """The tables; read_only: a copy of them, of which nothing is written down."""
 

@@ -45,12 +45,27 @@ class InFile:
         and was held up between a look at the file and this would write over what came meanwhile.
         """
         with durable.only_writer(self.path) as end:
+            self.require_held()  # from here on nobody who took the lock gets past `fence`
             if end is None or not self._ends(at, end):
-                raise WorkspaceBusy(
-                    f"{self.name}: is not as it was read: another process writes to this "
-                    "workspace; wait until it has ended, then try again"
-                )
+                raise self._busy("is not as it was read")
             durable.append(self.path, entry.line(), at=at)
+
+    def fence(self) -> None:
+        """Let no more come from whoever lost the lock; what is there is on the disk.
+
+        WorkspaceBusy while one of them is writing: the disk may still refuse his line.
+        """
+        if self.path.exists():
+            with durable.only_writer(self.path) as end:
+                if end is None:
+                    raise self._busy("is being written")
+                durable.sync(self.path)
+
+    def _busy(self, what: str) -> WorkspaceBusy:
+        return WorkspaceBusy(
+            f"{self.name}: {what}: another process writes to this workspace; wait until it has "
+            "ended, then try again"
+        )
 
     def _ends(self, at: int, end: int) -> bool:
         """Whether no whole line follows `at`, where a crash may have left part of one."""

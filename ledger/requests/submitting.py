@@ -142,14 +142,16 @@ def _meaning(selector: Selector) -> str:
 def _new_request(
     book: Book, demand: Demand, fields: dict[str, Any], now: datetime
 ) -> DeletionRequest:
-    # (1) Seal before the log: a crash between the two leaves a sealed file that nobody
-    #     refers to, which the next opening removes; never an entry without its selector.
     ref = demand.ref or new_reference()
-    commitment = book.selectors.put(ref, demand.selector)
-    # (2) One entry records receipt and decision, so that no request is ever in between.
-    body = {"request": ref, "commitment": commitment, **fields}
-    book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
-    book.selectors.recorded()
+    with book.selectors.alone():
+        book.log.require_alone()  # whoever takes the lock from here on waits until this is over
+        # (1) Seal before the log: a crash between the two leaves a sealed file that nobody
+        #     refers to, which the next opening removes; never an entry without its selector.
+        commitment = book.selectors.put(ref, demand.selector)
+        # (2) One entry records receipt and decision, so that no request is ever in between.
+        body = {"request": ref, "commitment": commitment, **fields}
+        book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
+        book.selectors.recorded()
     found = book.request(ref)
     if found.state.terminal:
         book.selectors.destroy(ref)

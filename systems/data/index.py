@@ -150,19 +150,20 @@ def _digests(key: bytes, column: str, values: Collection[str]) -> NDArray[np.uin
 def _encoded(index: Index) -> bytes:
     head = {"data_version": index.data_version, "names": index.names, "n": len(index.digests)}
     body = index.digests.astype(_DIGEST).tobytes() + index.places.astype(_PLACE).tobytes()
-    return json.dumps(head).encode() + b"\n" + body
+    line = json.dumps(head).encode()
+    aligned = b" " * (-(len(line) + 1) % _DIGEST.itemsize)  # else a search would copy all digests
+    return line + aligned + b"\n" + body
 
 
 def _read(ws: Workspace) -> Index | None:
     """Read the index; None if there is none, or not one that was written under this key."""
     key, path = shard_key(ws.keys), index_path(ws)
     content = durable.read(path) if path.exists() else b""
-    mac, rest = content[:_MAC], content[_MAC:]
+    mac, rest = content[:_MAC], memoryview(content)[_MAC:]
     if not hmac.compare_digest(mac, hmac.digest(key, rest, "sha256")):
         return None
-    head, _, body = rest.partition(b"\n")
-    about = json.loads(head)
-    cut = about["n"] * _DIGEST.itemsize
-    places = np.frombuffer(body[cut:], _PLACE)
-    digests = np.frombuffer(body[:cut], _DIGEST)
+    start = content.index(b"\n", _MAC) + 1
+    about = json.loads(content[_MAC:start])
+    digests = np.frombuffer(content, _DIGEST, about["n"], start)
+    places = np.frombuffer(content, _PLACE, about["n"], start + digests.nbytes)
     return Index(key, about["data_version"], tuple(about["names"]), digests, places)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger import durable
+from ledger import durable, lock, sealed
 from ledger.domain import Selector
 from ledger.errors import WorkspaceBusy
 from ledger.lines.file import InFile
+from ledger.lock import workspace_lock
 from ledger.requests import Ledger
 from ledger.selectors import SelectorStore
 from tests.unit.submitted import accepted, workspace
@@ -75,6 +78,94 @@ def test_tables_that_went_on_are_not_taken_back(places: tuple[Path, Path]) -> No
     assert late._book.store.tables.position()[0] == len(late.log.entries())
     assert late.unfinished_runs() == {}
     assert Ledger.open(*places).check().ok
+
+
+# Robbed of the lock, and held up
+
+
+@contextmanager
+def robbing(records: Path) -> Iterator[None]:
+    """Take the lock from whoever holds it here, who does not notice, as another process would."""
+    kept = dict(lock._held)
+    (records / "lock").unlink()
+    try:
+        with workspace_lock(records / "lock"):
+            yield
+    finally:
+        lock._held.update(kept)
+
+
+def test_nothing_comes_from_whoever_lost_the_lock_once_another_has_opened_the_ledger(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He had looked whether he holds it, and was held up before he wrote: the last moment."""
+    real, opened = InFile.require_held, list[Ledger]()
+
+    def held_up(lines: InFile) -> None:
+        real(lines)
+        monkeypatch.undo()
+        with robbing(places[0]):
+            opened.append(Ledger.open(*places))
+
+    with workspace_lock(places[0] / "lock"):
+        late = Ledger.open(*places)
+        monkeypatch.setattr(InFile, "require_held", held_up)
+        with pytest.raises(WorkspaceBusy):
+            late.record("noted", {}, key="too late", now=NOW)
+    opened[0].record("noted", {}, key="by another", now=NOW)
+    assert [entry.key for entry in Ledger.open(*places).log.entries()] == ["by another"]
+
+
+def test_nobody_reads_on_from_a_line_that_is_being_written(places: tuple[Path, Path]) -> None:
+    """It may still be taken back, as where the disk refuses it; the tables would have seen it."""
+    Ledger.open(*places).record("noted", {}, key="one", now=NOW)
+    with (
+        durable.only_writer(places[0] / "log.jsonl"),
+        pytest.raises(WorkspaceBusy, match="another process writes"),
+    ):
+        Ledger.open(*places)
+    assert Ledger.open(*places, read_only=True).log.count == 1
+
+
+HELD_UP = ("seal", "write_secret", "encrypt")
+"""Where whoever records a request is held up: before he seals, draws its key, writes the file."""
+
+
+@pytest.mark.parametrize("place", HELD_UP)
+def test_a_request_that_is_sealed_too_late_is_no_sign_of_a_log_that_was_cut(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Another opens the ledger meanwhile, and sweeps what a crash would have left."""
+    real, found = getattr(sealed, place), list[str]()
+
+    def held_up(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        with robbing(places[0]), suppress(WorkspaceBusy):
+            found.append(submitted(Ledger.open(*places), "person-2").ref)
+        return real(*arguments)
+
+    with workspace_lock(places[0] / "lock"), suppress(WorkspaceBusy):
+        late = Ledger.open(*places)
+        monkeypatch.setattr(sealed, place, held_up)
+        found.append(submitted(late, "person-1").ref)
+    again = Ledger.open(*places)
+    recorded = {request.ref for request in again.requests(None, NOW)}
+    assert recorded == set(found)
+    assert all(again.selector(ref).kind == "subject" for ref in recorded)
+    assert {path.stem for path in (places[1] / "requests").glob("*.key")} == recorded
+    assert again.check().ok
+
+
+def test_whoever_lost_the_lock_seals_nothing(places: tuple[Path, Path]) -> None:
+    with workspace_lock(places[0] / "lock"):
+        late = Ledger.open(*places)
+        with robbing(places[0]):
+            other = Ledger.open(*places)
+        with pytest.raises(WorkspaceBusy):
+            submitted(late, "person-1")
+    assert [*(places[1] / "requests").iterdir()] == [] and other.requests(None, NOW) == []
+    submitted(other, "person-2")
+    assert len(Ledger.open(*places).requests(None, NOW)) == 1
 
 
 # What all others ask for is opened once
