@@ -34,6 +34,7 @@ SHOWN = {
 
 def means(rows: Sequence[Row]) -> list[Row]:
     """Give a line for each task and row: mean, deviation and n of every column."""
+    rows = [row for row in rows if "columns" in row or "diverged" in row]
     keys = dict.fromkeys((row["task"], row["row"]) for row in rows)
     whole = {(r["task"], r["seed"]): r["passes"] for r in rows if r["row"] == RETRAINED}
     return [_line(key, [r for r in rows if (r["task"], r["row"]) == key], whole) for key in keys]
@@ -69,8 +70,8 @@ def compared(name: str) -> str:
 def _task(task: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     words = (
         f"**{settings['data']}, {task}**: {settings['train']:,} training examples, "
-        f"{settings['recipe']['network']}, {settings['shadows']} shadows, {rows[0]['n']} "
-        "seeds with an original each; mean, and deviation over the seeds, in per cent.\n\n"
+        f"{settings['recipe']['network']}, {settings['shadows']} shadows, seeds: "
+        f"{rows[0]['n']}, with an original each; mean, and deviation over them, in per cent.\n\n"
     )
     columns = [name for name in SHOWN if any(name in row for row in rows)]
     header = ("", *(SHOWN[name][0] for name in columns))

@@ -17,7 +17,7 @@ import numpy as np
 from torch import nn
 
 from benchmarks.asked.tilted import Noisy, spread_of
-from benchmarks.asked.trials import AUTOMOBILE, OTHER, Row, Trial
+from benchmarks.asked.trials import AUTOMOBILE, ORIGINAL, OTHER, RETRAINED, Row, Trial
 from benchmarks.methods.jobs import Job
 from benchmarks.ulira.arithmetic import Sides, evaluate
 from unlearning.audits.class_geometry import MiaNn
@@ -37,8 +37,11 @@ BETAS = (0.0, 20.0)
 NOISES = (0.3, 1.0)
 """Deviations of the noise on cosines, which are between -1 and 1."""
 
-SWEPT = 2
-"""Originals that TRW's own settings are swept on."""
+SWEPT = 1
+"""Originals that TRW's own settings are swept from."""
+
+MEASURED = 1
+"""Originals whose candidates have all columns; U-LiRA alone asks the others."""
 
 LEARNED = 1000
 """Test answers that MIA-NN's machines learn from; it fits one for each class and model."""
@@ -71,13 +74,28 @@ def swept(seed: int) -> dict[str, Method]:
 def rows(trials: Sequence[Trial]) -> Iterator[Row]:
     """Give all trials' rows; the models without the class of all of them are held against each."""
     for trial in trials:
+        seed = trial.name.seed
+        chosen = methods() | (swept(seed) if seed < SWEPT else {})
+        if seed >= MEASURED:
+            yield from _answered(trial, chosen)
+            continue
         references = [_outputs(trial, t.network(Job(t.name, 1))) for t in trials]
         ask = partial(_asked, trial, references)
         yield from trial.plain(ask)
-        chosen = methods()
-        chosen |= swept(trial.name.seed) if trial.name.seed < SWEPT else {}
         for name, method in chosen.items():
             yield trial.row(name, method, ask)
+
+
+def _answered(trial: Trial, chosen: Mapping[str, Method]) -> Iterator[Row]:
+    """Give what a trial's models say of the forgotten examples, and nothing else."""
+    made: dict[str, nn.Module] = {
+        ORIGINAL: trial.network(),
+        RETRAINED: trial.network(trial.retrained),
+    }
+    made |= {name: trial.unlearned(method) for name, method in chosen.items()}
+    for name, network in made.items():
+        shared = {"task": trial.name.task, "seed": trial.name.seed, "row": name}
+        yield {**shared, "signals": _signals(trial, network)}
 
 
 def _outputs(trial: Trial, network: nn.Module) -> Outputs:
