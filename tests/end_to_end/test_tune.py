@@ -55,7 +55,7 @@ def test_the_rung_that_was_found_can_be_tried(lethe: Lethe) -> None:
     ladder = [*yaml.safe_load(found["policy_rung"]), {"method": "retrain"}]
     answer = lethe.forget(request, policy={**CHEAP, "ladder": ladder}, code=None).json
     assert answer["attempts"][0]["settings"]["epochs"] == found["settings"]["epochs"]
-    assert answer["attempts"][0]["effect"]["kind"] in ("no effect", "changed")
+    assert answer["attempts"][0]["effect"]["kind"] not in ("failed", "collapsed")
 
 
 def test_who_asked_is_trained_on_no_more(lethe: Lethe) -> None:
