@@ -29,7 +29,7 @@ from benchmarks.pages import (
     whole_runs,
     year,
 )
-from benchmarks.pages.machinery import intake, proof, scale
+from benchmarks.pages.machinery import alike, intake, proof, scale
 from benchmarks.pages.results import machine, there
 from benchmarks.pages.summary import summary
 from unlearning.errors import UnknownName
@@ -77,6 +77,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "cost": cost.commands,
     "proof": proof.proof,
     "scale": scale.scale,
+    "alike": alike.alike,
     "bank-building": cost.building,
     "kept-memory": cost.memory,
     "recipe-digits": recipe.recipes,

@@ -32,7 +32,7 @@ NEARER, FEWEST = 0.01, 3
 """The share of others, or so many, that may be copies of it: how far others are is told beyond."""
 
 SHARE = 0.375
-"""Of the way to others, within which a picture is taken for the erased one: see docs/results."""
+"""Of the way to others, within which a picture is taken for the erased one: `benchmarks.alike`."""
 
 _COLUMNS = [IMAGE, EXAMPLE, SUBJECT]
 
@@ -52,7 +52,7 @@ def likenesses(
         table = _of(ws, {*ids, *chosen})
     going, staying = _rows(table, ids), _rows(table, chosen)
     others, there = hashes(staying[IMAGE].to_pylist())
-    found = _told_apart(going[IMAGE].to_pylist(), others[there])
+    found = told_apart(going[IMAGE].to_pylist(), others[there])
     return found, going.num_rows - len(found)
 
 
@@ -74,7 +74,8 @@ def _rows(table: pa.Table, ids: Collection[str]) -> pa.Table:
     return table.filter(pc.is_in(table[EXAMPLE], pa.array(sorted(set(ids)), pa.string())))
 
 
-def _told_apart(images: list[bytes], others: Hashes) -> list[Likeness]:
+def told_apart(images: list[bytes], others: Hashes) -> list[Likeness]:
+    """Give the likenesses of encoded pictures that have one; others: (n, 2), other people's."""
     (seen, there), turned = hashes(images), mirrored(images)
     place = max(FEWEST, ceil(NEARER * len(others))) - 1
     bits = np.minimum(nearest(seen, others, place), nearest(turned, others, place))

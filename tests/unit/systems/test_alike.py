@@ -14,7 +14,7 @@ from PIL import Image
 from ledger import suppression
 from ledger.keys import create_keys
 from ledger.suppression import Likeness
-from systems.data.alike.erased import _told_apart
+from systems.data.alike.erased import told_apart
 from systems.data.alike.hashing import hashes, mirrored
 from systems.data.alike.nearness import alike, distances, nearest
 from unlearning.errors import IntegrityError
@@ -83,17 +83,17 @@ def test_how_near_is_near_follows_from_how_far_others_are() -> None:
     """Copies of it under other names, of which there may be some, do not make it unknown."""
     image, strangers = png(photo(1)), hashes([png(photo(seed)) for seed in range(2, 12)])[0]
     copies = hashes([image] * 2)[0]
-    (alone,) = _told_apart([image], strangers)
-    (among,) = _told_apart([image], np.concatenate([copies, strangers]))
+    (alone,) = told_apart([image], strangers)
+    (among,) = told_apart([image], np.concatenate([copies, strangers]))
     assert 12 <= among.within <= alone.within < 32
-    (common,) = _told_apart([image], hashes([image] * 5)[0])
+    (common,) = told_apart([image], hashes([image] * 5)[0])
     assert common.within == 0  # the same is the same still
 
 
 def test_it_is_the_same_whatever_is_listed_with_it() -> None:
     others = hashes([png(photo(seed)) for seed in range(5, 20)])[0]
     images = [png(photo(seed)) for seed in range(3)]
-    assert _told_apart(images, others)[1:2] == _told_apart(images[1:2], others)
+    assert told_apart(images, others)[1:2] == told_apart(images[1:2], others)
 
 
 def test_100_000_are_compared_with_10_000_in_seconds() -> None:

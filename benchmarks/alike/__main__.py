@@ -1,0 +1,5 @@
+"""`python -m benchmarks.alike`."""
+
+from benchmarks.alike.study import main
+
+main()
