@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from ledger.suppression import Likeness
 from systems.data.alike.hashing import hashes
 from systems.data.alike.nearness import alike
@@ -46,7 +48,7 @@ def _in_shard(
     table = parse(content, [IMAGE, EXAMPLE])
     examples = table[EXAMPLE].to_pylist()
     rows = [row for row, example in enumerate(examples) if example not in apart]
-    seen, there = hashes(table[IMAGE].take(rows).to_pylist())
+    seen, there = hashes(table[IMAGE].take(pa.array(rows, pa.int64())).to_pylist())
     near = {row: one for row, one in alike(seen, listed, most) if there[row]}
     return [
         Present(examples[rows[n]], f"{rows[n]} of data/shards/{name}.parquet", one)
