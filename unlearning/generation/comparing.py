@@ -19,13 +19,19 @@ from unlearning.statistics.intervals import LEVEL, Interval
 
 
 def range_of(models: Sequence[Measurement]) -> Interval:
-    """Give where one more model lies, at 95 %: Student's prediction interval over the models."""
+    """Give where one more model lies, at 95 %: Student's prediction interval over the models.
+
+    It reaches at least as far as the middle one of the models' own intervals. Otherwise, of a
+    share that is 0 in all of them, four models or more would leave no room for the interval of a
+    candidate's 0 of as many pictures, and nobody could pass.
+    """
     values = [m.value for m in models]
     drawing = np.mean([((m.high - m.low) / (2 * 1.96)) ** 2 for m in models])
     spread = np.sqrt(max(float(np.var(values, ddof=1)), float(drawing)))
     n, value = len(values), float(np.mean(values))
     reach = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * spread * np.sqrt(1 + 1 / n)
-    return Interval(value, float(value - reach), float(value + reach))
+    low, high = np.median([(m.low, m.high) for m in models], axis=0)
+    return Interval(value, float(min(low, value - reach)), float(max(high, value + reach)))
 
 
 def compared(

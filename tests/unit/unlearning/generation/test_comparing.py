@@ -88,6 +88,15 @@ def test_models_that_agree_by_chance_are_no_closer_than_drawing_allows() -> None
     assert found.high > share(FA, 0, 100).high
 
 
+@pytest.mark.parametrize("count", range(3, 13))
+def test_who_draws_none_passes_however_many_models_draw_none(count: int) -> None:
+    """More models know better; who draws four in a hundred is in nobody's range then."""
+    where = range_of([share(FA, 0, 100)] * count)
+    assert outcome(share(FA, 0, 100), where.low, where.high) is Outcome.PASSED
+    assert outcome(share(FA, 12, 100), where.low, where.high) is Outcome.FAILED
+    assert outcome(share(FA, 3, 100), where.low, where.high) is Outcome.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
