@@ -210,7 +210,7 @@ def test_new_pictures_of_somebody_who_was_erased_are_left_out_of_another_workspa
     assert left.value.code in (None, 0), told.err
     there = read_table(Workspace(tmp_path / "new"), ["subject_id"])["subject_id"].to_pylist()
     assert who not in there and there
-    assert f"{N - len(there)} examples are on the suppression list and were left out" in told.err
+    assert f"{N - len(there)} rows are on the suppression list and were left out" in told.err
 
 
 def test_data_whose_ids_look_like_erased_ones_are_asked_about(
@@ -228,6 +228,7 @@ def test_data_whose_ids_look_like_erased_ones_are_asked_about(
         main([*words, "--workspace", "new"])
     (line,) = capsys.readouterr().err.splitlines()
     assert left.value.code == USAGE, line
-    assert f"for 1 of {N} examples the suppression list has an erased id" in line
-    assert "e007" not in line.casefold() and "--as-written" in line
+    assert f"1 of {N} rows (rows 7 of train.parquet) have an id that differs only by" in line
+    assert "e007" not in line.casefold()
+    assert "--leave-out-alike" in line and "--accept-alike" in line
     assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
