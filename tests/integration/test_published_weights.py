@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 
 from benchmarks.samples import decoded
+from tests.tampering import LONG
 from unlearning import networks
 from unlearning.networks import Recipe
 from unlearning.outputs import logits_of
 
 
-@pytest.mark.parametrize(("name", "right"), [("resnet20", 9173), ("resnet56", 9339)])
+@pytest.mark.parametrize(
+    ("name", "right"), [("resnet20", 9173), *([("resnet56", 9339)] if LONG else [])]
+)
 def test_published_weights_reach_their_published_accuracy(
     shared_data: Path, name: str, right: int
 ) -> None:
-    """8.27 % and 6.61 % error on the 10,000 test images of CIFAR-10, to the image."""
+    """8.27 % error on the 10,000 test images of CIFAR-10, to the image; where there is time the
+    6.61 % of the larger one, which says the same of the code."""
     test = decoded(shared_data / "cifar10" / "test.parquet", np.arange(10_000))
     recipe = Recipe(
         network=name,
