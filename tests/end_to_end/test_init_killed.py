@@ -19,7 +19,7 @@ INIT = ("init", "--shadows", "8", "--epochs", "1")
 KILLS: tuple[Killer, ...] = (
     AtCall("systems.data.importing:save_manifest"),
     AtCall("flows.cli.work.initialising:_trained"),
-    AtCall("tasks.train:write_json"),
+    AtCall("tasks.train:note_trained"),
     AtCall("systems.registry.models:_declare"),
     AtEntry("initialised", logged=False),
     AtEntry("initialised", logged=True),

@@ -36,7 +36,7 @@ def test_init_is_undone_before_the_data_are_in_and_goes_on_after(
     before = {path: path.read_bytes() for path in lethe.root.iterdir()}
     stopped(lethe, "systems.data.importing:save_manifest", *INIT)
     assert {path: path.read_bytes() for path in lethe.root.iterdir()} == before
-    stopped(lethe, "tasks.train:write_json", *INIT)  # within a flow of Prefect's
+    stopped(lethe, "tasks.train:note_trained", *INIT)  # within a flow of Prefect's
     stopped(lethe, "unlearning.bank.shadows:write_arrays", *INIT)  # while others train shadows
     found = lethe(*INIT).json
     assert (found["champion"]["version"], found["shadows"]) == (1, 8)
@@ -45,7 +45,7 @@ def test_init_is_undone_before_the_data_are_in_and_goes_on_after(
 
 def test_forget_and_train_go_on(lethe: Lethe) -> None:
     request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
-    stopped(lethe, "tasks.train:write_json", "train", "--without", request)
+    stopped(lethe, "tasks.train:note_trained", "train", "--without", request)
     assert lethe("train", "--without", request).json["test_accuracy"] > 0
     policy = lethe.write_policy(CHEAP)
     lethe.adopt(policy)
