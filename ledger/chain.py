@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger import durable
 from ledger.keyring import Keyring, next_key
 from unlearning.counting import counted
-from unlearning.digests import canonical_json, sha256_hex
+from unlearning.digests import canonical_json, from_hex, sha256_hex
 from unlearning.errors import LetheError
 
 GENESIS = "0" * 64  # what the first entry names as its predecessor
@@ -140,7 +140,7 @@ def _check(
     header = {name: value for name, value in vars(entry).items() if name not in _PROOF}
     _expect("hash of the entry", entry.hash, sha256_hex(canonical_json(header)))
     try:
-        by = known.signer(bytes.fromhex(entry.signature), entry.hash.encode())
+        by = known.signer(from_hex(entry.signature), entry.hash.encode())
         after = next_key(entry.event, entry.body)
     except ValueError as error:
         raise _Flaw("signature or key is no key of this kind, or was altered") from error

@@ -24,7 +24,7 @@ from ledger import durable
 from ledger.chain import Chain, Entry, Verification, read_chain, verify_chain
 from ledger.errors import AlreadySealed
 from ledger.keyring import Keyring
-from unlearning.digests import canonical_json, sha256_file, sha256_hex
+from unlearning.digests import canonical_json, from_hex, sha256_file, sha256_hex
 from unlearning.errors import Unrecordable, UsageError
 
 STATEMENT = "statement.json"
@@ -130,7 +130,7 @@ def _check_statement(folder: Path, ring: Keyring) -> tuple[dict[str, Any], list[
 def _signed(content: bytes, proof: dict[str, Any], ring: Keyring) -> bool:
     digests = {name: proof.get(name) for name in ("statement", "values")}
     try:
-        by = ring.signer(bytes.fromhex(proof["signature"]), canonical_json(digests))
+        by = ring.signer(from_hex(proof["signature"]), canonical_json(digests))
     except (ValueError, TypeError, KeyError):
         return False
     return by is not None and canonical_json(proof) == content

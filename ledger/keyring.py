@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from unlearning.digests import canonical_json, sha256_hex
+from unlearning.digests import canonical_json, from_hex, sha256_hex
 
 ROTATED = "key_rotated"
 """Event of the log: signed by the old key, its body names the new one as `public_key`."""
@@ -59,10 +59,13 @@ def signed(said: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
 def said_by(ring: Keyring, content: bytes, kind: str) -> dict[str, Any]:
     """Read what one of these keys signed, without its signature and its `type`.
 
-    ValueError, TypeError, KeyError, AttributeError or Unrecordable for anything else.
+    ValueError, TypeError, KeyError, AttributeError or Unrecordable for anything else, the same in
+    another spelling too.
     """
     said: dict[str, Any] = json.loads(content)
-    signature = bytes.fromhex(said.pop("signature"))
+    if canonical_json(said) != content:
+        raise ValueError(kind)
+    signature = from_hex(said.pop("signature"))
     if said["type"] != kind or ring.signer(signature, _message(said)) is None:
         raise ValueError(kind)
     said.pop("type")
@@ -80,7 +83,7 @@ def next_key(event: str, body: Mapping[str, Any]) -> bytes | None:
     """
     if event != ROTATED:
         return None
-    key = bytes.fromhex(str(body.get("public_key")))
+    key = from_hex(str(body.get("public_key")))
     Ed25519PublicKey.from_public_bytes(key)
     return key
 

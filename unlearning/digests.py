@@ -37,6 +37,17 @@ def sha256_hex(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def from_hex(text: str) -> bytes:
+    """Decode hexadecimal digits in the one spelling that is written here; ValueError for another.
+
+    In any other, a signature whose letters were made capitals would be another file's and genuine.
+    """
+    found = bytes.fromhex(text)
+    if found.hex() != text:
+        raise ValueError("expected hexadecimal digits in small letters and nothing between them")
+    return found
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from ledger.checkpoint import Checkpoint, checked, of_entry, signed
 from ledger.checkpoint.merkle import consistency, consistent, included, inclusion, tree_of
 from ledger.errors import LogAltered
 from ledger.keyring import Keyring
-from unlearning.digests import canonical_json
+from unlearning.digests import canonical_json, from_hex
 from unlearning.errors import IntegrityError, LetheError, UsageError
 
 TYPE = "lethe/proof/1"
@@ -76,9 +76,9 @@ def verify(content: bytes, ring: Keyring, since: Checkpoint | None = None) -> Ve
         said = json.loads(content)
         head = checked(canonical_json(said["checkpoint"]), ring)
         entry = Entry(**said["entry"])
-        path = [bytes.fromhex(node) for node in said["path"]]
-        root = bytes.fromhex(head.root)
-        grown = [bytes.fromhex(node) for node in said.get("grown", ())]
+        path = [from_hex(node) for node in said["path"]]
+        root = from_hex(head.root)
+        grown = [from_hex(node) for node in said.get("grown", ())]
         kept = Checkpoint(**said["since"]) if "since" in said else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityError(
@@ -116,7 +116,7 @@ def _of_growth(
         return []
     if kept is None:
         return ["the proof says nothing of an earlier checkpoint: ask for one with `--since`"]
-    whole = consistent(since.entries, head.entries, grown, bytes.fromhex(since.root), root)
+    whole = consistent(since.entries, head.entries, grown, from_hex(since.root), root)
     if kept != since or not whole:
         return [f"the log is not the one that the checkpoint of entry {since.entries} saw"]
     return []

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger import durable
 from ledger.chain import Chain, Entry, read_chain
 from ledger.keyring import Keyring
-from unlearning.digests import canonical_json
+from unlearning.digests import canonical_json, from_hex
 from unlearning.errors import InfrastructureError
 
 NOTE = "verified.json"
@@ -70,13 +70,13 @@ class Noted:
         """What was verified of these bytes by these public keys; None if nobody vouches for it."""
         try:
             said = json.loads(self.path.read_bytes())
-            mac = bytes.fromhex(said.pop("mac"))
+            mac = from_hex(said.pop("mac"))
             if not hmac.compare_digest(mac, self._mac(said)):
                 return None
             found = Prefix(**{**said, "signers": tuple(said["signers"])})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        first = bytes.fromhex(found.signers[0])
+        first = from_hex(found.signers[0])
         return found if first in ring.keys and found.sha256 == _sha256(content, found) else None
 
     def keep(self, prefix: Prefix) -> None:
@@ -94,7 +94,7 @@ def read(content: bytes, ring: Keyring, noted: Noted | None) -> Reading:
     """Verify a log's bytes, but for what a note vouches for."""
     prefix = noted.prefix(content, ring) if noted else None
     if prefix is not None:
-        signer = Keyring((bytes.fromhex(prefix.signers[-1]),))
+        signer = Keyring((from_hex(prefix.signers[-1]),))
         rest = read_chain(content[prefix.length :], signer, excerpt=True)
         if not rest.problem and _follows(rest, prefix):
             return _reading(rest, prefix)
@@ -114,7 +114,7 @@ def note(content: bytes, reading: Reading, entries: int, noted: Noted) -> None:
 def _reading(chain: Chain, prefix: Prefix | None) -> Reading:
     if prefix is None:
         return Reading(0, chain.length, chain, chain.head, chain.keys)
-    known = tuple(bytes.fromhex(key) for key in prefix.signers[:-1])
+    known = tuple(from_hex(key) for key in prefix.signers[:-1])
     head = chain.head if chain.entries else prefix.head
     length = prefix.length + chain.length
     return Reading(prefix.length, length, chain, head, (*known, *chain.keys))

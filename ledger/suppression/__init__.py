@@ -34,7 +34,7 @@ from ledger.suppression.values import looks as looks
 from ledger.suppression.values import selector_values as selector_values
 from ledger.suppression.values import subject_values as subject_values
 from ledger.suppression.values import tokens_of as tokens_of
-from unlearning.digests import canonical_json, sha256_hex
+from unlearning.digests import canonical_json, from_hex, sha256_hex
 from unlearning.errors import IntegrityError, UsageError
 
 FILE = "suppression.jsonl"
@@ -237,7 +237,7 @@ def _parse(line: bytes, number: int) -> tuple[Token, str]:
         kind, run = fields["kind"], fields.get("run", EARLIER)
         token = fields[_field(kind)]
         genuine = kind in KINDS and isinstance(run, str)
-        genuine = genuine and len(bytes.fromhex(token)) == (SEALED if kind == PICTURE else _MAC)
+        genuine = genuine and len(from_hex(token)) == (SEALED if kind == PICTURE else _MAC)
     except (ValueError, TypeError, KeyError, AttributeError):
         genuine = False
     if not genuine:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from unlearning.digests import from_hex
+
 PICTURE = "picture"
 """The kind of a line that holds a likeness."""
 
@@ -50,7 +52,7 @@ def opened(key: bytes, texts: Iterable[str]) -> list[Likeness]:
     """Decrypt them again; ValueError if one was altered, or is under another key."""
     cipher = _cipher(key)
     try:
-        plain = [cipher.decrypt(bytes.fromhex(text), None) for text in texts]
+        plain = [cipher.decrypt(from_hex(text), None) for text in texts]
     except InvalidTag as error:
         raise ValueError("another key or content") from error
     return [Likeness(one[:HASH], one[HASH : 2 * HASH], one[2 * HASH]) for one in plain]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,6 +69,29 @@ def test_every_change_to_a_checkpoint_or_a_kept_list_is_found(
             with pytest.raises(IntegrityError):
                 read(bytes_, PUBLIC)
                 pytest.fail(kind)
+
+
+def capitals(content: bytes) -> bytes:
+    """The same with the signatures' letters as capitals, which say the same digits."""
+    found = re.sub(rb'(?<="signature":")[0-9a-f]+', lambda digits: digits[0].upper(), content)
+    assert found != content
+    return found
+
+
+def test_another_spelling_of_the_same_is_an_alteration(log: Log, folder: Path) -> None:
+    content = log._lines.read()
+    assert "signature" in str(read_chain(capitals(content), PUBLIC).problem)
+    kept = newest.signed(newest.Kept(7, b'{"hmac":"00","kind":"id"}\n'), KEY)
+    for said, read in (
+        (signed(of_log(log.entries()), KEY), checked_checkpoint),
+        (kept, newest.checked),
+    ):
+        for other in (capitals(said), said.replace(b",", b", ", 1), said + b"\n"):
+            with pytest.raises(IntegrityError):
+                read(other, PUBLIC)
+    path = folder / evidence.SIGNATURE
+    path.write_bytes(capitals(path.read_bytes()))
+    assert not evidence.read_sealed(folder, PUBLIC).verification.ok
 
 
 @pytest.fixture
