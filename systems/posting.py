@@ -80,11 +80,8 @@ class _Plain(HTTPConnection):
         self.response_class: Any = partial(_Answering, end=end)
 
 
-class _Secure(HTTPSConnection):
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        end = time.monotonic() + float(self.timeout or 0)
-        self.response_class: Any = partial(_Answering, end=end)
+class _Secure(_Plain, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Http(urllib.request.HTTPHandler):

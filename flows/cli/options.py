@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,14 @@ def alike_options(accept: bool, leave_out: bool, reason: str | None) -> tuple[st
     if accept and leave_out:
         raise typer.BadParameter("--accept-alike: got it with --leave-out-alike, expected one")
     return reason, leave_out
+
+
+class Deed(StrEnum):
+    """What is done with those who are known by name: sources, readers."""
+
+    ADD = "add"
+    LIST = "list"
+    REMOVE = "remove"
 
 
 PANELS: dict[str, tuple[str, ...]] = {

@@ -77,7 +77,8 @@ class Noted:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         first = from_hex(found.signers[0])
-        return found if first in ring.keys and found.sha256 == _sha256(content, found) else None
+        same = first in ring.keys and found.sha256 == _sha256(content, found.length)
+        return found if same else None
 
     def keep(self, prefix: Prefix) -> None:
         """Note it; where nothing can be written, the next command verifies more."""
@@ -107,8 +108,8 @@ def note(content: bytes, reading: Reading, entries: int, noted: Noted) -> None:
     if len(reading.chain.entries) < WORTH:
         return
     signers = tuple(key.hex() for key in reading.signers)
-    made = Prefix(entries, reading.length, "", reading.head, signers)
-    noted.keep(Prefix(entries, made.length, _sha256(content, made), made.head, signers))
+    sha256 = _sha256(content, reading.length)
+    noted.keep(Prefix(entries, reading.length, sha256, reading.head, signers))
 
 
 def _reading(chain: Chain, prefix: Prefix | None) -> Reading:
@@ -126,5 +127,5 @@ def _follows(rest: Chain, prefix: Prefix) -> bool:
     return first is None or (first.seq, first.previous) == place
 
 
-def _sha256(content: bytes, prefix: Prefix) -> str:
-    return hashlib.sha256(memoryview(content)[: prefix.length]).hexdigest()
+def _sha256(content: bytes, length: int) -> str:
+    return hashlib.sha256(memoryview(content)[:length]).hexdigest()

@@ -16,12 +16,18 @@ from ledger.keys import load_public_keys
 from ledger.replay.purged import standing
 from ledger.replay.statements import completion_contradictions, erasure_contradictions
 from systems.data.stores import DvcStore
-from tasks.attest import attest_erasure, erased_assurance
-from tasks.purge import finish_purging
+from tasks.attest import erased_assurance
 from tasks.running.opened import Opened
-from tasks.running.records import utc_now
 from tasks.running.run import Run
-from tests.integration.small_runs import STEPS, again, copied, extracted, go_on, person, small
+from tests.integration.small_runs import (
+    STEPS,
+    again,
+    closed,
+    copied,
+    extracted,
+    person,
+    small,
+)
 from unlearning.errors import UsageError
 
 REMOTE = "dvc remote"
@@ -49,12 +55,7 @@ def ended(at: Opened, who: str) -> Run:
     run = extracted(at, who)
     run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
     run.once("sealed", lambda: {"statement": "0" * 64})
-    go_on(run)
-    run = again(run)
-    attest_erasure(run)
-    finish_purging(run.at, run.requests)
-    run.at.ledger.finish_run(run.ref, now=utc_now())
-    return again(run)
+    return closed(run)
 
 
 def stated(run: Run, name: str) -> dict[str, Any]:

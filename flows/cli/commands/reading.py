@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from flows.cli import completing
 from flows.cli.calling import Call, answer
+from flows.cli.options import Deed
 from systems.intake.viewing.roles import Role
 from unlearning.errors import UsageError
-
-
-class Deed(StrEnum):
-    """What is done with readers."""
-
-    ADD = "add"
-    LIST = "list"
-    REMOVE = "remove"
 
 
 def reader(

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from flows.cli.calling import Call, answer
+from flows.cli.options import Deed
 from unlearning.errors import UsageError
-
-
-class Deed(StrEnum):
-    """What is done with sources."""
-
-    ADD = "add"
-    LIST = "list"
-    REMOVE = "remove"
 
 
 def source(
