@@ -143,10 +143,6 @@ def test_a_note_that_somebody_else_wrote_vouches_for_nothing(path, noted, checks
             Log.open(InFile(path), KEY, PUBLIC, noted)
 
 
-def prefix(noted: Noted, said: dict[str, object]) -> verified.Prefix:
-    return verified.Prefix(**{name: value for name, value in said.items() if name != "mac"})  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"mac": "zz"}', b'{"mac": 1}'])
 def test_a_note_that_says_nothing_is_no_error_and_all_is_verified(
     path: Path, noted: Noted, checks: list[None], content: bytes
