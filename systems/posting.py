@@ -35,8 +35,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float, m
     try:
         with _OPENER.open(request, timeout=seconds) as answer:
             content = answer.read(most + 1)
-            if len(content) > most:
-                raise ValueError("too long")
+            if len(content) > most or answer.length:
+                raise ValueError("too long, or cut off")
             return int(answer.status), content, answer.headers
     except urllib.error.HTTPError as refused:
         refused.close()

@@ -29,6 +29,9 @@ def answering(pieces: list[bytes], pause: float) -> Iterator[str]:
                     for piece in pieces:
                         called.sendall(piece)
                         time.sleep(pause)
+                    called.shutdown(socket.SHUT_WR)
+                    while called.recv(65_536):  # what is left unread would reset the connection
+                        pass
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
@@ -50,6 +53,12 @@ def test_one_that_drips_is_given_up_at_the_deadline(dripped: str) -> None:
     with answering([whole, *[letters] * 400], 0.1) as url, pytest.raises(InfrastructureError):
         post(url, b"{}", {}, seconds=0.5, most=10_000)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("piece", [b"", b"hell"])
+def test_one_that_is_cut_off_is_none(piece: bytes) -> None:
+    with answering([HEAD, piece], 0.0) as url, pytest.raises(InfrastructureError):
+        post(url, b"{}", {}, seconds=20, most=100)
 
 
 def test_one_that_is_too_long_is_none() -> None:
