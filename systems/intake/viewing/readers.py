@@ -45,12 +45,19 @@ def readers(folder: Path) -> tuple[Reader, ...]:
         return ()
     try:
         rows = json.loads(durable.read(path))
-        return tuple(Reader(**{**row, "role": Role(row["role"])}) for row in rows)
-    except (ValueError, TypeError, KeyError) as problem:
+        found = tuple(Reader(**{**row, "role": Role(row["role"])}) for row in rows)
+        if not isinstance(rows, list) or any(not _is_text(one) for one in found):
+            raise TypeError(FILE)
+        return found
+    except (ValueError, TypeError, KeyError, RecursionError) as problem:
         raise InfrastructureError(
             f"{folder.name}/{FILE}: cannot be understood, expected what `lethe reader` wrote: "
             "remove the file and add the readers again"
         ) from problem
+
+
+def _is_text(reader: Reader) -> bool:
+    return all(isinstance(value, str) for value in asdict(reader).values())
 
 
 def add(folder: Path, name: str, role: Role, now: datetime) -> str:

@@ -36,7 +36,7 @@ ASK = {"WWW-Authenticate": 'Basic realm="Lethe pages", charset="UTF-8"'}
 def token_at(folder: Path) -> str:
     """Read the owner's token, or make one where there is none."""
     path = folder / TOKEN
-    if not path.is_file():
+    if not path.is_file() or not durable.read(path).strip():
         durable.write(path, f"{new_token()}\n".encode())
     path.chmod(0o600)
     return durable.read(path).decode().strip()
@@ -111,7 +111,7 @@ class SignIn:
             recent = [at for at, who in self._wrong if who == client and now - at < WINDOW]
             if len(recent) >= WRONG:
                 raise OverQuota(1 + int(WINDOW - (now - recent[0])))
-            if reader := whose(hashed(token), self._known()):
+            if token and (reader := whose(hashed(token), self._known())):
                 return reader
             self._wrong.append((now, client))
         raise NotAuthentic("pages: expected a reader's token, see docs/service.md")

@@ -29,15 +29,19 @@ def test_the_token_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
     assert (tmp_path / TOKEN).stat().st_mode & 0o777 == 0o600
     (tmp_path / TOKEN).unlink()
     assert token_at(tmp_path) != made
+    for emptied in ("", "\n"):
+        (tmp_path / TOKEN).write_text(emptied)
+        assert len(token_at(tmp_path)) > 40
 
 
 @pytest.mark.parametrize(
     "header", ["", "Basic", "Basic !!", "Bearer secret", basic("other"), basic("")]
 )
 def test_nobody_comes_in_without_it(header: str) -> None:
-    with pytest.raises(NotAuthentic) as caught:
-        SignIn("secret").by_header(header, "1.2.3.4")
-    assert "secret" not in str(caught.value)
+    for owners in ("secret", ""):  # no token is nobody's
+        with pytest.raises(NotAuthentic) as caught:
+            SignIn(owners).by_header(header, "1.2.3.4")
+        assert "secret" not in str(caught.value)
 
 
 def test_whoever_knows_the_owners_is_an_administrator_under_any_name() -> None:
@@ -111,7 +115,14 @@ def test_two_changes_at_once_lose_nobody(tmp_path: Path) -> None:
         readers.add(tmp_path, "dpo", Role.OFFICER, NOW)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '[{"name": "x"}]', '[{"role": "king"}]'])
+TYPED = '[{"name": "x", "role": "auditor", "since": "", "sha256": 5}]'
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "{}", "[1]", '[{"name": "x"}]', '[{"role": "king"}]', TYPED, "[" * 200_000],
+    ids=range(7),
+)
 def test_a_file_that_was_spoiled_lets_nobody_in(tmp_path: Path, content: str) -> None:
     (tmp_path / readers.FILE).write_text(content)
     with pytest.raises(InfrastructureError, match=r"readers\.json: cannot be understood"):
