@@ -163,12 +163,18 @@ def _values(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _files(folder: Path) -> dict[str, Path]:
+    """Give all files but the statement, its signature, and what is in folders of later statements.
+
+    A later statement has none after it, and a file or link of such a name is no folder.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     names = {path.relative_to(folder).as_posix(): path for path in paths}
+    last = folder.name in LATER and (folder.parent / STATEMENT).exists()
+    later = () if last else tuple(f"{name}/" for name in LATER)
     return {
         name: path
         for name, path in names.items()
-        if name not in {STATEMENT, SIGNATURE} and name.split("/")[0] not in LATER
+        if name not in {STATEMENT, SIGNATURE} and not name.startswith(later)
     }
 
 

@@ -21,11 +21,14 @@ from ledger import durable
 from ledger.chain import Chain, Entry, read_chain
 from ledger.keyring import Keyring
 from unlearning.digests import canonical_json, from_hex
-from unlearning.errors import InfrastructureError
+from unlearning.errors import InfrastructureError, Unrecordable
 
 NOTE = "verified.json"
 WORTH = 1000
 """Entries after which a note is made anew; to verify so many takes a seventh of a second."""
+
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, Unrecordable)
+"""What reading JSON that nobody here wrote may raise."""
 
 _PURPOSE = b"lethe/verified/1"
 
@@ -74,7 +77,7 @@ class Noted:
             if not hmac.compare_digest(mac, self._mac(said)):
                 return None
             found = Prefix(**{**said, "signers": tuple(said["signers"])})
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, *NONSENSE):
             return None
         first = from_hex(found.signers[0])
         same = first in ring.keys and found.sha256 == _sha256(content, found.length)

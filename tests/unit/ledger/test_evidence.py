@@ -160,6 +160,22 @@ def test_missing_added_and_linked_files_are_named(bundle: Path, tmp_path: Path):
     )
 
 
+def test_a_later_statement_has_none_after_it_and_a_file_is_no_folder(bundle: Path, tmp_path: Path):
+    (bundle / "completion").symlink_to(tmp_path / "nowhere")
+    assert verified(bundle).problems == ("file completion: is not part of what was sealed",)
+    later = bundle / "erasure"
+    later.mkdir()
+    (later / "log.jsonl").write_bytes((bundle / "log.jsonl").read_bytes())
+    log = Log.open(InFile(later / "log.jsonl"), PUBLIC)
+    seal(later, {"run": "run-1", "log_head": log.head}, KEY)
+    assert verified(later).ok
+    (later / "completion").mkdir()
+    (later / "completion" / "evil.html").write_text("a word")
+    assert verified(later).problems == (
+        "file completion/evil.html: is not part of what was sealed",
+    )
+
+
 def test_no_byte_of_statement_signature_or_log_can_be_changed_unnoticed(bundle: Path):
     """Every 7th byte: 7 shares no factor with the 64 of a digest, so every field is met."""
     for name in ("statement.json", "statement.sig", "log.jsonl"):

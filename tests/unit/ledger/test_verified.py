@@ -143,7 +143,15 @@ def test_a_note_that_somebody_else_wrote_vouches_for_nothing(path, noted, checks
             Log.open(InFile(path), KEY, PUBLIC, noted)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"mac": "zz"}', b'{"mac": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{}", b"[]", b"\xff", b'{"mac": "zz"}', b'{"mac": 1}'),
+        *(b'{"mac":"00","x":NaN}', b'{"mac":"00","x":1e999}', b'{"mac":"00","x":"\\ud800"}'),
+        b"[" * 200_000,
+    ],
+    ids=range(10),
+)
 def test_a_note_that_says_nothing_is_no_error_and_all_is_verified(
     path: Path, noted: Noted, checks: list[None], content: bytes
 ) -> None:
