@@ -24,8 +24,8 @@ _IDENTITY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 class _Seen:
     """What a look at the folder gave. ours: what is meant, by path. names: of each inode, here.
 
-    named_links: links, pipes and the like with such a name. alike: files whose names differ from
-    one by case or Unicode form.
+    named_links: links, pipes and the like with such a name. alike: files and the like whose names
+    differ from one by case or Unicode form.
     """
 
     files: int = 0
@@ -117,8 +117,10 @@ class Folder:
             about = path.lstat()
             if stat.S_ISREG(about.st_mode):
                 self._note_file(path, about, wanted, seen)
-            else:
-                seen.named_links += self._named(path, wanted) or wanted.named(f"{name}/")
+            elif self._named(path, wanted) or wanted.named(f"{name}/"):
+                seen.named_links += 1
+            elif wanted.spellings(name) or wanted.spellings(f"{name}/"):
+                seen.alike += 1
             if stat.S_ISLNK(about.st_mode):
                 seen.links_out += _leads_out(path, self.root)
         except FileNotFoundError:  # its owner was faster

@@ -286,6 +286,20 @@ def test_a_name_of_another_case_or_unicode_form_is_never_passed_over(
     assert left_in(root) == {"c.png"}
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_nor_is_a_link_or_a_pipe_of_such_a_name(tmp_path: Path, kind: str) -> None:
+    root = filled(tmp_path / "share", {"c.png": OTHERS})
+    if kind == "pipe":
+        os.mkfifo(root / "B.png")
+    else:
+        there = {"link": "B.png", "folder": "people/ANN"}[kind]
+        (root / there).parent.mkdir(exist_ok=True)
+        (root / there).symlink_to(root / "c.png")
+    found = Folder(root, NAMES).remove(Demand("run-0123456789ab", ("b",), ("ann",)))
+    assert found.status is Status.UNVERIFIED and "Unicode form" in str(found.why)
+    assert "c.png" in left_in(root)
+
+
 def test_one_that_was_emptied_by_a_try_that_was_cut_off_is_told_from_an_unmounted_one(
     tmp_path: Path,
 ) -> None:
