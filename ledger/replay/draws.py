@@ -33,6 +33,26 @@ _CHECKPOINT = re.compile(r"draws/(\d{12})(?!\d)")
 """How the name of a draw at a witness begins that names a checkpoint, as that is named there."""
 
 
+_FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
+    DRAWN: {
+        **{"key": (str,), "from": (str,), "name": (str, type(None))},
+        **{"share": (int, float), "runs": (list,)},
+    },
+    REPLAYED: {"run": (str,), "outcome": (str,)},
+}
+"""What an entry of each kind says, and of which types; whatever is of others says nothing."""
+
+
+def is_draw(entry: Entry) -> bool:
+    """Say whether an entry tells of a draw, by fields of the types that draws have."""
+    return entry.event == DRAWN and _formed(entry)
+
+
+def _formed(entry: Entry) -> bool:
+    fields = _FIELDS[entry.event]
+    return all(isinstance(entry.body.get(name, ...), kinds) for name, kinds in fields.items())
+
+
 def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
     """Give the released exact runs that a draw after these entries may draw, with statements.
 
@@ -40,7 +60,7 @@ def waiting(entries: Sequence[Entry], source: str) -> dict[str, str]:
     the draw before, so that none has two chances.
     """
     done = {run for run, outcome in _settled(entries).items() if outcome == REPRODUCED}
-    last = max((e.seq for e in entries if e.event == DRAWN), default=0)
+    last = max((e.seq for e in entries if is_draw(e)), default=0)
     exact = {e.key.removesuffix("/decided") for e in entries if _exact(e)}
     found = {}
     for entry in entries:
@@ -74,7 +94,7 @@ def owed(entries: Sequence[Entry]) -> dict[str, int]:
     only a distance, is still owed.
     """
     found: dict[str, int] = {}
-    for draw in (e for e in entries if e.event == DRAWN):
+    for draw in (e for e in entries if is_draw(e)):
         since = _settled(entries[draw.seq :])
         found |= {str(run): draw.seq for run in draw.body["runs"] if run not in since}
     return found
@@ -82,20 +102,23 @@ def owed(entries: Sequence[Entry]) -> dict[str, int]:
 
 def last(entries: Sequence[Entry], run: str) -> Mapping[str, Any]:
     """Give what came of a run's last replay, empty where there was none."""
-    found = (e.body for e in reversed(entries) if e.event == REPLAYED and e.body["run"] == run)
+    found = (e.body for e in reversed(entries) if e.event == REPLAYED and e.body.get("run") == run)
     return next(found, {})
 
 
 def witnessed(entries: Sequence[Entry]) -> bool:
     """Say whether a witness has ever drawn: from then on the log alone draws nobody."""
-    return any(e.event == DRAWN and e.body["from"] != BY_LOG for e in entries)
+    return any(is_draw(e) and e.body["from"] != BY_LOG for e in entries)
 
 
 def objections(entries: Sequence[Entry]) -> Iterator[str]:
     """Draws that the log itself gives the lie to, one line each; entries: the whole log."""
     for entry in entries:
-        if entry.event == DRAWN:
+        if is_draw(entry):
             yield from _false(entry, entries[: entry.seq - 1])
+        elif entry.event in _FIELDS and not _formed(entry):
+            named = ", ".join(_FIELDS[entry.event])
+            yield f"log: entry {entry.seq}, {entry.event}: expected {named}, each of its type"
 
 
 def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> Iterator[str]:
@@ -104,7 +127,7 @@ def unlike(entries: Sequence[Entry], witness: str, keys: Mapping[str, str]) -> I
     witness: its name in the log.
     """
     for entry in entries:
-        named = entry.event == DRAWN and entry.body["from"] == witness
+        named = is_draw(entry) and entry.body["from"] == witness
         if named and keys.get(str(entry.body["name"])) != entry.body["key"]:
             yield f"witness: has no {entry.body['name']} of the key by which entry {entry.seq} drew"
 
@@ -116,7 +139,7 @@ def counted(
 
     given: the numbers of the entries whose checkpoints it has.
     """
-    mine = [e for e in entries if e.event == DRAWN and e.body["from"] == witness]
+    mine = [e for e in entries if is_draw(e) and e.body["from"] == witness]
     since = ((e.body["runs"], _settled(entries[e.seq :])) for e in mine)
     without = sum(settled.get(run) != REPRODUCED for runs, settled in since for run in runs)
     told = f"{len(keys)} draws asked for, {len(mine)} drawn, {without} runs of them not reproduced"
@@ -131,7 +154,7 @@ def failed(entries: Sequence[Entry]) -> list[str]:
 
 def _settled(entries: Iterable[Entry]) -> dict[str, str]:
     """Give the runs of which a replay told whether they are true, with the last that did."""
-    told = (e.body for e in entries if e.event == REPLAYED)
+    told = (e.body for e in entries if e.event == REPLAYED and _formed(e))
     return {str(b["run"]): b["outcome"] for b in told if b["outcome"] in (REPRODUCED, MISMATCH)}
 
 
@@ -141,7 +164,7 @@ _LOOSE = "whoever made a run after that may have known the key"
 def _false(draw: Entry, before: Sequence[Entry]) -> Iterator[str]:
     body = draw.body
     same = (body["from"], body["name"])
-    again = any((e.body["from"], e.body["name"]) == same for e in before if e.event == DRAWN)
+    again = any((e.body["from"], e.body["name"]) == same for e in before if is_draw(e))
     if body["from"] != BY_LOG and again:
         yield f"log: entry {draw.seq} drew by {body['name']} again, expected it to draw once"
     if body["from"] == BY_LOG and body["key"] != draw.previous:

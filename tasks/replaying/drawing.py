@@ -21,6 +21,7 @@ from ledger.replay.draws import (
     IMPOSSIBLE,
     REPLAYED,
     drawn,
+    is_draw,
     known_to,
     last,
     owed,
@@ -69,7 +70,7 @@ def _told(made: Sequence[Replay]) -> dict[str, Any]:
 def _keys(at: Opened) -> Iterator[tuple[str, str, str | None]]:
     """Give what is to be drawn by: a key, from whom, and its name there."""
     entries = at.ledger.log.entries()
-    known = {(e.body["from"], e.body["name"]) for e in entries if e.event == DRAWN}
+    known = {(e.body["from"], e.body["name"]) for e in entries if is_draw(e)}
     given = False
     for url in load_service(at.ws.root).witness.at:
         source = name_of(url)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ledger import adoptions
 from ledger.chain import Entry
-from ledger.replay.draws import DRAWN, failed, known_to
+from ledger.replay.draws import failed, is_draw, known_to
 from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace
 from unlearning.errors import LetheError
@@ -30,7 +30,7 @@ def objections(ws: Workspace, entries: Sequence[Entry]) -> Iterator[str]:
     It is the one in force at the checkpoint that a draw names, or else when it was drawn.
     """
     for entry in entries:
-        if entry.event == DRAWN:
+        if is_draw(entry):
             over = known_to(entry.body["name"], entries[: entry.seq - 1])
             share = share_in_force(ws, over)
             if share is not None and entry.body["share"] != share:

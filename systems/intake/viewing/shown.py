@@ -33,6 +33,9 @@ HEADERS = {
 KINDS = {"html": "text/html; charset=utf-8", "txt": "text/plain; charset=utf-8"}
 COOKIE, BELOW = "lethe-pages", "/pages"
 
+OURS = ("same-origin", "none")
+"""Where a browser says that the form was; a program says nothing, and chooses its reader itself."""
+
 _PLACE = re.compile(r"(?!.*\.\.)[\w][\w./-]{0,199}", re.ASCII)
 
 Door = Callable[[Request, Callable[[Call], Response]], Awaitable[Response]]
@@ -73,6 +76,10 @@ def add_pages(app: FastAPI, shown: Shown, door: Door) -> None:
 
 def _begun(sign_in: SignIn, call: Call, request: Request) -> Response:
     """Answer the form: with a session, or with the form again and what is wrong."""
+    if request.headers.get("sec-fetch-site", "none") not in OURS:
+        return _html(
+            forms.sign_in("", "That form was on a page of somebody else: sign in here."), 403
+        )
     told = {name: values[0] for name, values in parse_qs(call.body.decode("latin-1")).items()}
     to = _checked(told.get("to", ""))
     try:

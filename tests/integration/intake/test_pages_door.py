@@ -170,5 +170,15 @@ def test_guessing_is_slow_by_header_and_by_form(at: TestClient) -> None:
     assert answer.status_code == 429 and "Too many wrong tokens" in answer.text
 
 
+@pytest.mark.parametrize("where", ["cross-site", "same-site"])
+def test_nobody_is_signed_in_by_the_page_of_somebody_else(at: TestClient, where: str) -> None:
+    answer = at.post("/pages/sign-in", data={"token": "secret"}, headers={"sec-fetch-site": where})
+    assert answer.status_code == 403 and COOKIE not in answer.headers.get("set-cookie", "")
+    own = at.post(
+        "/pages/sign-in", data={"token": "secret"}, headers={"sec-fetch-site": "same-origin"}
+    )
+    assert own.status_code == 303
+
+
 def test_without_pages_there_is_nothing(ws: Workspace) -> None:
     assert TestClient(make_app(ws, lambda: opened(ws))).get("/pages/index.html").status_code == 404

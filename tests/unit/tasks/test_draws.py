@@ -289,6 +289,24 @@ def test_a_draw_that_its_key_does_not_give_is_found(at: Opened) -> None:
     assert not verify_records(at.ws, None).ok
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("key", 7), ("share", "1"), ("runs", "run-1"), ("runs", None), ("name", 3), ("from", None)],
+)
+def test_a_signed_draw_of_odd_types_is_named_and_draws_nobody(
+    at: Opened, field: str, value: Any
+) -> None:
+    run, log = released(at), at.ledger.log
+    body = {"key": log.head, "from": draws.BY_LOG, "name": None, "share": 1, "of": 1}
+    odd = {**body, "runs": [run], field: value}
+    at.ledger.record(draws.DRAWN, odd, key="replay-draw-odd", now=NOW)
+    entries = log.entries()
+    last = entries[-1].seq
+    assert [f"entry {last}, replay_drawn" in line for line in draws.objections(entries)] == [True]
+    assert draws.owed(entries) == {} and not draws.witnessed(entries)
+    assert list(shares.objections(at.ws, entries)) == []
+
+
 def test_a_mismatch_is_an_alarm_once_all_were_replayed(
     at: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
