@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import samples
-from benchmarks.methods import full_cifar, trials
+from benchmarks.methods import families, full_cifar, trials
 from benchmarks.methods.published_training import PublishedTraining
 from benchmarks.methods.trials import TrialName
 from benchmarks.presets import SOURCES
@@ -114,6 +114,17 @@ def digits_held() -> Ground:
     return replace(whole, setting=held)
 
 
+def digits_of(family: str) -> Ground:
+    """Give digits with a network of another family, by its name in `families`."""
+    whole = digits()
+    network = f"narrow-{family}"
+    if network not in families.FAMILIES:
+        raise UsageError(f"family: got {family!r}, expected one of {', '.join(families.FAMILIES)}")
+    recipe = replace(whole.setting.recipe, network=network)
+    setting = replace(whole.setting, name=f"digits-{family}", recipe=recipe, shadows=16)
+    return replace(whole, setting=setting)
+
+
 def _forgotten_people(setting: samples.Setting, trial: TrialName) -> TextArray:
     """Give a seed's people; those of tuning are drawn from whom no evaluation forgets."""
     if not trial.tuning:
@@ -183,6 +194,8 @@ def _full(setting: samples.Setting, training: PublishedTraining) -> Ground:
 GROUNDS: dict[str, Callable[[], Ground]] = {
     "digits": digits,
     "digits-held": digits_held,
+    "digits-vgg": partial(digits_of, "vgg"),
+    "digits-densenet": partial(digits_of, "densenet"),
     "cifar10": cifar10,
     "cifar10-fitted": cifar10_fitted,
     "cifar10-conv-medium": cifar10_medium,
