@@ -41,7 +41,6 @@ FILE = "suppression.jsonl"
 EARLIER = "an earlier run"
 """Named where the list does not say which run erased something."""
 
-_BOTH = (IMAGE, PICTURE)
 _MAC = hashlib.sha256().digest_size
 
 Token = tuple[str, str]
@@ -79,10 +78,14 @@ class Suppression:
             ) from error
         return dict(zip(opened, sealed.values(), strict=True))
 
-    def without_likeness(self) -> int:
-        """Count the runs that erased pictures and of which no likeness is listed."""
-        runs = {kind: {run for (k, _), run in self.tokens.items() if k == kind} for kind in _BOTH}
-        return len(runs[IMAGE] - runs[PICTURE])
+    def pictures(self) -> tuple[int, int]:
+        """Count the erased pictures, by their bytes, and the likenesses that are listed.
+
+        Two that are alike to a bit have one likeness together, so the first may be larger where
+        none is missing.
+        """
+        kinds = [kind for kind, _ in self.tokens]
+        return kinds.count(IMAGE), kinds.count(PICTURE)
 
     def apart_from(self, runs: Set[str]) -> Suppression:
         """The list without what these runs put on it."""

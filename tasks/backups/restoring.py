@@ -22,7 +22,7 @@ from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
 from tasks.backups.alike import left_out
 from tasks.backups.unsealing import ASIDE
-from tasks.data.alike import Decided
+from tasks.data.alike import Decided, unlike
 from tasks.keeping.purging import purge_due
 from tasks.keeping.verified import verify_records
 from tasks.running.opened import Opened, opened
@@ -123,7 +123,7 @@ def finish(at: Opened, replayed: int, request: str | None) -> dict[str, Any]:
         "suppressed": len(newest.tokens),
         "sources": list(plan.sources),
         "checked": list(found.checked),
-        "notes": _notes(plan),
+        "notes": [*_notes(plan), *unlike(newest)],
         "problems": problems,
     }
 

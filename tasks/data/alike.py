@@ -58,13 +58,14 @@ class Listed:
     """What the suppression list says of rows, by their numbers.
 
     out: erased. ids, pictures: those of the others that look like erased ones. runs: which erased
-    what these look like.
+    what these look like. plain: how many of the others show a picture that has no likeness.
     """
 
     out: frozenset[int]
     ids: tuple[int, ...]
     pictures: tuple[int, ...]
     runs: tuple[str, ...]
+    plain: int = 0
 
     @property
     def alike(self) -> frozenset[int]:
@@ -80,6 +81,7 @@ class Listed:
         return {
             "alike": len(self.alike),
             "pictures_alike": len(self.pictures),
+            "pictures_plain": self.plain,
             "alike_left_out": len(self.alike) if decided.leave_out else 0,
             "reason": decided.accepted if self.alike else None,
         }
@@ -100,26 +102,29 @@ def listed(
             ids.append(number)
             runs |= {run for value in like if (run := known.looks_like(value, look))}
     others = [number for number in range(len(rows)) if number not in out]
-    near = pictures_alike(known, [images[number] for number in others], most)
+    near, plain = pictures_alike(known, [images[number] for number in others], most)
     pictures = tuple(sorted({others[number] for number in near}))
     found = runs.union(*near.values())
-    return Listed(frozenset(out), tuple(ids), pictures, tuple(sorted(found)))
+    return Listed(frozenset(out), tuple(ids), pictures, tuple(sorted(found)), plain)
 
 
 def pictures_alike(
     known: Suppression, images: Sequence[bytes], most: int
-) -> dict[int, frozenset[str]]:
-    """Give the numbers of pictures that look like erased ones, and the runs that erased those."""
+) -> tuple[dict[int, frozenset[str]], int]:
+    """Give the numbers of pictures that look like erased ones, and the runs that erased those.
+
+    Then how many are too plain to be compared.
+    """
     likenesses = known.likenesses()
     if not likenesses:
-        return {}
+        return {}, 0
     seen, there = hashes(images)
     runs, rows = [*likenesses.values()], there.nonzero()[0]
     found: dict[int, frozenset[str]] = {}
     for row, one in alike(seen[rows], [*likenesses], most):
         number = int(rows[row])
         found[number] = found.get(number, frozenset()) | {runs[one]}
-    return found
+    return found, len(images) - len(rows)
 
 
 def asked(found: Listed, of: int, names: Sequence[str] | None = None) -> str:
@@ -153,10 +158,21 @@ def notes(known: Suppression, found: Listed, decided: Decided) -> list[str]:
         said.append(f"{len(found.out)} rows are on the suppression list and were left out")
     if found.alike and decided.leave_out:
         said.append(f"{len(found.alike)} rows look like erased ones and were left out")
-    if runs := known.without_likeness():
+    if found.plain:
         said.append(
-            f"the suppression list has no likeness of the pictures that {runs} runs erased (they "
-            "are too plain, or were erased before likenesses were kept): of those a picture that "
-            "was encoded anew is not recognised"
+            f"of {found.plain} of the pictures it was not asked whether they look like erased "
+            "ones: they are too plain to have a likeness"
         )
-    return said
+    return [*said, *unlike(known)]
+
+
+def unlike(known: Suppression) -> list[str]:
+    """Say of how many erased pictures the list knows no likeness, if of any."""
+    erased, likenesses = known.pictures()
+    if likenesses >= erased:
+        return []
+    return [
+        f"the suppression list has a likeness of {likenesses} of {erased} erased pictures (others "
+        "are too plain, look the same, or were erased before likenesses were kept): one without is "
+        "not recognised once it is encoded anew"
+    ]

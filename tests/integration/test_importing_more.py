@@ -251,9 +251,9 @@ class TestSuppressed:
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(line for line in lines if b'"picture"' not in line))
         listed = suppression.load(at.ws.records, at.ws.keys)
-        assert listed.likenesses() == {} and listed.without_likeness() == 1
+        assert listed.likenesses() == {} and listed.pictures() == (4, 0)
         (note,) = notes(listed, Listed(frozenset(), (), (), ()), NOBODY)
-        assert "1 runs erased" in note
+        assert "a likeness of 0 of 4 erased" in note
 
     def test_if_all_are_listed_nothing_is_taken_in(
         self, at: Opened, gone: Callable[..., Path]

@@ -17,6 +17,8 @@ from ledger.suppression import Likeness
 from systems.data.alike.erased import told_apart
 from systems.data.alike.hashing import hashes, mirrored
 from systems.data.alike.nearness import alike, distances, nearest
+from tasks.data.alike import NOBODY, listed, notes
+from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError
 
 
@@ -118,8 +120,27 @@ class TestListed:
         values = suppression.example_values("img-1", "aa" * 32)
         assert suppression.add(*places, values, run="run-1", pictures=[self.ONE]) == 3
         assert suppression.add(*places, values, run="run-2", pictures=[self.ONE]) == 0
-        listed = suppression.load(*places)
-        assert listed.likenesses() == {self.ONE: "run-1"} and listed.without_likeness() == 0
+        known = suppression.load(*places)
+        assert known.likenesses() == {self.ONE: "run-1"} and known.pictures() == (1, 1)
+
+    def test_pictures_without_a_likeness_are_counted_on_both_sides(
+        self, places: tuple[Path, Path]
+    ) -> None:
+        """What cannot be compared is not silently taken for somebody else's."""
+        erased = [suppression.example_values(f"img-{n}", f"{n:064x}") for n in (1, 2)]
+        suppression.add(*places, [*erased[0], *erased[1]], run="run-1", pictures=[self.ONE])
+        known = suppression.load(*places)
+        offered = [png(photo(3)), png(np.full((32, 32), 128))]
+        rows = [
+            {"example": f"new-{n}", "subject": f"new-{n}", "image": sha256_hex(image)}
+            for n, image in enumerate(offered)
+        ]
+        found = listed(known, rows, offered, 18)
+        assert (found.plain, found.alike, known.pictures()) == (1, frozenset(), (2, 1))
+        assert [note.split(" (")[0].split(":")[0] for note in notes(known, found, NOBODY)] == [
+            "of 1 of the pictures it was not asked whether they look like erased ones",
+            "the suppression list has a likeness of 1 of 2 erased pictures",
+        ]
 
     def test_without_the_key_nothing_of_it_can_be_read(self, places: tuple[Path, Path]) -> None:
         """Neither the hash nor how near two are: one bit more is another line altogether."""
