@@ -31,6 +31,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
         "tests/integration/test_importing_more.py::TestKilled",
         "tests/integration/test_backups.py::TestKilled",
     ),
+    "unanswered": ("tests/integration/test_tracking_server.py::TestFailing",),
     "raced": ("tests/integration/test_race.py",),
     "canary": ("tests/integration/test_canary.py",),
 }

@@ -65,13 +65,31 @@ def register(
     """
     identity = {SHA256: sha256_file(weights), RUN: tags.get(RUN, "none")}
     with locked(mlruns, name):
-        found = client(mlruns).search_model_versions(having(identity, name))
-        if found:
-            return version(mlruns, name, int(found[0].version))
-        drop_strays(mlruns, name, identity)
-        model_id = store(mlruns, name, weights, recipe, identity, run_id)
-        _check(f"copy of {weights.name}", weights_of(mlruns, model_id), identity[SHA256])
-        return _declare(mlruns, name, model_id, {**tags, **identity}, run_id)
+        if not client(mlruns).search_model_versions(having(identity, name)):
+            drop_strays(mlruns, name, identity)
+            model_id = store(mlruns, name, weights, recipe, identity, run_id)
+            _check(f"copy of {weights.name}", weights_of(mlruns, model_id), identity[SHA256])
+            _declare(mlruns, name, model_id, {**tags, **identity}, run_id)
+        return _only_one(mlruns, name, identity)
+
+
+def _only_one(mlruns: Path, name: str, identity: Mapping[str, str]) -> ModelVersion:
+    """Give the first version with this identity, and take back what a lost reply has doubled.
+
+    MLflow's client asks again where a reply was lost, and the server has then done it twice. One
+    that has an alias is the first.
+    """
+    found, named = (
+        client(mlruns).search_model_versions(having(identity, name)),
+        _aliases(mlruns, name),
+    )
+    first, *again = sorted(
+        found, key=lambda one: (int(one.version) not in named.values(), int(one.version))
+    )
+    for stored in again:
+        client(mlruns).delete_model_version(name, stored.version)
+    drop_strays(mlruns, name, identity, but={_model_id(first)})
+    return version(mlruns, name, int(first.version))
 
 
 @outside

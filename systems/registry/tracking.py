@@ -145,15 +145,22 @@ def start_run(
 ) -> str:
     """Give the id of the run that carries `key`; only the first call creates it."""
     home = experiment(mlruns)
-    found = client(mlruns).search_runs([home], having({KEY: key}), max_results=1)
-    if found:
-        return str(found[0].info.run_id)
+    if found := _only_run(mlruns, home, key):
+        return found
     _dress(mlruns, home, client(mlruns).get_experiment(home).tags)
     inside = {} if parent is None else {"mlflow.parentRunId": parent}
     kind = {views.KIND: views.RUN if parent is None else views.ATTEMPT}
     own = {**kind, **(tags or {}), **inside, KEY: key}
-    run = client(mlruns).create_run(home, tags=own, run_name=name)
-    return str(run.info.run_id)
+    made = client(mlruns).create_run(home, tags=own, run_name=name)
+    return _only_run(mlruns, home, key) or str(made.info.run_id)
+
+
+def _only_run(mlruns: Path, home: str, key: str) -> str | None:
+    """Give the run that carries a key; what the client made twice for a lost reply is deleted."""
+    found = client(mlruns).search_runs([home], having({KEY: key}))
+    for doubled in found[1:]:
+        client(mlruns).delete_run(doubled.info.run_id)
+    return str(found[0].info.run_id) if found else None
 
 
 @outside

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from socket import socket
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -26,8 +26,13 @@ from systems.registry.erasure import copies, erase_version, unverifiable
 from systems.registry.models import ModelVersion
 from systems.settings.ownership import mark_place
 from systems.settings.workspace import Workspace
+from tasks.keeping.verified import verify_records
 from tests.integration.buckets import bucket_on_loopback
-from unlearning.errors import InfrastructureError, UsageError
+from tests.integration.releasing import Releasing, begun, untrained
+from tests.tampering import LONG, Report
+from tests.unanswered import Between, Fault, between
+from unlearning.digests import sha256_file
+from unlearning.errors import InfrastructureError, LetheError, UsageError
 from unlearning.networks import Recipe, build, save
 
 NAME = "faces"
@@ -45,6 +50,8 @@ def mlflow_server(folder: Path, *options: str) -> Iterator[str]:
     line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     started = subprocess.Popen(
         [*line, "--workers", "1", "--backend-store-uri", database, *options],
+        # Its workers for jobs are six processes more, of which these tests ask nothing.
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -62,7 +69,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < end and process.poll() is None:
         try:
             urlopen(f"{url}/health", timeout=5).close()
-        except URLError:
+        except OSError:
             time.sleep(0.2)
         else:
             return
@@ -221,3 +228,101 @@ def test_what_the_server_stores_for_itself_cannot_be_seen_gone(tmp_path: Path) -
         assert "only its keeper can list" in str(unverifiable(site.mlruns, first))
         erase_version(site.mlruns, site.name, first.version)
         assert not list((tmp_path / "store").rglob("*.safetensors"))
+
+
+class TestFailing:
+    """500, or done and the reply lost, at one call of a release or from one on."""
+
+    FAULTS = tuple(
+        Fault(0, lost=lost, lasting=lasting) for lost in (False, True) for lasting in (False, True)
+    )
+
+    @pytest.fixture
+    def failing(self, url: str, tmp_path: Path) -> Iterator[Between]:
+        """The server behind a proxy; what fails is asked a second time, and at once."""
+        patience = {"MAX_RETRIES": "1", "BACKOFF_FACTOR": "0", "BACKOFF_JITTER": "0"}
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            untrained(tmp_path),
+            between(url) as found,
+        ):
+            for name, value in patience.items():
+                patch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", value)
+            yield found
+
+    def test_wherever_it_fails_the_same_command_ends_in_one_release(
+        self, failing: Between, bucket: Any, tmp_path: Path, record_property: Report
+    ) -> None:
+        """At every call where `make proof` asks; else at one of each kind, drawn by a seed."""
+        calls = self.undisturbed(failing, bucket, tmp_path)
+        tried = [one for kind in self.FAULTS for one in self.tried(kind, calls)]
+        for number, fault in enumerate(tried):
+            name = f"at-{number}-{tmp_path.name}"
+            site = begun(tmp_path / name, failing.address, name)
+            with failing.failing(fault):
+                told = refused(site)
+                assert len(failing.calls) >= fault.n, told
+            where = f"{fault}, {calls[fault.n - 1]}: {told}"
+            assert_whole(site, where)
+            site.again()
+            assert_released(site, bucket, where)
+            shutil.rmtree(site.ws.root)
+        record_property("n", len(tried))
+
+    def tried(self, kind: Fault, calls: list[str]) -> list[Fault]:
+        """Of a question a lost reply is a refusal: the server is as it was."""
+        every = [n for n, call in enumerate(calls, 1) if changes(call) or not kind.lost]
+        made = [n for n in every if kind.lost and calls[n - 1].endswith("model-versions/create")]
+        drawn = every if LONG else [*made, Random(str(kind)).choice(every)]
+        return [dataclasses.replace(kind, n=n) for n in drawn]
+
+    def undisturbed(self, failing: Between, bucket: Any, folder: Path) -> list[str]:
+        """Release once without a fault; give the calls that it takes."""
+        site = begun(folder / "whole", failing.address, f"whole-{folder.name}")
+        with failing.failing(None):
+            site.again()
+            calls = list(failing.calls)
+        assert_released(site, bucket, "undisturbed")
+        return calls
+
+
+def changes(call: str) -> bool:
+    """Whether a call may change what the server has."""
+    return not call.startswith("GET ") and not call.endswith("/search")
+
+
+def refused(site: Releasing) -> str | None:
+    """What the command says when the server fails it: one line that names the server; or None."""
+    try:
+        site.again()
+    except LetheError as problem:
+        assert problem.exit_code == InfrastructureError.exit_code, problem
+        assert "\n" not in str(problem) and "try again" in str(problem)
+        return str(problem)
+    return None
+
+
+def assert_whole(site: Releasing, where: str) -> None:
+    """What serves is the first version, or the one that the log's sealed decision names."""
+    serving = models.champion(site.ws.mlruns, site.name)
+    assert serving is not None, where
+    assert serving.version == 1 or serving.sha256 == sha256_file(site.candidate), where
+    assert verify_records(site.ws, None).ok, where
+
+
+def assert_released(site: Releasing, bucket: Any, where: str) -> None:
+    """The candidate serves and is alone, one log tells so, and nothing is there twice."""
+    mlruns = site.ws.mlruns
+    (version,) = models.versions(mlruns, site.name)
+    assert version.sha256 == sha256_file(site.candidate), where
+    assert version.aliases == ("champion",), where
+    (promoted,) = (e.body for e in site.entries() if e.key.endswith("/promoted"))
+    assert promoted["version"] == version.version, where
+    assert [str(request.state) for request in site.requests()] == ["complete"], where
+    assert verify_records(site.ws, None).ok, where
+    api, home = tracking.client(mlruns), tracking.experiment(mlruns)
+    assert [m.model_id for m in api.search_logged_models([home])] == [version.model_id], where
+    assert len(api.search_runs([home])) == 1, where
+    assert stored(bucket, version.model_id), where
+    kept = {path.parts[-4] for path in mlruns.rglob("*.safetensors")}
+    assert kept == {version.model_id}, where

@@ -14,6 +14,7 @@ WORDS = {
     "altered": "altered and looked at",
     "orders": "orders of events",
     "killed": "killed and begun again",
+    "unanswered": "a registry that fails",
     "raced": "promoted by four at once",
     "canary": "a person looked for",
 }
