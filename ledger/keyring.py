@@ -20,9 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from unlearning.digests import canonical_json, from_hex, sha256_hex
+from unlearning.errors import Unrecordable
 
 ROTATED = "key_rotated"
 """Event of the log: signed by the old key, its body names the new one as `public_key`."""
+
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, Unrecordable)
+"""What reading JSON that nobody here wrote may raise."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,7 @@ def signed(said: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
 def said_by(ring: Keyring, content: bytes, kind: str) -> dict[str, Any]:
     """Read what one of these keys signed, without its signature and its `type`.
 
-    ValueError, TypeError, KeyError, AttributeError or Unrecordable for anything else, the same in
-    another spelling too.
+    One of NONSENSE for anything else, the same in another spelling too.
     """
     said: dict[str, Any] = json.loads(content)
     if canonical_json(said) != content:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger import keyring, suppression
 from ledger.keyring import Keyring
 from ledger.suppression import Suppression
-from unlearning.errors import IntegrityError, LetheError
+from unlearning.errors import IntegrityError
 
 TYPE = "lethe/suppression/1"
 
@@ -37,7 +37,7 @@ def checked(content: bytes, ring: Keyring) -> Kept:
     try:
         said = keyring.said_by(ring, content, TYPE)
         return Kept(int(said["entries"]), str(said["list"]).encode())
-    except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
+    except keyring.NONSENSE as error:
         raise IntegrityError(
             "suppression list: is none that the given key signed, expected one as the witness was "
             "given: it was altered, or is another workspace's"

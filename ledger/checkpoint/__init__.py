@@ -16,7 +16,7 @@ from ledger.chain import Entry
 from ledger.checkpoint.merkle import Tree, tree_of
 from ledger.keyring import Keyring
 from unlearning.digests import sha256_hex
-from unlearning.errors import IntegrityError, LetheError
+from unlearning.errors import IntegrityError
 
 TYPE = "lethe/checkpoint/1"
 
@@ -61,7 +61,7 @@ def checked(content: bytes, ring: Keyring) -> Checkpoint:
     """Read a checkpoint; IntegrityError unless one of these keys signed it."""
     try:
         return Checkpoint(**keyring.said_by(ring, content, TYPE))
-    except (ValueError, TypeError, KeyError, AttributeError, LetheError) as error:
+    except keyring.NONSENSE as error:
         raise IntegrityError(
             "checkpoint: is none that the given key signed, expected one as the witness was "
             "given: it was altered, or is another workspace's"

@@ -16,11 +16,13 @@ from ledger.chain import Entry, Verification
 from ledger.checkpoint import Checkpoint, checked, of_entry, signed
 from ledger.checkpoint.merkle import consistency, consistent, included, inclusion, tree_of
 from ledger.errors import LogAltered
-from ledger.keyring import Keyring
+from ledger.keyring import NONSENSE, Keyring
 from unlearning.digests import canonical_json, from_hex
-from unlearning.errors import IntegrityError, LetheError, UsageError
+from unlearning.errors import IntegrityError, UsageError
 
 TYPE = "lethe/proof/1"
+
+_FIELDS = frozenset({"type", "entry", "path", "checkpoint", "since", "grown"})
 
 
 def proved(
@@ -66,23 +68,31 @@ def is_proof(content: bytes) -> bool:
     """Say whether these bytes call themselves a proof."""
     try:
         return bool(json.loads(content)["type"] == TYPE)
-    except (ValueError, TypeError, KeyError):
+    except NONSENSE:
         return False
 
 
 def verify(content: bytes, ring: Keyring, since: Checkpoint | None = None) -> Verification:
-    """Check a proof with the public key alone. since: a checkpoint that its reader has kept."""
+    """Check a proof with the public key alone. since: a checkpoint that its reader has kept.
+
+    IntegrityError for anything that `proved` would not have written, in another spelling too.
+    """
     try:
         said = json.loads(content)
+        if canonical_json(said) + b"\n" != content or not said.keys() <= _FIELDS:
+            raise ValueError(TYPE)
         head = checked(canonical_json(said["checkpoint"]), ring)
         entry = Entry(**said["entry"])
         path = [from_hex(node) for node in said["path"]]
         root = from_hex(head.root)
         grown = [from_hex(node) for node in said.get("grown", ())]
         kept = Checkpoint(**said["since"]) if "since" in said else None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if type(entry.seq) is not int:
+            raise ValueError(TYPE)
+    except NONSENSE as error:
         raise IntegrityError(
-            "proof: is none, or its checkpoint has no root, expected a file of `lethe log --prove`"
+            "proof: is none, was altered, or its checkpoint has no root, expected a file as `lethe "
+            "log --prove` writes it"
         ) from error
     problems = [
         *_of_entry(entry, path, head, root),
@@ -96,11 +106,7 @@ def verify(content: bytes, ring: Keyring, since: Checkpoint | None = None) -> Ve
 
 def _of_entry(entry: Entry, path: list[bytes], head: Checkpoint, root: bytes) -> list[str]:
     """Who signed the root vouches for every line below it, by whatever key each was signed."""
-    try:
-        line = entry.line()
-    except LetheError:
-        return ["entry: holds what no entry can"]
-    if not included(line, entry.seq - 1, head.entries, path, root):
+    if not included(entry.line(), entry.seq - 1, head.entries, path, root):
         return [f"entry {entry.seq}: is not in the log that the checkpoint is of"]
     return []
 

@@ -19,16 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.chain import Chain, Entry, read_chain
-from ledger.keyring import Keyring
+from ledger.keyring import NONSENSE, Keyring
 from unlearning.digests import canonical_json, from_hex
-from unlearning.errors import InfrastructureError, Unrecordable
+from unlearning.errors import InfrastructureError
 
 NOTE = "verified.json"
 WORTH = 1000
 """Entries after which a note is made anew; to verify so many takes a seventh of a second."""
-
-NONSENSE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, Unrecordable)
-"""What reading JSON that nobody here wrote may raise."""
 
 _PURPOSE = b"lethe/verified/1"
 

@@ -25,6 +25,7 @@ from tasks.running.records import utc_now
 from tasks.witness import bring_up_to_date, seen
 from tests.integration.buckets import bucket_on_loopback
 from tests.integration.small_runs import small
+from unlearning.digests import canonical_json
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
 RUN = "run-0123456789ab"
@@ -291,12 +292,17 @@ def test_one_entry_is_proved_to_whoever_kept_a_checkpoint(site: Opened, tmp_path
     found = verify(tmp_path, out, False, key, Expected(since=kept))
     assert found["ok"] and len(found["checked"]) == 2
     said = json.loads(out.read_bytes())
-    out.write_text(json.dumps({**said, "entry": {**said["entry"], "at": "2020-01-01"}}))
+    altered = {**said, "entry": {**said["entry"], "at": "2020-01-01"}}
+    out.write_bytes(canonical_json(altered) + b"\n")
     assert not verify(tmp_path, out, False, key, Expected())["ok"]
     with pytest.raises(UsageError, match="number or the key"):
         prove(at.ws.root, "run-ffffffffffff/sealed", out, None)
     with pytest.raises(UsageError, match="something else"):
         prove(at.ws.root, "1", kept, None)
+    for own in (at.ws.records / "database.json", at.ws.keys / "signing.next.pem"):
+        with pytest.raises(UsageError, match="expected a file elsewhere"):
+            prove(at.ws.root, "1", own, None)
+        assert not own.exists()
 
 
 def test_a_head_that_was_given_before_checkpoints_had_a_root_stays(

@@ -42,6 +42,7 @@ def prove(path: Path, named: str, to: Path, since: Path | None) -> dict[str, Any
     """
     ws = Workspace.at(path)
     _, chain, ring = _genuine(ws, "nothing is proved")
+    _require_elsewhere(ws, to, "log --out")
     kept = None if since is None else checkpoint.checked(durable.read(since), ring)
     entry = _named(chain.entries, named)
     content = proofs.proved(chain.entries, entry, keys.load_signing_key(ws.keys), kept)
@@ -83,12 +84,18 @@ def _require_free(to: Path, content: bytes) -> None:
 
 def _require_ours(ws: Workspace, to: Path, content: bytes) -> None:
     """Refuse a place that holds something else, or that is the workspace's own."""
-    if to.resolve().is_relative_to(ws.records.resolve()):
-        raise UsageError(f"--export: {to.name} lies in records/, expected a file elsewhere")
-    if not to.absolute().parent.is_dir():
-        raise UsageError(f"--export: {to.name} lies in no folder, expected one that is there")
+    _require_elsewhere(ws, to, "--export")
     if to.is_dir() or (to.exists() and not content.startswith(durable.read(to))):
         raise UsageError(
             f"--export: {to.name} is there and is no earlier export of this log, expected a new "
             "name; it was left as it is"
         )
+
+
+def _require_elsewhere(ws: Workspace, to: Path, option: str) -> None:
+    """Refuse a place in no folder, or where a new file would mean something to the workspace."""
+    for own in (ws.records, ws.keys):
+        if to.resolve().is_relative_to(own.resolve()):
+            raise UsageError(f"{option}: {to.name} lies in {own.name}/, expected a file elsewhere")
+    if not to.absolute().parent.is_dir():
+        raise UsageError(f"{option}: {to.name} lies in no folder, expected one that is there")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.checkpoint import Checkpoint, of_log, signed
+from ledger.checkpoint import Checkpoint, checked, of_log, signed
 from ledger.checkpoint.merkle import (
     Tree,
     consistency,
@@ -27,6 +27,7 @@ from ledger.keyring import keyring_of
 from ledger.lines import InFile
 from ledger.log import Log
 from tests.unit.ledger.test_tampering import KEY, NEXT, NOW
+from unlearning.digests import canonical_json
 from unlearning.errors import IntegrityError, UsageError
 
 LEAVES = [
@@ -147,13 +148,41 @@ def test_what_was_altered_in_a_proof_is_found(log: Log) -> None:
         {**said, "path": []},
     ]
     for altered in alterations:
-        assert not verify(json.dumps(altered).encode(), RING).ok
+        assert not verify(canonical_json(altered) + b"\n", RING).ok
     theirs = json.loads(signed(of_log(entries), forged))
     older = Checkpoint(len(entries), entries[-1].hash, entries[-1].at)
     without = json.loads(signed(older, NEXT))
     for head in (theirs, {**said["checkpoint"], "root": "00" * 32}, without):
-        content = json.dumps({**said, "checkpoint": head}).encode()
+        content = canonical_json({**said, "checkpoint": head}) + b"\n"
         try:
             assert not verify(content, RING).ok
         except IntegrityError as problem:
             assert "checkpoint" in str(problem)
+
+
+@pytest.mark.parametrize("seq", ["3", 3.0, None, [3]])
+def test_a_proof_whose_entry_has_no_number_is_none(log: Log, seq: object) -> None:
+    said = json.loads(proved(log.entries(), log.entries()[2], NEXT, None))
+    altered = canonical_json({**said, "entry": {**said["entry"], "seq": seq}}) + b"\n"
+    with pytest.raises(IntegrityError, match="proof: is none, was altered"):
+        verify(altered, RING)
+
+
+def test_a_proof_is_read_in_the_one_spelling_that_it_is_written_in(log: Log) -> None:
+    """With a name twice, who looks at it reads one entry, and who verifies it another."""
+    content = proved(log.entries(), log.entries()[2], NEXT, None)
+    said = json.loads(content)
+    twice = b'{"entry":' + canonical_json({**said["entry"], "event": "other"}) + b"," + content[1:]
+    assert json.loads(twice) == said
+    for altered in (twice, json.dumps(said).encode(), canonical_json({**said, "note": 1}) + b"\n"):
+        with pytest.raises(IntegrityError, match="proof: is none, was altered"):
+            verify(altered, RING)
+
+
+def test_brackets_without_end_are_neither_proof_nor_checkpoint() -> None:
+    deep = b"[" * 100_000
+    assert not is_proof(deep)
+    with pytest.raises(IntegrityError):
+        checked(deep, RING)
+    with pytest.raises(IntegrityError):
+        verify(b'{"type":' + deep, RING)
