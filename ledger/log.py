@@ -127,8 +127,7 @@ class Log:
         InfrastructureError if the disk refuses; the log then is as it was.
         """
         with self._lock:
-            for text in _texts({"key": key, "event": event, "body": body}):
-                _check_text(text)
+            require_recordable({"key": key, "event": event, "body": body})
             there = self.find(key)
             if there is not None:
                 return _same(there, event, body)
@@ -196,6 +195,12 @@ def _same(there: Entry, event: str, body: Mapping[str, Any]) -> Entry:
             f"'{event}' offered now: expected the same content, or a new key"
         )
     return there
+
+
+def require_recordable(value: Any) -> None:
+    """Raise Unrecordable for a text, or a body with one, that the log must not hold."""
+    for text in _texts(value):
+        _check_text(text)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -20,10 +20,10 @@ def left_out(
     """Give the ids of examples that are to be erased too, since they look like erased pictures.
 
     back: those that are erased anyway. decided: logged, and what is logged holds from then on.
-    UsageError where there are such examples and nobody has said.
+    UsageError where there are such examples and nobody has said, or another word was logged.
     """
-    noted = at.ledger.log.find(f"{restore}/{ALIKE}")
-    decided = Decided(**noted.body["decided"]) if noted else decided
+    noted = held_to(at, restore, decided)
+    decided = noted or decided
     if decided.accepted is not None and noted:
         return []
     own = suppression.load(at.ws.records, at.ws.keys).likenesses()
@@ -36,6 +36,20 @@ def left_out(
         body = {"pictures_alike": len(found), "decided": said}
         at.ledger.record(ALIKE, body, key=f"{restore}/{ALIKE}", now=utc_now())
     return [one.example for one in found] if decided.leave_out else []
+
+
+def held_to(at: Opened, restore: str, decided: Decided) -> Decided | None:
+    """Give what was decided before, None if nothing was; UsageError where it is another now."""
+    entry = at.ledger.log.find(f"{restore}/{ALIKE}")
+    noted = Decided(**entry.body["decided"]) if entry else None
+    if noted and decided.said and decided != noted:
+        word = "left out" if noted.leave_out else "others', for a reason that is logged"
+        raise UsageError(
+            f"restore: what looks like erased ones was decided before and logged: {word}; expected "
+            "the same options, or none of them: leave them out and run it again, or restore anew "
+            "into another empty folder"
+        )
+    return noted
 
 
 def _asked(at: Opened, found: Sequence[Present], runs: Sequence[str]) -> UsageError:

@@ -20,7 +20,7 @@ from systems.settings.recording import ledger_at
 from systems.settings.restoring import Restoring, restoring
 from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
-from tasks.backups.alike import left_out
+from tasks.backups.alike import held_to, left_out
 from tasks.backups.unsealing import ASIDE
 from tasks.data.alike import Decided, unlike
 from tasks.keeping.purging import purge_due
@@ -66,6 +66,7 @@ def replay(at: Opened, decided: Decided) -> tuple[str, int] | None:
     """
     plan = _plan(at.ws)
     ref = f"req-{plan.restore.removeprefix('rst-')}"
+    held_to(at, plan.restore, decided)
     if (known := at.ledger.known(ref)) is not None:
         return ref, known.examples
     back = loading.listed_ids(at.ws, _newest(at.ws).contains)

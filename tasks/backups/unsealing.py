@@ -11,7 +11,9 @@ from pathlib import Path
 
 from ledger import durable, suppression
 from ledger.checkpoint import name_of
+from ledger.domain import require_reason
 from ledger.keyring import Keyring
+from ledger.log import require_recordable
 from systems.archive.packing import Description
 from systems.archive.unpacking import chosen, key_of, unpack
 from systems.settings import restoring as closed
@@ -47,6 +49,15 @@ class Asked:
     witnesses: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a word on witnesses without a reason, or with one that the log will not hold.
+
+        It is logged last: what is refused then would keep the workspace closed for good.
+        """
+        if self.gone:
+            require_reason(self.reason or "", "how it is known that the witness is gone")
+            require_recordable(self.reason)
 
 
 def begin(ws: Workspace, asked: Asked) -> None:

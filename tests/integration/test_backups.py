@@ -225,7 +225,13 @@ class TestRestoring:
         log = opened(str(tmp_path / "new")).ledger.log.entries()
         (said,) = (entry.body["decided"] for entry in log if entry.event == "alike_decided")
         assert said["accepted"] == "the archive's own, it says"
-        backing_up.restore(tmp_path / "again", asking, Decided(leave_out=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backing_up, "_erased", lambda *_: {"run": "run", "decision": "refused"})
+            left = backing_up.restore(tmp_path / "again", asking, Decided(leave_out=True))
+        assert left["restored"] is False
+        with pytest.raises(UsageError, match="decided before and logged: left out"):
+            backing_up.restore(tmp_path / "again", asking, Decided("others after all"))
+        backing_up.restore(tmp_path / "again", asking)
         assert not {"other", who} & subjects(tmp_path / "again")
 
     def test_after_a_change_of_keys_the_newest_log_is_still_followed(
@@ -327,6 +333,23 @@ class TestRestoring:
         (new / "service.yaml").write_text(f"witness:\n  at: [{tmp_path / 'other'}]\n")
         given = [bring_up_to_date(opened(str(new)))[0]["given"] for _ in range(2)]
         assert given[0] > 0 and given[1] == 0, "a restored workspace may have a witness of its own"
+
+    @pytest.mark.parametrize(
+        "reason", [None, " ", "as ops@example.org says", "two\nlines", "long " * 201]
+    )
+    def test_a_word_that_the_log_will_not_hold_is_refused_before_anything(
+        self, reason: str | None
+    ) -> None:
+        """It is logged last: refused there, the workspace would stay closed for good."""
+        with pytest.raises(UsageError):
+            Asked(Path("backups"), gone=("s3://kept",), reason=reason)
+
+    def test_nobody_says_that_a_witness_is_gone_without_a_reason(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main(["restore", "backups", "--witness-gone", "s3://kept"])
+        assert "expected with --reason TEXT" in capsys.readouterr().err
 
     def test_a_witness_that_saw_another_log_is_an_alarm(self, at: Opened, tmp_path: Path) -> None:
         (tmp_path / "share").mkdir()

@@ -61,7 +61,7 @@ def restore(
     """Make a workspace of a backup, in an empty folder, without whoever was erased since."""
     from flows.cli.work import backing_up
 
-    if not (witness_gone or accept_alike) != (reason is None):
+    if bool(witness_gone or accept_alike) != (reason is not None):
         raise typer.BadParameter(
             "--witness-gone, --accept-alike: expected with --reason TEXT, or neither"
         )
