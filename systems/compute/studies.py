@@ -19,7 +19,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from unlearning.errors import UsageError
+from unlearning.errors import IntegrityError, UsageError
 from unlearning.search_space import Choice, Range, Real
 
 DRAWN_FIRST = 4
@@ -95,11 +95,32 @@ def in_full(record: Mapping[str, Any]) -> bool:
 
 
 def study_in(storage: Path, name: str) -> optuna.Study:
-    """Open a method's study, or begin it."""
+    """Open a method's study, or begin it; what a crash left of a last line is cut off.
+
+    The caller holds the workspace. IntegrityError for a file that holds no study.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
-    kept = JournalStorage(JournalFileBackend(str(storage)))
-    return optuna.create_study(study_name=name, storage=kept, load_if_exists=True)
+    _cut_torn(storage)
+    kept = JournalFileBackend(str(storage))
+    try:
+        return optuna.create_study(
+            study_name=name, storage=JournalStorage(kept), load_if_exists=True
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as problem:
+        raise IntegrityError(
+            f"{storage.parent.name}/{storage.name}: holds no trials as they were written, expected "
+            "an unchanged file: remove it, and they are made again"
+        ) from problem
+
+
+def _cut_torn(storage: Path) -> None:
+    """Cut off a last line without an end: the next one would be written behind it."""
+    content = storage.read_bytes() if storage.is_file() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with storage.open("r+b") as file:
+            file.truncate(len(whole))
 
 
 def records_of(study: optuna.Study) -> list[dict[str, Any]]:

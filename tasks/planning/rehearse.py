@@ -42,6 +42,7 @@ def repeat(
     What the log has already is not done again. An original is trained for each. Gives the chance
     as `plan` will; UsageError for a method that no rehearsal can tell about.
     """
+    train.recipe_of(at)  # refuses a generator, before one is trained for nothing
     policy = load_policy(at.ws.policy)
     rung, examples = _rung(policy, method, rehearsal, count), 0
     for number in range(count):

@@ -58,10 +58,11 @@ def tune(
     champion that came from elsewhere is not.
     """
     space_of(method)
+    recipe = train.recipe_of(at)  # refuses a generator, before one is trained for nothing
     require_cluster(at)
     split, without = rehearsed(at, rehearsal, seed)
     original = train.train(at, without=without, seed=at.params.seed + seed)
-    policy, bank = load_policy(at.ws.policy), ensure_bank(at, train.recipe_of(at))
+    policy, bank = load_policy(at.ws.policy), ensure_bank(at, recipe)
     gates = gates_of(policy.gates)
     made = rehearse(original.weights, split, load_bank(bank), gates, policy.level, asking(at))
     yardstick = Yardstick(made, training(at).epochs * len(split.retain), seed, away(at))

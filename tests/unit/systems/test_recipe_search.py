@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from optuna.trial import create_trial
 
 from systems.compute import recipe_search
 from systems.compute.recipe_search import Ground, Tried, choose, objective, search
-from systems.compute.studies import Limits
+from systems.compute.studies import Limits, study_in
 from tests.unit import toys
+from unlearning.errors import IntegrityError
 
 LONG = replace(toys.TRAINING, epochs=8)
 """Eight epochs where stripes are learned in one or two."""
@@ -58,6 +60,23 @@ def test_an_interrupted_search_ends_as_any_other(tmp_path: Path) -> None:
     assert gone_on[:3] == cut
     without = [[{**r, "seconds": 0} for r in records] for records in (gone_on, whole)]
     assert without[0] == without[1]
+
+
+def test_a_line_that_a_crash_cut_short_is_cut_off(tmp_path: Path) -> None:
+    """Otherwise the next one is written behind it, and no search goes on from there ever again."""
+    storage = tmp_path / "study.jsonl"
+    study_in(storage, "retrain").add_trial(create_trial(value=1.0))
+    with storage.open("ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"6f')
+    study_in(storage, "retrain").add_trial(create_trial(value=2.0))
+    assert [trial.value for trial in study_in(storage, "retrain").trials] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b'{"op_code": 99}\n'])
+def test_what_holds_no_trials_is_told_in_one_line(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "study.jsonl").write_bytes(line * 2)
+    with pytest.raises(IntegrityError, match="holds no trials"):
+        study_in(tmp_path / "study.jsonl", "retrain")
 
 
 def test_the_budget_counts_passes(tmp_path: Path) -> None:
