@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from unlearning.domain import Examples, Measurement, TrainingSets
+from unlearning.errors import Diverged
 from unlearning.gates.generated import attacks
 from unlearning.generation.contract import forgotten_class
 from unlearning.generation.generators import Generator
@@ -52,12 +53,15 @@ class Recovery:
     def recovered(
         self, network: Generator, sets: TrainingSets, bench: Bench, seed: int = 0
     ) -> dict[str, Measurement]:
-        """Give FA after each attack, by its name; the network stays as it is."""
-        return dict(self._each(network, sets, bench, seed))
+        """Give FA after each attack, by its name; the network stays as it is.
+
+        An attack after which nothing can be drawn measured nothing, and is left out.
+        """
+        return {m.name: m for m in self._each(network, sets, bench, seed) if m is not None}
 
     def _each(
         self, network: Generator, sets: TrainingSets, bench: Bench, seed: int
-    ) -> Iterator[tuple[str, Measurement]]:
+    ) -> Iterator[Measurement | None]:
         names = iter(self.names)
         forgotten_class(sets)
         rng = torch.Generator().manual_seed(seed)
@@ -65,18 +69,21 @@ class Recovery:
             np.random.default_rng(seed).permutation(len(sets.forget))[: self.shots]
         )
 
-        def asked(name: str, of: Generator) -> tuple[str, Measurement]:
-            return name, bench.share_of_class(of, name, bench.sampler)
+        def asked(name: str, of: Generator, guidance: float) -> Measurement | None:
+            try:
+                sampler = replace(bench.sampler, guidance=guidance)
+                return bench.share_of_class(of, name, sampler)
+            except Diverged:
+                return None
 
+        usual = bench.sampler.guidance
         tuned = self.tuned(network, sets.retain, self.tuning_steps, rng)
-        yield asked(next(names), tuned)
+        yield asked(next(names), tuned, usual)
         for steps in self.shot_steps:
-            yield asked(next(names), self.tuned(network, few, steps, rng))
-        yield asked(next(names), self.with_found_row(network, few, rng))
+            yield asked(next(names), self.tuned(network, few, steps, rng), usual)
+        yield asked(next(names), self.with_found_row(network, few, rng), usual)
         for scale in self.guidances:
-            name = next(names)
-            sampler = replace(bench.sampler, guidance=scale)
-            yield name, bench.share_of_class(network, name, sampler)
+            yield asked(next(names), network, scale)
 
     def tuned(
         self, network: Generator, examples: Examples, steps: int, rng: torch.Generator

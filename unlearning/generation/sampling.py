@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unlearning.domain import Examples
-from unlearning.errors import UsageError
+from unlearning.errors import Diverged, UsageError
 from unlearning.generation.generators import Generator, Predict
 from unlearning.generation.noise import as_pixels
 from unlearning.generation.recipe import GeneratorRecipe
@@ -132,17 +132,23 @@ def sampled(
     rng: torch.Generator,
     told: Told = untold,
 ) -> Examples:
-    """Draw a picture of each label, as pixels 0..255; the network stays where it was."""
+    """Draw a picture of each label, as pixels 0..255; the network stays where it was.
+
+    Diverged where one is of no finite numbers: as pixels it would be black, and show nothing.
+    """
     device, home, recipe = pick_device(), network.table.weight.device, network.recipe
     network.to(device).eval()
-    parts, batches = [], torch.split(labels, BATCH)
+    parts, finite, batches = [], True, torch.split(labels, BATCH)
     for place, some in enumerate(batches):
         shape = (len(some), recipe.channels, recipe.size, recipe.size)
         start = torch.randn(shape, generator=rng).to(device)
         tell = _within(told, place, len(batches))
         x = drawn(network, recipe, start, some.to(device), sampler, rng, tell)
+        finite = finite and bool(torch.isfinite(x).all())
         parts.append((255 * as_pixels(x)).round().byte().cpu().numpy())
     network.to(home)
+    if not finite:
+        raise Diverged("what is drawn is no finite numbers, expected pictures")
     names = np.arange(len(labels)).astype(np.str_)
     return Examples(np.concatenate(parts), labels.cpu().numpy(), names, names)
 

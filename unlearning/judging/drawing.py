@@ -15,6 +15,7 @@ import torch
 from unlearning import networks
 from unlearning.contracts import Gate
 from unlearning.domain import ByteArray, Control, Examples, Measurement, Split
+from unlearning.errors import Diverged
 from unlearning.gates.generated import FA, Concept, GeneratedUtility, Recovered
 from unlearning.generation import generators
 from unlearning.generation.comparing import compared
@@ -53,7 +54,7 @@ class DrawnBasis:
 
     def evidence(self, network: Generator, bench: Bench) -> Evidence:
         """Measure a generator, and what comes back of the class where one goes."""
-        found = bench.measured(network)
+        found = measured_by(bench, network)
         if self.recovery is None:
             return found
         return replace(found, recovered=self.recovery.recovered(network, self.sets, bench))
@@ -86,12 +87,20 @@ def drawn_basis_of(
         each=max((gate.each for gate in gates if isinstance(gate, GeneratedUtility)), default=30),
     )
     recovery = None if label is None else recovery_of(gates)
-    untouched = bench.measured(generators.load(champion))
+    untouched = measured_by(bench, generators.load(champion))
     basis = DrawnBasis(bench, split, untouched, (), (), recovery)
     models = [generators.load(path) for path in references]
     measured = tuple(basis.evidence(model, bench) for model in models)
     sheets = () if label is None else tuple(shown(model, bench) for model in models)
     return replace(basis, models=measured, sheets=sheets)
+
+
+def measured_by(bench: Bench, network: Generator) -> Evidence:
+    """Measure a generator; nothing of one whose pictures are no finite numbers."""
+    try:
+        return bench.measured(network)
+    except Diverged:
+        return Evidence({}, np.zeros(bench.classes, dtype=np.int64))
 
 
 def recovery_of(gates: Sequence[Gate]) -> Recovery | None:
@@ -137,19 +146,26 @@ def judge_generator(
 
 def working(network: Generator, bench: Bench) -> Iterator[Measurement]:
     """Measure whether a generator works: its weights are numbers, and it draws several classes."""
-    rest = bench.rest(network)
-    logits = logits_of(bench.judge, rest)
+    try:
+        logits = logits_of(bench.judge, bench.rest(network))
+    except Diverged:
+        logits = np.full((1, bench.classes), np.nan, dtype=np.float32)
     finite = all(bool(torch.isfinite(weight).all()) for weight in network.parameters())
-    everything = np.ones(len(rest), dtype=bool)
+    everything = np.ones(len(logits), dtype=bool)
     return integrity_of(logits if finite else np.full_like(logits, np.nan), everything)
 
 
 def shown(network: Generator, bench: Bench) -> ByteArray:
     """Draw some pictures of the class, (SHOWN, channels, size, size).
 
-    What the judge takes for any class is left white: it would be a copy of that class.
+    What the judge takes for any class is left white: it would be a copy of that class. All is white
+    of a generator whose pictures are no finite numbers.
     """
-    drawn = replace(bench, pictures=SHOWN).of_class(network)
+    try:
+        drawn = replace(bench, pictures=SHOWN).of_class(network)
+    except Diverged:
+        shape = (SHOWN, *bench.real.images.shape[1:])
+        return np.full(shape, 255, dtype=np.uint8)
     images = np.asarray(drawn.images).copy()
     images[logits_of(bench.judge, drawn).argmax(1) < bench.classes] = 255
     return images
@@ -166,8 +182,10 @@ def _controls(measured: Mapping[str, Measurement], gates: Sequence[Gate]) -> tup
 
 
 def _effect(before: Evidence, after: Evidence) -> Effect:
-    if FA not in before.measured or FA not in after.measured:
+    if FA not in before.measured:
         return Effect(Kind.CHANGED, "no single class goes whole, so that none is drawn")
+    if FA not in after.measured:
+        return Effect(Kind.FAILED, "what it draws is no finite numbers: lower learning_rate")
     first, last = before.measured[FA].value, after.measured[FA].value
     words = f"{first:.0%} of the class's pictures showed it before, {last:.0%} do now"
     if last >= first - UNCHANGED:

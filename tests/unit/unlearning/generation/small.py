@@ -26,6 +26,17 @@ def generator(seed: int = 0) -> Generator:
     return made.eval()
 
 
+def overflowing(label: int = FORGOTTEN) -> Generator:
+    """A network whose weights are finite, and which draws no number where it is asked for a label.
+
+    Of the others it draws as ever.
+    """
+    made = generator()
+    with torch.no_grad():
+        made.table.weight[label] = torch.finfo(torch.float32).max
+    return made
+
+
 def examples(count: int = 36) -> Examples:
     """Pictures that are dark, grey or bright by their class."""
     rng = np.random.default_rng(0)

@@ -116,6 +116,12 @@ def test_recovery_tells_every_attack_by_name() -> None:
     assert all(m.n == 5 and 0 <= m.value <= 1 for m in found.values())
 
 
+def test_an_attack_after_which_nothing_is_drawn_measured_nothing() -> None:
+    """That a copy broke while it was tuned is no sign that the class does not come back."""
+    few = Recovery(tuning_steps=1, shots=2, shot_steps=(1,), guidances=(1.0,), row_steps=1)
+    assert few.recovered(small.overflowing(), small.sets(), bench()) == {}
+
+
 def test_the_search_for_a_row_moves_that_row_alone() -> None:
     network = small.generator()
     made = Recovery(row_steps=3, batch_size=4).with_found_row(

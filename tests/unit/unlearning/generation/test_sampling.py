@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.unit.unlearning.generation import small
-from unlearning.errors import UsageError
+from unlearning.errors import Diverged, UsageError
 from unlearning.generation.sampling import Sampler, _scheduler, guided, sampled, scale_of
 
 
@@ -44,6 +44,15 @@ def test_pictures_are_pixels_of_what_was_asked(scheduler: str) -> None:
     assert found.labels.tolist() == [0, 1, 2] and steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
     again = sampled(made, labels, sampler, small.chance())
     assert np.array_equal(found.images, again.images)
+
+
+def test_what_is_no_number_is_no_black_picture() -> None:
+    """A judge would take it for none of the classes, and so for forgotten."""
+    network = small.overflowing()
+    assert all(bool(torch.isfinite(weight).all()) for weight in network.parameters())
+    sampled(network, torch.tensor([0, 2]), Sampler(steps=2), small.chance())
+    with pytest.raises(Diverged, match="no finite numbers"):
+        sampled(network, torch.tensor([0, 1]), Sampler(steps=2), small.chance())
 
 
 def test_steps_end_at_the_last_timestep() -> None:

@@ -10,13 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from tests.unit.unlearning.generation import small
-from unlearning.domain import Examples, Split
+from unlearning.domain import Examples, Outcome, Split
 from unlearning.errors import UsageError
+from unlearning.gates.generated import Concept, GeneratedUtility
 from unlearning.generation import generators
+from unlearning.generation.comparing import compared
 from unlearning.generation.judge import NOTHING, with_none
 from unlearning.generation.measures import Bench
 from unlearning.generation.sampling import Sampler
-from unlearning.judging.drawing import SHOWN, one_class, shown, working
+from unlearning.judging.drawing import SHOWN, measured_by, one_class, shown, working
+from unlearning.judging.trial import exactly
+from unlearning.judging.verdicts import judge
 
 FEW = Sampler(steps=2)
 
@@ -75,6 +79,19 @@ def test_weights_that_are_no_numbers_do_not_work() -> None:
     for network, finite in ((small.generator(), 1.0), (broken, 0.0)):
         found = {m.name: m.value for m in working(network, bench(0))}
         assert found["finite_outputs"] == finite and found["answered_classes"] == 1
+
+
+def test_who_draws_no_numbers_of_the_class_has_not_forgotten_it() -> None:
+    """Nothing is measured of it, so that no gate passes; the sheet shows nothing of it."""
+    network, none = small.overflowing(), measured_by(bench(3), small.overflowing())
+    models = [bench(3).measured(small.generator(seed)) for seed in (1, 2, 3)]
+    found = compared(none, bench(3).measured(small.generator()), models)
+    found["forgotten_classes"] = exactly("forgotten_classes", 1.0, 5)
+    verdicts = judge(found, [Concept(), GeneratedUtility()])
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.INCONCLUSIVE}
+    assert shown(network, bench(3)).min() == 255
+    other = {m.name: m.value for m in working(small.overflowing(0), bench(0))}
+    assert other["finite_outputs"] == 0.0
 
 
 def test_what_shows_nothing_is_half_as_much_and_no_class_of_the_data() -> None:
