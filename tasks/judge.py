@@ -194,6 +194,7 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     """
     _require_kind(at, weights)
     rules, candidate = load_policy(policy), sha256_file(weights)
+    adopt.check_task(rules, at.params)
     gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
     champion = sealed_champion(at)

@@ -97,11 +97,11 @@ def _kept(target: Path) -> Judge | None:
 
 def _train_judge(at: Opened, parts: Parts, out: Collection[str], target: Path) -> Judge:
     seen = parts.holdout.take(~np.isin(parts.holdout.ids, list(out)))
-    if not len(seen):
+    if (known := len(np.unique(seen.labels))) < 2:
         raise UsageError(
-            "judge: got no holdout pictures, expected some of every class: a generator is judged "
-            "by a classifier that learned from pictures that no generator saw; give a larger "
-            "--holdout-fraction"
+            f"judge: got holdout pictures of {known} classes, expected some of every class: a "
+            "generator is judged by a classifier that learned from pictures that no generator saw; "
+            "serve the other open requests, or import more people"
         )
     made, right = generating.train_judge(
         seen,

@@ -8,15 +8,29 @@ from systems.settings.params import Params
 from systems.settings.policy import EXACT, Policy
 from tasks import adopt as adopting
 from unlearning.domain import HOLDOUT, TEST, TRAIN, IntArray
+from unlearning.errors import UsageError
 from unlearning.settings import GENERATE
 
 
 def refuse_undecidable(policy: Policy, params: Params, offered: Gathered) -> None:
-    """PolicyError where the bank or the test set is too small for any run to be judged."""
+    """LetheError where bank, test set or holdout set is too small for any run to be judged."""
     adopting.check_task(policy, params)
     adopting.check_bank(policy, params.bank.shadows)
     tests = len(_labels(offered, TEST))
     adopting.check_answers(policy, classes=len(offered.dataset.classes), tests=tests)
+    if policy.task == GENERATE:
+        _refuse_unjudged(offered)
+
+
+def _refuse_unjudged(offered: Gathered) -> None:
+    """UsageError for a class that the judge could not know: nobody would see it drawn, or lost."""
+    held = frozenset(_labels(offered, HOLDOUT).tolist())
+    if lacking := frozenset(_labels(offered, TRAIN).tolist()) - held:
+        raise UsageError(
+            f"holdout: has pictures of {len(held)} classes and none of {len(lacking)} that are "
+            "trained on, expected some of each: the judge of what is drawn learns from them; give "
+            "a larger --holdout-fraction, or a --holdout file"
+        )
 
 
 def about_classes(policy: Policy, offered: Gathered, *, given: bool) -> tuple[str, ...]:
