@@ -47,6 +47,8 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "methods-cifar10-class": methods.compared,
     "methods-cifar10-subclass": methods.compared,
     "methods-digits": methods.compared,
+    "methods-digits-vgg": methods.compared,
+    "methods-digits-densenet": methods.compared,
     "mended": methods.mended,
     "famr-digits": famr.transformer,
     "famr-sweep": famr.sweep,
