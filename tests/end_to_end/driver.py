@@ -22,7 +22,11 @@ HEAVY = (
     *("torch._dynamo", "flows.cli.work.serving", "flows.cli.work.comparing"),
     *("torchvision", "timm", "great_expectations", "dvc.repo", "dvc.repo.add", "dvc_data"),
     *("dvc_render", "scmrepo.git", "alembic.command", "networkx", "graphviz", "matplotlib.pyplot"),
+    *("dvc.cachemgr", "dvc.data_cloud", "dvc.lock", "flufl.lock", "pyarrow.pandas_compat"),
+    *("prefect.concurrency.asyncio", "prefect.concurrency.sync", "anyio._backends._asyncio"),
+    *("opentelemetry.sdk.trace", "ledger.projection", "ledger.tables", "tasks.planning"),
     *("pyarrow.parquet", "PIL.Image", "pytest", "tests.end_to_end.driver"),
+    "tests.end_to_end.warming",
 )
 """What one `lethe forget` imports, none of which starts a thread or looks at the workspace."""
 
