@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import yaml
 
 from flows.cli import ENVIRONMENT
-from systems.settings.workspace import Workspace, write_templates
+from systems.settings.workspace import TEMPLATES, Workspace, write_templates
 from tests.end_to_end import driver
 from tests.end_to_end.commandline import COMMAND, SECONDS, Answer, Lethe, installed, subjects
 from tests.end_to_end.policies import POLICY
@@ -108,6 +109,17 @@ def template(tmp_path_factory: pytest.TempPathFactory, context: ForkServerContex
     made.change("bank", "workers", 1)
     made("init", "--shadows", "8", "--epochs", "8")
     return made.root
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Settings with which little is trained: how much, no page says."""
+    folder = tmp_path_factory.mktemp("templates") / "templates"
+    shutil.copytree(TEMPLATES, folder)
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    tree["training"]["epochs"], tree["bank"] = 8, {**tree["bank"], "shadows": 8, "workers": 1}
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+    return folder
 
 
 class MakeLethe(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import shlex
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ import yaml
 from PIL import Image
 
 from systems.settings.workspace import TEMPLATES
-from tests.end_to_end.commandline import Lethe
+from tests.end_to_end.commandline import Answer, Lethe
+from tests.end_to_end.followed import blocks
 
 CLASSES, PICTURES, PERSON = 4, 400, 4
-FORGOTTEN = "2"
+FORGOTTEN = "3"
+PAGE = (Path(__file__).parents[2] / "docs" / "generators.md").read_text("utf-8")
+WAITS = 13
 DRAWN = {
     "network": "dit",
     "width": 32,
@@ -33,6 +38,7 @@ FEW = {"steps": 10, "batch_size": 16}
 RULES: dict[str, Any] = {
     "attempts": 3,
     "drift": {"releases": 5, "share": 0.5},
+    "approval": {"class": True},
     "ladder": [
         {"method": "sfr_on", "settings": {**FEW, "sampled": "average"}},
         {"method": "retrain"},
@@ -96,25 +102,38 @@ def verdicts(attempt: dict[str, Any]) -> dict[str, str]:
     return {verdict["gate"]: verdict["outcome"] for verdict in attempt["verdicts"]}
 
 
+def said(drawing: Lethe, line: str, reference: str = "", code: int = 0) -> Answer:
+    """Run a line of the page, in the workspace; reference: what its req-... or run-... is here."""
+    words = shlex.split(re.sub(r"(req|run)-\.\.\.", reference, line), comments=True)[1:]
+    places = [str(drawing.root / word) if word.startswith("evidence/") else word for word in words]
+    return drawing(*places, code=code)
+
+
 def test_a_class_goes_from_init_to_verify(drawing: Lethe) -> None:
-    """The untouched generator is refused, its stale average too; what was trained without goes."""
-    request = drawing.submit("--class", FORGOTTEN)
-    plan = drawing("plan", request).json
-    assert plan["decidable"] and [row["method"] for row in plan["ladder"]] == ["sfr_on", "retrain"]
-    assert any("judges" in copy["what"] for copy in plan["copies"])
+    """As docs/generators.md says. The untouched generator is refused, its stale average too."""
+    submit, plan, forget, approve, again, verify = (
+        line for block in blocks(PAGE) for line in block.lines
+    )
+    request = str(said(drawing, submit).json["request"])
+    planned = said(drawing, plan, request).json
+    assert planned["decidable"]
+    assert [row["method"] for row in planned["ladder"]] == ["sfr_on", "retrain"]
+    assert any("judges" in copy["what"] for copy in planned["copies"])
     untouched = drawing("judge", "--request", request, "--version", "1", code=10).json
     assert verdicts(untouched)["concept"] == "FAILED"
-    done = drawing("forget", request).json
+    said(drawing, forget, request, code=WAITS)
+    said(drawing, approve, request)
+    done = said(drawing, again, request).json
     stale, retrained = done["attempts"]
     assert verdicts(stale)["concept"] == "FAILED" and stale["decision"] == "refused"
     assert retrained["decision"] == "released" and done["assurance"] == "A3"
-    told = drawing("verify", done["evidence"]).json
+    told = said(drawing, verify, done["run"]).json
     assert told["ok"] and told["decision"] == "released"
     gone = [copy for copy in done["copies"] if copy["where"] == "artifacts/trained"]
     assert {copy["status"] for copy in gone} == {"removed"} and len(gone) == 2
     assert not (drawing.root / "artifacts" / "trained").exists()
     # Of what refused candidates draw nothing is kept: it may show the class.
-    assert [path.name for path in (Path(done["evidence"]) / "plots").iterdir()] == ["sheet-2.png"]
+    assert [path.name for path in (Path(done["evidence"]) / "plots").iterdir()] == ["sheet-3.png"]
 
 
 def test_a_persons_pictures_are_served_by_exact_retraining_alone(drawing: Lethe) -> None:

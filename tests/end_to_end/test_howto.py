@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from multiprocessing.context import ForkServerContext
@@ -18,12 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from PIL import Image
 
-from systems.settings.workspace import TEMPLATES
 from tests.end_to_end.conftest import MakeLethe
-from tests.end_to_end.followed import Reader, blocks
+from tests.end_to_end.followed import Reader
 from tests.integration import postgresql
 from tests.integration.buckets import bucket_on_loopback
 from unlearning.networks import Recipe, build, save
@@ -107,17 +104,6 @@ def environment_for(wanted: list[str], stack: ExitStack) -> dict[str, str]:
     return known
 
 
-@pytest.fixture(scope="module")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings with which little is trained: how much, no page says."""
-    folder = tmp_path_factory.mktemp("templates") / "templates"
-    shutil.copytree(TEMPLATES, folder)
-    tree = yaml.safe_load((folder / "params.yaml").read_text())
-    tree["training"]["epochs"], tree["bank"] = 8, {**tree["bank"], "shadows": 8, "workers": 1}
-    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
-    return folder
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_is_followed_word_for_word(
     page: Path,
@@ -136,15 +122,3 @@ def test_a_page_is_followed_word_for_word(
     with ExitStack() as stack:
         own = {**environment, "TMPDIR": str(tmp_path), **environment_for(wanted, stack)}
         Reader(folder, templates, context, own).follow(text)
-
-
-def test_what_is_not_run_says_why() -> None:
-    left = {page.stem: [b.reason for b in blocks(page.read_text()) if b.reason] for page in PAGES}
-    assert all(len(reason) > 20 for reasons in left.values() for reason in reasons)
-    assert sum(map(len, left.values())) <= 8
-
-
-def test_every_block_of_a_page_is_run_or_says_why() -> None:
-    """One that is not marked as commands would be passed over unseen."""
-    unmarked = {page.stem: re.findall(r"^```\n *lethe ", page.read_text(), re.M) for page in PAGES}
-    assert {name for name, found in unmarked.items() if found} == set()
