@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import durable
 from ledger.keyring import Keyring, next_key
-from unlearning.counting import counted
+from unlearning.counting import counted, numbered
 from unlearning.digests import canonical_json, from_hex, sha256_hex
 from unlearning.errors import LetheError
 
@@ -127,7 +127,10 @@ def verify_chain(chain: Chain, name: str) -> Verification:
         )
     if not count and not problems:
         problems.append(f"{name}: holds no entry, expected at least one")
-    return Verification((f"{name}: {count} entries, each signed and chained",), tuple(problems))
+    return Verification(
+        (f"{name}: {numbered(count, 'entry', 'entries')}, each signed and chained",),
+        tuple(problems),
+    )
 
 
 def _check(

@@ -24,6 +24,7 @@ from ledger import durable
 from ledger.chain import Chain, Entry, Verification, read_chain, verify_chain
 from ledger.errors import AlreadySealed
 from ledger.keyring import Keyring
+from unlearning.counting import numbered
 from unlearning.digests import canonical_json, from_hex, sha256_file, sha256_hex
 from unlearning.errors import Unrecordable, UsageError
 
@@ -102,7 +103,7 @@ def read_sealed(folder: Path, ring: Keyring) -> Sealed:
     problems += _check_excerpt(chain, statement)
     checked = (
         f"{STATEMENT}: signature",
-        f"{len(_files(folder))} files: digests",
+        f"{numbered(len(_files(folder)), 'file', 'files')}: digests",
         f"{EXCERPT}: signatures, chain and head",
     )
     found = Verification(checked, tuple(problems))

@@ -16,6 +16,7 @@ from ledger import durable
 from ledger.errors import LogAltered, LogTruncated, SealAltered
 from ledger.keys import REQUESTS
 from ledger.log import Log
+from unlearning.counting import numbered
 from unlearning.digests import canonical_json
 
 HEAD = "head.json"
@@ -49,8 +50,9 @@ def check(seen: Seen, log: Log) -> None:
     """LogTruncated if the log lacks what was seen, LogAltered if it is another one."""
     missing = list(_missing(seen, log))
     if missing:
+        entries = numbered(log.count, "entry", "entries")
         raise LogTruncated(
-            f"{log.name}: has {log.count} entries and lacks {', '.join(missing)}: it is an "
+            f"{log.name}: has {entries} and lacks {', '.join(missing)}: it is an "
             "older one; nothing was removed; restore the newest copy of records/ (docs/requests.md)"
         )
     if seen.seq and (got := log.hash_at(seen.seq)) != seen.head:
@@ -69,13 +71,14 @@ def note(log: Log, keys: Path) -> None:
 def _missing(seen: Seen, log: Log) -> Iterator[str]:
     count = log.count
     if seen.seq > count:
-        yield f"{seen.seq - count} entries that keys/{HEAD} has seen"
+        yield f"{numbered(seen.seq - count, 'entry', 'entries')} that keys/{HEAD} has seen"
     requests = [ref for ref in seen.requests if log.find(f"{ref}/submitted") is None]
     if requests:
-        yield f"{len(requests)} requests of which key or selector are there ({min(requests)})"
+        words = numbered(len(requests), "request", "requests")
+        yield f"{words} of which key or selector are there ({min(requests)})"
     runs = [run for run in seen.runs if log.find(f"{run}/started") is None]
     if runs:
-        yield f"{len(runs)} runs of which the evidence is there ({min(runs)})"
+        yield f"{numbered(len(runs), 'run', 'runs')} of which the evidence is there ({min(runs)})"
 
 
 def _stems(folder: Path, pattern: str, *, parent: bool = False) -> Set[str]:

@@ -30,6 +30,7 @@ from ledger.keys import (
 from ledger.lines import Lines
 from ledger.lines.verified import NOTE, Noted
 from ledger.log import Log
+from unlearning.counting import numbered
 from unlearning.errors import LetheError
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ class Store:
         name = self.tables.name
         problems = [f"{name}: {line}" for line in differences(got, fresh.snapshot())]
         count = sum(len(rows) for rows in got.values())
-        return Verification((f"{name}: {count} rows against the log",), tuple(problems))
+        return Verification(
+            (f"{name}: {numbered(count, 'row', 'rows')} against the log",), tuple(problems)
+        )
 
     def _catch_up(self) -> None:
         with self._lock:
@@ -129,8 +132,9 @@ def _readable_key(keys: Path, ring: Keyring) -> Ed25519PrivateKey | None:
 def _check_position(log: Log, tables: Projection) -> None:
     seq, digest = tables.position()
     if seq > log.count:
+        entries = numbered(log.count, "entry", "entries")
         raise LogTruncated(
-            f"{log.name}: has {log.count} entries, {tables.name} has seen {seq}: it was cut; "
+            f"{log.name}: has {entries}, {tables.name} has seen {seq}: it was cut; "
             "restore it from a copy"
         )
     got = log.hash_at(seq)

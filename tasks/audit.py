@@ -25,6 +25,7 @@ from tasks.running.run import write_json
 from tasks.train import Trained, recipe_of
 from unlearning import networks
 from unlearning.bank.shadows import load_bank
+from unlearning.counting import numbered
 from unlearning.digests import canonical_json, sha256_file, sha256_hex
 from unlearning.domain import TRAIN
 from unlearning.errors import RequestDenied, UsageError
@@ -130,7 +131,8 @@ def _erased_before(at: Opened, request: str) -> dict[str, Any]:
     """Say why those who were erased before cannot be looked for again."""
     others = [r for r in at.ledger.requests(None, utc_now()) if _erased(r, request)]
     why = "their examples and their columns in the bank are erased, so nobody can look for them"
-    reason = f"{len(others)} requests were served before: {why}" if others else "nobody was erased"
+    served = numbered(len(others), "request was", "requests were")
+    reason = f"{served} served before: {why}" if others else "nobody was erased"
     return {"audit": "collateral_erased_before", "measurements": [], "not_measured": reason}
 
 

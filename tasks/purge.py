@@ -47,6 +47,7 @@ from tasks.train import forget_trained
 from unlearning import networks
 from unlearning.bank.files import read_index
 from unlearning.bank.shadows import carries_over, without_examples
+from unlearning.counting import numbered
 from unlearning.errors import InfrastructureError, IntegrityError
 
 
@@ -90,8 +91,9 @@ def _with_linked(run: Run, rows: list[dict[str, str]]) -> list[dict[str, str]]:
 def _refuse_remaining(found: Sequence[Copy]) -> None:
     left = [copy for copy in found if copy.status is Status.REMAINS]
     if left:
+        several = numbered(len(found), "copy", "copies")
         raise InfrastructureError(
-            f"erasure: {len(left)} of {len(found)} copies remain, first {left[0].what} in "
+            f"erasure: {len(left)} of {several} not erased, first {left[0].what} in "
             f"{left[0].where} ({left[0].why}), expected none; free the place and run it again"
         )
 

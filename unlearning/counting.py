@@ -1,6 +1,7 @@
-"""How far something has come that takes long, told to whoever waits; where nobody does, to no one.
+"""Counts in words; and how far something has come that takes long, told to whoever waits.
 
-Who shows it is chosen by the caller of a command. Light, since the ledger imports it.
+Who shows it is chosen by the caller of a command; where nobody waits nobody is told. Light, since
+the ledger imports it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ T = TypeVar("T")
 
 MEGABYTE = 1e6
 """Bytes of one, for what is counted in MB."""
+
+
+def numbered(count: int, one: str, many: str) -> str:
+    """Write a count with the words that fit it: `1 copy`, `2 copies`; `1 request waits`."""
+    return f"{count} {one if count == 1 else many}"
 
 
 class Show(Protocol):

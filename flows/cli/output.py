@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from unlearning.counting import numbered
+
 CODES = {"released": 0, "purge": 0, "refused": 10, "inconclusive": 11, "awaiting_approval": 13}
 """Exit code by decision."""
 
@@ -171,7 +173,10 @@ def copies_counted(found: Mapping[str, Any]) -> dict[str, Any]:
     for row in found["copies"]:
         if row["status"] == "removed":
             gone[row["where"]] = gone.get(row["where"], 0) + 1
-    rows = [{"status": "removed", "what": f"{n} copies", "where": w} for w, n in gone.items()]
+    rows = [
+        {"status": "removed", "what": numbered(count, "copy", "copies"), "where": where}
+        for where, count in gone.items()
+    ]
     left = [row for row in found["copies"] if row["status"] != "removed"]
     return {**found, "copies": [*rows, *left]}
 
@@ -231,7 +236,54 @@ def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
         "cheapest_start": start and f"{start['method']}: {start['why']}",
         "collecting": waits and waits["words"],
     }
-    return {key: told.get(key, value) for key, value in found.items()}
+    sentences = {key: say(found[key]) for key, say in SENTENCES.items() if found.get(key)}
+    return {key: (told | sentences).get(key, value) for key, value in found.items()}
+
+
+def _examples(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in parts.items())
+
+
+def _near_duplicates(found: Mapping[str, Any]) -> str:
+    looks = "example that stays looks" if found["count"] == 1 else "examples that stay look"
+    return f"{found['count']:,} {looks} like one to be forgotten"
+
+
+def _error(found: Mapping[str, Any]) -> str:
+    spent = f"{found['words']}, {found['spent']:.2%} is spent"
+    each = found["each"]
+    return spent if each is None else f"{spent}; each approximate rung gets {each:.2%}"
+
+
+def _power(found: Mapping[str, Any]) -> str:
+    """Say how often a perfect retrain would pass, what the champion shows, what would be enough."""
+    measured = "is" if found["champion_measured"] else "is taken to be"
+    champion = f"the champion's attack AUC {measured} {found['champion_auc']:.3f}"
+    draws, needed = found["draws"], found.get("examples_needed")
+    simulated = (
+        f"of {draws:,} simulated retrains {found['passed']:.0%} would pass ({_share(found)}) and "
+        f"{found['failed']:.0%} would be refused"
+        if draws
+        else "a perfect retrain cannot pass here, so none was simulated"
+    )
+    enough = "" if needed is None else f"; {needed:,} examples would be enough to decide"
+    return f"{simulated}; {champion}{enough}"
+
+
+def _adopted(found: Mapping[str, Any]) -> str:
+    return f"{found['sha256'][:12]}, {'in force' if found['in_force'] else 'not in force'}"
+
+
+SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "examples": _examples,
+    "near_duplicates": _near_duplicates,
+    "drift": lambda found: str(found["words"]),
+    "error": _error,
+    "power": _power,
+    "policy": _adopted,
+    "params": _adopted,
+}
+"""How a part of a plan is said to people; `--json` has its numbers."""
 
 
 def _chance(chance: Mapping[str, Any] | None, most: Mapping[str, Any] | None) -> str:

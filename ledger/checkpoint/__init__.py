@@ -15,6 +15,7 @@ from ledger import keyring
 from ledger.chain import Entry
 from ledger.checkpoint.merkle import Tree, tree_of
 from ledger.keyring import Keyring
+from unlearning.counting import numbered
 from unlearning.digests import sha256_hex
 from unlearning.errors import IntegrityError
 
@@ -75,7 +76,7 @@ def objections(checkpoints: list[Checkpoint], entries: tuple[Entry, ...]) -> lis
         + (
             f"{entries[seen.entries - 1].hash[:16]} there"
             if seen.entries <= len(entries)
-            else f"{len(entries)} entries"
+            else numbered(len(entries), "entry", "entries")
         )
         + f", expected {seen.head[:16]}: it was cut or written anew since {seen.at}"
         for seen in checkpoints

@@ -15,6 +15,7 @@ from ledger.chain import Entry
 from ledger.replay import approvals
 from ledger.replay import purged as purging
 from ledger.replay.judgements import judgements
+from unlearning.counting import numbered
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 
 SEALED, ATTESTED, COMPLETED = "sealed", "attested", "attested-completion"
@@ -234,7 +235,8 @@ def completion_contradictions(
         said |= {"purged": known, "confirmed": purging.as_stated(entries, run)}
     yield from _differences(statement, said)
     if known["unverified"]:
-        yield f"purged: {len(known['unverified'])} copies are neither verified nor confirmed"
+        copies = numbered(len(known["unverified"]), "copy is", "copies are")
+        yield f"purged: {copies} neither verified nor confirmed"
     open_lines = [row for row in purging.connected(entries, run) if row["status"] in _OPEN]
     if open_lines:
         yield f"purged: {len(open_lines)} connectors have not said that nothing is left"

@@ -14,6 +14,7 @@ from ledger import durable
 from ledger.errors import OutsideWorkspace
 from systems.connectors.contract import Demand, Outcome, Wanted
 from systems.copies import Status
+from unlearning.counting import numbered
 from unlearning.errors import InfrastructureError
 
 _PIECE = 2**20
@@ -181,7 +182,8 @@ def _standing(first: _Seen, left: _Seen, *, emptied: bool) -> tuple[Status, str 
             "all of their names there"
         )
     if left.ours:
-        return Status.REMAINS, f"{len(left.ours)} files are there again: see who writes them"
+        files = numbered(len(left.ours), "file is", "files are")
+        return Status.REMAINS, f"{files} there again: see who writes there"
     if left.named_links:
         return Status.REMAINS, (
             f"{left.named_links} links bear such a name, or pipes and the like: remove them, and "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from unlearning.counting import numbered
 from unlearning.settings import at_least
 
 
@@ -26,11 +27,12 @@ class Collect:
         if not waiting:
             return None
         if len(waiting) >= self.requests:
-            return f"{len(waiting)} requests wait, of {self.requests} that a run is begun for"
+            wait = numbered(len(waiting), "request waits", "requests wait")
+            return f"{wait}, of {self.requests} that a run is begun for"
         if self.days and now - min(received for received, _ in waiting) >= timedelta(self.days):
-            return f"one was received {self.days} days ago"
+            return f"one was received {numbered(self.days, 'day', 'days')} ago"
         if min(due for _, due in waiting) - now <= timedelta(self.margin_days):
-            return f"a deadline is {self.margin_days} days away or less"
+            return f"a deadline is {numbered(self.margin_days, 'day', 'days')} away or less"
         return None
 
     def latest(self, waiting: Sequence[tuple[datetime, datetime]]) -> datetime:

@@ -25,6 +25,7 @@ from systems.settings.workspace import Workspace
 from tasks import witness
 from tasks.running.growth import IMPORTED
 from tasks.running.lineage import origin, releases
+from unlearning.counting import numbered
 from unlearning.digests import sha256_hex
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
@@ -82,8 +83,9 @@ def known_since(backup: Backup, places: Sequence[Path], witnesses: Sequence[str]
         found = _with_witness(backup, found, url)
     lacking = found.erased_by - frozenset(found.listed.tokens.values())
     if lacking:
+        runs = numbered(len(lacking), "run", "runs")
         raise IntegrityError(
-            f"restore: {len(lacking)} runs erased people since this backup was taken (first "
+            f"restore: {runs} erased people since this backup was taken (first "
             f"{min(lacking)}), and no suppression list that was given has them: give the newest "
             "one with --newest, a surviving workspace, its records/ or its suppression.jsonl"
         )

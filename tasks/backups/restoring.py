@@ -29,7 +29,11 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.standing import BROUGHT
 from tasks.versions.taint import taint
+from unlearning.counting import numbered
 from unlearning.errors import IntegrityError, UsageError
+
+ONE_GONE = "witness was not asked, on your word that it is gone"
+MANY_GONE = "witnesses were not asked, on your word that they are gone"
 
 
 def prepare(ws: Workspace) -> Opened:
@@ -161,18 +165,17 @@ def _notes(plan: Restoring) -> list[str]:
         )
     if plan.gone:
         notes.append(
-            f"{len(plan.gone)} witnesses were not asked, on your word that they are gone, which "
-            "the log has: what they alone knew of later erasures is not known here"
+            f"{numbered(len(plan.gone), ONE_GONE, MANY_GONE)}, which the log has: what nobody else "
+            "knew of later erasures is not known here"
         )
     if plan.open_requests:
+        several = numbered(plan.open_requests, "open request", "open requests")
         notes.append(
-            f"the newest log has {plan.open_requests} open requests that this backup lacks: submit "
-            "them again"
+            f"the newest log has {several} that this backup lacks: submit what is open again"
         )
     if plan.imports:
-        notes.append(
-            f"data came in {plan.imports} times since, which this backup lacks: import them again"
-        )
+        times = numbered(plan.imports, "time", "times")
+        notes.append(f"data came in {times} since, which this backup lacks: import them again")
     if plan.aside:
         notes.append(
             f"{SERVICE} was put aside as {ASIDE}, since its witness or database has seen the "

@@ -16,6 +16,7 @@ from ledger.suppression import Suppression
 from systems.data.alike.hashing import hashes
 from systems.data.alike.nearness import alike
 from systems.data.texts import KINDS, look
+from unlearning.counting import numbered
 
 ALIKE = "alike_decided"
 """The log's entry on what was decided, where none of the command's own has it."""
@@ -155,9 +156,11 @@ def notes(known: Suppression, found: Listed, decided: Decided) -> list[str]:
     """Say what was left out, and of whom the list could not say what he looks like."""
     said = []
     if found.out:
-        said.append(f"{len(found.out)} rows are on the suppression list and were left out")
+        one, many = (f"on the suppression list and {was} left out" for was in ("was", "were"))
+        said.append(numbered(len(found.out), f"row is {one}", f"rows are {many}"))
     if found.alike and decided.leave_out:
-        said.append(f"{len(found.alike)} rows look like erased ones and were left out")
+        one, many = "row looks like an erased one and was", "rows look like erased ones and were"
+        said.append(f"{numbered(len(found.alike), one, many)} left out")
     if found.plain:
         said.append(
             f"of {found.plain} of the pictures it was not asked whether they look like erased "

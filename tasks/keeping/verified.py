@@ -16,6 +16,7 @@ from systems.settings.workspace import Workspace
 from tasks.approval.unasked import unasked
 from tasks.replaying import shares
 from tasks.running.lineage import objections
+from unlearning.counting import numbered
 
 
 def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
@@ -54,7 +55,8 @@ def _waiting(ws: Workspace) -> str:
     from ledger.inbox import Inbox  # SQLAlchemy takes half a second to import
 
     with closing(Inbox.look(ws.inbox, ws.keys)) as inbox:
-        return f"{durable.short_name(ws.received)}: {len(inbox.waiting())} requests wait"
+        waiting = numbered(len(inbox.waiting()), "request waits", "requests wait")
+        return f"{durable.short_name(ws.received)}: {waiting}"
 
 
 def joined(one: Verification, other: Verification) -> Verification:

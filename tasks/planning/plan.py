@@ -42,6 +42,7 @@ from tasks.running.methods import method_of
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of
 from tasks.train import recipe_of
+from unlearning.counting import numbered
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.generation import FORGETTERS
 from unlearning.methods import METHODS
@@ -125,7 +126,7 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
         copies += models_kept(at)
     elif state := bank_state(at, recipe_of(at)):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
-        what = f"{len(wanted)} columns of each shadow{again}"
+        what = f"{numbered(len(wanted), 'column', 'columns')} of each shadow{again}"
         copies.append(Copy("shadow bank", what, Status.PRESENT))
     copies += bases.present(at) if ids[TRAIN] else []
     for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():

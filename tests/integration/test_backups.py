@@ -259,7 +259,7 @@ class TestRestoring:
         asking = Asked(tmp_path / "backups", newest=(at.ws.log,))
         notes = backing_up.restore(tmp_path / "new", asking)["notes"]
         assert [note for note in notes if "1 open requests" in note]
-        assert [note for note in notes if "data came in 1 times since" in note]
+        assert [note for note in notes if "data came in 1 time since" in note]
         backup = backup_of(at.ws)
         older = replace(backup, chain=replace(backup.chain, entries=before))
         assert marks_since(older, at.ledger.log.entries()) == (mark,)

@@ -238,7 +238,9 @@ class TestSuppressed:
         again = copied(Path(at.root), tmp_path / "again")
         found = added(again, file, decided=Decided(leave_out=True))
         assert (found["alike_left_out"], sum(found["added"].values())) == (1, 11)
-        assert any("1 rows look like erased ones" in note for note in found["notes"])
+        assert any(
+            "1 row looks like an erased one and was left out" in note for note in found["notes"]
+        )
         found = added(opened(at.root), file, decided=Decided("a twin, the clinic says"))
         assert sum(found["added"].values()) == 12
         body = opened(at.root).ledger.log.entries()[-1].body

@@ -15,6 +15,7 @@ from tasks.backups.unsealing import begin
 from tasks.data.alike import NOBODY
 from tasks.data.alike import Decided as Decided
 from tasks.running.holding import workable
+from unlearning.counting import numbered
 
 
 def backup(path: Path, folder: Path, key: Path | None) -> dict[str, Any]:
@@ -31,9 +32,10 @@ def backup(path: Path, folder: Path, key: Path | None) -> dict[str, Any]:
                 "since whoever has both has everything; --key FOLDER does so at once"
             )
         if older := outdated(at):
+            held = numbered(len(older), "earlier backup holds", "earlier backups hold")
             notes.append(
-                f"{len(older)} earlier backups hold people who were erased since: destroy them, "
-                f"then say so with --destroyed ({', '.join(older)})"
+                f"{held} people who were erased since: destroy what is named here, then say so "
+                f"with --destroyed ({', '.join(older)})"
             )
         return {**found, "notes": notes}
 

@@ -21,6 +21,7 @@ from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import joined, verify_exported, verify_records
 from tasks.running import progress
+from unlearning.counting import numbered
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -139,7 +140,9 @@ def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     problems += draws.unlike(entries, mine, asked)
     given = {one.entries for one in known}
     told = [f"witness: {draws.counted(entries, mine, asked, given)}"] if asked else []
-    return Verification((f"witness: {len(known)} checkpoints", *told), tuple(problems))
+    return Verification(
+        (f"witness: {numbered(len(known), 'checkpoint', 'checkpoints')}", *told), tuple(problems)
+    )
 
 
 def verify_evidence(folder: Path, public: Keyring, expected: Expected) -> dict[str, Any]:
@@ -150,7 +153,8 @@ def verify_evidence(folder: Path, public: Keyring, expected: Expected) -> dict[s
     checked, problems = list(bundle.verification.checked), list(bundle.verification.problems)
     if not problems:
         problems += judged_again(bundle, folder)
-        checked.append(f"{len(bundle.first.statement['attempts'])} attempts: judged again")
+        tried = numbered(len(bundle.first.statement["attempts"]), "attempt", "attempts")
+        checked.append(f"{tried}: judged again")
     problems += _unexpected(bundle, expected)
     return {**_about(bundle), "ok": not problems, "checked": checked, "problems": problems}
 

@@ -57,6 +57,48 @@ def test_where_nothing_is_tried_or_known_nothing_is_said() -> None:
     assert (found["ladder"], found["cheapest_start"], found["collecting"]) == ([], None, None)
 
 
+POWER = {
+    "passed": 0.1025,
+    "low": 0.07,
+    "high": 0.14,
+    "failed": 0.0,
+    "draws": 400,
+    "champion_auc": 0.6111,
+    "champion_measured": True,
+    "examples_needed": 1200,
+}
+
+
+def test_a_plan_says_in_sentences_what_is_spent_and_what_could_be_shown() -> None:
+    facts = {
+        "examples": {"train": 1200, "holdout": 3},
+        "near_duplicates": {"count": 1, "threshold": 0.99},
+        "drift": {"releases": 1, "left": {"releases": 4}, "words": "1 of 5 approximate releases"},
+        "error": {"spent": 0.01, "each": 0.02, "words": "4.00% of 5% is left to err in"},
+        "power": POWER,
+        "policy": {"sha256": "0b07f736c725e59b", "in_force": True},
+    }
+    found = plan_tables({**PLAN, **facts})
+    assert {key: found[key] for key in facts} == {
+        "examples": "1,200 train, 3 holdout",
+        "near_duplicates": "1 example that stays looks like one to be forgotten",
+        "drift": "1 of 5 approximate releases",
+        "error": "4.00% of 5% is left to err in, 1.00% is spent; each approximate rung gets 2.00%",
+        "power": "of 400 simulated retrains 10% would pass (7% to 14%) and 0% would be refused; "
+        "the champion's attack AUC is 0.611; 1,200 examples would be enough to decide",
+        "policy": "0b07f736c725, in force",
+    }
+
+
+def test_a_plan_without_a_simulation_says_so() -> None:
+    none = {**POWER, "draws": 0, "champion_measured": False, "examples_needed": None}
+    assert plan_tables({**PLAN, "power": none})["power"] == (
+        "a perfect retrain cannot pass here, so none was simulated; the champion's attack AUC is "
+        "taken to be 0.611"
+    )
+    assert plan_tables({**PLAN, "power": None})["power"] is None
+
+
 def test_what_was_not_tried_has_its_reason() -> None:
     (line,) = not_tried_lines([{"method": "finetune", "why": "hopeless"}])
     assert line == "finetune  not tried\n  hopeless"
@@ -156,3 +198,4 @@ def test_copies_that_are_gone_are_counted_by_place_and_others_named() -> None:
     found = copies_counted({"run": RUN, "copies": [*gone, kept]})
     counted = {"status": "removed", "what": "3 copies", "where": "dvc remote"}
     assert found == {"run": RUN, "copies": [counted, kept]}
+    assert copies_counted({"copies": gone[:1]})["copies"] == [counted | {"what": "1 copy"}]

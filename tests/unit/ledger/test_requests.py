@@ -363,7 +363,7 @@ def test_a_truncated_log_raises_the_alarm(root: Path, ledger: Ledger):
     log = root / "records" / "log.jsonl"
     log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
     for read_only in (True, False):
-        with pytest.raises(LogTruncated, match="has 1 entries") as caught:
+        with pytest.raises(LogTruncated, match="has 1 entry") as caught:
             reopened(root, read_only=read_only)
         assert caught.value.exit_code == 30
 

@@ -73,7 +73,7 @@ def test_yesterdays_records_as_a_whole_are_found_by_the_keys(root: Path):
     (root / HEAD).unlink()
     shutil.rmtree(root / "records")
     (root / "kept").rename(root / "records")
-    with pytest.raises(LogTruncated, match="lacks 1 requests") as caught:
+    with pytest.raises(LogTruncated, match="lacks 1 request of") as caught:
         opened(root)
     assert ref not in str(caught.value)
 
@@ -85,7 +85,7 @@ def test_what_changed_without_a_new_request_is_missed_too(root: Path):
     opened(root).move(ref, State.HELD, now=NOW, reason="legal hold")
     for name, content in yesterday.items():
         (root / name).write_bytes(content)
-    with pytest.raises(LogTruncated, match=r"1 entries that keys/head\.json has seen"):
+    with pytest.raises(LogTruncated, match=r"1 entry that keys/head\.json has seen"):
         opened(root)
 
 
@@ -95,7 +95,7 @@ def test_a_bundle_of_a_run_that_the_log_lacks_is_found(root: Path):
     for name in (run, "run-later"):
         (root / "evidence" / name).mkdir(parents=True)
         (root / "evidence" / name / "statement.sig").write_text("{}")
-    with pytest.raises(LogTruncated, match=r"1 runs of which the evidence is there \(run-later\)"):
+    with pytest.raises(LogTruncated, match=r"1 run of which the evidence is there \(run-later\)"):
         opened(root)
 
 
