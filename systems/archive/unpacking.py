@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -97,6 +98,13 @@ def _described(path: Path) -> Description | None:
         if tree.pop("type") != TYPE:
             return None
         found = Description(**tree)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return found if is_reference(found.backup) and path.stem == found.backup else None
+    kinds = {type(value).__name__ == kind for value, kind in _typed(found)}
+    whole = kinds == {True} and is_reference(found.backup)
+    return found if whole and path.stem == found.backup else None
+
+
+def _typed(found: Description) -> Iterator[tuple[object, object]]:
+    """Give each value with the name of its kind."""
+    return ((getattr(found, field.name), field.type) for field in fields(found))

@@ -21,6 +21,8 @@ from ledger.keyring import Keyring
 from ledger.lines import LOG
 from ledger.replay.statements import TAINTED
 from ledger.suppression import Suppression
+from systems.archive.packing import Description
+from systems.data import versions
 from systems.settings.workspace import Workspace
 from tasks import witness
 from tasks.running.growth import IMPORTED
@@ -68,6 +70,26 @@ def backup_of(ws: Workspace) -> Backup:
     if chain.problem or not chain.entries:
         raise LogAltered(f"backup: {chain.problem or 'its log is empty'}: restore an earlier one")
     return Backup(chain, ring.with_keys(chain.keys), suppression.load(ws.records, ws.keys))
+
+
+def require_described(described: Description, name: str, backup: Backup, ws: Workspace) -> None:
+    """IntegrityError unless a backup is what is written beside it, in clear and unsigned.
+
+    name: of its file. ws: where it lies open.
+    """
+    last = backup.entries[-1]
+    inside = {
+        "head": last.hash,
+        "taken_at": last.at,
+        "entries": len(backup.entries),
+        "data_version": versions.data_version(ws) if ws.data_file.is_file() else "",
+    }
+    for field, got in inside.items():
+        if (told := getattr(described, field)) != got:
+            raise IntegrityError(
+                f"{name}: {field} of its log is {str(got)[:12]}, expected {str(told)[:12]}, as is "
+                "written beside it: take another copy of both"
+            )
 
 
 def known_since(backup: Backup, places: Sequence[Path], witnesses: Sequence[str]) -> Known:

@@ -27,9 +27,10 @@ from tasks.backups.newest import (
     known_since,
     marks_since,
     open_requests,
+    require_described,
 )
 from tasks.witness import seen
-from unlearning.errors import InfrastructureError, IntegrityError, RequestDenied, UsageError
+from unlearning.errors import InfrastructureError, RequestDenied, UsageError
 
 HALFWAY, WHOLE = ".restoring", "whole"
 ASIDE = "service.before-restore.yaml"
@@ -95,11 +96,7 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
     unpack(described, file, key, tree)
     found = Workspace(tree)
     backup = backup_of(found)
-    if backup.chain.head != described.head:
-        raise IntegrityError(
-            f"{file.name}: its log ends with {backup.chain.head[:12]}, expected "
-            f"{described.head[:12]}, as is written beside it: take another copy of both"
-        )
+    require_described(described, file.name, backup, found)
     for url in asked.gone:
         _require_gone(found, backup.ring, url)
     known = known_since(backup, asked.newest, _witnesses(found, asked))

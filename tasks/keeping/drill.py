@@ -24,7 +24,7 @@ from systems.data import erasing, loading, purging, versions
 from systems.settings.service import FILE as SERVICE
 from systems.settings.workspace import Workspace
 from tasks.backups.keeping import reachable
-from tasks.backups.newest import backup_of, known_since
+from tasks.backups.newest import backup_of, known_since, require_described
 from tasks.backups.taking import description_of, log_of
 from tasks.keeping.verified import verify_records
 from tasks.running.champion import standing
@@ -51,6 +51,7 @@ def drill(at: Opened) -> dict[str, Any]:
     try:
         described, made = _unsealed(at, place)
         copy = Workspace(place / "tree")
+        require_described(described, described.backup, backup_of(copy), copy)
         found = verify_records(copy, described.head)
         if not found.ok:
             raise IntegrityError(

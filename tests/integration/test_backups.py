@@ -181,6 +181,23 @@ class TestRestoring:
         (note,) = backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))["notes"]
         assert taken["taken_at"] in note and "--newest" in note
 
+    def test_what_is_written_beside_it_in_clear_is_held_against_it(
+        self, at: Opened, tmp_path: Path
+    ) -> None:
+        """A later day would be logged, and tell whoever reads that nobody was erased since."""
+        taken = take(at, tmp_path / "backups", None)
+        beside = Path(taken["file"]).with_suffix(".json")
+        said = json.loads(beside.read_text())
+        for other in ({"taken_at": "2099-01-01"}, {"entries": 9999}, {"data_version": "0" * 32}):
+            beside.write_text(json.dumps({**said, **other}))
+            with pytest.raises(IntegrityError, match="as is written beside it"):
+                backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+            assert list((tmp_path / "new").iterdir()) == []
+        for odd in ({"taken_at": None}, {"entries": "9"}, {"backup": 1}, {"sha256": 0}):
+            beside.write_text(json.dumps({**said, **odd}))
+            with pytest.raises(UsageError, match="holds no backup that is whole"):
+                backing_up.restore(tmp_path / "new", Asked(tmp_path / "backups"))
+
     @pytest.mark.parametrize("newest", ["workspace", "workspace/records", "list"])
     def test_who_was_erased_since_does_not_come_back(
         self, at: Opened, tmp_path: Path, newest: str
