@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from ledger.databases.lines import InDatabase
 from ledger.databases.postgresql import engine_at
-from unlearning.errors import UsageError
+from unlearning.errors import InfrastructureError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,11 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UsageError, match=r"lethe\[postgresql\]"):
         engine_at("postgresql://nobody@nowhere/none")
+
+
+@pytest.mark.parametrize("option", ["bogus=1", "connect_timeout=soon"])
+def test_an_option_that_is_none_is_no_alarm(option: str) -> None:
+    """No server was asked, so that nothing is known to be altered."""
+    with pytest.raises(InfrastructureError, match="cannot be used") as caught:
+        InDatabase.open(f"postgresql://lethe:secret@127.0.0.1:1/lethe?{option}", "0")
+    assert "secret" not in str(caught.value)
