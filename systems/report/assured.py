@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from systems.report.wording import ASSURANCES, LIMITS_OF_PROOF
+from systems.report.wording import ASSURANCES, OF_CLASSIFIERS, OF_GENERATORS
 
 HOW = {
     "retrain": (
@@ -88,6 +88,7 @@ def _number(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, int | float) else "unknown"
 
 
-def limits(name: str) -> tuple[str, ...]:
-    """Say what a level leaves out."""
-    return {"A3": OF_LINEAGE, "A2": LIMITS_OF_PROOF}.get(name, ())
+def limits(name: str, *, draws: bool = False) -> tuple[str, ...]:
+    """Say what a level leaves out; draws: of a model that draws pictures."""
+    measured = OF_GENERATORS if draws else OF_CLASSIFIERS
+    return {"A3": OF_LINEAGE, "A2": measured.not_proved}.get(name, ())

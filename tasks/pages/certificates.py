@@ -29,6 +29,8 @@ from unlearning.digests import sha256_hex
 
 Row = Mapping[str, Any]
 SUBJECT, AUDITOR = "subject", "auditor"
+DRAWN, AGAIN = "judge", "replay"
+"""What an attempt's record has where its model draws pictures, and where it can be done again."""
 
 WHAT_IT_IS = (
     "This page repeats what is signed elsewhere and proves nothing by itself. The proof is the "
@@ -63,7 +65,7 @@ def _auditors(known: Known, row: Row, foot: str) -> Sheet:
         Part("Digests", facts=tuple(_digests(known, run))),
         Part("Attestations", paragraphs=(CHAINED,), facts=tuple(_attested(known, run))),
         _copies(known, run),
-        _check(known, row, run),
+        _check(known, row, run, attempt),
     )
     return Sheet(f"Erasure of request {row['request']}: for an auditor", "en", parts, foot)
 
@@ -102,7 +104,7 @@ def _assured(known: Known, run: str, attempt: Row) -> Part:
     done = tuple(f"Replayed {day(e.at)}: {e.body['outcome']}" for e in replays)
     facts = _shown({"Method": method, "Seed": attempt.get("seed")}) if method else ()
     measured = assured.measured(attempt.get("measurements", ())) if level == "A2" else ()
-    lines = (*done, *measured, *assured.limits(level))
+    lines = (*done, *measured, *assured.limits(level, draws=DRAWN in attempt))
     return Part("What is assured, and what is not", told, facts, lines)
 
 
@@ -199,7 +201,7 @@ def _copies(known: Known, run: str) -> Part:
     return Part("Copies", words, lines=tuple(listed))
 
 
-def _check(known: Known, row: Row, run: str) -> Part:
+def _check(known: Known, row: Row, run: str, attempt: Row) -> Part:
     sealed, served = known.entry(run, "decided"), row["request"] in _served(known, run)
     head = f" --head {sealed.hash}" if sealed else ""
     mine = f" --request {row['request']}" if served else ""
@@ -208,7 +210,7 @@ def _check(known: Known, row: Row, run: str) -> Part:
         f"lethe verify {run} --key public.pem{mine}{head}",
         f"lethe verify log.jsonl --log --key public.pem --head {last}",
     ]
-    if _last(known, run).get("assurance") == "A3":
+    if _last(known, run).get("assurance") == "A3" and AGAIN in attempt:
         commands.append(f"lethe verify {run} --key public.pem --replay --data DATA")
     words = (
         f"Ask for the folder evidence/{run}, the log as `lethe log --export log.jsonl` writes it, "

@@ -17,6 +17,7 @@ from systems.registry import models
 from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
+from tasks.adopt import check_task
 from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
@@ -53,6 +54,7 @@ from unlearning.settings import CLASSIFY, GENERATE
 def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]:
     """Give the plan of serving some requests in one run."""
     rules, champion = load_policy(policy), sealed_champion(at)
+    check_task(rules, at.params)
     selectors = [at.ledger.selector(ref) for ref in requests]
     ids, alike = find(at.ws, selectors), likewise(selectors)
     entries, rate = at.ledger.log.entries(), training_rate(at)

@@ -33,6 +33,7 @@ from unlearning.errors import IntegrityError, RequestDenied, UsageError
 HOSTILE = "because <script>document.title = 'owned'</script> asked & insisted"
 RELEASED = {"decision": "released", "assurance": "A3", "candidate": "cd" * 32, "records": []}
 RETRAIN = {"method": "retrain", "exact": True, "seed": 7, "sha256": "cd" * 32, "report": {}}
+RETRAIN["replay"] = {"profile": {}}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,23 @@ def test_an_auditor_finds_digests_policy_attestations_and_where_they_stand_in_th
         assert digest in text
     assert assured.HOW["retrain"] in text and all(one in text for one in assured.OF_LINEAGE)
     assert f"lethe verify {served.ref} --key public.pem" in text and "--replay" in text
+
+
+def test_what_cannot_be_trained_again_is_not_offered(served: Run) -> None:
+    """As of a generator, whose retraining says nothing that a replay could follow."""
+    path = served.bundle / "attempts.json"
+    before = path.read_bytes()
+    path.write_text(json.dumps([{k: v for k, v in RETRAIN.items() if k != "replay"}]))
+    try:
+        text = words(sheets_of(served.at, served.requests[0])["auditor"])
+    finally:
+        path.write_bytes(before)
+    assert assured.HOW["retrain"] in text and "--replay" not in text
+
+
+def test_what_was_measured_of_pictures_has_limits_of_its_own() -> None:
+    assert "what one judge sees in drawn pictures" in " ".join(assured.limits("A2", draws=True))
+    assert assured.limits("A2")[0].startswith("It does not prove that the data are gone")
 
 
 def test_none_says_more_than_is_so_or_anything_of_anybody(

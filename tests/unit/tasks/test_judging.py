@@ -11,6 +11,7 @@ import pytest
 from systems.settings.workspace import TEMPLATES
 from tasks import judge
 from tasks.generated import models
+from tasks.planning import plan
 from tests.unit import toys
 from unlearning.errors import PolicyError, UsageError
 from unlearning.settings import CLASSIFY, GENERATE
@@ -29,6 +30,14 @@ def test_a_policy_of_the_other_task_judges_nobody(
     at: Any = SimpleNamespace(params=SimpleNamespace(task=task))
     with pytest.raises(PolicyError, match="got those of the task"):
         judge.judge_for(at, "req-0", tmp_path / "weights", policy)
+
+
+def test_a_policy_of_the_other_task_plans_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was written into the workspace and never adopted."""
+    monkeypatch.setattr(plan, "sealed_champion", lambda _: None)
+    at: Any = SimpleNamespace(params=SimpleNamespace(task=GENERATE))
+    with pytest.raises(PolicyError, match="got those of the task"):
+        plan.plan_of(at, [], TEMPLATES / "policy.yaml")
 
 
 def test_a_judge_of_one_class_is_none(tmp_path: Path) -> None:
