@@ -19,12 +19,12 @@ def note_trained(target: Path, fields: Mapping[str, Any]) -> None:
 
 
 def noted_of(target: Path, what: str, again: str) -> dict[str, Any] | None:
-    """Give what was noted of a network; None if none was finished.
+    """Give what was noted of a network; None if none was finished, or it was removed since.
 
     IntegrityError if its bytes are others. what, again: how it is called, how it is made anew.
     """
     described = target.with_suffix(".json")
-    if not described.is_file():
+    if not (described.is_file() and target.is_file()):
         return None
     found: dict[str, Any] = read_json(described)
     if sha256_file(target) != found["sha256"]:
