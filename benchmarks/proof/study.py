@@ -21,6 +21,13 @@ from benchmarks import record
 from unlearning.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
+DISTURBED = {
+    f"{command} {fault}": (
+        f"tests/integration/test_disturbed.py::test_at_each_change[{command}-{fault}]",
+    )
+    for command in ("forget", "purge", "import", "restore", "init")
+    for fault in ("killed", "full", "broken")
+}
 PROOFS: Mapping[str, tuple[str, ...]] = {
     "altered": ("tests/unit/ledger/test_tampering.py", "tests/end_to_end/test_tampered.py"),
     "orders": ("tests/unit/ledger/test_orders.py",),
@@ -31,6 +38,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
         "tests/integration/test_importing_more.py::TestKilled",
         "tests/integration/test_backups.py::TestKilled",
     ),
+    **DISTURBED,
     "unanswered": ("tests/integration/test_tracking_server.py::TestFailing",),
     "raced": ("tests/integration/test_race.py",),
     "canary": ("tests/integration/test_canary.py",),
@@ -93,5 +101,5 @@ def _proved(name: str, changes: int) -> Iterator[dict[str, Any]]:
                 "n": _times(str(case.get("name")), told.get("n"), changes),
                 "passed": case.find("failure") is None and case.find("error") is None,
                 "seconds": round(float(case.get("time") or 0), 1),
-                **({"fenced": int(fenced)} if (fenced := told.get("fenced")) else {}),
+                **{name: int(str(told[name])) for name in ("of", "fenced") if told.get(name)},
             }

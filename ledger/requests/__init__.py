@@ -46,7 +46,8 @@ class Ledger:
             unrecorded=selectors.unrecorded,
         )
         if not read_only:
-            durable.clear_unfinished(records)
+            for folder in (records, keys):
+                durable.clear_unfinished(folder)
             known = store.tables.requests()
             ended = {request.ref for request in known if request.state.terminal}
             selectors.sweep({request.ref for request in known}, ended)

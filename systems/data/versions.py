@@ -114,7 +114,27 @@ def push(ws: Workspace) -> None:
     OutsideWorkspace if the remote is another workspace's.
     """
     require_own(ws)
-    _with_repo(ws, "dvc push", lambda repo: repo.push(targets=[str(ws.data_file)], remote=REMOTE))
+
+    def work(repo: Any) -> None:
+        _drop_empty(repo, ws)
+        repo.push(targets=[str(ws.data_file)], remote=REMOTE)
+
+    _with_repo(ws, "dvc push", work)
+
+
+def _drop_empty(repo: Any, ws: Workspace) -> None:
+    """Remove the empty files that a push which was killed has left in a folder, under its keys.
+
+    DVC makes an object's file, then asks the file system to share the bytes. To it, what is there
+    was pushed; no object of ours is empty.
+    """
+    if repo.cloud.get_remote_odb(REMOTE).fs.protocol != "local":
+        return
+    store = _remote_store(repo, ws)
+    for key in sorted(store.keys()):
+        file = store.file(key)
+        if file is not None and file.stat().st_size == 0:
+            store.remove(key)
 
 
 def remote_inside(ws: Workspace) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ledger import durable
 from ledger.requests import Ledger
 from systems.settings.ownership import mark_place
 from systems.settings.params import Params, load_params
@@ -57,6 +58,7 @@ def opened(root: str, *, reading: bool = False) -> Opened:
     found = Opened(str(ws.root), reading)
     if not reading:
         mark_place(ws)
+        durable.clear_unfinished(ws.artifacts)  # a half index names people who may be erased since
     if ws.has_log:
         (refuse_half if reading else settle)(ws, found.ledger)
         check_standing(ws, found.ledger)

@@ -23,7 +23,7 @@ from ledger.checkpoint import name_of
 from ledger.domain import State
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import load_signing_key
-from ledger.replay.statements import TAINTED
+from ledger.replay.statements import COMPLETED, TAINTED
 from systems.data import loading, reading, versions
 from systems.settings.restoring import restoring
 from systems.settings.workspace import Workspace
@@ -476,6 +476,21 @@ class TestResidualCopies:
         assert standing(opened(at.root).ledger.log.entries()) == ()
         assert not list((at.ws.keys / "backups").iterdir())
         assert verify_records(at.ws, None).ok
+
+    def test_killed_before_its_end_is_attested_the_same_command_attests_it(
+        self, at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = take(at, tmp_path / "backups", None)
+        run = erased(at, asked(at, person(at)))
+        (ref,) = run.requests
+        shutil.rmtree(tmp_path / "backups")
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr("tasks.purge._shred_complete", lambda *_: 1 / 0)
+            serving.purge(at.ws.root, ref, serving.Word(taken["backup"], "its key was shredded"))
+        assert opened(at.root).ledger.request(ref).state is State.COMPLETE
+        serving.purge(at.ws.root, ref)
+        assert list((at.ws.keys / "requests").iterdir()) == []
+        assert opened(at.root).ledger.log.find(f"{run.ref}/{COMPLETED}") is not None
 
     def test_one_word_counts_for_every_request(self, at: Opened, tmp_path: Path) -> None:
         taken = take(at, tmp_path / "backups", None)

@@ -326,6 +326,14 @@ class TestKilled:
                 break
         assert ended and outcomes == {0, 1}
 
+    def test_a_half_index_is_gone_when_the_workspace_is_next_opened(self, at: Opened) -> None:
+        half = at.ws.artifacts / ".x.part"
+        half.write_bytes(b"keyed digests of people")
+        opened(at.root, reading=True)
+        assert half.exists()
+        opened(at.root)
+        assert not half.exists()
+
     def test_who_only_reads_is_told_to_let_it_finish(
         self, at: Opened, tmp_path: Path, killer: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -143,6 +143,17 @@ def test_after_an_erasure_the_index_is_what_it_would_be_if_made_anew(ws: Workspa
     assert index.load(ws).shards("subject_id", [PERSON]) == frozenset()
 
 
+def test_what_a_killed_push_left_empty_in_the_remote_is_pushed_again(ws: Workspace) -> None:
+    objects = sorted(path for path in ws.remote.rglob("*") if path.is_file())
+    kept = {path: path.read_bytes() for path in objects}
+    assert any(path.name.endswith(".dir") for path in objects)
+    for path in objects:
+        path.chmod(0o600)
+        path.write_bytes(b"")
+    versions.push(ws)
+    assert {path: path.read_bytes() for path in objects} == kept
+
+
 def test_an_erasure_reads_its_own_shards_and_no_object_of_anybody_else(
     ws: Workspace, read: list[str]
 ) -> None:

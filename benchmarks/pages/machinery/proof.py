@@ -18,6 +18,7 @@ WORDS = {
     "raced": "promoted by four at once",
     "canary": "a person looked for",
 }
+FAULTS = {"killed": "kill -9", "full": "a full disk", "broken": "an input or output error"}
 ORDERS = "thirty things that happen to requests, in any order"
 
 
@@ -33,10 +34,14 @@ def proof(name: str) -> str:
 
 def _row(kind: str, test: str, cases: list[Mapping[str, Any]]) -> list[str]:
     words = re.sub(r"^test_", "", test).replace("_", " ")
+    command, _, fault = kind.partition(" ")
+    if fault:
+        words = f"{FAULTS[fault]} at each change of a file"
+    of = sum(case.get("of", 0) for case in cases)
     return [
-        WORDS[kind],
+        f"`lethe {command}`" if fault else WORDS[kind],
         ORDERS if test == "runTest" else words,
-        f"{sum(case['n'] for case in cases):,}",
+        f"{sum(case['n'] for case in cases):,}{f' of {of:,}' if of else ''}",
         _found(cases),
         f"{sum(case['seconds'] for case in cases):,.0f}",
     ]

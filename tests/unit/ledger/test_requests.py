@@ -334,8 +334,11 @@ def test_a_crash_between_seal_and_log_leaves_nothing_of_the_person(root: Path, l
     known = submit(ledger).ref
     folder, keys = root / "records" / "sealed", root / "keys"
     SelectorStore(folder, keys).put("req-lost", JANE)
-    (folder / ".x.part").write_bytes(b"half")
+    halfway = [place / ".x.part" for place in (folder, keys, keys / "requests", root / "records")]
+    for path in halfway:
+        path.write_bytes(b"half")
     assert reopened(root).selector(known) == JANE
+    assert [path for path in halfway if path.exists()] == []
     assert {path.name for path in folder.iterdir()} == {f"{known}.bin", "lock"}
     assert [path.stem for path in (keys / "requests").iterdir()] == [known]
 
