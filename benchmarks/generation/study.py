@@ -30,8 +30,10 @@ from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
 from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
 from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
 from benchmarks.methods.grounds import CACHE
+from unlearning.errors import Diverged
 from unlearning.features import features_of
 from unlearning.gates.generated import Recovered
+from unlearning.generation.generators import Generator
 from unlearning.generation.judge import judge_of, with_none
 from unlearning.generation.measures import Bench, frechet
 from unlearning.generation.recovery import Recovery
@@ -86,17 +88,26 @@ def _row(makers: Makers, bench: Bench, name: str, seed: int) -> dict[str, Any]:
         found = {"network": makers.network, "row": name, "seed": seed, "seconds": made.seconds}
         found["notes"] = dict(made.notes)
         if made.network is not None:
-            with bar(f"{makers.network}, seed {seed}: {name}") as told:
-                evidence = bench.measured(made.network, told)
-            recovered = {}
-            if name not in WITHOUT_RECOVERY:
-                sets = makers.ground.sets()
-                recovered = makers.ground.recovery.recovered(made.network, sets, bench)
-            found |= as_json(evidence, recovered)
+            try:
+                found |= _measured(makers, bench, name, seed, made.network)
+            except Diverged as problem:
+                found["notes"] = {**made.notes, "gave up": str(problem)}
         cell.write_text(json.dumps(found))
         print(f"{makers.network}, seed {seed}: {name}", file=sys.stderr, flush=True)
     read: dict[str, Any] = json.loads(cell.read_text())
     return read
+
+
+def _measured(
+    makers: Makers, bench: Bench, name: str, seed: int, network: Generator
+) -> dict[str, Any]:
+    """Measure what was made; Diverged where it draws no finite numbers."""
+    with bar(f"{makers.network}, seed {seed}: {name}") as told:
+        evidence = bench.measured(network, told)
+    recovered = {}
+    if name not in WITHOUT_RECOVERY:
+        recovered = makers.ground.recovery.recovered(network, makers.ground.sets(), bench)
+    return as_json(evidence, recovered)
 
 
 def judged(found: Sequence[dict[str, Any]], gate: Recovered) -> list[dict[str, Any]]:

@@ -63,7 +63,8 @@ def _attacks(rows: Rows) -> str:
 
 
 def _recovered(rows: Rows, attack: str) -> str:
-    return _range([row["recovered"][attack]["value"] for row in rows if row.get("recovered")], 2)
+    known = (row["recovered"][attack] for row in rows if attack in row.get("recovered", {}))
+    return _range([m["value"] for m in known], 2)
 
 
 def _verdicts(rows: Rows) -> str:
