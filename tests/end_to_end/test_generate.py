@@ -133,7 +133,7 @@ def test_a_class_goes_from_init_to_verify(drawing: Lethe) -> None:
     assert {copy["status"] for copy in gone} == {"removed"} and len(gone) == 2
     assert not (drawing.root / "artifacts" / "trained").exists()
     # Of what refused candidates draw nothing is kept: it may show the class.
-    assert [path.name for path in (Path(done["evidence"]) / "plots").iterdir()] == ["sheet-3.png"]
+    assert [path.name for path in (Path(done["evidence"]) / "plots").iterdir()] == ["sheet-2.png"]
 
 
 def test_a_persons_pictures_are_served_by_exact_retraining_alone(drawing: Lethe) -> None:
