@@ -7,6 +7,7 @@ would write; in a DVC project that was there before it uses a remote of its own 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from systems.data.stores import ObjectStore, store_of
 from systems.settings.workspace import TEMPLATES, Workspace
 from unlearning.errors import InfrastructureError, UsageError
 
+OF_NOTHING = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 DIRECTORY = ".dir"
 
 _PROJECT = f"""[core]
@@ -126,14 +128,14 @@ def _drop_empty(repo: Any, ws: Workspace) -> None:
     """Remove the empty files that a push which was killed has left in a folder, under its keys.
 
     DVC makes an object's file, then asks the file system to share the bytes. To it, what is there
-    was pushed; no object of ours is empty.
+    was pushed; no object of ours is empty, and somebody's empty file has its own key.
     """
     if repo.cloud.get_remote_odb(REMOTE).fs.protocol != "local":
         return
     store = _remote_store(repo, ws)
     for key in sorted(store.keys()):
         file = store.file(key)
-        if file is not None and file.stat().st_size == 0:
+        if file is not None and file.stat().st_size == 0 and key != OF_NOTHING:
             store.remove(key)
 
 

@@ -150,8 +150,13 @@ def test_what_a_killed_push_left_empty_in_the_remote_is_pushed_again(ws: Workspa
     for path in objects:
         path.chmod(0o600)
         path.write_bytes(b"")
+    nothing = md5(b"")
+    others = ws.remote / "files" / "md5" / nothing[:2] / nothing[2:]
+    others.parent.mkdir()
+    others.touch()
     versions.push(ws)
     assert {path: path.read_bytes() for path in objects} == kept
+    assert others.exists(), "an empty file of somebody else is what its key says"
 
 
 def test_an_erasure_reads_its_own_shards_and_no_object_of_anybody_else(
