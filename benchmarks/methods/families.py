@@ -1,6 +1,6 @@
 """VGG and DenseNet as timm has them, narrow enough for digits: other families than all grounds'.
 
-Imported, they can be built by name, in every process that reads the grounds.
+They can be built by name once their ground was asked for, in each process that asks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from unlearning.errors import UsageError
 from unlearning.networks import NETWORKS
 from unlearning.recipe import Recipe
 
@@ -38,4 +39,11 @@ def densenet(recipe: Recipe) -> nn.Module:
 
 FAMILIES = {"narrow-vgg": vgg, "narrow-densenet": densenet}
 
-NETWORKS.update(FAMILIES)
+
+def named(family: str) -> str:
+    """Let a family's network be built by its name, and give that; UsageError for another family."""
+    network = f"narrow-{family}"
+    if network not in FAMILIES:
+        raise UsageError(f"family: got {family!r}, expected one of {', '.join(FAMILIES)}")
+    NETWORKS[network] = FAMILIES[network]
+    return network

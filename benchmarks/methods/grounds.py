@@ -117,10 +117,7 @@ def digits_held() -> Ground:
 def digits_of(family: str) -> Ground:
     """Give digits with a network of another family, by its name in `families`."""
     whole = digits()
-    network = f"narrow-{family}"
-    if network not in families.FAMILIES:
-        raise UsageError(f"family: got {family!r}, expected one of {', '.join(families.FAMILIES)}")
-    recipe = replace(whole.setting.recipe, network=network)
+    recipe = replace(whole.setting.recipe, network=families.named(family))
     setting = replace(whole.setting, name=f"digits-{family}", recipe=recipe, shadows=16)
     return replace(whole, setting=setting)
 

@@ -51,13 +51,13 @@ def drill(at: Opened) -> dict[str, Any]:
     try:
         described, made = _unsealed(at, place)
         copy = Workspace(place / "tree")
-        require_described(described, described.backup, backup_of(copy), copy)
         found = verify_records(copy, described.head)
         if not found.ok:
             raise IntegrityError(
                 f"restore drill: {found.problems[0]}: compare records/ with your backup and "
                 "restore it"
             )
+        require_described(described, described.backup, backup_of(copy), copy)
         told = _opened(at.ws, copy) if (copy.root / at.ws.data_file.name).exists() else {}
     finally:
         durable.remove_folder(place, within=at.ws.service)

@@ -7,14 +7,22 @@ import torch
 from timm.models.densenet import DenseNet
 from timm.models.vgg import VGG
 
-from benchmarks.methods.grounds import digits_of, ground
+from benchmarks.methods import families
+from benchmarks.methods.grounds import digits, digits_of
 from unlearning import networks
 from unlearning.errors import UsageError
 
 
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is named here be known here alone."""
+    monkeypatch.setattr(networks, "NETWORKS", dict(networks.NETWORKS))
+    monkeypatch.setattr(families, "NETWORKS", networks.NETWORKS)
+
+
 @pytest.mark.parametrize(("family", "kind"), [("vgg", VGG), ("densenet", DenseNet)])
 def test_a_ground_has_the_familys_own_network(family: str, kind: type) -> None:
-    on, plain = ground(f"digits-{family}").setting, ground("digits").setting
+    on, plain = digits_of(family).setting, digits().setting
     network = networks.build(on.recipe).eval()
     assert isinstance(network.body, kind)
     assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
