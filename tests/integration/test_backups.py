@@ -275,7 +275,7 @@ class TestRestoring:
         at.ledger.record(IMPORTED, came, key=f"import-1/{IMPORTED}", now=utc_now())
         asking = Asked(tmp_path / "backups", newest=(at.ws.log,))
         notes = backing_up.restore(tmp_path / "new", asking)["notes"]
-        assert [note for note in notes if "1 open requests" in note]
+        assert [note for note in notes if "1 open request " in note]
         assert [note for note in notes if "data came in 1 time since" in note]
         backup = backup_of(at.ws)
         older = replace(backup, chain=replace(backup.chain, entries=before))
