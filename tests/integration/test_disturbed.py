@@ -16,7 +16,7 @@ from tests.disturbing import FAULTS, KILL, Disturbed, disturbing
 from tests.tampering import LONG, Report
 
 COMMANDS = ("FORGET", "PURGE", "IMPORT", "RESTORE", "INIT")
-EVERY = -(-1000 // LONG) if LONG else 150
+EVERY = -(-1000 // LONG) if LONG else 200
 """Every so-manyth change is tried: each where `make proof` asks for a thousand alterations."""
 
 
