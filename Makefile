@@ -11,7 +11,7 @@ SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	"$$p" -c '$(SUITS)' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: help setup demo test lint docs lock gpu proof clean
+.PHONY: help setup demo test long lint docs lock gpu proof clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ test: $(READY)  ## Run the three tiers of tests, cheapest first; stop at the fir
 	@for tier in unit integration end_to_end; do \
 		echo "== tests/$$tier"; \
 		$(BIN)/python -m pytest -n 2 --dist worksteal "tests/$$tier" || exit 1; done
+
+long: $(READY)  ## Run the tests that `make test` leaves out for time (about 5 minutes)
+	@LETHE_LONG=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 lint: $(READY)  ## Check style, format and types
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("lethe")
 
 TESTS = Path(__file__).parent
 LONG = "LETHE_PROOF" in os.environ  # `make proof` takes as long as it takes
+ALL = LONG or "LETHE_LONG" in os.environ  # `make long` runs what `make test` leaves out
 SECONDS = {"unit": 60, "integration": 300, "end_to_end": 900}
 
 
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
         item.add_marker(tier)
+        if item.get_closest_marker("long") and not ALL:
+            item.add_marker(pytest.mark.skip(reason="left out for time: make long"))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(0 if LONG else SECONDS[tier]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.driver import AtEntry
 from tests.end_to_end.policies import CHEAP
@@ -31,6 +33,7 @@ def test_a_run_is_left_and_its_requests_are_served_by_the_next(lethe: Lethe) -> 
     assert_one_line(lethe("abort", released["run"], "--reason", "x", code=DENIED), "is over")
 
 
+@pytest.mark.long
 def test_a_release_leaves_no_candidate_of_a_run_that_was_cut_off(lethe: Lethe) -> None:
     """It learned from whom the release erases, and could itself never be released any more."""
     stays, goes = (lethe.submit("--subject", one) for one in people_of(lethe.root, "train", 2))

@@ -110,6 +110,7 @@ def test_a_class_goes_once_somebody_else_has_approved_it(asked: Asked) -> None:
     assert lethe("verify", "--log").json["ok"]
 
 
+@pytest.mark.long
 def test_who_waits_holds_up_nobody_and_a_changed_champion_means_a_new_judgement(
     lethe: Lethe,
 ) -> None:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import canary_of, naming, people_of
@@ -61,6 +63,7 @@ def assert_logged(lethe: Lethe, found: dict[str, Any], *, times: int) -> None:
     assert set(logged[0]) == {"request", "candidate", "original", "data_version", "report"}
 
 
+@pytest.mark.long
 def test_a_class_is_held_to_class_out_models_where_the_policy_asks(lethe: Lethe) -> None:
     """Where it does not ask, the report says in words that nothing of it was measured."""
     request = lethe.submit("--class", CLASS)

@@ -303,6 +303,7 @@ def read_only(root: Path) -> list[str]:
     return prefix
 
 
+@pytest.mark.long
 def test_a_bank_whose_answers_were_turned_around_judges_nobody(lethe: Lethe) -> None:
     """A shadow's logits are reversed, and the index made to fit: the log names another one."""
     from unlearning.bank.files import readable, write_arrays, write_index

@@ -124,8 +124,8 @@ def test_a_changed_byte_of_the_log_is_named_by_its_entry(told: Told, make_lethe:
         assert f"{seq}" in problem.split()
         log.write_bytes(good)
     log.write_bytes(b"".join(lines[:-1]))
-    assert "lacks 1 entries" in lethe("verify", "--log", code=ALARM).err
-    assert "lacks 1 entries" in lethe("forget", "--all", code=ALARM).err
+    assert "lacks 1 entry" in lethe("verify", "--log", code=ALARM).err
+    assert "lacks 1 entry" in lethe("forget", "--all", code=ALARM).err
 
 
 def flip(path: Path, place: int) -> None:

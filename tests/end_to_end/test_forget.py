@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.conftest import PEOPLE, MakeLethe, Told
 from tests.end_to_end.policies import CHEAP, POLICY
@@ -94,6 +96,7 @@ def is_pickle(content: bytes) -> bool:
     return (content[:1] == b"\x80" and content[1:2] in b"\2\3\4\5") or content[:4] == b"PK\3\4"
 
 
+@pytest.mark.long
 def test_one_person_more_is_released_by_exact_retraining_alone(
     told: Told, make_lethe: MakeLethe
 ) -> None:

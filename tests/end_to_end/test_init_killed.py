@@ -8,6 +8,8 @@ from __future__ import annotations
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import pytest
+
 from systems.settings.workspace import Workspace, write_templates
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.driver import AtCall, AtEntry, Killer, mark
@@ -31,6 +33,7 @@ KILLS: tuple[Killer, ...] = (
 )
 
 
+@pytest.mark.long
 def test_killed_anywhere_init_goes_on_to_one_first_version(
     tmp_path: Path, context: ForkServerContext
 ) -> None:

@@ -126,13 +126,13 @@ def assert_erased(lethe: Lethe, canary: Canary) -> None:
 def test_one_run_killed_at_every_entry_of_its_log(lethe: Lethe, undisturbed: Undisturbed) -> None:
     """Killed after each step's work and after each entry, the run still ends as if it never was.
 
-    Each kill meets the state that all the kills before it have left. Every other entry, and every
+    Each kill meets the state that all the kills before it have left. Every third entry, and every
     one where `make proof` asks.
     """
     request, canary = person_in(lethe)
     *before, last = undisturbed.marks
     assert last == "finished"
-    for step in before[:: 1 if LONG else 2]:
+    for step in before[:: 1 if LONG else 3]:
         if step in undisturbed.steps:
             lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=False))
         lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=True))
@@ -168,6 +168,7 @@ def _at(lethe: Lethe, step: str, kills: int) -> AtWrite:
 
 
 @pytest.mark.parametrize(("step", "logged"), [("sealed", True), ("promoted", False)])
+@pytest.mark.long
 def test_killed_once(lethe: Lethe, undisturbed: Undisturbed, step: str, logged: bool) -> None:
     """Evidence without a release is released; a release that nobody noted is not made twice."""
     request, canary = person_in(lethe)
@@ -178,6 +179,7 @@ def test_killed_once(lethe: Lethe, undisturbed: Undisturbed, step: str, logged: 
     assert_done(lethe, request, canary, lethe.forget(request), undisturbed)
 
 
+@pytest.mark.long
 def test_killed_when_all_is_said(lethe: Lethe, undisturbed: Undisturbed) -> None:
     """After its last entry a run is over: it is on record, and not done again."""
     request, canary = person_in(lethe)
@@ -191,6 +193,7 @@ def test_killed_when_all_is_said(lethe: Lethe, undisturbed: Undisturbed) -> None
     assert_erased(lethe, canary)
 
 
+@pytest.mark.long
 def test_killed_on_completion(lethe: Lethe) -> None:
     """Without days of grace: the request is complete, and its key is shredded all the same."""
     lethe.change("model", "grace_days", 0)

@@ -17,6 +17,7 @@ def original(make_lethe: MakeLethe) -> Lethe:
     return make_lethe("original")
 
 
+@pytest.mark.long
 def test_a_drill_in_a_copy_leaves_the_original_as_it_was_and_the_copy_can_be_moved(
     original: Lethe, make_lethe: MakeLethe
 ) -> None:

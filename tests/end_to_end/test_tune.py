@@ -49,6 +49,7 @@ def test_who_does_nothing_is_no_rung(lethe: Lethe) -> None:
     assert found["policy_rung"] is None and "none of 1 trials is nearer" in found["outcome"]
 
 
+@pytest.mark.long
 def test_the_rung_that_was_found_can_be_tried(lethe: Lethe) -> None:
     found = lethe(*TUNE, "--trials", "3").json
     request = lethe.submit(*subjects(people_of(lethe.root, "train", 1)))
@@ -132,6 +133,7 @@ def _png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.long
 def test_a_style_is_requested_by_its_column_and_the_plan_counts_its_copies(
     styled: Path, make_lethe: MakeLethe, tmp_path: Path
 ) -> None:

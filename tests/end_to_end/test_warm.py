@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import people_of
@@ -18,6 +20,7 @@ WARM: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 def test_a_request_is_served_from_clean_bases_and_the_next_is_told_why_not(lethe: Lethe) -> None:
     one, *others = people_of(lethe.root, "train", 9)
     lethe.change("bank", "bases", 4)

@@ -60,6 +60,7 @@ def test_what_the_project_declares_is_installed(name: str) -> None:
     assert version(name)
 
 
+@pytest.mark.long
 def test_a_flow_runs_behind_a_proxy_and_without_a_home(tmp_path: Path) -> None:
     """The proxy would refuse what Prefect says to its own server on this machine."""
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOBODY)
