@@ -223,6 +223,7 @@ def test_killed_when_nothing_is_released(lethe: Lethe) -> None:
     assert lethe.champion()["version"] == found["champion"]["version"] == 1
 
 
+@pytest.mark.long
 def test_a_release_that_nobody_noted_is_finished_before_another_request(lethe: Lethe) -> None:
     """Killed between the alias and its entry: no alarm, and nobody learns from the forgotten."""
     first, second = people_of(lethe.root, "train", 2)

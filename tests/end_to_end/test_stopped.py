@@ -5,6 +5,8 @@ from __future__ import annotations
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import pytest
+
 from systems.settings.workspace import Workspace, write_templates
 from tests.end_to_end.commandline import Answer, Lethe
 from tests.end_to_end.driver import AtCall, stop
@@ -43,6 +45,7 @@ def test_init_is_undone_before_the_data_are_in_and_goes_on_after(
     assert lethe("verify", "--log").json["ok"]
 
 
+@pytest.mark.long
 def test_forget_and_train_go_on(lethe: Lethe) -> None:
     request = lethe.submit("--subject", *people_of(lethe.root, "train", 1))
     stopped(lethe, "tasks.train:note_trained", "train", "--without", request)

@@ -70,6 +70,7 @@ def test_who_asked_is_trained_on_no_more(lethe: Lethe) -> None:
     assert few["forgotten"] < 40
 
 
+@pytest.mark.long
 def test_a_cheaper_training_is_found_and_can_be_adopted(lethe: Lethe) -> None:
     """A tenth of the labels is wrong: what learns them by heart is dearer, and no better."""
     params = lethe.root / "params.yaml"
