@@ -23,6 +23,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tests.apart import apart, questions
+
 KILL, ENOSPC, EIO = "killed", "full", "broken"
 FAULTS = (KILL, ENOSPC, EIO)
 
@@ -105,33 +107,21 @@ AssertionError if one went wrong."""
 @contextmanager
 def disturbing(place: str, folder: Path) -> Iterator[Disturbed]:
     """Prepare a command, named `package.module:NAME`, in a process of its own."""
-    ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs, place, folder))
-    process.start()
-    theirs.close()
+    with apart(_serve, place, folder) as ask:
 
-    def disturbed(fault: str, every: int) -> tuple[int, list[Tried]]:
-        ours.send((fault, every))
-        found = ours.recv()
-        assert isinstance(found, tuple), found
-        return found
+        def disturbed(fault: str, every: int) -> tuple[int, list[Tried]]:
+            found = ask(fault, every)
+            assert isinstance(found, tuple), found
+            return found
 
-    try:
         yield disturbed
-    finally:
-        ours.close()
-        process.join()
 
 
 def _serve(answers: Connection, place: str, folder: Path) -> None:
     module, _, name = place.partition(":")
     command: Command = getattr(import_module(module), name)
     prepared: list[str] | None = None
-    while True:
-        try:
-            fault, every = answers.recv()
-        except EOFError:
-            return
+    for fault, every in questions(answers):
         try:
             prepared = prepared or prepare(command, folder)
             tried = disturbed(command, folder, prepared, fault, every)

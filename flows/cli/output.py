@@ -235,9 +235,9 @@ def plan_tables(found: Mapping[str, Any]) -> dict[str, Any]:
         "ladder": rows,
         "cheapest_start": start and f"{start['method']}: {start['why']}",
         "collecting": waits and waits["words"],
+        **{key: say(found[key]) for key, say in SENTENCES.items() if found.get(key)},
     }
-    sentences = {key: say(found[key]) for key, say in SENTENCES.items() if found.get(key)}
-    return {key: (told | sentences).get(key, value) for key, value in found.items()}
+    return {key: told.get(key, value) for key, value in found.items()}
 
 
 def _examples(parts: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ done twice with the same effect.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,24 +65,29 @@ def register(
     """
     identity = {SHA256: sha256_file(weights), RUN: tags.get(RUN, "none")}
     with locked(mlruns, name):
-        if not client(mlruns).search_model_versions(having(identity, name)):
+        found = _having(mlruns, name, identity)
+        if not found:
             drop_strays(mlruns, name, identity)
             model_id = store(mlruns, name, weights, recipe, identity, run_id)
             _check(f"copy of {weights.name}", weights_of(mlruns, model_id), identity[SHA256])
             _declare(mlruns, name, model_id, {**tags, **identity}, run_id)
-        return _only_one(mlruns, name, identity)
+            found = _having(mlruns, name, identity)
+        return _only_one(mlruns, name, identity, found)
 
 
-def _only_one(mlruns: Path, name: str, identity: Mapping[str, str]) -> ModelVersion:
-    """Give the first version with this identity, and take back what a lost reply has doubled.
+def _having(mlruns: Path, name: str, identity: Mapping[str, str]) -> Sequence[Any]:
+    return client(mlruns).search_model_versions(having(identity, name))
+
+
+def _only_one(
+    mlruns: Path, name: str, identity: Mapping[str, str], found: Sequence[Any]
+) -> ModelVersion:
+    """Give the first of the versions with an identity; what a lost reply doubled is taken back.
 
     MLflow's client asks again where a reply was lost, and the server has then done it twice. One
     that has an alias is the first.
     """
-    found, named = (
-        client(mlruns).search_model_versions(having(identity, name)),
-        _aliases(mlruns, name),
-    )
+    named = _aliases(mlruns, name)
     first, *again = sorted(
         found, key=lambda one: (int(one.version) not in named.values(), int(one.version))
     )

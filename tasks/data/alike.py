@@ -156,8 +156,11 @@ def notes(known: Suppression, found: Listed, decided: Decided) -> list[str]:
     """Say what was left out, and of whom the list could not say what he looks like."""
     said = []
     if found.out:
-        one, many = (f"on the suppression list and {was} left out" for was in ("was", "were"))
-        said.append(numbered(len(found.out), f"row is {one}", f"rows are {many}"))
+        one, many = (
+            "row is on the suppression list and was",
+            "rows are on the suppression list and were",
+        )
+        said.append(f"{numbered(len(found.out), one, many)} left out")
     if found.alike and decided.leave_out:
         one, many = "row looks like an erased one and was", "rows look like erased ones and were"
         said.append(f"{numbered(len(found.alike), one, many)} left out")

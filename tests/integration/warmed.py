@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tests.apart import apart, questions
 from tests.registers import Raced
 
 Racing = Callable[[Path, str | None, int], Raced]
@@ -24,32 +25,20 @@ Racing = Callable[[Path, str | None, int], Raced]
 @contextmanager
 def racing() -> Iterator[Racing]:
     """Begin the process, and let it race as often as asked."""
-    ours, theirs = get_context("spawn").Pipe()
-    process = get_context("spawn").Process(target=_serve, args=(theirs,))
-    process.start()
-    theirs.close()
+    with apart(_serve) as ask:
 
-    def raced(root: Path, url: str | None, seed: int) -> Raced:
-        ours.send((root, url, seed))
-        found = ours.recv()
-        assert isinstance(found, Raced), found
-        return found
+        def raced(root: Path, url: str | None, seed: int) -> Raced:
+            found = ask(root, url, seed)
+            assert isinstance(found, Raced), found
+            return found
 
-    try:
         yield raced
-    finally:
-        ours.close()
-        process.join()
 
 
 def _serve(answers: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder:
         original = _warmed(Path(folder))
-        while True:
-            try:
-                asked = answers.recv()
-            except EOFError:
-                return
+        for asked in questions(answers):
             _forked(_race, answers, original, *asked)
 
 
