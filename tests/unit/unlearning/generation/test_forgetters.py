@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.unit.unlearning.generation import small
 from unlearning.domain import Handed
 from unlearning.errors import UsageError
-from unlearning.generation import FORGETTERS
+from unlearning.generation import FORGETTERS, sa, sfr_on
 from unlearning.generation.contract import Forgotten, forgotten_class
 from unlearning.generation.generators import Generator
 from unlearning.generation.importance import Reading, batch_fisher, gradient_sums, picture_fisher
@@ -152,6 +152,52 @@ def test_the_ascents_strength_falls_to_nothing() -> None:
     assert all(b < a for a, b in pairwise(map(method.strength_at, range(100))))
 
 
+GRADIENT, HALF = [torch.tensor([3.0, 4.0])], [torch.tensor([1.0, 0.0])]
+"""Of norm 5; its 4 is masked."""
+
+
+def test_the_published_ascent_on_cifar10_by_hand() -> None:
+    """10 at step 0 of 50, half of it at 25: (-15, -20), masked -15, clipped to -1; 10 is inert."""
+    assert (sfr_on.PUBLISHED.strength, sfr_on.PUBLISHED.steps) == (10, 50)
+    for step, norm in ((0, 30), (25, 15)):
+        up, before = sfr_on.PUBLISHED.ascent(GRADIENT, HALF, step)
+        assert before == pytest.approx(norm) and up[0].tolist() == pytest.approx([-1, 0])
+
+
+def test_the_published_ascent_on_dit_by_hand() -> None:
+    """1e-3 at every step: (-.003, -.004), masked -.003, far below the clip, so the strength acts.
+
+    One in 1,000 times as long is clipped.
+    """
+    for step in (0, 250, 499):
+        up, before = sfr_on.PUBLISHED_DIT.ascent(GRADIENT, HALF, step)
+        assert before == pytest.approx(0.003) and up[0].tolist() == pytest.approx([-0.003, 0])
+        long = [1000 * gradient for gradient in GRADIENT]
+        assert sfr_on.PUBLISHED_DIT.ascent(long, HALF, step)[0][0].tolist() == [-1, 0]
+
+
+def test_an_ascent_that_is_clipped_before_its_mask_is_shorter() -> None:
+    """(-30, -40) clipped to 1 is (-.6, -.8), of which the mask leaves .6."""
+    method = replace(sfr_on.PUBLISHED, order="clip_mask")
+    up, before = method.ascent(GRADIENT, HALF, 0)
+    assert before == pytest.approx(50) and up[0].tolist() == pytest.approx([-0.6, 0])
+
+
+def test_a_strength_below_the_clip_acts_and_so_does_its_decay() -> None:
+    settings: dict[str, object] = {"strength": 1e-3, "reduction": "mean", "adaptive": False}
+    _, constant = forget("sfr_on", **settings, decay="constant")
+    _, falling = forget("sfr_on", **settings)
+    assert constant.notes["forget_share_clipped"] == 0
+    assert not small.states_equal(constant.raw, falling.raw)
+
+
+def test_the_published_importance_has_500_pictures_of_each_class_that_stays() -> None:
+    assert sa.PUBLISHED.fisher_pictures == 9 * 500
+    method, sets = SelectiveAmnesia(fisher_pictures=8, batch_size=2), small.sets()
+    shown = method._shown(small.generator(), sets, small.chance())
+    assert [int((shown.labels[:8] == label).sum()) for label in (0, 1, 2)] == [4, 0, 4]
+
+
 def test_a_clip_that_cuts_everything_is_told_and_makes_the_strength_inert() -> None:
     """A gradient of 5 and one of 5,000 are cut to the same step."""
     weak, strong = (held([s * torch.tensor([3.0, 4.0])], clip=1.0)[0][0] for s in (1, 1000))
@@ -199,6 +245,8 @@ def test_one_class_is_forgotten_whole() -> None:
         ("salun", {"sampled": "ema"}),
         ("sfr_on", {"stepping": "together"}),
         ("sfr_on", {"reduction": "half"}),
+        ("sfr_on", {"decay": "linear"}),
+        ("sfr_on", {"order": "both"}),
         ("sa", {"scale": "half"}),
         ("latent", {"shift": "none"}),
         ("latent", {"steps": 0}),
