@@ -24,6 +24,26 @@ from unlearning.training.loop import silent
 ORIGINAL, RETRAINED, STALE, RANDOM = "original", "retrained", "stale average", "random shift"
 PLANTED = "only at guidance 2"
 
+RADII = (0.25, 0.5, 1.0)
+"""Lengths of the latent method's shift, as shares of the length of the label's row."""
+
+
+def at_radius(row: str, radius: float) -> str:
+    """Name a row whose shift is of one length."""
+    return f"{row}, radius {radius:g}"
+
+
+VARIED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    STALE: ("sfr_on", {"sampled": "average"}),
+    RANDOM: ("latent", {"shift": "random"}),
+    **{
+        at_radius(row, radius): ("latent", {"shift": shift, "radius": radius, "left": 1.0})
+        for radius in RADII
+        for row, shift in (("latent", "adversarial"), (RANDOM, "random"))
+    },
+}
+"""Rows that are a method with other settings; with `left` at 1 no radius is doubled."""
+
 
 @dataclass(frozen=True, eq=False)
 class Made:
@@ -39,11 +59,8 @@ def method(ground: Ground, row: str) -> Forgetter:
     settings = dict(ground.methods)
     if row == PLANTED:
         return OnlyGuided(**settings)
-    if row == STALE:
-        return FORGETTERS.create("sfr_on", {**settings, "sampled": "average"})
-    if row == RANDOM:
-        return FORGETTERS.create("latent", {**settings, "shift": "random"})
-    return FORGETTERS.create(row, settings)
+    name, varied = VARIED.get(row, (row, {}))
+    return FORGETTERS.create(name, {**settings, **varied})
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,12 @@
     python -m benchmarks.generation
     python -m benchmarks.generation --networks unet --seeds 1
     python -m benchmarks.generation --data cifar10
+    python -m benchmarks.generation --radii
 
 Digits run on a processor, CIFAR-10 needs a GPU. What is made and measured is kept under --cache, so
 that an interrupted run goes on. Writes generation-DATA.json, and a sheet of pictures for each
-network.
+network; --radii measures the latent method alone, by the length of its shift, and writes
+generation-DATA-radii.json.
 """
 
 from __future__ import annotations
@@ -28,7 +30,16 @@ from benchmarks.generation import sheets
 from benchmarks.generation.bars import bar
 from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
 from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
-from benchmarks.generation.makers import ORIGINAL, PLANTED, RANDOM, RETRAINED, STALE, Makers
+from benchmarks.generation.makers import (
+    ORIGINAL,
+    PLANTED,
+    RADII,
+    RANDOM,
+    RETRAINED,
+    STALE,
+    Makers,
+    at_radius,
+)
 from benchmarks.methods.grounds import CACHE
 from unlearning.errors import Diverged
 from unlearning.features import features_of
@@ -43,7 +54,8 @@ MODELS = 4
 """Class-out models: each is held against the three others, everybody else against all."""
 
 ROWS = ("salun", "sfr_on", "sa", "latent", PLANTED, STALE, RANDOM)
-WITHOUT_RECOVERY = (STALE, RANDOM)
+BY_RADIUS = tuple(at_radius(row, radius) for radius in RADII for row in ("latent", RANDOM))
+WITHOUT_RECOVERY = (STALE, RANDOM, *(at_radius(RANDOM, radius) for radius in RADII))
 """Controls that the measures themselves refuse."""
 
 
@@ -142,28 +154,51 @@ def run(args: argparse.Namespace) -> Path:
     torch.set_num_threads(1)
     ground = GROUNDS[args.data]()
     bench, facts = bench_of(ground)
-    cache = args.cache / "generation" / ground.name
-    settings = {
+    settings = {**described(ground, args), **facts}
+    makers = [
+        Makers(ground, network, args.cache / "generation" / ground.name)
+        for network in args.networks or ground.recipes
+    ]
+    return (by_radius if args.radii else compared)(args, makers, bench, settings)
+
+
+def compared(
+    args: argparse.Namespace, makers: Sequence[Makers], bench: Bench, settings: dict[str, Any]
+) -> Path:
+    """Measure and judge every row beside models without the class, with a sheet a network."""
+    done: list[dict[str, Any]] = []
+    for one in makers:
+        found = list(rows(one, bench, args.models, args.seeds, args.rows))
+        done += judged(found, gate_of(one.ground.recovery))
+        settings[one.network] = {name: one.settings(name) for name in (ORIGINAL, *args.rows)}
+        sheets.write(one, bench, (RETRAINED, ORIGINAL, *args.rows))
+    return record.write(f"generation-{settings['data']}", settings, done)
+
+
+def by_radius(
+    args: argparse.Namespace, makers: Sequence[Makers], bench: Bench, settings: dict[str, Any]
+) -> Path:
+    """Measure the latent method at each radius, beside random shifts; no model, no verdict."""
+    done = [row for one in makers for row in rows(one, bench, 0, args.seeds, BY_RADIUS)]
+    for one in makers:
+        settings[one.network] = {name: one.settings(name) for name in (ORIGINAL, *BY_RADIUS)}
+    return record.write(f"generation-{settings['data']}-radii", settings, done)
+
+
+def described(ground: Ground, args: argparse.Namespace) -> dict[str, Any]:
+    """Say what was measured, and how."""
+    return {
         "data": ground.name,
         "label": ground.label,
         "train": len(ground.train),
         "pictures": ground.pictures,
         "each": ground.each,
-        "models": args.models,
+        "models": 0 if args.radii else args.models,
         "seeds": args.seeds,
         "sampler": asdict(ground.sampler),
         "recovery": asdict(ground.recovery),
         "diffusers": importlib.metadata.version("diffusers"),
-        **facts,
     }
-    done: list[dict[str, Any]] = []
-    for network in args.networks or ground.recipes:
-        makers = Makers(ground, network, cache)
-        found = list(rows(makers, bench, args.models, args.seeds, args.rows))
-        done += judged(found, gate_of(ground.recovery))
-        settings[network] = {name: makers.settings(name) for name in (ORIGINAL, *args.rows)}
-        sheets.write(makers, bench, (RETRAINED, ORIGINAL, *args.rows))
-    return record.write(f"generation-{ground.name}", settings, done)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -174,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", type=int, default=MODELS, help="that never saw the class")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--radii", action="store_true", help="latent alone, by its shift")
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)
     record.perform("generation", lambda: run(args))

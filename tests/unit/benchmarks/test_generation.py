@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from benchmarks.generation.judging import apart, as_json, evidence_in
 from benchmarks.generation.makers import (
     ORIGINAL,
     PLANTED,
+    RADII,
     RANDOM,
     RETRAINED,
     STALE,
     Makers,
+    at_radius,
     method,
 )
 from benchmarks.generation.planted import OnlyGuided
@@ -70,6 +73,15 @@ def test_controls_differ_from_the_methods_in_one_setting() -> None:
     ground = digits()
     assert method(ground, STALE).sampled == "average"  # type: ignore[attr-defined]
     assert method(ground, RANDOM).shift == "random"  # type: ignore[attr-defined]
+
+
+def test_a_radius_is_held_and_has_a_random_shift_beside_it() -> None:
+    """With `left` at 1 the first radius will do, whoever is taken for the class."""
+    ground = digits()
+    for radius in RADII:
+        sought, drawn = (method(ground, at_radius(row, radius)) for row in ("latent", RANDOM))
+        assert replace(sought, shift="random") == drawn  # type: ignore[type-var]
+        assert (sought.radius, sought.left) == (radius, 1.0)  # type: ignore[attr-defined]
 
 
 def test_evidence_is_read_as_it_was_written() -> None:
