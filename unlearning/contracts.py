@@ -47,10 +47,14 @@ class Method(Protocol):
 
 
 class Attack(Protocol):
-    """Something that scores examples; higher means more likely a member of the training set."""
+    """Something that scores examples; higher means more likely a member of the training set.
+
+    runs: who asks for it: gates, commands and benchmarks, by `; `, or `library` where nobody does.
+    """
 
     name: ClassVar[str]
     paper: ClassVar[str]
+    runs: ClassVar[str]
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example of `target`, (n,) float64."""

@@ -19,8 +19,8 @@ from torch import nn
 from benchmarks.asked.tilted import Noisy, spread_of
 from benchmarks.asked.trials import AUTOMOBILE, ORIGINAL, OTHER, RETRAINED, Row, Trial
 from benchmarks.methods.jobs import Job
-from benchmarks.ulira.arithmetic import Sides, evaluate
 from unlearning.audits.class_geometry import MiaNn
+from unlearning.audits.ulira import evaluate, told_sides
 from unlearning.contracts import Method
 from unlearning.domain import FloatArray, Outputs
 from unlearning.methods.finetune import FineTune
@@ -122,11 +122,8 @@ def ulira(rows: Sequence[Row], never: FloatArray) -> dict[str, Any]:
 
     rows: one for each original. never: (models, n), what as many models without the class say.
     """
-    signals = np.concatenate([[row["signals"] for row in rows], never])
-    first = np.arange(len(signals)) < len(rows)
-    each = np.broadcast_to(first[:, None], signals.shape)
-    group = np.arange(len(signals)) % len(rows)
-    found = evaluate(Sides(signals, each, ~each, group), np.random.default_rng(0))
+    sides = told_sides(np.array([row["signals"] for row in rows]), never)
+    found = evaluate(sides, np.random.default_rng(0))
     pooled = found.pooled_auc
     return {
         "ulira": float(found.auc.mean()),

@@ -44,6 +44,7 @@ METHOD = RandomLabel(epochs=4, learning_rate=0.02)
 """How a part is unlearned: about 65 steps on digits."""
 
 CLASSES, RANDOM_SETS = (3, 6, 8), 3
+CORE = choosing.CoreSet(share=deciding.SHARE)
 TRIALS, CHANCE, SEEDS = 64, 20, 5
 """Halves, random parts, and unlearning seeds of what is compared."""
 
@@ -97,7 +98,7 @@ def searched(task: Task, rng: np.random.Generator) -> tuple[dict[str, BoolArray]
     found = {}
     for name in task.knows:
         effects = np.array([one[name].mean() for one in lost])
-        found[name] = choosing.strongest(choosing.influences(halves, effects), size)
+        found[name] = CORE.chosen(halves, effects)
     return found, choosing.spread_out(features_of(task.original, task.split.forget), size)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.means import mean_of
-from benchmarks.ulira import arithmetic
 from benchmarks.ulira.models import Lab
+from unlearning.audits import ulira
 from unlearning.bank.shadows import Bank
 from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
@@ -36,7 +36,7 @@ def row_of(
 ) -> dict[str, Any]:
     """Give one line of the table; logits: (runs, examples, classes), and the originals' alike."""
     sides = sides_of(lab, logits)
-    found = arithmetic.evaluate(sides, np.random.default_rng(lab.design.seed))
+    found = ulira.evaluate(sides, np.random.default_rng(lab.design.seed))
     test = slice(len(lab.setting.train) + len(lab.setting.holdout), None)
     right = [accuracy(run[test], lab.setting.test.labels) for run in logits]
     return {
@@ -48,17 +48,17 @@ def row_of(
         "told apart": float(np.mean(found.auc > TOLD_APART)),
         "balanced accuracy": float(found.balanced_accuracy.mean()),
         "pooled AUC": dataclasses.astuple(found.pooled_auc),
-        "TPR": {str(rate): found.tpr[rate] for rate in arithmetic.FPRS},
+        "TPR": {str(rate): found.tpr[rate] for rate in ulira.FPRS},
         "test accuracy": float(np.mean(right)),
         "gate": of_gate(list(measured_runs(lab, logits, originals, bank)), gate),
     }
 
 
-def sides_of(lab: Lab, logits: FloatArray) -> arithmetic.Sides:
+def sides_of(lab: Lab, logits: FloatArray) -> ulira.Sides:
     """Lay out the runs' answers on the pool."""
     pool = np.flatnonzero(lab.drawn.pool)
     signals = scaled_confidence(logits[:, pool], lab.setting.train.labels[pool])
-    return arithmetic.Sides(signals, lab.drawn.unlearned, lab.drawn.never, lab.drawn.group)
+    return ulira.Sides(signals, lab.drawn.unlearned, lab.drawn.never, lab.drawn.group)
 
 
 def most_memorised(lab: Lab, bank: Bank) -> BoolArray:

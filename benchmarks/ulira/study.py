@@ -2,11 +2,11 @@
 
     python -m benchmarks.ulira
 
-Both sides have unlearned, and likelihood ratios are of models held out of the fit (benchmarks.ulira
-has the arithmetic, benchmarks.ulira.models who saw what). Beside it stands what the gates' attack
-says of the very same models. Retraining is the control that should give .5, the originals that did
-not unlearn are the other end. What is computed is kept under --cache, so that an interrupted run
-goes on. Writes ulira-digits.json and ulira-digits.md to benchmarks/results.
+Both sides have unlearned, and likelihood ratios are of models held out of the fit
+(unlearning.audits.ulira has the arithmetic, benchmarks.ulira.models who saw what). Beside it stands
+what the gates' attack says of the very same models. Retraining is the control that should give .5,
+the originals that did not unlearn are the other end. What is computed is kept under --cache, so
+that an interrupted run goes on. Writes ulira-digits.json and ulira-digits.md to benchmarks/results.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from benchmarks.markdown import table as markdown
 from benchmarks.means import write_page
 from benchmarks.methods import grounds
 from benchmarks.presets import ANY, Preset
-from benchmarks.ulira import arithmetic
 from benchmarks.ulira.models import Design, Lab
 from benchmarks.ulira.rows import FPR, TOLD_APART, row_of
+from unlearning.audits import ulira
 from unlearning.bank.shadows import Bank, load_bank
 from unlearning.domain import FloatArray, Outcome
 from unlearning.errors import Diverged
@@ -90,7 +90,7 @@ def page(found: Sequence[dict[str, Any]]) -> str:
         f"examples above {TOLD_APART}",
         "balanced accuracy",
         "pooled AUC (95 %)",
-        *(f"TPR at {100 * rate:g} % FPR" for rate in arithmetic.FPRS),
+        *(f"TPR at {100 * rate:g} % FPR" for rate in ulira.FPRS),
         "gate's attack AUC (95 %)",
         f"its TPR at {100 * FPR:g} % FPR",
         "gate: passed / failed / inconclusive",
@@ -110,7 +110,7 @@ def _line(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['told apart']:.1%}",
         f"{row['balanced accuracy']:.3f}",
         _interval(row["pooled AUC"]),
-        *(f"{row['TPR'][str(rate)]:.1%}" for rate in arithmetic.FPRS),
+        *(f"{row['TPR'][str(rate)]:.1%}" for rate in ulira.FPRS),
         _interval(gate["AUC"]),
         f"{gate['tail'][0]:.1%}",
         " / ".join(str(gate["said"][outcome]) for outcome in Outcome),

@@ -28,7 +28,7 @@ NEWEST = 4 * 2**20
 ENDED = frozenset({"complete", "denied"})
 KINDS = (
     *("requests", "methods", "attacks", "audits", "gates", "networks", "clippers", "ensembles"),
-    *("generation", "versions", "backups"),
+    *("coresets", "generation", "versions", "backups"),
 )
 NETWORKS = (
     *("conv-medium", "conv-small", "conv-whitened", "resnet18-cifar", "resnet20", "resnet56"),

@@ -18,6 +18,7 @@ class Correctness:
 
     name: ClassVar[str] = "correctness"
     paper: ClassVar[str] = "Yeom et al. 2018"
+    runs: ClassVar[str] = "library"
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example; the shadows are not read."""

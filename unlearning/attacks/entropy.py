@@ -17,6 +17,7 @@ class Entropy:
 
     name: ClassVar[str] = "entropy"
     paper: ClassVar[str] = "Salem et al. 2019"
+    runs: ClassVar[str] = "library"
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example; neither labels nor shadows are read."""

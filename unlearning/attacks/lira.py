@@ -27,6 +27,7 @@ class LiraOffline(Calibrated):
 
     name: ClassVar[str] = "lira_offline"
     paper: ClassVar[str] = "Carlini et al. 2022, section IV"
+    runs: ClassVar[str] = "benchmark bank_study"
 
     prior: float = 16.0
 
@@ -75,6 +76,7 @@ class LiraOnline(Calibrated):
 
     name: ClassVar[str] = "lira_online"
     paper: ClassVar[str] = "Carlini et al. 2022, Algorithm 1"
+    runs: ClassVar[str] = "library"
 
     prior: float = 16.0
 

@@ -17,6 +17,7 @@ class Loss:
 
     name: ClassVar[str] = "loss"
     paper: ClassVar[str] = "Yeom et al. 2018"
+    runs: ClassVar[str] = "benchmark methods"
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example; the shadows are not read."""

@@ -41,6 +41,7 @@ class MiaConfSvc:
 
     name: ClassVar[str] = "mia_conf_svc"
     paper: ClassVar[str] = "MIA of Fan et al., SalUn (2024); MIS of AMUN (2025)"
+    runs: ClassVar[str] = "benchmark methods"
 
     signal: str = "confidence"
     penalty: float = 3.0

@@ -33,6 +33,7 @@ class MiaEntropyLr:
 
     name: ClassVar[str] = "mia_entropy_lr"
     paper: ClassVar[str] = "MIA of Huang et al., SFR-on (2024)"
+    runs: ClassVar[str] = "benchmark methods"
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example; raises UsageError without retain or test examples.

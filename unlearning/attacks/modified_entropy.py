@@ -21,6 +21,7 @@ class ModifiedEntropy:
 
     name: ClassVar[str] = "modified_entropy"
     paper: ClassVar[str] = "Song and Mittal 2021"
+    runs: ClassVar[str] = "library"
 
     def score(self, target: Outputs, shadows: ShadowOutputs) -> FloatArray:
         """Score every example; the shadows are not read."""

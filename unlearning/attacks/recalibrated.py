@@ -38,6 +38,7 @@ class LiraRecalibrated(Calibrated):
 
     name: ClassVar[str] = "lira_recalibrated"
     paper: ClassVar[str] = "after Carlini et al. 2022, section IV; recalibration: this project"
+    runs: ClassVar[str] = "gate forgetting; benchmark methods"
 
     prior: float = 5.0
 

@@ -88,6 +88,7 @@ class RmiaOnline(Rmia):
 
     name: ClassVar[str] = "rmia_online"
     paper: ClassVar[str] = "Zarifzadeh et al. 2024"
+    runs: ClassVar[str] = "library"
 
     over: str = "holdout"
 
@@ -122,6 +123,7 @@ class RmiaOffline(Rmia):
 
     name: ClassVar[str] = "rmia_offline"
     paper: ClassVar[str] = "Zarifzadeh et al. 2024"
+    runs: ClassVar[str] = "benchmark methods"
 
     gamma: float = 1.0  # this and a: Privacy Meter, which tunes a on another network if asked to
     a: float = 0.3

@@ -16,10 +16,14 @@ from unlearning.registry import Registry
 
 
 class Audit(Protocol):
-    """Something that compares candidates with models that never saw the forget set."""
+    """Something that compares candidates with models that never saw the forget set.
+
+    runs: who asks for it: gates, commands and benchmarks, by `; `.
+    """
 
     name: ClassVar[str]
     paper: ClassVar[str]
+    runs: ClassVar[str]
 
     def measure(
         self,
@@ -37,4 +41,4 @@ class Audit(Protocol):
 
 AUDITS: Registry[Audit] = Registry("audit")
 
-from unlearning.audits import class_geometry, margins  # noqa: E402, F401
+from unlearning.audits import class_geometry, margins, ulira  # noqa: E402, F401

@@ -38,6 +38,7 @@ class MiaNn:
 
     name: ClassVar[str] = "mia_nn"
     paper: ClassVar[str] = "MIA-NN, with TRW (2025); reconstruction"
+    runs: ClassVar[str] = "lethe audit; gate geometry; benchmark methods"
 
     examples: int = 2000
     penalty: float = 1.0

@@ -35,6 +35,7 @@ class Klom:
 
     name: ClassVar[str] = "klom"
     paper: ClassVar[str] = "Georgiev et al. 2024"
+    runs: ClassVar[str] = "lethe audit"
 
     estimate: str = "histogram"
 

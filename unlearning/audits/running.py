@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,14 +170,14 @@ def collateral(ground: Ground, model: Model) -> list[Measurement]:
 
 
 def class_geometry(ground: Ground, model: Model) -> list[Measurement]:
-    """Where test examples of a class forgotten whole go, in the whole output vector."""
+    """MIA-NN: where test examples of a class forgotten whole go, in the whole output vector."""
     if not len(exempt_classes(model.seen.outputs)):
         raise UsageError("class_geometry: does not apply, no class is forgotten whole")
     return MiaNn(least=2).measure([model.seen.outputs], ground.honest, _rng())
 
 
 def klom(ground: Ground, model: Model) -> list[Measurement]:
-    """Divergence of the margins of several candidates from those of retrained models."""
+    """KLOM: how far margins of several candidates diverge from those of retrained models."""
     return Klom().measure([model.seen.outputs], ground.honest, _rng())
 
 
@@ -201,21 +202,50 @@ def deployed(ground: Ground, model: Model) -> list[Measurement]:
     return [m for name, m in found.items() if name.rpartition("/")[2] in kept]
 
 
-Run = Callable[[Ground, Model], list[Measurement]]
+OURS = "this project"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An audit as `lethe audit` runs it.
+
+    measure: raises UsageError where it cannot be measured. by: what does the measuring, with its
+    paper, where that is one class.
+    """
+
+    measure: Callable[[Ground, Model], list[Measurement]]
+    by: type[Any] | None = None
+
+    def __call__(self, ground: Ground, model: Model) -> list[Measurement]:
+        """Measure a model on a ground."""
+        return self.measure(ground, model)
+
+    @property
+    def paper(self) -> str:
+        """Where it is from."""
+        return self.by.paper if self.by else OURS
+
+    @property
+    def runs(self) -> str:
+        """Who asks for it."""
+        return str(getattr(self.by, "runs", ASKED_BY))
+
+
+ASKED_BY = "lethe audit"
 
 RUNS: Mapping[str, Run] = {
-    "accuracy": accuracy,
-    "probes": probes,
-    "alignment": alignment,
-    "moved": moved,
-    "relearning": relearning,
-    "pairs": pairs,
-    "collateral": collateral,
-    "class_geometry": class_geometry,
-    "klom": klom,
-    "deployed": deployed,
+    "accuracy": Run(accuracy),
+    "probes": Run(probes, Probes),
+    "alignment": Run(alignment, Alignment),
+    "moved": Run(moved, Moved),
+    "relearning": Run(relearning, Relearning),
+    "pairs": Run(pairs, Pairs),
+    "collateral": Run(collateral, Collateral),
+    "class_geometry": Run(class_geometry, MiaNn),
+    "klom": Run(klom, Klom),
+    "deployed": Run(deployed),
 }
-"""Audits by name; each raises UsageError where it cannot be measured."""
+"""Audits by name."""
 
 
 def _rng() -> np.random.Generator:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -44,6 +47,28 @@ def strongest(influence: FloatArray, size: int) -> BoolArray:
     part = np.zeros(len(influence), dtype=bool)
     part[np.argsort(-influence, kind="stable")[:size]] = True
     return part
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreSet:
+    """Take the examples that took most knowledge with them when random halves were unlearned.
+
+    A question that its source leaves open: the search is this project's, and found none. Whether a
+    part may be unlearned in place of the whole is for `deciding`, which refuses what people name.
+
+    share: of the forget set, at most.
+    """
+
+    name: ClassVar[str] = "core_set"
+    paper: ClassVar[str] = "Task A of Ebrahimpour-Boroojeny's thesis, arXiv 2512.06993"
+    runs: ClassVar[str] = "benchmark coreset"
+
+    share: float = 0.1
+
+    def chosen(self, members: BoolArray, effects: FloatArray) -> BoolArray:
+        """Choose by the trials of `influences`, (examples,)."""
+        size = size_of(members.shape[1], self.share)
+        return strongest(influences(members, effects), size)
 
 
 def spread_out(features: FloatArray, size: int) -> BoolArray:

@@ -37,6 +37,7 @@ class Lotos:
 
     name: ClassVar[str] = "lotos"
     paper: ClassVar[str] = "Ebrahimpour-Boroojeny et al., LOTOS (2024), Eqs. 3.3 and 3.4"
+    runs: ClassVar[str] = "benchmark ensembles"
 
     weight: float = 0.05
     allowance: float = 0.8

@@ -7,6 +7,7 @@ every block passes its input on as it is, and the answer is zero.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from timm.layers.attention import Attention
@@ -67,6 +68,8 @@ def _shut(layer: nn.Linear) -> nn.Linear:
 
 class DiT(nn.Module):
     """Noise (n, channels, size, size) from noised pictures, timesteps (n,) and labels (n,)."""
+
+    paper: ClassVar[str] = "Peebles and Xie, DiT (2023)"
 
     places: Tensor
 

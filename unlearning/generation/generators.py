@@ -5,7 +5,7 @@ Weights travel as safetensors only, the recipe in their metadata.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -22,6 +22,8 @@ from unlearning.generation.unet import UNet
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Takes noised pictures, timesteps and labels to the noise that is told in them."""
+
+BODIES: Mapping[str, type[UNet | DiT]] = {"unet": UNet, "dit": DiT}
 
 
 class Generator(nn.Module):
@@ -60,7 +62,7 @@ def build(recipe: GeneratorRecipe, rng: torch.Generator) -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         try:
-            body = UNet(recipe) if recipe.network == "unet" else DiT(recipe)
+            body = BODIES[recipe.network](recipe)
         except (ValueError, RuntimeError, AssertionError) as problem:
             raise UsageError(
                 f"generator {recipe.network}: cannot be built for pictures of {recipe.size} pixels "

@@ -44,7 +44,7 @@ class Latent(Tuning):
     """
 
     name: ClassVar[str] = "latent"
-    paper: ClassVar[str] = "ours: no published counterpart"
+    paper: ClassVar[str] = "Task B of Ebrahimpour-Boroojeny's thesis, arXiv 2512.06993; ours"
 
     steps: int = 60
     learning_rate: float = 1e-3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from unlearning.errors import UsageError
@@ -12,6 +14,8 @@ MISSING = "generators: diffusers cannot be imported, expected the extra `generat
 
 class UNet(nn.Module):
     """Noise (n, channels, size, size) from noised pictures, timesteps (n,) and labels (n,)."""
+
+    paper: ClassVar[str] = "Ho et al., DDPM (2020)"
 
     def __init__(self, recipe: GeneratorRecipe) -> None:
         """Build it with fresh weights from torch's global chance; UsageError without the extra."""

@@ -18,6 +18,7 @@ class Clipper(Protocol):
 
     name: ClassVar[str]
     paper: ClassVar[str]
+    runs: ClassVar[str]
 
     @property
     def track(self) -> int:

@@ -40,6 +40,7 @@ class FastClip:
 
     name: ClassVar[str] = "fastclip"
     paper: ClassVar[str] = "Ebrahimpour-Boroojeny et al., FastClip (AISTATS 2024), Algorithms 1, 2"
+    runs: ClassVar[str] = "training.lipschitz; benchmark lipschitz"
 
     track: int = 1
     every: int = 5

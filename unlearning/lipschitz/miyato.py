@@ -25,6 +25,7 @@ class Miyato:
 
     name: ClassVar[str] = "miyato"
     paper: ClassVar[str] = "Miyato et al., Spectral normalization (ICLR 2018)"
+    runs: ClassVar[str] = "benchmark lipschitz"
 
     track: int = 0
     every: int = 1

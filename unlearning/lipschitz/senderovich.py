@@ -26,6 +26,7 @@ class Senderovich:
 
     name: ClassVar[str] = "senderovich"
     paper: ClassVar[str] = "Senderovich et al. (2022), after Sedghi et al. (2019)"
+    runs: ClassVar[str] = "benchmark lipschitz"
 
     track: int = 0
     every: int = 100

@@ -28,7 +28,7 @@ def list_(
         str,
         typer.Argument(
             help="requests, methods, attacks, audits, gates, networks, clippers, ensembles, "
-            "generation, versions or backups.",
+            "coresets, generation, versions or backups.",
             autocompletion=completing.one_of(*completing.KINDS),
         ),
     ] = "requests",

@@ -18,13 +18,20 @@ def _methods() -> list[dict[str, Any]]:
 def _attacks() -> list[dict[str, Any]]:
     from unlearning.attacks import ATTACKS
 
-    return [{"name": name, "paper": ATTACKS[name].paper} for name in ATTACKS]
+    return [_from(ATTACKS[name]) for name in ATTACKS]
 
 
 def _audits() -> list[dict[str, Any]]:
+    from unlearning.audits import AUDITS
     from unlearning.audits.running import RUNS
 
-    return [{"name": name, "what": _first_line(run)} for name, run in RUNS.items()]
+    asked = [
+        {"name": name, "paper": run.paper, "runs": run.runs, "what": _first_line(run.measure)}
+        for name, run in RUNS.items()
+    ]
+    there = {run.by for run in RUNS.values()}
+    others = [_from(AUDITS[name]) for name in AUDITS if AUDITS[name] not in there]
+    return [*asked, *others]
 
 
 def _gates() -> list[dict[str, Any]]:
@@ -39,14 +46,19 @@ def _gates() -> list[dict[str, Any]]:
 def _clippers() -> list[dict[str, Any]]:
     from unlearning.lipschitz import CLIPPERS
 
-    found = ((name, CLIPPERS[name]) for name in CLIPPERS)
-    return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
+    return [_from(CLIPPERS[name]) for name in CLIPPERS]
 
 
 def _ensembles() -> list[dict[str, Any]]:
     from unlearning.ensembles.lotos import Lotos
 
-    return [{"name": Lotos.name, "paper": Lotos.paper, "what": _first_line(Lotos)}]
+    return [_from(Lotos)]
+
+
+def _coresets() -> list[dict[str, Any]]:
+    from unlearning.coresets.choosing import CoreSet
+
+    return [_from(CoreSet)]
 
 
 def _generation() -> list[dict[str, Any]]:
@@ -56,16 +68,25 @@ def _generation() -> list[dict[str, Any]]:
     return [{"name": name, "paper": cls.paper, "what": _first_line(cls)} for name, cls in found]
 
 
+def _from(cls: Any) -> dict[str, Any]:
+    """Say of a class what it is, where it comes from and who asks for it."""
+    return {"name": cls.name, "paper": cls.paper, "runs": cls.runs, "what": _first_line(cls)}
+
+
 def _first_line(thing: object) -> str:
     return str(thing.__doc__).splitlines()[0]
 
 
 def _networks() -> list[dict[str, Any]]:
     from systems.settings.generators import NETWORKS as GENERATORS
+    from unlearning.generation.generators import BODIES
     from unlearning.networks import NETWORKS
 
     own = [{"name": name, "from": "lethe"} for name in sorted(NETWORKS)]
-    drawn = [{"name": name, "from": "lethe, with --task generate"} for name in GENERATORS]
+    drawn = [
+        {"name": name, "from": f"lethe, with --task generate: {BODIES[name].paper}"}
+        for name in GENERATORS
+    ]
     return [*own, {"name": "any model name of timm", "from": "timm"}, *drawn]
 
 
@@ -78,6 +99,7 @@ REGISTERED: Mapping[str, Callable[[], list[dict[str, Any]]]] = MappingProxyType(
         "networks": _networks,
         "clippers": _clippers,
         "ensembles": _ensembles,
+        "coresets": _coresets,
         "generation": _generation,
     }
 )

@@ -97,4 +97,4 @@ def test_audits_refuse_what_they_cannot_measure(rng: np.random.Generator) -> Non
         Klom().measure([one], [one] * 4, rng)
     with pytest.raises(UsageError, match="estimate"):
         Klom(estimate="median")
-    assert list(AUDITS) == ["klom", "mia_nn"]
+    assert list(AUDITS) == ["klom", "mia_nn", "ulira"]

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from unlearning.attacks.lira import gaussian, log_density
-from unlearning.domain import BoolArray, FloatArray, IntArray
+from unlearning.audits import AUDITS
+from unlearning.audits.margins import margins_of
+from unlearning.domain import BoolArray, FloatArray, Group, IntArray, Measurement, Outputs
 from unlearning.errors import UsageError
 from unlearning.statistics.intervals import LEVEL, Interval, auc
 
@@ -68,6 +71,68 @@ class ULira:
     balanced_accuracy: FloatArray
     pooled_auc: Interval
     tpr: dict[float, float]
+
+
+@AUDITS.register
+@dataclass(frozen=True, kw_only=True)
+class UnlearningLira:
+    """U-LiRA: tell models that unlearned an example from models that never saw it, by itself.
+
+    A likelihood ratio of two normal distributions an example, of models held out of the fit. For
+    benchmarks only: nobody trains models on people who asked to be forgotten. The references have
+    run the same method on another forget set, and model k of the references goes with candidate k.
+    `ulira_auc` and `ulira_balanced_accuracy` are means over the forget examples, with the range
+    that 95 % of these lie in; `ulira_pooled_auc` has its interval over models.
+
+    folds: parts that models are cut into, each scored by a fit to the others. prior: how far
+    deviations are shrunk towards the shared one, as in LiRA.
+    """
+
+    name: ClassVar[str] = "ulira"
+    paper: ClassVar[str] = "U-LiRA, Hayes et al. (2025)"
+    runs: ClassVar[str] = "benchmark ulira; benchmark asked"
+
+    folds: int = 2
+    prior: float = 16.0
+
+    def measure(
+        self,
+        candidates: Sequence[Outputs],
+        references: Sequence[Outputs],
+        rng: np.random.Generator,
+    ) -> list[Measurement]:
+        """Measure them on the forget set; raises UsageError with too few models on a side."""
+        if not (candidates and references and (asked := candidates[0].of(Group.FORGET)).any()):
+            raise UsageError(
+                f"ulira: got {len(candidates)} candidates and {len(references)} models that never "
+                "saw the forget set, expected some of each and a forget example"
+            )
+        sides = told_sides(*(margins_of(models)[:, asked] for models in (candidates, references)))
+        found = evaluate(sides, rng, folds=self.folds, prior=self.prior)
+        pooled = found.pooled_auc
+        n = int(asked.sum())
+        return [
+            _over_examples("ulira_auc", found.auc),
+            _over_examples("ulira_balanced_accuracy", found.balanced_accuracy),
+            Measurement("ulira_pooled_auc", pooled.value, pooled.low, pooled.high, n),
+        ]
+
+
+def _over_examples(name: str, values: FloatArray) -> Measurement:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Measurement(name, float(values.mean()), float(low), float(high), len(values))
+
+
+def told_sides(unlearned: FloatArray, never: FloatArray) -> Sides:
+    """Lay out models that all unlearned, and as many that never saw, the same examples.
+
+    unlearned, never: (models, n) signals; model k of each comes from the same draw.
+    """
+    signals = np.concatenate([unlearned, never])
+    first = np.arange(len(signals)) < len(unlearned)
+    each = np.broadcast_to(first[:, None], signals.shape)
+    group = np.concatenate([np.arange(len(unlearned)), np.arange(len(never))])
+    return Sides(signals, each, ~each, group)
 
 
 def evaluate(
