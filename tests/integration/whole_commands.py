@@ -7,6 +7,7 @@ product's: the release, the erasure in data, cache and remote, the evidence, the
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ledger.keys import load_signing_key
 from ledger.replay.statements import ATTESTED, COMPLETED
 from systems.data import growing, importing, loading, versions
 from systems.data.listings import md5
-from systems.registry import models
+from systems.registry import models, tracking
 from systems.settings.params import load_params
 from systems.settings.recording import alone
 from systems.settings.workspace import Workspace, write_templates
@@ -242,7 +243,8 @@ IMPORT = Command(with_file, take, taken)
 
 
 def backed_up(root: Path) -> None:
-    """A backup, and a workspace in which somebody was erased since."""
+    """A backup, a workspace in which somebody was erased since, and an empty registry."""
+    tracking.client(root / "registry")
     at = opened(str(backups.small(root / "from")))
     backups.take(at, root / "backups", None)
     backups.erased(opened(at.root), asked(opened(at.root), person(at)))
@@ -251,11 +253,24 @@ def backed_up(root: Path) -> None:
 def restore(root: Path) -> None:
     """Make a workspace of it; nothing if there is one."""
     backing_up._erased = _served
+    _migrated(root / "registry")
     new = Workspace.at(root / "new")
     whole = new.has_log and not (new.root / ".restoring").exists()
     if not whole or "restored" not in backups.events(new.root):
         asking = backing_up.Asked(root / "backups", newest=(root / "from",))
         backing_up.restore(new.root, asking)
+
+
+def _migrated(mlruns: Path) -> None:
+    """Let MLflow begin with tables as they are there: its seventy migrations are `init`'s to try."""
+    import mlflow.store.db.utils as tables
+
+    def copied(engine: Any) -> None:
+        with sqlite3.connect(mlruns / "mlflow.db") as made:
+            with sqlite3.connect(str(engine.url.database)) as new:
+                made.backup(new)
+
+    tables._initialize_tables = copied
 
 
 def _served(root: str, ref: str) -> dict[str, Any]:
