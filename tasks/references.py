@@ -51,7 +51,7 @@ def apart(
 
 
 def forgets_a_class(split: Split) -> bool:
-    """Say whether a class is forgotten whole."""
+    """Say whether a class goes, or most of it."""
     return bool(len(split.forgotten_classes))
 
 

@@ -94,20 +94,44 @@ class Handed:
     bases: tuple[nn.Module, ...] = ()
 
 
+def going(gone: IntArray, stays: IntArray) -> IntArray:
+    """Give the classes that go: of which less than half as large a share stays as of all others.
+
+    gone, stays: (classes,), how many examples of each are forgotten and retained. Not only
+    where all goes: of a class of which a few stay, or are labelled so wrongly, who never saw the
+    others knows hardly more. And not by a count: where most of all data goes, no class does.
+    """
+    whole, rest = gone + stays, stays.sum() - stays
+    goes = (gone > 0) & (2 * stays * (whole.sum() - whole) < rest * whole)
+    return np.flatnonzero(goes)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """What a method may see: forget and retain; and what judges it: holdout and test."""
+    """What a method may see: forget and retain; and what judges it: holdout and test.
+
+    stays: (classes,), how many retained examples each class has, where `retain` is a sample.
+    """
 
     forget: Examples
     retain: Examples
     holdout: Examples
     test: Examples
     classes: int
+    stays: IntArray | None = None
+
+    @property
+    def counts(self) -> tuple[IntArray, IntArray]:
+        """How many examples of each class go, and stay, (classes,) each."""
+        gone, kept = (
+            np.bincount(part.labels, minlength=self.classes) for part in (self.forget, self.retain)
+        )
+        return gone, kept if self.stays is None else self.stays
 
     @property
     def forgotten_classes(self) -> IntArray:
-        """The classes that are forgotten whole: no example of them stays."""
-        return np.setdiff1d(self.forget.labels, self.retain.labels)
+        """The classes that go, as `going` says."""
+        return going(*self.counts)
 
     def handed(self, bases: tuple[nn.Module, ...] = ()) -> Handed:
         """Give what a method may see."""

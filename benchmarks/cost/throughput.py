@@ -183,6 +183,7 @@ def random_trial(n: int, shadows: int, rng: np.random.Generator, classes: int = 
         shadow_accuracy=rng.uniform(0.7, 0.8, shadows),
         shadow_size=n / 2,
         train_size=n,
+        gone=np.array([], dtype=np.int64),
     )
 
 

@@ -125,7 +125,7 @@ def _measured(
         outputs(place, Candidate(one.name, Kind.GOOD, one.path), scene.rows)
         for one in ground.references
     ]
-    compared = class_geometry.whole(outputs(place, candidate, scene.rows), apart)
+    compared = class_geometry.whole(outputs(place, candidate, scene.rows), apart, scene.trial.gone)
     geometry = {m.name: m for m in compared}
     return of(FULL) | geometry | (marked(of(form), form) if form else {})
 

@@ -30,6 +30,7 @@ from unlearning.domain import (
     Measurement,
     Outputs,
     Split,
+    going,
     joined,
 )
 from unlearning.judging.candidates import with_retain_sample
@@ -40,7 +41,7 @@ from unlearning.judging.verdicts import gates_of
 from unlearning.outputs import logits_of
 
 RETAINED = 200
-"""Retain examples that are answered: they only say which classes are still trained on."""
+"""Retain examples that are answered; they inform and decide nothing."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ def scene_of(
     every = rows_of(place, forgets)
     rows = compared(every, place, chooses or bank)
     untouched = outputs(place, Candidate("untouched", Kind.GROSS, ground.champion), rows)
-    return Scene(ground.champion, forgets, every, rows, _trial(place, bank, rows, untouched))
+    trial = _trial(place, bank, rows, untouched, gone_of(place, forgets))
+    return Scene(ground.champion, forgets, every, rows, trial)
 
 
 def opened(place: Place, candidate: Candidate, scene: Scene) -> dict[str, Outputs]:
@@ -199,7 +201,14 @@ def _opened_key(candidate: Candidate, door: str, scene: Scene) -> str:
     )
 
 
-def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:
+def gone_of(place: Place, forgets: BoolArray) -> IntArray:
+    """Give the classes that go, by all training examples."""
+    of = setting_of(place.data)
+    parts = (of.train.labels[part] for part in (forgets, ~forgets))
+    return going(*(np.bincount(labels, minlength=of.recipe.classes) for labels in parts))
+
+
+def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs, gone: IntArray) -> Trial:
     where = np.isin(rows.groups, (Group.FORGET, Group.HOLDOUT))
     return Trial(
         candidate=untouched,
@@ -208,4 +217,5 @@ def _trial(place: Place, bank: Bank, rows: Rows, untouched: Outputs) -> Trial:
         shadow_accuracy=bank.test_accuracy,
         shadow_size=float(bank.trained_on.mean()),
         train_size=len(setting_of(place.data).train),
+        gone=gone,
     )

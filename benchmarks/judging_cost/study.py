@@ -124,6 +124,7 @@ def whole(folder: Path) -> dict[str, Any]:
         shadow_accuracy=bank.test_accuracy,
         shadow_size=TRAIN / 2,
         train_size=TRAIN,
+        gone=split.forgotten_classes,
     )
     known = timed(lambda: controls(untouched, ATTACK), once, "controls, once")
     sure = timed(lambda: sureness(champion, split.retain), once, "how sure the champion is, once")

@@ -83,6 +83,7 @@ def measured_runs(
             shadow_accuracy=bank.test_accuracy,
             shadow_size=float(bank.trained_on.mean()),
             train_size=int(lab.drawn.seen[model].sum()),
+            gone=np.array([], dtype=np.int64),  # people at random: no class goes
         )
         yield measure(trial, ATTACK)
 

@@ -69,7 +69,7 @@ class Compared:
     @property
     def parts(self) -> list[IntArray]:
         """The classes of each part that judging will judge by itself."""
-        return forgotten_parts(self.split.forget.labels, self.split.retain.labels)
+        return forgotten_parts(self.split.forget.labels, self.split.forgotten_classes)
 
 
 @dataclass(frozen=True)

@@ -262,13 +262,13 @@ def restore(root: Path) -> None:
 
 
 def _migrated(mlruns: Path) -> None:
-    """Let MLflow begin with tables as they are there: its seventy migrations are `init`'s to try."""
+    """Let MLflow begin with tables as they are there: its 70 migrations are `init`'s to try."""
     import mlflow.store.db.utils as tables
 
     def copied(engine: Any) -> None:
-        with sqlite3.connect(mlruns / "mlflow.db") as made:
-            with sqlite3.connect(str(engine.url.database)) as new:
-                made.backup(new)
+        new = str(engine.url.database)
+        with sqlite3.connect(mlruns / "mlflow.db") as made, sqlite3.connect(new) as begun:
+            made.backup(begun)
 
     tables._initialize_tables = copied
 

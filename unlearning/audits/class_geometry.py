@@ -51,15 +51,27 @@ class MiaNn:
         rng: np.random.Generator,
     ) -> list[Measurement]:
         """Measure the first candidate; raises UsageError if no class is forgotten whole."""
-        candidate, case = candidates[0], self._case(candidates[0], len(references), rng)
+        return self.of(candidates[0], references, exempt_classes(candidates[0]), rng)
+
+    def of(
+        self,
+        candidate: Outputs,
+        references: Sequence[Outputs],
+        gone: IntArray,
+        rng: np.random.Generator,
+    ) -> list[Measurement]:
+        """Measure where test examples of some classes go; UsageError if there are none."""
+        case = self._case(candidate, len(references), gone, rng)
         hits = [self._hits(model, case) for model in (candidate, *references)]
         nearest = _nearest(references, case)
         gaps = list(_gaps(hits, case))
         closest = next(gap for gap in gaps if gap.name == f"mia_nn/{nearest}")
         return [_size(closest), *gaps, *_variations(candidate, references, case)]
 
-    def _case(self, candidate: Outputs, references: int, rng: np.random.Generator) -> _Case:
-        forgotten, test = exempt_classes(candidate), candidate.of(Group.TEST)
+    def _case(
+        self, candidate: Outputs, references: int, forgotten: IntArray, rng: np.random.Generator
+    ) -> _Case:
+        test = candidate.of(Group.TEST)
         asked = test & np.isin(candidate.labels, forgotten)
         kept = np.flatnonzero(test & ~asked)
         if not asked.any() or not len(kept) or references < self.least:
@@ -99,24 +111,24 @@ class _Case:
     subjects: IntArray
 
 
-def whole(candidate: Outputs, references: Sequence[Outputs]) -> list[Measurement]:
-    """Give what the gate `geometry` reads of a candidate.
+def whole(candidate: Outputs, references: Sequence[Outputs], gone: IntArray) -> list[Measurement]:
+    """Give what the gate `geometry` reads of a candidate; gone: the classes that go.
 
-    - forgotten_classes: how many are forgotten whole. class_out_models: how many retrained without
-      them there are.
+    - forgotten_classes: how many go. class_out_models: how many retrained without the forget set
+      there are.
     - Those of `MiaNn`, where there are classes, test examples of them and models enough.
     """
-    forgotten, tested = exempt_classes(candidate), candidate.labels[candidate.of(Group.TEST)]
-    asked, n = np.isin(tested, forgotten), int(candidate.of(Group.FORGET).sum())
+    tested = candidate.labels[candidate.of(Group.TEST)]
+    asked, n = np.isin(tested, gone), int(candidate.of(Group.FORGET).sum())
     found = [
         Measurement(name, float(count), float(count), float(count), n)
         for name, count in (
-            ("forgotten_classes", len(forgotten)),
+            ("forgotten_classes", len(gone)),
             ("class_out_models", len(references)),
         )
     ]
     if asked.any() and not asked.all() and len(references) >= LEAST:
-        found += MiaNn().measure([candidate], references, np.random.default_rng(0))
+        found += MiaNn().of(candidate, references, gone, np.random.default_rng(0))
     return found
 
 

@@ -64,6 +64,7 @@ class Ground:
     retrained: Sequence[Model]
     bank: Bank
     train_size: int
+    gone: IntArray
 
     def model(self, network: nn.Module) -> Model:
         """Run a network once; UsageError unless it has the original's layers."""
@@ -82,7 +83,8 @@ def ground_of(
     """Cut a split, whose holdout set is of all classes, and run original and retrained models."""
     large, small = cut(split, SIZE, HOLDOUT), cut(split, SHORT, SHORT)
     before = Model(original, representation_of(original, large))
-    ground = Ground(large, small, before, (), bank, len(split.forget) + len(split.retain))
+    size, gone = len(split.forget) + len(split.retain), split.forgotten_classes
+    ground = Ground(large, small, before, (), bank, size, gone)
     return dataclasses.replace(ground, retrained=tuple(map(ground.model, retrained)))
 
 
@@ -191,6 +193,7 @@ def deployed(ground: Ground, model: Model) -> list[Measurement]:
         shadow_accuracy=bank.test_accuracy,
         shadow_size=float(bank.trained_on.mean()),
         train_size=ground.train_size,
+        gone=ground.gone,
     )
     attack, known = ATTACK, controls(trial, ATTACK)
     found = measure(trial, attack, known)

@@ -125,7 +125,7 @@ class Forgetting:
     def few(self, measured: Mapping[str, Measurement]) -> bool:
         """Say whether models are the unit: few subjects, or too few examples for any limit.
 
-        Not of a class that is forgotten whole: every shadow saw half of it, and knows it.
+        Not of a class that goes: every shadow saw half of it, and knows it.
         """
         if CLASSES in measured and measured[CLASSES].value > 0:
             return False

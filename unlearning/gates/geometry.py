@@ -1,4 +1,4 @@
-"""A class that is forgotten whole goes where models that never saw it send it."""
+"""A class that goes is sent where models send it that were trained without what goes of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOUNDED = ("mia_nn", "class_tv", "class_tv_null")
 @GATES.register
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Bound how far a class forgotten whole is sent elsewhere than by models trained without it.
+    """Bound how far a class that goes is sent elsewhere than by models trained without it.
 
     Two numbers, each with its whole interval. `mia_nn`, two-sided since it is the size of a signed
     gap: the share of the class's test examples that is taken for its nearest neighbour's, less that
@@ -28,8 +28,8 @@ class Geometry:
     may exceed what they differ by among themselves, both at the worse ends of their intervals.
 
     models: class-out models that are trained for the request, three at least. tolerance: a
-    fraction, for both numbers. It asks of the full weights only, and passes where no class is
-    forgotten whole.
+    fraction, for both numbers. It asks of the full weights only, and passes where no class goes:
+    whole, or but for a share less than half of what stays of all others.
     """
 
     name: ClassVar[str] = "geometry"
@@ -65,7 +65,7 @@ class Geometry:
         return Verdict(self.name, outcome, self._words(worst, measured))
 
     def limits(self, measured: Mapping[str, Measurement]) -> dict[str, tuple[float, float]]:
-        """Bound both numbers, and the number of models, where a class is forgotten whole."""
+        """Bound both numbers, and the number of models, where a class goes."""
         if measured["forgotten_classes"].value == 0:
             return {}
         null = measured.get("class_tv_null")

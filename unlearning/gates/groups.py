@@ -11,7 +11,7 @@ MATES, MATES_LIMIT = "erased_mates", 0.05
 share, and from where on the forget set is a group."""
 
 CLASSES = "forgotten_classes"
-"""How many classes are forgotten whole."""
+"""How many classes go: of which less than half as large a share stays as of all others."""
 
 GROUP = (
     "a batch of people who resemble one another more than strangers do: shadows saw some of their "

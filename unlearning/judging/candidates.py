@@ -110,13 +110,14 @@ class Pictures:
 
 
 def with_retain_sample(split: Split) -> Split:
-    """Keep some retain examples, one of every class at least: a missing class means erased."""
+    """Keep some retain examples, one of every class at least, and note how many there were."""
     n = len(split.retain)
     if n <= RETAIN_SAMPLE:
         return split
     _, first = np.unique(split.retain.labels, return_index=True)
     drawn = np.random.default_rng(0).permutation(n)[:RETAIN_SAMPLE]
-    return dataclasses.replace(split, retain=split.retain.take(np.union1d(first, drawn)))
+    kept = split.retain.take(np.union1d(first, drawn))
+    return dataclasses.replace(split, retain=kept, stays=split.counts[1])
 
 
 def basis_of(
@@ -147,6 +148,7 @@ def basis_of(
         shadow_accuracy=bank.test_accuracy,
         shadow_size=float(bank.trained_on.mean()),
         train_size=len(split.forget) + len(split.retain),
+        gone=split.forgotten_classes,
         apart=answers_apart([outputs_of(networks.load(path), sampled) for path in apart]),
     )
     known = {**controls(trial, ATTACK), mates.name: mates}
@@ -183,7 +185,7 @@ def judge_candidate(
         in_form = measure(exported, ATTACK, basis.known, level=level, exact=exact)
         measured |= marked(in_form, form)
     if any(isinstance(gate, Geometry) for gate in gates):
-        compared = class_geometry.whole(trial.candidate, basis.references)
+        compared = class_geometry.whole(trial.candidate, basis.references, trial.gone)
         measured |= {m.name: m for m in compared}
     verdicts = judge(measured, gates)
     judged = Judged(

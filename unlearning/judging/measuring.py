@@ -33,7 +33,6 @@ from unlearning.judging.trial import (
     choosing_shadows,
     comparable_shadows,
     exactly,
-    exempt_classes,
     forgotten_parts,
     judged_part,
     skill,
@@ -80,9 +79,7 @@ def measure(
     integrity = integrity_of(trial.candidate.logits, trial.candidate.of(Group.TEST))
     found = [*integrity, *_forgetting(trial, attack, level), *utility(trial)]
     measured = {**known, **{m.name: m for m in found}}
-    gone = exactly(
-        "forgotten_classes", len(exempt_classes(trial.candidate)), measured["forget_auc"].n
-    )
+    gone = exactly("forgotten_classes", len(trial.gone), measured["forget_auc"].n)
     for m in (exactly("by_lineage", float(exact), 1), _odds(measured), gone):
         measured[m.name] = m
     return measured
@@ -170,15 +167,14 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
 
 
 def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
-    """Measure each class of which most is forgotten, and all other examples, apart.
+    """Measure each class that goes, and all other examples, apart.
 
     In an average over both, who remembers all of one looks like who half forgot the other. As
     deployed and behind every door, against strangers of the same classes; nothing where there is
     one part.
     """
     part, shadows = judged_part(trial.candidate), comparable_shadows(trial)
-    asked = trial.candidate
-    parts = forgotten_parts(*(asked.labels[asked.of(g)] for g in (Group.FORGET, Group.RETAIN)))
+    parts = forgotten_parts(part.labels[part.of(Group.FORGET)], trial.gone)
     yield exactly(PARTS, len(parts), int(part.of(Group.FORGET).sum()))
     if len(parts) < 2:
         return

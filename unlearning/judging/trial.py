@@ -26,7 +26,8 @@ class Trial:
     candidate, champion: outputs on the same examples in the same order. shadows: the bank's answers
     on the forget and holdout examples of them, in that order. opened: by door, the outputs on these
     of what was made of the candidate there. shadow_accuracy: (shadows,) on the test set;
-    shadow_size: training examples of a shadow, on average; train_size: of the champion. apart:
+    shadow_size: training examples of a shadow, on average; train_size: of the champion. gone: the
+    classes that go, by all retained examples, of which the outputs hold a sample. apart:
     answers on the same examples as the shadows' of models that were trained without the forget set,
     where it is a group; then these are what everyone is held against.
     """
@@ -37,6 +38,7 @@ class Trial:
     shadow_accuracy: FloatArray
     shadow_size: float
     train_size: int
+    gone: IntArray
     opened: Mapping[str, Outputs] = field(default_factory=dict)
     apart: ShadowOutputs | None = None
 
@@ -93,22 +95,18 @@ def skill(before: Outputs, after: Outputs, where: BoolArray) -> Skill:
 
 
 def exempt_classes(outputs: Outputs) -> IntArray:
-    """Give the classes that are forgotten whole: an honest retrain would not know them."""
+    """Give the classes that are forgotten whole: no retained example of them is among these."""
     forgotten = np.unique(outputs.labels[outputs.of(Group.FORGET)])
     return np.setdiff1d(forgotten, outputs.labels[outputs.of(Group.RETAIN)])
 
 
-def forgotten_parts(forgotten: IntArray, stays: IntArray) -> list[IntArray]:
-    """Give the classes of each part of a forget set: each of which most goes, and the rest.
+def forgotten_parts(forgotten: IntArray, gone: IntArray) -> list[IntArray]:
+    """Give the classes of each part of a forget set: each class that goes, and the rest.
 
-    forgotten, stays: labels of the forget and of the retained examples. Most, and not all: one
-    example that stays, or is labelled wrongly, would else put two classes back into one average.
+    forgotten: labels of the forget examples. gone: the classes that go.
     """
-    classes, gone = np.unique(forgotten, return_counts=True)
-    kept = np.array([np.count_nonzero(stays == label) for label in classes], dtype=int)
-    most = classes[gone > kept]
-    rest = np.setdiff1d(classes, most)
-    return [*most[:, None], *([rest] if len(rest) else [])]
+    rest = np.setdiff1d(forgotten, gone)
+    return [*gone[:, None], *([rest] if len(rest) else [])]
 
 
 def accuracies(outputs: Outputs) -> Mapping[Group, float]:

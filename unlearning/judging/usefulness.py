@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import BoolArray, Group, IntArray, Measurement
-from unlearning.judging.trial import Trial, exactly, exempt_classes, within
+from unlearning.judging.trial import Trial, exactly, within
 from unlearning.statistics.intervals import (
     LEVEL,
     clopper_pearson,
@@ -23,7 +23,7 @@ LEAST_DOUBLINGS = 0.25
 def utility(trial: Trial) -> Iterator[Measurement]:
     """Measure test accuracy before and after, overall and by class, and what was to be expected."""
     candidate, champion = trial.candidate, trial.champion
-    tested = candidate.of(Group.TEST) & ~np.isin(candidate.labels, exempt_classes(candidate))
+    tested = candidate.of(Group.TEST) & ~np.isin(candidate.labels, trial.gone)
     labels, people = candidate.labels[tested], candidate.subjects[tested]
     after = candidate.logits[tested].argmax(1) == labels
     before = champion.logits[tested].argmax(1) == labels

@@ -47,7 +47,7 @@ def trial() -> Trial:
     seen[::2] = True
     seen[:, ::2] ^= True
     shadows = ShadowOutputs(rng.normal(size=(16, 2600, 2)), seen)
-    return Trial(answers, answers, shadows, np.full(16, 0.5), 300.0, 600)
+    return Trial(answers, answers, shadows, np.full(16, 0.5), 300.0, 600, np.array([], int))
 
 
 @pytest.mark.parametrize("failed", [np.nan, np.inf, -np.inf])
