@@ -83,6 +83,12 @@ def laws(incomplete: str) -> Offer:
     return _beginning(((name, "law") for name in known), incomplete)
 
 
+def grounds(incomplete: str) -> Offer:
+    """Names of grounds on which a request may be denied, with the laws that know them."""
+    known = tomllib.loads((ROOT / "ledger" / "requests" / "grounds.toml").read_text("utf-8"))
+    return _beginning(((name, ", ".join(laws)) for name, laws in known.items()), incomplete)
+
+
 def one_of(*words: str) -> Callable[[str], list[str]]:
     """Offer fixed words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]

@@ -88,6 +88,7 @@ class Ledger:
         source: str | None = None,
         hold: str | None = None,
         unknown: int = 0,
+        ground: str | None = None,
     ) -> DeletionRequest:
         """Record a request as accepted, held, denied with its reason, or as served already.
 
@@ -97,19 +98,27 @@ class Ledger:
         raises KeyConflict if the selector or the law is another, or if nobody can tell any more.
         ref: what it was called when it was received; what has it already is given back as it is.
         source: who sent it. hold: why a person has to look at it first. unknown: how many of its
-        values belong to nothing, which the log keeps.
+        values belong to nothing, which the log keeps. ground: of the denial.
         """
         demand = submitting.Demand(
             *(selector, received_at, jurisdiction, idempotency_key, examples, denial, erased_by),
-            *(ref, source, hold, unknown),
+            *(ref, source, hold, unknown, ground),
         )
         return submitting.submit(self._book, demand, now)
 
     def deny_unread(
-        self, ref: str, received_at: datetime, jurisdiction: str, *, reason: str, now: datetime
+        self,
+        ref: str,
+        received_at: datetime,
+        jurisdiction: str,
+        *,
+        reason: str,
+        now: datetime,
+        ground: str | None = None,
     ) -> DeletionRequest:
         """Record a request that was received, and that nobody can read any more, as denied."""
-        return submitting.deny_unread(self._book, ref, received_at, jurisdiction, reason, now)
+        said = (received_at, jurisdiction, reason, now, ground)
+        return submitting.deny_unread(self._book, ref, *said)
 
     def link(self, ref: str, run: str, *, now: datetime) -> DeletionRequest:
         """Let a request go with the run that erased its examples; a second time changes nothing.
@@ -169,13 +178,16 @@ class Ledger:
             self._book.store.record("moved", body, key=key or self._book.next_key(ref), now=now)
             return self.request(ref)
 
-    def say(self, verb: Verb, ref: str, *, reason: str, now: datetime) -> DeletionRequest:
+    def say(
+        self, verb: Verb, ref: str, *, reason: str, now: datetime, ground: str | None = None
+    ) -> DeletionRequest:
         """Deny, hold, resume or extend a request, by the table `VERBS`.
 
         RequestDenied where its state or its run does not allow it, LateExtension for an extension
         once the first deadline is over. reason: for the log, so it must not identify a person.
+        ground: of a denial, one of `grounds`; UsageError for another.
         """
-        return verbs.say(self._book, verb, ref, reason, now)
+        return verbs.say(self._book, verb, ref, reason, now, ground)
 
     def start_run(self, refs: Sequence[str], *, now: datetime) -> str:
         """Begin a run over accepted requests and return its reference.

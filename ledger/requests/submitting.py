@@ -12,6 +12,7 @@ from ledger.domain import DeletionRequest, Selector, State, require_reason
 from ledger.errors import KeyConflict
 from ledger.moments import timestamp
 from ledger.requests.book import LOST, Book
+from ledger.requests.grounds import NOT_FOUND, require_ground
 from ledger.requests.runs import goes_with, was_started
 from unlearning.digests import digest_of
 from unlearning.errors import UsageError
@@ -32,6 +33,7 @@ class Demand:
     source: str | None = None
     hold: str | None = None
     unknown: int = 0
+    ground: str | None = None
 
 
 def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
@@ -52,7 +54,13 @@ def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
 
 
 def deny_unread(
-    book: Book, ref: str, received_at: datetime, jurisdiction: str, reason: str, now: datetime
+    book: Book,
+    ref: str,
+    received_at: datetime,
+    jurisdiction: str,
+    reason: str,
+    now: datetime,
+    ground: str | None = None,
 ) -> DeletionRequest:
     """Record a request of which nobody can tell what it named, as denied: it has no selector."""
     require_reason(reason, "why: it is logged with `deny`")
@@ -65,6 +73,7 @@ def deny_unread(
         "jurisdiction": jurisdiction,
         "examples": 0,
         "reason": reason,
+        "ground": require_ground(ground, jurisdiction),
     }
     with book.lock:
         book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
@@ -88,7 +97,14 @@ def _fields(book: Book, demand: Demand) -> dict[str, Any]:
         "run": demand.erased_by if was_started(book, demand.erased_by) else None,
         **({"source": demand.source} if demand.source else {}),
         **({"unknown": demand.unknown} if demand.unknown else {}),
+        **({"ground": _ground(demand)} if state is State.DENIED else {}),
     }
+
+
+def _ground(demand: Demand) -> str:
+    """The ground of a denial at receipt: nothing was found, if nobody has said another."""
+    found = NOT_FOUND if demand.denial is None else None
+    return require_ground(demand.ground or found, demand.jurisdiction)
 
 
 def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:

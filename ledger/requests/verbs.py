@@ -15,6 +15,7 @@ from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
 from ledger.requests.book import Book
+from ledger.requests.grounds import require_ground
 from unlearning.errors import RequestDenied
 
 
@@ -52,9 +53,12 @@ VERBS: Mapping[Verb, Rule] = {
 """A request of an unfinished run is nobody's to deny or hold: the run is aborted first."""
 
 
-def say(book: Book, verb: Verb, ref: str, reason: str, now: datetime) -> DeletionRequest:
+def say(
+    book: Book, verb: Verb, ref: str, reason: str, now: datetime, ground: str | None = None
+) -> DeletionRequest:
     """Record a verb with its reason; RequestDenied if the request's state does not allow it.
 
+    ground: of a denial, `other` for None; UsageError for one that the law does not know.
     A denied request's key is destroyed; a crash just before that leaves it to the next opening.
     """
     require_reason(reason, f"why: it is logged with `{verb}`")
@@ -62,6 +66,8 @@ def say(book: Book, verb: Verb, ref: str, reason: str, now: datetime) -> Deletio
         current, rule = book.request(ref), VERBS[verb]
         _check(book, verb, current)
         said = _extension(current, now) if rule.to is None else {"state": rule.to}
+        if verb is Verb.DENY:
+            said = {**said, "ground": require_ground(ground, current.jurisdiction)}
         body = {"request": ref, "reason": reason, **said}
         book.store.record(rule.event, body, key=book.next_key(ref), now=now)
         found = book.request(ref)

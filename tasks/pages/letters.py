@@ -14,6 +14,8 @@ from ledger.chain import Entry
 from ledger.domain import State
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ATTESTED, COMPLETED
+from ledger.requests.grounds import provision
+from systems.report.grounds import ground_in_words
 from systems.report.letters import (
     ACKNOWLEDGEMENT,
     COMPLETION,
@@ -36,7 +38,14 @@ def letters(known: Known, row: Row) -> Iterator[tuple[str, str, str]]:
     own = known.at.ws.root / FOLDER
     for kind, facts in _due(known, row, known.of_request.get(str(row["request"]), ())):
         for language in LANGUAGES:
-            yield kind, language, written(kind, language, facts, own if own.is_dir() else None)
+            told = facts | _ground(facts, language) if kind == REFUSAL else facts
+            yield kind, language, written(kind, language, told, own if own.is_dir() else None)
+
+
+def _ground(facts: Row, language: str) -> dict[str, str | None]:
+    """Say the ground of a denial; None where its reason alone says why."""
+    place = provision(str(facts["ground_name"]), str(facts["law"]))
+    return {"ground": ground_in_words(facts["ground_name"], place, language)}
 
 
 def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -53,7 +62,8 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
             yield EXTENSION, facts | _extended(entry)
     if row["state"] == State.DENIED and entries:
         ended = [entry for entry in entries if entry.body.get("state") == State.DENIED][-1]
-        yield REFUSAL, facts | {"ended_on": _date(ended.at), "reason": ended.body.get("reason")}
+        said = {"reason": ended.body.get("reason"), "ground_name": ended.body.get("ground")}
+        yield REFUSAL, facts | {"ended_on": _date(ended.at), **said}
     elif (found := _done(known, row)) is not None:
         yield COMPLETION, facts | found
 
@@ -110,12 +120,19 @@ def records(known: Known, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         "data_version": _data_version(known),
         "requests": len(rows),
         "states": sorted(Counter(str(row["state"]).replace("_", " ") for row in rows).items()),
+        "grounds": sorted(_grounds(known).items()),
         "laws": sorted(Counter(str(row["jurisdiction"]) for row in rows).items()),
         "grace_days": at.params.model.grace_days,
         "witnesses": list(load_service(at.ws.root).witness.at),
     }
     for language in LANGUAGES:
         yield language, written(RECORD, language, facts, own if own.is_dir() else None)
+
+
+def _grounds(known: Known) -> Counter[str]:
+    """Count the denials by their ground, those of before grounds were named left out."""
+    denied = (e.body for e in known.entries if e.body.get("state") == State.DENIED)
+    return Counter(str(body["ground"]) for body in denied if "ground" in body)
 
 
 def _data_version(known: Known) -> str:

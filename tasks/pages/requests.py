@@ -66,7 +66,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
 
 def _happened(entry: Entry) -> list[object]:
     body = entry.body
-    said = [str(body[key]) for key in ("reason", "answer", "reviewer") if body.get(key)]
+    said = [str(body[key]) for key in ("ground", "reason", "answer", "reviewer") if body.get(key)]
     seq = page_of_entry(entry.seq, "../")
     what = str(entry.event).replace("_", " ")
     return [day(entry.at), what, str(body.get("state", "")).replace("_", " "), "; ".join(said), seq]

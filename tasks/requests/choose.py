@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ledger.domain import State
 from ledger.errors import KeyMissing
 from ledger.requests import Verb
+from ledger.requests.grounds import NOT_FOUND
 from tasks.extract import refusal
 from tasks.requests.asked import Asked, Open, open_requests
 from tasks.running.opened import Opened
@@ -96,8 +97,10 @@ def _ids(asked: Sequence[Asked]) -> dict[str, list[str]]:
 def choose(at: Opened, refs: Sequence[str]) -> Choice:
     """Choose, and deny what nothing can serve; an error if that leaves nobody to serve."""
     found = consider(at, refs)
+    empty = {one.ref for one in open_requests(at).asked if not one.all_ids}
     for ref, why in found.never.items():
-        at.ledger.say(Verb.DENY, ref, reason=why, now=utc_now())
+        ground = NOT_FOUND if ref in empty else None
+        at.ledger.say(Verb.DENY, ref, reason=why, now=utc_now(), ground=ground)
     problem = found.problem()
     if problem is not None and not found.refs:
         raise problem

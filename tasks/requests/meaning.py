@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ledger.domain import Selector
 from ledger.inbox import Incoming
+from ledger.requests.grounds import NOT_FOUND
 from systems.data.resolving import NoAttribute
 from systems.data.texts import KINDS
 from systems.settings.workspace import Workspace
@@ -27,6 +28,7 @@ class Meaning:
 
     denial: why nothing can serve it. erased_by: the run that erased all of it. asked: what its
     sender would be asked if he waited for the answer. hold: why a person has to look at it else.
+    ground: of the denial.
     """
 
     examples: int = 0
@@ -35,6 +37,7 @@ class Meaning:
     erased_by: str | None = None
     asked: str | None = None
     hold: str | None = None
+    ground: str | None = None
 
 
 def meaning_of(at: Opened, incoming: Incoming) -> Meaning:
@@ -43,15 +46,17 @@ def meaning_of(at: Opened, incoming: Incoming) -> Meaning:
     try:
         ids = find(at.ws, [selector])
     except NoAttribute as problem:
-        return Meaning(denial=NO_ATTRIBUTE, asked=str(problem))
+        return Meaning(denial=NO_ATTRIBUTE, asked=str(problem), ground=NOT_FOUND)
+    examples = sum(len(ids[part]) for part in SPLITS)
     question = None if incoming.as_written else _question(at.ws, selector, ids)
     return Meaning(
-        examples=sum(len(ids[part]) for part in SPLITS),
+        examples=examples,
         unknown=len(ids["unknown"]),
         denial=refusal(at, ids),
         erased_by=erasing_run(at.ws, selector, ids),
         asked=f"submit: {question}, {ASK}" if question else None,
         hold=f"{question}: {DECIDE}" if question else None,
+        ground=None if examples else NOT_FOUND,
     )
 
 

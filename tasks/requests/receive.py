@@ -117,10 +117,13 @@ def _submit(at: Opened, incoming: Incoming, ref: str, found: Meaning) -> Deletio
         source=None if incoming.source == COMMAND_LINE else incoming.source,
         hold=found.hold,
         unknown=found.unknown,
+        ground=found.ground,
     )
 
 
-def deny_unreadable(at: Opened, ref: str, reason: str) -> DeletionRequest | None:
+def deny_unreadable(
+    at: Opened, ref: str, reason: str, ground: str | None = None
+) -> DeletionRequest | None:
     """End a request that waits and that nobody can read any more; None if it is no such one."""
     if not may_hold(at.ws) or at.ledger.known(ref):
         return None
@@ -128,7 +131,9 @@ def deny_unreadable(at: Opened, ref: str, reason: str) -> DeletionRequest | None
         for one in inbox.waiting():
             if one.ref == ref:
                 told = (one.received_at, one.jurisdiction)
-                denied = at.ledger.deny_unread(ref, *told, reason=reason, now=utc_now())
+                denied = at.ledger.deny_unread(
+                    ref, *told, reason=reason, ground=ground, now=utc_now()
+                )
                 inbox.settled(ref)
                 return denied
     return None

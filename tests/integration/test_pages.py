@@ -130,6 +130,7 @@ def test_letters_say_what_the_log_knows_in_three_languages(made: dict[str, str])
         assert f'href="../{page}"' in made[f"requests/{ref}.html"]
         assert {*re.findall(r"req-[0-9a-f]+", letters[page])} == {ref}
     assert "Requests so far: 3" in made["record-en.txt"] and "denied: 1" in made["record-en.txt"]
+    assert "Denied by ground: other (1)" in made["record-en.txt"]
 
 
 def test_a_lawyers_own_template_is_used_and_a_broken_one_is_named(

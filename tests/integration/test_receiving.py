@@ -175,7 +175,10 @@ def test_a_verb_on_what_is_received_settles_it_first(ws: Workspace) -> None:
     with held(ws), pytest.raises(WorkspaceBusy):
         answering.say(ws.root, "deny", ref, "unfounded")
     assert waiting(ws) == [ref]
-    assert answering.say(ws.root, "deny", ref, "unfounded")["state"] == "denied"
+    denied = answering.say(ws.root, "deny", ref, "the sixth this week", "excessive")
+    assert (denied["state"], denied["ground"]) == ("denied", "excessive")
+    shown = queries.show(ws.root, ref)
+    assert shown["ground"] == shown["history"][-1]["ground"] == "excessive"
 
 
 def test_the_log_says_who_sent_a_request_and_nothing_of_whom(ws: Workspace) -> None:

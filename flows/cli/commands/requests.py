@@ -117,9 +117,20 @@ def extend(ctx: typer.Context, request: Reference, reason: Reason) -> None:
     _say(ctx, "extend", request, reason)
 
 
-def deny(ctx: typer.Context, request: Reference, reason: Reason) -> None:
+def deny(
+    ctx: typer.Context,
+    request: Reference,
+    reason: Reason,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            help="In law: legal_claims, unfounded...; default: other.",
+            autocompletion=completing.grounds,
+        ),
+    ] = None,
+) -> None:
     """End a request without serving it: nothing is erased, and it restricts nothing any more."""
-    _say(ctx, "deny", request, reason)
+    _say(ctx, "deny", request, reason, ground)
 
 
 def hold(ctx: typer.Context, request: Reference, reason: Reason) -> None:
@@ -132,10 +143,12 @@ def resume(ctx: typer.Context, request: Reference, reason: Reason) -> None:
     _say(ctx, "resume", request, reason)
 
 
-def _say(ctx: typer.Context, verb: str, request: str, reason: str) -> None:
+def _say(
+    ctx: typer.Context, verb: str, request: str, reason: str, ground: str | None = None
+) -> None:
     from flows.cli.work import answering
 
-    answer(ctx, lambda call: answering.say(call.workspace, verb, request, reason))
+    answer(ctx, lambda call: answering.say(call.workspace, verb, request, reason, ground))
 
 
 def purge(

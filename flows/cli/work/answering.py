@@ -8,18 +8,27 @@ from typing import Any
 from flows.cli.work.opening import working
 from ledger.requests import Verb
 from tasks.requests.receive import deny_unreadable
+from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
 
 
-def say(path: Path, verb: str, request: str, reason: str) -> dict[str, Any]:
+def say(
+    path: Path, verb: str, request: str, reason: str, ground: str | None = None
+) -> dict[str, Any]:
     """Record a verb under the lock; an extension says by when the person is to be told of it."""
     with working(path, restoring=True) as at:
         if verb == Verb.HOLD:
             from tasks.requests.hold import require_untouched  # torch: the other verbs need none
 
             require_untouched(at, request)
-        if verb == Verb.DENY and (ended := deny_unreadable(at, request, reason)):
-            return as_record(ended)
-        found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now())
+        if verb == Verb.DENY and (ended := deny_unreadable(at, request, reason, ground)):
+            return as_record(ended) | _said(at)
+        found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now(), ground=ground)
         told = at.ledger.log.entries()[-1].body.get("inform_by")
-        return as_record(found) | ({"inform_person_by": told, "said": reason} if told else {})
+        informed = {"inform_person_by": told, "said": reason} if told else {}
+        return as_record(found) | informed | (_said(at) if verb == Verb.DENY else {})
+
+
+def _said(at: Opened) -> dict[str, Any]:
+    """The ground of the denial that was recorded last."""
+    return {"ground": at.ledger.log.entries()[-1].body["ground"]}
