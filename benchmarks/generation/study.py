@@ -114,11 +114,11 @@ def _measured(
     makers: Makers, bench: Bench, name: str, seed: int, network: Generator
 ) -> dict[str, Any]:
     """Measure what was made; Diverged where it draws no finite numbers."""
+    recovery, recovered = makers.ground.recovery, {}
     with bar(f"{makers.network}, seed {seed}: {name}") as told:
         evidence = bench.measured(network, told)
-    recovered = {}
-    if name not in WITHOUT_RECOVERY:
-        recovered = makers.ground.recovery.recovered(network, makers.ground.sets(), bench)
+        if name not in WITHOUT_RECOVERY:
+            recovered = recovery.recovered(network, makers.ground.sets(), bench, told=told)
     return as_json(evidence, recovered)
 
 

@@ -101,6 +101,7 @@ def train_judge(
     network: str,
     seed: int,
     target: Path,
+    progress: Progress = silent,
 ) -> tuple[Produced, float]:
     """Train a classifier that also knows what is no picture of any class; its accuracy on others.
 
@@ -108,7 +109,7 @@ def train_judge(
     """
     started = time.perf_counter()
     with_others = with_none(seen, classes, seed)
-    made = judge_of(with_others, classes + 1, generator(seed), training, network)
+    made = judge_of(with_others, classes + 1, generator(seed), training, network, progress)
     right = accuracy(logits_of(made, tested), tested.labels)
     sha256 = networks.save(made, target)
     return Produced(sha256, time.perf_counter() - started, (), {}), right

@@ -11,6 +11,7 @@ from systems.registry import models as registry
 from systems.registry.models import ModelVersion
 from tasks import references
 from tasks.generated import models
+from tasks.running import progress
 from tasks.running.opened import Opened
 from unlearning.contracts import Gate
 from unlearning.domain import HOLDOUT, TRAIN, Measurement, Split
@@ -47,9 +48,10 @@ def laid_out(
         [made.weights for made in without],
         gates,
         generating.sampler_of(models.settings(at)),
+        progress.drawing,
     )
     notes = {"class_out_models": references.cost_of(without), "judge": known.as_record()}
-    return partial(judge_generator, basis=basis), notes
+    return partial(judge_generator, basis=basis, told=progress.drawing), notes
 
 
 def works(at: Opened, weights: Any, gates: Sequence[Gate]) -> dict[str, Measurement]:
@@ -68,4 +70,4 @@ def works(at: Opened, weights: Any, gates: Sequence[Gate]) -> dict[str, Measurem
         sampler=generating.sampler_of(models.settings(at)),
         each=EACH,
     )
-    return {m.name: m for m in working(generators.load(weights), bench)}
+    return {m.name: m for m in working(generators.load(weights), bench, progress.drawing)}

@@ -111,6 +111,7 @@ def _train_judge(at: Opened, parts: Parts, out: Collection[str], target: Path) -
         at.params.network,
         at.params.seed,
         target,
+        progress.epochs,
     )
     found = Judge(target, made.sha256, right, round(made.seconds, 3))
     fields = {name: value for name, value in asdict(found).items() if name != "weights"}
@@ -122,7 +123,8 @@ def described(at: Opened, weights: Path) -> dict[str, Any]:
     """Say how well a generator draws what it is asked, and by whose word."""
     known = judge(at)
     sampler = generating.sampler_of(settings(at))
-    share = agreement(generators.load(weights), known.weights, parts_of(at).train, sampler)
+    train, told = parts_of(at).train, progress.drawing
+    share = agreement(generators.load(weights), known.weights, train, sampler, told)
     return {"judge": known.as_record(), "agreement": round(share, 4)}
 
 

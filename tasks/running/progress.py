@@ -8,12 +8,14 @@ from contextvars import ContextVar
 
 Epochs = Callable[[int, int, float], None]
 Models = Callable[[int, int], None]
+Drawing = Callable[[int, int], None]
 
 Step = Callable[[str], None]
 
 _step: ContextVar[Step | None] = ContextVar("step", default=None)
 _epochs: ContextVar[Epochs | None] = ContextVar("epochs", default=None)
 _models: ContextVar[Models | None] = ContextVar("models", default=None)
+_drawing: ContextVar[Drawing | None] = ContextVar("drawing", default=None)
 
 
 @contextmanager
@@ -45,6 +47,16 @@ def shown_also(more: Epochs) -> Iterator[None]:
 
 
 @contextmanager
+def drawing_shown(show: Drawing) -> Iterator[None]:
+    """Show the steps in which pictures are drawn by this function."""
+    token = _drawing.set(show)
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
+
+
+@contextmanager
 def steps_shown(show: Step) -> Iterator[None]:
     """Show the steps of a run by this function."""
     token = _step.set(show)
@@ -71,5 +83,12 @@ def epochs(done: int, total: int, loss: float) -> None:
 def models(done: int, total: int) -> None:
     """Show models to whoever is looking."""
     show = _models.get()
+    if show:
+        show(done, total)
+
+
+def drawing(done: int, total: int) -> None:
+    """Show the steps in which pictures are drawn to whoever is looking."""
+    show = _drawing.get()
     if show:
         show(done, total)

@@ -20,7 +20,15 @@ from unlearning.gates.generated import PROBABILITY as PROBABILITY
 from unlearning.gates.generated import RA as RA
 from unlearning.gates.generated import TV as TV
 from unlearning.generation.generators import Generator
-from unlearning.generation.sampling import PLAIN, Sampler, Told, sampled, untold
+from unlearning.generation.sampling import (
+    PLAIN,
+    Sampler,
+    Told,
+    as_one,
+    sampled,
+    steps_of,
+    untold,
+)
 from unlearning.outputs import logits_of
 from unlearning.statistics.entropies import entropy
 from unlearning.statistics.intervals import LEVEL, Interval, clopper_pearson
@@ -169,29 +177,48 @@ class Bench:
     seed: int = 0
     level: float = LEVEL
 
-    def own(self, network: Generator, sampler: Sampler | None = None) -> FloatArray:
-        """Draw pictures of the class and give the judge's logits, (pictures, its classes)."""
-        return logits_of(self.judge, self.of_class(network, sampler))
+    @property
+    def own_steps(self) -> int:
+        """Steps in which the class is drawn; 0 where none is."""
+        return 0 if self.label is None else steps_of(self.pictures, self.sampler)
 
-    def of_class(self, network: Generator, sampler: Sampler | None = None) -> Examples:
+    @property
+    def rest_steps(self) -> int:
+        """Steps in which the others are drawn."""
+        return steps_of(self.each * len(self._others()), self.sampler)
+
+    @property
+    def steps(self) -> int:
+        """Steps of drawing in which a generator is measured."""
+        return self.own_steps + self.rest_steps
+
+    def own(
+        self, network: Generator, sampler: Sampler | None = None, told: Told = untold
+    ) -> FloatArray:
+        """Draw pictures of the class and give the judge's logits, (pictures, its classes)."""
+        return logits_of(self.judge, self.of_class(network, sampler, told))
+
+    def of_class(
+        self, network: Generator, sampler: Sampler | None = None, told: Told = untold
+    ) -> Examples:
         """Draw pictures of the class to forget; UsageError where there is none."""
         if self.label is None:
             raise UsageError("bench: got no class to draw, expected the one that is forgotten")
         labels = torch.full((self.pictures,), self.label)
-        return sampled(network, labels, sampler or self.sampler, self._chance())
+        return sampled(network, labels, sampler or self.sampler, self._chance(), told)
 
     def rest(self, network: Generator, told: Told = untold) -> Examples:
         """Draw pictures of every other class that there are real ones of."""
-        others = np.setdiff1d(self.real.labels, [] if self.label is None else [self.label])
-        labels = torch.from_numpy(others).repeat_interleave(self.each)
+        labels = torch.from_numpy(self._others()).repeat_interleave(self.each)
         return sampled(network, labels, self.sampler, self._chance(), told)
 
     def measured(self, network: Generator, told: Told = untold) -> Evidence:
         """Measure a generator; recoveries are measured by `recovery.recovered`."""
-        rest = self._rest(network, told)
-        if self.label is None:
-            return Evidence(rest, np.zeros(self.classes, dtype=np.int64))
-        logits = self.own(network)
+        with as_one(told, self.steps) as one:
+            rest = self._rest(network, one)
+            if self.label is None:
+                return Evidence(rest, np.zeros(self.classes, dtype=np.int64))
+            logits = self.own(network, told=one)
         own = class_measures(logits, self.label, self.level)
         return Evidence({**own, **rest}, histogram(logits))
 
@@ -204,10 +231,15 @@ class Bench:
             FD: distance(features[0], features[1], np.random.default_rng(self.seed)),
         }
 
-    def share_of_class(self, network: Generator, name: str, sampler: Sampler) -> Measurement:
+    def share_of_class(
+        self, network: Generator, name: str, sampler: Sampler, told: Told = untold
+    ) -> Measurement:
         """Measure FA alone, as another way of drawing gives it."""
-        hits = int((self.own(network, sampler).argmax(1) == self.label).sum())
+        hits = int((self.own(network, sampler, told).argmax(1) == self.label).sum())
         return share(name, hits, self.pictures, self.level)
+
+    def _others(self) -> IntArray:
+        return np.setdiff1d(self.real.labels, [] if self.label is None else [self.label])
 
     def _chance(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)

@@ -21,6 +21,7 @@ from unlearning.generation.contract import forgotten_class
 from unlearning.generation.generators import Generator
 from unlearning.generation.measures import Bench
 from unlearning.generation.noise import dropped, losses, noised
+from unlearning.generation.sampling import Told, as_one, untold
 from unlearning.generation.stepping import Source
 
 
@@ -50,17 +51,28 @@ class Recovery:
         """Name the attacks, as `recovered` does."""
         return attacks(self.shots, self.shot_steps, self.guidances)
 
+    def steps(self, bench: Bench) -> int:
+        """Steps of drawing in which all attacks are measured."""
+        return len(self.names) * bench.own_steps
+
     def recovered(
-        self, network: Generator, sets: TrainingSets, bench: Bench, seed: int = 0
+        self,
+        network: Generator,
+        sets: TrainingSets,
+        bench: Bench,
+        seed: int = 0,
+        told: Told = untold,
     ) -> dict[str, Measurement]:
         """Give FA after each attack, by its name; the network stays as it is.
 
         An attack after which nothing can be drawn measured nothing, and is left out.
         """
-        return {m.name: m for m in self._each(network, sets, bench, seed) if m is not None}
+        with as_one(told, self.steps(bench)) as one:
+            found = list(self._each(network, sets, bench, seed, one))
+        return {m.name: m for m in found if m is not None}
 
     def _each(
-        self, network: Generator, sets: TrainingSets, bench: Bench, seed: int
+        self, network: Generator, sets: TrainingSets, bench: Bench, seed: int, told: Told
     ) -> Iterator[Measurement | None]:
         names = iter(self.names)
         forgotten_class(sets)
@@ -72,7 +84,7 @@ class Recovery:
         def asked(name: str, of: Generator, guidance: float) -> Measurement | None:
             try:
                 sampler = replace(bench.sampler, guidance=guidance)
-                return bench.share_of_class(of, name, sampler)
+                return bench.share_of_class(of, name, sampler, told)
             except Diverged:
                 return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,26 @@ Told = Callable[[int, int], None]
 
 def untold(done: int, total: int) -> None:
     """Show progress to nobody."""
+
+
+@contextmanager
+def as_one(told: Told, total: int) -> Iterator[Told]:
+    """Tell the steps of several draws as those of one, which has so many in all.
+
+    What is left where one of them breaks off is told as done in the end.
+    """
+    done = 0
+
+    def tell(_done: int, _total: int) -> None:
+        nonlocal done
+        done += 1
+        told(done, total)
+
+    try:
+        yield tell
+    finally:
+        if done < total:
+            told(total, total)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +143,11 @@ def _scheduler(recipe: GeneratorRecipe, sampler: Sampler) -> tuple[Any, Mapping[
 
 BATCH = 200
 """Pictures that are drawn at once."""
+
+
+def steps_of(pictures: int, sampler: Sampler) -> int:
+    """Count the steps that are told while so many pictures are drawn."""
+    return -(-pictures // BATCH) * sampler.steps
 
 
 @torch.no_grad()

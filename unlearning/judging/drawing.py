@@ -22,7 +22,7 @@ from unlearning.generation.comparing import compared
 from unlearning.generation.generators import Generator
 from unlearning.generation.measures import Bench, Evidence
 from unlearning.generation.recovery import Recovery
-from unlearning.generation.sampling import Sampler, sampled
+from unlearning.generation.sampling import Sampler, Told, as_one, sampled, steps_of, untold
 from unlearning.judging.candidates import Judged, with_retain_sample
 from unlearning.judging.effects import Effect, Kind
 from unlearning.judging.measuring import integrity_of
@@ -52,12 +52,20 @@ class DrawnBasis:
     sheets: tuple[ByteArray, ...]
     recovery: Recovery | None
 
-    def evidence(self, network: Generator, bench: Bench) -> Evidence:
+    def evidence(self, network: Generator, bench: Bench, told: Told = untold) -> Evidence:
         """Measure a generator, and what comes back of the class where one goes."""
-        found = measured_by(bench, network)
+        found = measured_by(bench, network, told)
         if self.recovery is None:
             return found
-        return replace(found, recovered=self.recovery.recovered(network, self.sets, bench))
+        back = self.recovery.recovered(network, self.sets, bench, told=told)
+        return replace(found, recovered=back)
+
+    @property
+    def steps(self) -> int:
+        """Steps of drawing in which a generator is measured, with its sheet."""
+        attacks = self.recovery.steps(self.bench) if self.recovery else 0
+        sheet = 0 if self.bench.label is None else steps_of(SHOWN, self.bench.sampler)
+        return self.bench.steps + attacks + sheet
 
 
 def one_class(split: Split) -> int | None:
@@ -74,8 +82,12 @@ def drawn_basis_of(
     references: Sequence[Path],
     gates: Sequence[Gate],
     sampler: Sampler,
+    told: Told = untold,
 ) -> DrawnBasis:
-    """Draw by the champion, and by models to compare with, what candidates will be judged on."""
+    """Draw by the champion, and by models to compare with, what candidates will be judged on.
+
+    told: is told the steps of all that is drawn for it as those of one.
+    """
     label, sampled_split = one_class(split), with_retain_sample(split)
     bench = Bench(
         judge=networks.load(judge_weights),
@@ -87,20 +99,25 @@ def drawn_basis_of(
         each=max((gate.each for gate in gates if isinstance(gate, GeneratedUtility)), default=30),
     )
     recovery = None if label is None else recovery_of(gates)
-    untouched = measured_by(bench, generators.load(champion))
-    basis = DrawnBasis(bench, split, untouched, (), (), recovery)
-    models = [generators.load(path) for path in references]
-    measured = tuple(basis.evidence(model, bench) for model in models)
-    sheets = () if label is None else tuple(shown(model, bench) for model in models)
-    return replace(basis, models=measured, sheets=sheets)
+    basis = DrawnBasis(bench, split, _nothing(bench), (), (), recovery)
+    with as_one(told, bench.steps + len(references) * basis.steps) as one:
+        untouched = measured_by(bench, generators.load(champion), one)
+        models = [generators.load(path) for path in references]
+        measured = tuple(basis.evidence(model, bench, one) for model in models)
+        sheets = () if label is None else tuple(shown(model, bench, one) for model in models)
+    return replace(basis, untouched=untouched, models=measured, sheets=sheets)
 
 
-def measured_by(bench: Bench, network: Generator) -> Evidence:
+def measured_by(bench: Bench, network: Generator, told: Told = untold) -> Evidence:
     """Measure a generator; nothing of one whose pictures are no finite numbers."""
     try:
-        return bench.measured(network)
+        return bench.measured(network, told)
     except Diverged:
-        return Evidence({}, np.zeros(bench.classes, dtype=np.int64))
+        return _nothing(bench)
+
+
+def _nothing(bench: Bench) -> Evidence:
+    return Evidence({}, np.zeros(bench.classes, dtype=np.int64))
 
 
 def recovery_of(gates: Sequence[Gate]) -> Recovery | None:
@@ -117,15 +134,24 @@ def recovery_of(gates: Sequence[Gate]) -> Recovery | None:
 
 
 def judge_generator(
-    candidate: Path, basis: DrawnBasis, gates: Sequence[Gate], *, level: float, exact: bool
+    candidate: Path,
+    basis: DrawnBasis,
+    gates: Sequence[Gate],
+    *,
+    level: float,
+    exact: bool,
+    told: Told = untold,
 ) -> tuple[Judged, dict[str, np.ndarray]]:
     """Measure a candidate and ask every gate; with the sheet of what it draws, by name."""
     network, bench = generators.load(candidate), replace(basis.bench, level=level)
-    own = basis.evidence(network, bench)
-    measured = compared(own, basis.untouched, basis.models, level)
     n, whole = bench.pictures, basis.bench.label is not None
+    with as_one(told, basis.steps + bench.rest_steps) as one:
+        own = basis.evidence(network, bench, one)
+        works = list(working(network, bench, one))
+        sheet = {"sheet": np.stack([shown(network, bench, one), *basis.sheets])} if whole else {}
+    measured = compared(own, basis.untouched, basis.models, level)
     for m in (
-        *working(network, bench),
+        *works,
         exactly("forgotten_classes", float(whole), n),
         exactly("by_lineage", float(exact), 1),
         exactly("forget_level", level, n),
@@ -140,14 +166,13 @@ def judge_generator(
         {},
         _effect(basis.untouched, own),
     )
-    sheet = {"sheet": np.stack([shown(network, bench), *basis.sheets])} if whole else {}
     return judged, sheet
 
 
-def working(network: Generator, bench: Bench) -> Iterator[Measurement]:
+def working(network: Generator, bench: Bench, told: Told = untold) -> Iterator[Measurement]:
     """Measure whether a generator works: its weights are numbers, and it draws several classes."""
     try:
-        logits = logits_of(bench.judge, bench.rest(network))
+        logits = logits_of(bench.judge, bench.rest(network, told))
     except Diverged:
         logits = np.full((1, bench.classes), np.nan, dtype=np.float32)
     finite = all(bool(torch.isfinite(weight).all()) for weight in network.parameters())
@@ -155,14 +180,14 @@ def working(network: Generator, bench: Bench) -> Iterator[Measurement]:
     return integrity_of(logits if finite else np.full_like(logits, np.nan), everything)
 
 
-def shown(network: Generator, bench: Bench) -> ByteArray:
+def shown(network: Generator, bench: Bench, told: Told = untold) -> ByteArray:
     """Draw some pictures of the class, (SHOWN, channels, size, size).
 
     What the judge takes for any class is left white: it would be a copy of that class. All is white
     of a generator whose pictures are no finite numbers.
     """
     try:
-        drawn = replace(bench, pictures=SHOWN).of_class(network)
+        drawn = replace(bench, pictures=SHOWN).of_class(network, told=told)
     except Diverged:
         shape = (SHOWN, *bench.real.images.shape[1:])
         return np.full(shape, 255, dtype=np.uint8)
@@ -193,9 +218,15 @@ def _effect(before: Evidence, after: Evidence) -> Effect:
     return Effect(Kind.CHANGED, words)
 
 
-def agreement(network: Generator, judge_weights: Path, real: Examples, sampler: Sampler) -> float:
+def agreement(
+    network: Generator,
+    judge_weights: Path,
+    real: Examples,
+    sampler: Sampler,
+    told: Told = untold,
+) -> float:
     """Give the share of drawn pictures, of every class alike, that show what was asked."""
     labels = torch.from_numpy(np.unique(real.labels)).repeat_interleave(SHOWN)
-    drawn = sampled(network, labels, sampler, torch.Generator().manual_seed(0))
+    drawn = sampled(network, labels, sampler, torch.Generator().manual_seed(0), told)
     answers = logits_of(networks.load(judge_weights), drawn).argmax(1)
     return float(np.mean(answers == drawn.labels))

@@ -42,8 +42,8 @@ def holding(path: Path, *, restoring: bool = False) -> Iterator[Opened]:
 @contextmanager
 def held(ws: Workspace) -> Iterator[None]:
     """Hold a workspace's lock, and show the progress of what is done."""
-    epochs, bank = bar("training"), counter("shadow bank")
-    with locked(ws), progress.shown(epochs, bank):
+    epochs, bank, drawn = bar("training"), counter("shadow bank"), counter("drawing", "steps")
+    with locked(ws), progress.shown(epochs, bank), progress.drawing_shown(drawn):
         yield
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
 from flows.cli import progress
+from flows.cli.work.opening import held
+from systems.settings.workspace import Workspace
 from tasks.running import progress as running
 from unlearning.counting import counted
 
@@ -60,6 +63,19 @@ def test_on_a_terminal_a_command_that_takes_long_says_what_it_does(
         show(2, 2)
         running.step("expected-data")
         until(terminal, "forget: expected data")
+    assert progress._screen._display is None
+
+
+def test_a_held_workspace_shows_how_far_drawing_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal, ws = begun(monkeypatch), Workspace.at(tmp_path)
+    ws.records.mkdir(parents=True)
+    with held(ws):
+        running.drawing(3, 8)
+        until(terminal, "drawing")
+        until(terminal, "3/8")
+        running.drawing(8, 8)
     assert progress._screen._display is None
 
 

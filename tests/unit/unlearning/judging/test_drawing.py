@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from unlearning.generation import generators
 from unlearning.generation.comparing import compared
 from unlearning.generation.judge import NOTHING, with_none
 from unlearning.generation.measures import Bench
-from unlearning.generation.sampling import Sampler
+from unlearning.generation.recovery import Recovery
+from unlearning.generation.sampling import Sampler, as_one
 from unlearning.judging.drawing import SHOWN, measured_by, one_class, shown, working
 from unlearning.judging.trial import exactly
 from unlearning.judging.verdicts import judge
@@ -63,6 +65,26 @@ def test_a_picture_that_shows_a_class_is_left_white() -> None:
     assert shown(network, bench(small.FORGOTTEN)).min() == 255
     seen = shown(network, bench(3))
     assert seen.shape == (SHOWN, 1, 4, 4) and seen.min() < 255
+
+
+def test_several_draws_are_told_as_one_that_ends() -> None:
+    """Of a class 250 pictures are two batches of 2 steps, of two others 4 pictures one batch."""
+    of, seen = replace(bench(0), pictures=250), []
+    of.measured(small.generator(), lambda *done: seen.append(done))
+    assert seen == [(n, 6) for n in range(1, 7)]
+    with pytest.raises(ZeroDivisionError), as_one(lambda *done: seen.append(done), 6) as one:
+        one(1, 2)
+        raise ZeroDivisionError
+    assert seen[6:] == [(1, 6), (6, 6)]
+
+
+def test_every_attack_is_told() -> None:
+    """Retain alone, a few pictures, a label row, one guidance: 2 steps of drawing each."""
+    few = Recovery(tuning_steps=1, shots=2, shot_steps=(1,), guidances=(1.0,), row_steps=1)
+    seen: list[tuple[int, int]] = []
+    tell = lambda *done: seen.append(done)  # noqa: E731
+    few.recovered(small.generator(), small.sets(), bench(0), told=tell)
+    assert seen == [(n, 8) for n in range(1, 9)]
 
 
 def test_where_no_class_goes_none_is_drawn() -> None:
