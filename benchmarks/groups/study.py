@@ -5,7 +5,8 @@
 For each album a champion, a bank and, for each group and each random draw of as many people, three
 honest retrains are trained. Says how many more of the forgotten's mates are forgotten than of
 strangers' (`erased_mates`), and what the policy's gates say of the untouched champion, of its
-flattened forms and of the retrains. Networks are kept under --cache. Writes groups.json.
+flattened forms and of the retrains; of a group once more by models that were trained without it
+(`references` in the policy). Networks are kept under --cache. Writes groups.json.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from benchmarks.groups.albums import ALBUMS, Album
 from benchmarks.methods.grounds import CACHE
 from unlearning import networks
 from unlearning.bank.shadows import Bank, draw_halves
+from unlearning.contracts import Gate
 from unlearning.domain import BoolArray, Split, joined
 from unlearning.features import head_of
-from unlearning.judging.candidates import basis_of, judge_candidate
+from unlearning.gates.groups import MATES, group
+from unlearning.judging.candidates import Basis, basis_of, judge_candidate
 from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
 from unlearning.statistics.intervals import LEVEL
 from unlearning.training.loop import train
 
-SHADOWS, RETRAINED = 16, 3
+SHADOWS, RETRAINED, REFERENCES = 16, 3, 8
 
 TEMPERATURES = (8.0, 20.0)
 """Of forms of the champion that forgot nothing."""
@@ -96,24 +99,50 @@ def judged(album: Album, folder: Path) -> Iterator[dict[str, Any]]:
     )
     bank, gates = bank_of(album, folder), rules.gates(whole_classes=False)
     for name, forgets in album.sets(np.random.default_rng(3)).items():
-        basis = basis_of(champion, _split(album, forgets), bank)
-        for candidate, kind, path in candidates(album, forgets, name, folder):
-            found, _ = judge_candidate(path, basis, gates, level=LEVEL, exact=False)
-            numbers = {
-                key: [round(x, 4) for x in (m.value, m.low, m.high)]
-                for key, m in found.measured.items()
-                if key in ("forget_auc", "erased_mates", "mean_score")
-            }
-            yield {
-                "album": album.name,
-                "forgotten": name,
-                "examples": int(forgets.sum()),
-                "candidate": candidate,
-                "is a": kind,
-                "decision": str(found.decision),
-                "forgetting": next(v.reason for v in found.verdicts if v.gate == "forgetting"),
-                **numbers,
-            }
+        split = _split(album, forgets)
+        basis = basis_of(champion, split, bank)
+        yield from _rows(album, forgets, name, folder, basis, gates, "shadows")
+        if group(basis.known):
+            apart = references(album, forgets, name, folder)
+            basis = basis_of(champion, split, bank, mates=basis.known[MATES], apart=apart)
+            yield from _rows(album, forgets, name, folder, basis, gates, "models without it")
+
+
+def references(album: Album, forgets: BoolArray, name: str, folder: Path) -> list[Path]:
+    """Train the models that a group is judged by; no candidate is one of them."""
+    return [
+        trained(album, ~forgets, 500 + k, folder / f"apart {name}-{k}.safetensors")
+        for k in range(REFERENCES)
+    ]
+
+
+def _rows(
+    album: Album,
+    forgets: BoolArray,
+    name: str,
+    folder: Path,
+    basis: Basis,
+    gates: Sequence[Gate],
+    against: str,
+) -> Iterator[dict[str, Any]]:
+    for candidate, kind, path in candidates(album, forgets, name, folder):
+        found, _ = judge_candidate(path, basis, gates, level=LEVEL, exact=False)
+        numbers = {
+            key: [round(x, 4) for x in (m.value, m.low, m.high)]
+            for key, m in found.measured.items()
+            if key in ("forget_auc", "erased_mates", "mean_score")
+        }
+        yield {
+            "album": album.name,
+            "forgotten": name,
+            "examples": int(forgets.sum()),
+            "candidate": candidate,
+            "is a": kind,
+            "held against": against,
+            "decision": str(found.decision),
+            "forgetting": next(v.reason for v in found.verdicts if v.gate == "forgetting"),
+            **numbers,
+        }
 
 
 def _split(album: Album, forgets: BoolArray) -> Split:
@@ -130,7 +159,12 @@ def run(args: argparse.Namespace) -> Path:
     rows = [
         row for name in args.albums for row in judged(ALBUMS[name](), args.cache / "groups" / name)
     ]
-    settings = {"albums": args.albums, "shadows": SHADOWS, "retrained": RETRAINED}
+    settings = {
+        "albums": args.albums,
+        "shadows": SHADOWS,
+        "retrained": RETRAINED,
+        "references": REFERENCES,
+    }
     return record.write("groups", settings, rows)
 
 

@@ -70,6 +70,18 @@ def scored(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> list[Scored
     return [Scored(attack.score(*pair)[pair[0].of(Group.FORGET)], seen) for pair, seen in pairs]
 
 
+def scored_by(
+    part: Outputs, saw: ShadowOutputs, apart: ShadowOutputs, attack: Attack
+) -> list[Scored]:
+    """Score each shadow, of whom some saw some of the forget set, by models that saw none of it."""
+    forget = part.of(Group.FORGET)
+    found = []
+    for logits, seen in zip(saw.logits, saw.seen, strict=True):
+        target = Outputs(logits, part.labels, part.groups, part.subjects)
+        found.append(Scored(attack.score(target, apart)[forget], seen[forget]))
+    return found
+
+
 def spot(found: Sequence[Scored], subjects: IntArray, *, seen: bool) -> Spot:
     """Give where shadows lie, each on the part of the set that it saw, or that it did not.
 

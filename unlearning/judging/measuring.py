@@ -196,10 +196,17 @@ def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
             yield within(f"{PART}{number}{door}", after.interval(level), n)
 
 
-def as_one_ranges(part: Outputs, shadows: ShadowOutputs, attack: Attack) -> Iterator[Measurement]:
-    """Give where one more model lies, judged as one, that saw nothing, half, or all."""
+def as_one_ranges(
+    part: Outputs, shadows: ShadowOutputs, attack: Attack, saw: ShadowOutputs | None = None
+) -> Iterator[Measurement]:
+    """Give where one more model lies, judged as one, that saw nothing, half, or all.
+
+    saw: the bank, where `shadows` are models apart, of which none saw anything: who saw some of a
+    batch that goes together saw its mates too, as the untouched champion did.
+    """
     found, people = as_one.scored(part, shadows, attack), part.subjects[part.of(Group.FORGET)]
-    unseen, seen = (as_one.spot(found, people, seen=of) for of in (False, True))
+    knew = found if saw is None or not found else as_one.scored_by(part, saw, shadows, attack)
+    unseen, seen = (as_one.spot(by, people, seen=of) for by, of in ((found, False), (knew, True)))
     spots = {"unseen": unseen, "half": as_one.halfway(unseen, seen), "seen": seen}
     sizes = [as_one.Scored(abs(one.scores), one.seen) for one in found]
     spots["spread_unseen"] = as_one.spot(sizes, people, seen=False)
@@ -282,5 +289,6 @@ def _controls(trial: Trial, attack: Attack) -> Iterator[Measurement]:
     yield within("champion_loss_auc", raw.interval(), len(champion.forget))
     yield null_band(part, shadows, attack)
     yield _mean("mean_score_champion", champion)
-    yield from as_one_ranges(part, shadows, attack)
+    saw = choosing_shadows(trial) if trial.apart else None
+    yield from as_one_ranges(part, shadows, attack, saw)
     yield exactly("bank_shadows", len(shadows), len(shadows))
