@@ -42,6 +42,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "gates-cifar10": gates.operating,
     **dict.fromkeys(whole_runs.NAMES, whole_runs.whole),
     "methods-cifar10-conv-medium-random": methods.compared,
+    "methods-cifar10-conv-medium-class": methods.compared,
     "methods-cifar10-fitted-random": methods.compared,
     "methods-cifar10-random": methods.compared,
     "methods-cifar10-class": methods.compared,
