@@ -31,7 +31,7 @@ def reconcile(workspace: str) -> Any:
     # (3) What the log does not tell yet is told, under the lock; by policy the alias is put back.
     if steps.differs(at, found):
         return in_turn(workspace, lambda held: _settled(workspace, held))
-    return _concluded(workspace, {"problems": found.problems})
+    return _concluded(workspace, steps.answer(found))
 
 
 def _settled(workspace: str, at: Opened) -> Any:

@@ -24,7 +24,7 @@ from systems.registry.erasure import (
     unverifiable,
     weights_of,
 )
-from systems.registry.models import CHAMPION, ModelVersion
+from systems.registry.models import CHAMPION
 from tasks.abort import leave_outdated
 from tasks.attest import attest_completions
 from tasks.backups.destroying import residual
@@ -44,6 +44,7 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.running.vouching import named, vouch
 from tasks.train import forget_trained
+from tasks.versions.held import Held, held
 from unlearning import networks
 from unlearning.bank.files import read_index
 from unlearning.bank.shadows import carries_over, without_examples
@@ -134,8 +135,8 @@ def _tag_tainted(run: Run) -> None:
     if entry is None:
         return
     made = releases(run.at.ledger.log.entries())
-    for old in models.versions(mlruns, name):
-        if _taints(run.ref, old.version, made):
+    for old in held(run.at, made):
+        if _taints(run.ref, old, made):
             models.set_tags(mlruns, name, old.version, {f"{TAINTED}{run.ref}": entry.at})
 
 
@@ -146,32 +147,39 @@ def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]
     older versions is listed as long as nobody looked there.
     """
     made = releases(at.ledger.log.entries())
-    stored = models.versions(at.ws.mlruns, at.params.model.name)
-    learned = [old for old in stored if _taints(request.run, old.version, made)]
+    learned = [old for old in held(at, made) if _taints(request.run, old, made)]
     kept = [_kept(at, old, made, now) for old in learned]
     elsewhere = [*open_lines(at, request.run), *unverified(at, request)]
-    return [*kept, *_strays(at, stored, made, request.run), *elsewhere]
+    return [*kept, *_strays(at, learned, made, request.run), *elsewhere]
 
 
-def _taints(run: str | None, number: int, made: Sequence[Release]) -> bool:
+def _taints(run: str | None, old: Held, made: Sequence[Release]) -> bool:
     """Whether a run's release taints a version; none does of a run that released nothing."""
-    return any(release.run == run for release in taints(number, made))
+    return any(release.run == run for release in old.tainted_by(made))
 
 
-def _kept(at: Opened, old: ModelVersion, made: Sequence[Release], now: datetime) -> Copy:
-    until = kept_until(at, old.version, made)
-    what = f"weights of version {old.version}, which learned from the examples"
+def _kept(at: Opened, old: Held, made: Sequence[Release], now: datetime) -> Copy:
+    what = f"{old.words}, which learned from the examples"
+    if old.stays is not None:
+        return Copy(REGISTRY, what, Status.REMAINS, old.stays)
+    until = kept_until(at, old.of or old.version, made)
     if until <= now:
         return Copy(REGISTRY, what, Status.REMAINS, "due: run `lethe purge`")
     return Copy(REGISTRY, what, Status.KEPT, until=until.date().isoformat())
 
 
 def _strays(
-    at: Opened, stored: Sequence[ModelVersion], made: Sequence[Release], run: str | None
+    at: Opened, told: Sequence[Held], made: Sequence[Release], run: str | None
 ) -> list[Copy]:
-    """Look for the weights of tainted versions in files that belong to no version."""
-    digests = {release.sha256 for release in made if _taints(run, release.version, made)}
-    return copies(at.ws.mlruns, digests, apart=[old.weights for old in stored]) if digests else []
+    """Look for the weights of tainted versions in files that are not told of with these."""
+    by = {
+        release.version: any(r.run == run for r in taints(release.version, made))
+        for release in made
+    }
+    clean = {release.sha256 for release in made if not by[release.version]}
+    digests = {release.sha256 for release in made if by[release.version]} - clean
+    apart = [path for old in told for path in old.files]
+    return copies(at.ws.mlruns, digests, apart=apart) if digests else []
 
 
 def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
@@ -217,8 +225,9 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     made = releases(at.ledger.log.entries())
     mlruns, name = at.ws.mlruns, at.params.model.name
     gone: list[Copy] = []
-    for old in models.versions(mlruns, name):
-        if taints(old.version, made) and kept_until(at, old.version, made) <= now:
+    for old in held(at, made):
+        due = old.tainted_by(made) and kept_until(at, old.of or old.version, made) <= now
+        if due and old.stays is None:
             at.ledger.log.require_alone()
             _put_out_of_service(at, old, made[-1])
             _note_unverifiable(at, old, made)
@@ -226,23 +235,24 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
     return gone
 
 
-def _note_unverifiable(at: Opened, old: ModelVersion, made: Sequence[Release]) -> None:
+def _note_unverifiable(at: Opened, old: Held, made: Sequence[Release]) -> None:
     """Note before a version goes what nobody will be able to see gone.
 
     Its weights may have another name on the disk, and the store of a server older versions.
     """
-    what, away = weights_of(old.version), unverifiable(at.ws.mlruns, old)
-    found = [Copy(REGISTRY, what, Status.UNVERIFIED, WHY)] if has_other_names(old.weights) else []
+    what, away = weights_of(old.version), unverifiable(at.ws.mlruns, old.model_id)
+    linked = any(map(has_other_names, old.files))
+    found = [Copy(REGISTRY, what, Status.UNVERIFIED, WHY)] if linked else []
     if away:
         found.append(Copy(SERVER, what, Status.UNVERIFIED, away))
     if found:
-        runs = [release.run for release in taints(old.version, made)]
+        runs = [release.run for release in old.tainted_by(made)]
         key = f"version/{old.version}/{HARD_LINKED}"
         body = {"runs": runs, "copies": as_records(found)}
         at.ledger.record(HARD_LINKED, body, key=key, now=utc_now())
 
 
-def _put_out_of_service(at: Opened, old: ModelVersion, last: Release) -> None:
+def _put_out_of_service(at: Opened, old: Held, last: Release) -> None:
     """Give the alias back to the log's last release if somebody put it on a tainted version.
 
     Such a version must not serve, and goes on time; the log tells that it had served.

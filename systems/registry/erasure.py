@@ -7,9 +7,9 @@ from pathlib import Path
 
 from systems.copies import Copy, Status
 from systems.registry import places, server
-from systems.registry.models import CHAMPION, SHA256, ModelVersion, locked, versions
+from systems.registry.models import CHAMPION, SHA256, locked
 from systems.registry.store import clear_staging, erase_stored
-from systems.registry.tracking import client, experiment, outside
+from systems.registry.tracking import client, experiment, having, outside
 from unlearning.digests import sha256_file
 from unlearning.errors import UsageError
 
@@ -28,19 +28,26 @@ class ChampionProtected(UsageError):
 def erase_version(mlruns: Path, name: str, number: int) -> list[Copy]:
     """Erase a version and look for what remains; a version that is gone already has no copies.
 
-    The registry's entry goes last: as long as it stands, an erasure that was cut short can be
-    done again. Files with the same bytes that are not this version's are listed as remaining.
+    Whoever registered it: a version that names the same stored weights goes with it, since it has
+    none any more. The registry's entries go last: as long as one stands, an erasure that was cut
+    short can be done again. Files with the same bytes that are not this version's are listed as
+    remaining.
     """
     with locked(mlruns, name):
-        found = next((v for v in versions(mlruns, name) if v.version == number), None)
-        if found is None:
+        stored = client(mlruns).search_model_versions(having({}, name))
+        source = next((str(v.source) for v in stored if int(v.version) == number), None)
+        if source is None:
             return []
-        _refuse_champion(found)
+        together = [v for v in stored if v.source == source]
+        _refuse_champion(mlruns, name, [int(v.version) for v in together])
         clear_staging(mlruns)
-        erase_stored(mlruns, found.model_id)
-        client(mlruns).delete_model_version(name, str(number))
+        digests = {v.tags[SHA256] for v in together if SHA256 in v.tags}
+        if source.startswith("models:/"):
+            erase_stored(mlruns, source.removeprefix("models:/"))
+        for version in together:
+            client(mlruns).delete_model_version(name, version.version)
     erased = Copy(REGISTRY, weights_of(number), Status.REMOVED)
-    return [erased, *copies(mlruns, {found.sha256})]
+    return [erased, *copies(mlruns, digests)]
 
 
 def weights_of(number: int) -> str:
@@ -48,10 +55,12 @@ def weights_of(number: int) -> str:
     return f"weights of version {number}"
 
 
-def _refuse_champion(found: ModelVersion) -> None:
-    if CHAMPION in found.aliases:
+def _refuse_champion(mlruns: Path, name: str, numbers: Collection[int]) -> None:
+    models = client(mlruns).search_registered_models(having({}, name))
+    served = {int(model.aliases[CHAMPION]) for model in models if CHAMPION in model.aliases}
+    for number in served & {*numbers}:
         raise ChampionProtected(
-            f"version {found.version} of {found.name}: got the champion, expected a version that "
+            f"version {number} of {name}: got the champion, expected a version that "
             "does not serve; promote another one first"
         )
 
@@ -84,11 +93,11 @@ def _away(mlruns: Path, digests: Collection[str]) -> list[str]:
 
 
 @outside
-def unverifiable(mlruns: Path, found: ModelVersion) -> str | None:
-    """Say why nobody will see that a version's bytes are gone from the server; None if one can."""
+def unverifiable(mlruns: Path, model_id: str) -> str | None:
+    """Say why nobody will see that stored weights are gone from the server; None if one can."""
     if server.address(mlruns) is None:
         return None
-    return server.unverifiable(client(mlruns), mlruns, found.model_id)
+    return server.unverifiable(client(mlruns), mlruns, model_id)
 
 
 def _below(mlruns: Path, path: Path) -> str:

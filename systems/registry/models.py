@@ -26,6 +26,11 @@ SHA256 = "lethe.sha256"
 RUN = "lethe.run"
 CHAMPION = "champion"
 CANDIDATE = "candidate"
+OURS = "models:/m-"
+"""Begins the source of what lies in MLflow's store of logged models; the id follows."""
+
+UNREGISTERED = "not registered by Lethe"
+"""Stands for the SHA-256 of a version that somebody else registered."""
 
 
 class StaleChampion(InfrastructureError):
@@ -157,27 +162,50 @@ def _aliases(mlruns: Path, name: str) -> dict[str, int]:
 
 
 def _model_id(stored: Stored) -> str:
-    return str(stored.source).removeprefix("models:/")
+    """MLflow's name of the stored model; of a version from elsewhere one that nothing has."""
+    source = str(stored.source)
+    return source.removeprefix("models:/") if source.startswith(OURS) else "elsewhere"
+
+
+def is_own(stored: Stored) -> bool:
+    """Whether a version was registered by `register`, by what it says of itself.
+
+    What MLflow's page *Register model* makes, or any other client, has no such tag.
+    """
+    return SHA256 in stored.tags and str(stored.source).startswith(OURS)
 
 
 @outside
 def versions(mlruns: Path, name: str) -> tuple[ModelVersion, ...]:
-    """Give all versions, oldest first; an empty registry has none."""
+    """Give all versions that Lethe registered, oldest first; an empty registry has none.
+
+    Others under the same name are told by `foreign` in a module of its own.
+    """
     aliases = _aliases(mlruns, name)
     found = client(mlruns).search_model_versions(having({}, name))
     return tuple(
-        ModelVersion(
-            name=name,
-            version=int(stored.version),
-            sha256=stored.tags[SHA256],
-            weights=weights_of(mlruns, _model_id(stored)),
-            model_id=_model_id(stored),
-            run_id=stored.run_id or None,
-            tags=dict(stored.tags),
-            aliases=tuple(alias for alias, n in aliases.items() if n == int(stored.version)),
-        )
+        _version(mlruns, stored, aliases)
         for stored in sorted(found, key=lambda stored: int(stored.version))
+        if is_own(stored)
     )
+
+
+def _version(mlruns: Path, stored: Stored, aliases: Mapping[str, int]) -> ModelVersion:
+    return ModelVersion(
+        name=str(stored.name),
+        version=int(stored.version),
+        sha256=stored.tags[SHA256] if is_own(stored) else UNREGISTERED,
+        weights=weights_of(mlruns, _model_id(stored)),
+        model_id=_model_id(stored),
+        run_id=stored.run_id or None,
+        tags=dict(stored.tags),
+        aliases=aliases_of(int(stored.version), aliases),
+    )
+
+
+def aliases_of(number: int, aliases: Mapping[str, int]) -> tuple[str, ...]:
+    """Give the aliases that are on a version."""
+    return tuple(alias for alias, n in aliases.items() if n == number)
 
 
 @outside
@@ -186,7 +214,7 @@ def version(mlruns: Path, name: str, number: int) -> ModelVersion:
     known = {found.version: found for found in versions(mlruns, name)}
     if number not in known:
         raise UsageError(
-            f"version {number} of {name}: not in the registry; "
+            f"version {number} of {name}: not in the registry, or not registered by Lethe; "
             f"expected one of {sorted(known)}; see `lethe list versions`"
         )
     return known[number]
@@ -194,8 +222,15 @@ def version(mlruns: Path, name: str, number: int) -> ModelVersion:
 
 @outside
 def champion(mlruns: Path, name: str) -> ModelVersion | None:
-    """Give the version that is served, None before the first."""
-    return next((one for one in versions(mlruns, name) if CHAMPION in one.aliases), None)
+    """Give the version that is served, None before the first.
+
+    One that somebody else registered has UNREGISTERED for its digest: no log vouches for it.
+    """
+    aliases = _aliases(mlruns, name)
+    if CHAMPION not in aliases:
+        return None
+    served = str(aliases[CHAMPION])
+    return _version(mlruns, client(mlruns).get_model_version(name, served), aliases)
 
 
 def verified(found: ModelVersion) -> Path:

@@ -17,6 +17,7 @@ from tasks.running.champion import PUT_BACK, put_back, standing
 from tasks.running.lineage import Release, blemish, marks, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.versions.held import unregistered
 from unlearning.errors import InfrastructureError, IntegrityError, LetheError
 
 DRIFTED, SETTLED = "champion_drifted", "champion_settled"
@@ -27,11 +28,13 @@ DRIFTED, SETTLED = "champion_drifted", "champion_settled"
 class Found:
     """What a look at a workspace gave. drift: why the champion must not serve; None if it may.
 
-    unanswered: the stores that do not answer, and why.
+    unanswered: the stores that do not answer, and why. notes: versions that Lethe did not register,
+    which are no alarm as long as none of them serves.
     """
 
     drift: str | None
     unanswered: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -42,7 +45,9 @@ class Found:
 def look(at: Opened) -> Found:
     """Look at champion and stores; nothing is written, so no lock is needed."""
     unanswered = dict(_unanswered(at))
-    return Found(None if "registry" in unanswered else _drift(at), unanswered)
+    if "registry" in unanswered:
+        return Found(None, unanswered)
+    return Found(_drift(at), unanswered, tuple(unregistered(at)))
 
 
 def _drift(at: Opened) -> str | None:
@@ -82,7 +87,13 @@ def settle(at: Opened) -> dict[str, Any]:
     """Look again, under the lock; log what differs, once each, and put back what policy says."""
     found = look(at)
     done = _settle(at, found) if differs(at, found) else {}
-    return {"problems": found.problems, **done}
+    return {**answer(found), **done}
+
+
+def answer(found: Found) -> dict[str, Any]:
+    """Give what was found as the flow answers it."""
+    notes = {"notes": [*found.notes]} if found.notes else {}
+    return {"problems": found.problems, **notes}
 
 
 def _settle(at: Opened, found: Found) -> dict[str, Any]:

@@ -131,9 +131,11 @@ INSTEAD = (
 def _put_back(last: Release, served: ModelVersion | None = None) -> str:
     if last.again and served is not None and served.version == last.parent:
         return f"a rollback was cut off: repeat `lethe rollback {last.version}`"
+    stranger = served is not None and served.sha256 == models.UNREGISTERED
+    whose = "Lethe did not register it, and " if stranger else ""
     return (
-        f"the log's last release is version {last.version}; point the alias `{CHAMPION}` back to "
-        f"version {last.version} in MLflow, and find out who moved it"
+        f"{whose}the log's last release is version {last.version}; point the alias `{CHAMPION}` "
+        f"back to version {last.version} in MLflow, and find out who moved it"
     )
 
 

@@ -5,7 +5,7 @@ Nothing here reads a clock, a registry or data: the log alone tells.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,6 +95,17 @@ def _check_follows(made: Sequence[Release]) -> None:
 def origin(number: int, made: Sequence[Release]) -> Release | None:
     """Give the release that first let a version serve; None if none did."""
     return next((r for r in made if r.version == number and not r.again), None)
+
+
+def weighs_as(number: int, digests: Collection[str], made: Sequence[Release]) -> int | None:
+    """Give the version whose weights a version has, by number and by the digests of its files.
+
+    One that was let serve is itself. A copy that was registered later has learned what the original
+    has, whatever its number; of several releases of the same bytes the last counts.
+    """
+    if origin(number, made):
+        return number
+    return max((r.version for r in made if r.sha256 in digests), default=None)
 
 
 def taints(number: int, made: Sequence[Release]) -> tuple[Release, ...]:

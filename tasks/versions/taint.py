@@ -8,7 +8,7 @@ from ledger.replay.statements import TAINTED
 from systems.registry import models
 from tasks.running.champion import TAINTED as TAG
 from tasks.running.champion import serving, standing
-from tasks.running.lineage import marked, marks, releases, taints
+from tasks.running.lineage import marked, marks, releases, taints, weighs_as
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.showing.versions import describe_versions
@@ -32,17 +32,21 @@ def taint(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
     return {
         "version": number,
         "tainted": True,
-        "by": tainted_by(at, number),
+        "by": tainted_by(at, number, found.sha256),
         "reason": known[number].reason,
         "champion": None if served is None else served.version,
         **({"problem": problem} if problem else {}),
     }
 
 
-def tainted_by(at: Opened, number: int) -> list[str]:
-    """Give what taints a version: runs, and the mark on it or on what it was built upon."""
+def tainted_by(at: Opened, version: int, sha256: str) -> list[str]:
+    """Give what taints a version: runs, and the mark on it or on what it was built upon.
+
+    sha256: of its weights; what taints the version that has these taints it too.
+    """
     entries = at.ledger.log.entries()
     made = releases(entries)
+    number = weighs_as(version, {sha256}, made) or version
     found = marked(number, made, marks(entries))
     runs = [str(release.run) for release in taints(number, made)]
     return runs + ([] if found is None else [f"version/{found}/tainted"])

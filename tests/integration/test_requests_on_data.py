@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +26,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.suppress import suppress_examples
+from tasks.versions import held
 from tests.integration.small_runs import copied, made
 from unlearning.domain import SPLITS, Examples, TextArray
 from unlearning.errors import IntegrityError, UsageError
@@ -328,8 +328,8 @@ def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
     first = purge.Release(1, "a", None, None, datetime(2026, 6, 1, tzinfo=UTC))
     release = purge.Release(2, "b", 1, run.ref, datetime(2026, 6, 30, tzinfo=UTC))
     monkeypatch.setattr(purge, "releases", lambda entries: (first, release))
-    stored = [SimpleNamespace(version=1, weights=Path("weights"), aliases=())]
-    monkeypatch.setattr(purge.models, "versions", lambda *_: list(stored))
+    stored = [held.Held(1, 1, (Path("weights"),), "m", ())]
+    monkeypatch.setattr(purge, "held", lambda *_: list(stored))
     erased: list[int] = []
 
     def erase_version(mlruns: object, name: str, number: int) -> list[Copy]:

@@ -127,7 +127,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
         return {"requests": all_requests(ws, within, utc_now())}
     if what == "versions":
         problem = _failure(lambda: _champion_problem(looked_at(ws)))
-        return {"versions": _versions(ws)} | ({"problem": problem} if problem else {})
+        found = _versions(ws)
+        return {**found, "problem": problem} if problem else found
     if what == "backups":
         return {what: backups_of(looked_at(ws))}
     if what not in REGISTERED:
@@ -136,24 +137,28 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
     return {what: REGISTERED[what]()}
 
 
-def _versions(ws: Workspace) -> list[dict[str, Any]]:
+def _versions(ws: Workspace) -> dict[str, Any]:
+    """Give the versions that Lethe registered, and a line on each other of the same name."""
     from systems.registry import models
+    from tasks.versions.held import unregistered
     from tasks.versions.taint import tainted_by
 
     quiet_environment()
     at = looked_at(ws)
-    return [
+    rows = [
         {
             "version": found.version,
             "sha256": found.sha256,
             "aliases": list(found.aliases),
             "run": found.tags.get("lethe.run"),
             "verdict": found.tags.get("lethe.verdict"),
-            "tainted": bool(by := tainted_by(at, found.version)),
+            "tainted": bool(by := tainted_by(at, found.version, found.sha256)),
             "by": by,
         }
         for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
     ]
+    others = unregistered(at)
+    return {"versions": rows} | ({"notes": others} if others else {})
 
 
 def doctor(path: Path) -> dict[str, Any]:
@@ -189,6 +194,7 @@ def _examinations(ws: Workspace) -> Iterator[tuple[str, str]]:
     yield "params", _failure(lambda: adopt.problem(ws, at.ledger, adopt.PARAMS))
     yield "data", _failure(lambda: _data_problem(at))
     yield "champion", _failure(lambda: _champion_problem(at))
+    yield "versions", _failure(lambda: _versions_problem(at))
     yield "bank", _failure(lambda: _bank_problem(at))
     yield "bases", _failure(lambda: _bases_problem(at))
     for name, check in outside(ws):
@@ -245,6 +251,12 @@ def _champion_problem(at: Opened) -> str:
 
     sealed_champion(at)
     return ""
+
+
+def _versions_problem(at: Opened) -> str:
+    from tasks.versions.held import unregistered
+
+    return " ".join(unregistered(at))
 
 
 def _bases_problem(at: Opened) -> str:

@@ -121,6 +121,7 @@ def registry(at: Opened, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.setattr(models, "champion", made.champion)
     monkeypatch.setattr(models, "promote", made.promote)
     monkeypatch.setattr(models, "versions", lambda *_: ())
+    monkeypatch.setattr(reconcile, "unregistered", lambda _: [])
     monkeypatch.setattr(reconcile, "owns", lambda _: True)
     for number, key, parent in ((1, FIRST, None), (2, "run-a/promoted", 1)):
         made.serving = number

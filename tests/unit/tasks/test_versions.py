@@ -210,9 +210,9 @@ def test_what_was_built_upon_a_tainted_version_is_tainted_too(
 ) -> None:
     """3 was fine-tuned from 2; 2 was trained afresh, so nothing of 1 is in it."""
     assert "problem" not in taint(at, 1, None)
-    assert tainted_by(at, 2) == []
+    assert tainted_by(at, 2, "") == []
     assert "was built upon version 2" in taint(at, 2, None)["problem"]
-    assert tainted_by(at, 3) == ["version/2/tainted"]
+    assert tainted_by(at, 3, "") == ["version/2/tainted"]
 
 
 def test_what_never_served_does_not_serve_again(at: Opened, registry: Registry) -> None:

@@ -1,0 +1,141 @@
+"""Versions that Lethe did not register: under the model's own name, and under all others.
+
+MLflow's page *Register model* makes one, and so does every client of MLflow. They are looked at and
+never changed, but that a copy of weights which are to be erased goes with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from systems.registry import places
+from systems.registry.models import OURS, SHA256, aliases_of, is_own
+from systems.registry.tracking import client, having, outside
+from unlearning.digests import sha256_file
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion as Stored
+
+DERIVED = "lethe.derived_from"
+"""Tag by which whoever fine-tunes, quantises or exports a version says what it was made from:
+MODEL/VERSION or the SHA-256 of the weights, several parted by commas."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A version that somebody else registered.
+
+    source: as MLflow has it. digests: SHA-256 of the files that lie there, as far as they can be
+    read from here, and what the stored model bears as its own. own_store: whether all of it lies in
+    the workspace's store of models. derived: what it was made from, by its tag.
+    """
+
+    name: str
+    version: int
+    source: str
+    digests: frozenset[str]
+    files: tuple[Path, ...]
+    own_store: bool
+    derived: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of what it holds."""
+        return bool(self.digests or self.derived)
+
+
+@outside
+def foreign(mlruns: Path, name: str) -> tuple[Foreign, ...]:
+    """Give the versions under a name that Lethe did not register, oldest first."""
+    api = client(mlruns)
+    found = [one for one in api.search_model_versions(having({}, name)) if not is_own(one)]
+    if not found:
+        return ()
+    models = api.search_registered_models(having({}, name))
+    named = {alias: int(number) for model in models for alias, number in model.aliases.items()}
+    ordered = sorted(found, key=lambda one: int(one.version))
+    return tuple(_foreign(mlruns, stored, named) for stored in ordered)
+
+
+def _foreign(mlruns: Path, stored: Stored, aliases: Mapping[str, int]) -> Foreign:
+    files, claimed = tuple(_files(mlruns, stored)), _claimed(mlruns, stored)
+    store = places.artifacts(mlruns).resolve() / "models"
+    return Foreign(
+        name=str(stored.name),
+        version=int(stored.version),
+        source=str(stored.source),
+        digests=frozenset([*map(sha256_file, files), *claimed]),
+        files=files,
+        own_store=all(path.resolve().is_relative_to(store) for path in files),
+        derived=derived(stored.tags),
+        aliases=aliases_of(int(stored.version), aliases),
+    )
+
+
+def derived(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Read what a version says that it was made from."""
+    parts = (part.strip() for part in tags.get(DERIVED, "").split(","))
+    return tuple(part.removeprefix("models:/") for part in parts if part)
+
+
+def _claimed(mlruns: Path, stored: Stored) -> list[str]:
+    """What the stored model of a version bears as the digest of its weights."""
+    model = _logged_model(mlruns, stored)
+    return [model.tags[SHA256]] if model is not None and SHA256 in model.tags else []
+
+
+def _files(mlruns: Path, stored: Stored) -> Iterator[Path]:
+    """Give the files that a version's source names, where they lie on this machine."""
+    place = _place(mlruns, stored)
+    if place is None:
+        return
+    if place.is_file():
+        yield place
+    elif place.is_dir():
+        yield from (path for path in sorted(place.rglob("*")) if path.is_file())
+
+
+def _place(mlruns: Path, stored: Stored) -> Path | None:
+    source = str(stored.source)
+    if source.startswith(OURS):
+        model = _logged_model(mlruns, stored)
+        return None if model is None else _local(str(model.artifact_location))
+    if run := re.fullmatch(r"runs:/([0-9a-f]+)/?(.*)", source):
+        return _of_run(mlruns, *run.groups())
+    return _local(source)
+
+
+def _of_run(mlruns: Path, run_id: str, path: str) -> Path | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        root = _local(str(client(mlruns).get_run(run_id).info.artifact_uri))
+    except MlflowException:
+        return None
+    return None if root is None else root / path
+
+
+def _logged_model(mlruns: Path, stored: Stored) -> Any:
+    """Give the stored model that a version names; None if it is gone or names none."""
+    from mlflow.exceptions import MlflowException
+
+    if not str(stored.source).startswith(OURS):
+        return None
+    try:
+        return client(mlruns).get_logged_model(str(stored.source).removeprefix("models:/"))
+    except MlflowException:
+        return None
+
+
+def _local(address: str) -> Path | None:
+    """Give the place on this machine that an address names; None if it names none."""
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(address) if not parts.scheme and address.startswith("/") else None
