@@ -20,6 +20,9 @@ from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.geometry import Geometry
 from unlearning.gates.groups import group
 
+CLASS_OUT, APART = "class-out models", "models apart"
+"""What is trained to compare with: for a class that goes, and for people who go together."""
+
 
 def references(at: Opened, without: Sequence[str], count: int) -> tuple[Trained, ...]:
     """Train so many models without these examples, or give those that lie there already."""
@@ -36,18 +39,28 @@ def class_out(
     at: Opened, without: Sequence[str], split: Split, gates: Sequence[Gate]
 ) -> tuple[Trained, ...]:
     """Give the models that the gate `geometry` compares with; none where it has nothing to ask."""
-    asking = [gate.models for gate in gates if isinstance(gate, Geometry)]
-    if not asking or not forgets_a_class(split):
-        return ()
-    return references(at, without, max(asking))
+    asked = wanted(gates, class_goes=forgets_a_class(split), together=False)
+    return references(at, without, asked.get(CLASS_OUT, 0))
 
 
 def apart(
     at: Opened, without: Sequence[str], gates: Sequence[Gate], mates: Measurement
 ) -> tuple[Trained, ...]:
     """Give the models that a batch of people is judged by; none where it is none, or none asks."""
-    asked = max((gate.references for gate in gates if isinstance(gate, Forgetting)), default=0)
-    return references(at, without, asked) if group({mates.name: mates}) else ()
+    asked = wanted(gates, class_goes=False, together=group({mates.name: mates}))
+    return references(at, without, asked.get(APART, 0))
+
+
+def wanted(gates: Sequence[Gate], *, class_goes: bool, together: bool) -> dict[str, int]:
+    """Give what the gates ask to be trained without the examples, and how many of each.
+
+    class_goes: whether a class does, or most of it. together: whether the forgotten are a batch of
+    people who resemble one another.
+    """
+    out = [gate.models for gate in gates if isinstance(gate, Geometry) and class_goes]
+    alone = [gate.references for gate in gates if isinstance(gate, Forgetting) and together]
+    counts = {CLASS_OUT: max(out, default=0), APART: max(alone, default=0)}
+    return {what: count for what, count in counts.items() if count}
 
 
 def forgets_a_class(split: Split) -> bool:

@@ -270,16 +270,27 @@ def _power(found: Mapping[str, Any]) -> str:
     return f"{simulated}; {champion}{enough}"
 
 
+def _references(found: Sequence[Mapping[str, Any]]) -> str:
+    """Say which models are trained to compare with, before anybody is judged."""
+    each = (
+        f"{row['models']} {row['what']}"
+        + ("" if row["estimated_seconds"] is None else f", about {row['estimated_seconds']:,} s")
+        for row in found
+    )
+    return f"trained without these examples to compare with: {'; '.join(each)}"
+
+
 def _adopted(found: Mapping[str, Any]) -> str:
     return f"{found['sha256'][:12]}, {'in force' if found['in_force'] else 'not in force'}"
 
 
-SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+SENTENCES: dict[str, Callable[[Any], str]] = {
     "examples": _examples,
     "near_duplicates": _near_duplicates,
     "drift": lambda found: str(found["words"]),
     "error": _error,
     "power": _power,
+    "references": _references,
     "policy": _adopted,
     "params": _adopted,
 }

@@ -12,15 +12,17 @@ from ledger.replay.chances import Counted
 from systems.data import loading
 from systems.settings.chances import chance_of
 from systems.settings.policy import Policy
+from tasks.references import wanted
 from tasks.running.opened import Opened
 from tasks.running.parts import cut
 from tasks.running.prospect import Compared, Prospect, bank_there, prospect
 from unlearning.domain import (
     TRAIN,
     Group,
+    Measurement,
 )
 from unlearning.gates.forgetting import Forgetting
-from unlearning.gates.groups import GROUP, group
+from unlearning.gates.groups import CLASSES, GROUP, MATES, group
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
 from unlearning.statistics.power import (
@@ -61,13 +63,15 @@ def foreseen(
 
     rate: examples a second of the original's training, None if unknown: then the champion is not
     asked. level: of the intervals in that run. power: how often a perfect retrain would pass, with
-    the simulation's 95 % interval; no draw is made where a rule already excludes it.
+    the simulation's 95 % interval; no draw is made where a rule already excludes it. references:
+    the models that are trained without these examples to compare with, and how long it takes.
     """
     if not ids[TRAIN]:
-        return {"decidable": False, "why": UNTOUCHED, "power": None}
+        return {"decidable": False, "why": UNTOUCHED, "power": None, "references": []}
     gate, found = _gate(rules), _found(at, rules, ids, alike=alike, rate=rate)
     if found is None:
-        return {"decidable": False, "why": f"{INCOMPARABLE}. {LINEAGE}", "power": None}
+        why = f"{INCOMPARABLE}. {LINEAGE}"
+        return {"decidable": False, "why": why, "power": None, "references": []}
     rng = np.random.default_rng(at.params.seed)
     chance = _simulated(found, gate, rng, level)
     decidable = chance.passed >= WANTED
@@ -76,7 +80,31 @@ def foreseen(
         "decidable": decidable,
         "why": _why(found, gate, chance, needed),
         "power": {**_power(chance), **_champion(found), "examples_needed": needed},
+        "references": references_told(at, rules, found.known, len(ids[TRAIN]), rate),
     }
+
+
+def references_told(
+    at: Opened, rules: Policy, known: Mapping[str, Measurement], forgotten: int, rate: float | None
+) -> list[dict[str, Any]]:
+    """Say which models a run trains without the examples before it judges anybody.
+
+    known: what the champion told; whether the forgotten go together, only if it was asked.
+    """
+    passes = (loading.counts(at.ws)[TRAIN] - forgotten) * at.params.training.epochs
+    asked = wanted(
+        gates_of(rules.gates),
+        class_goes=known[CLASSES].value > 0,
+        together=MATES in known and group(known),
+    )
+    return [
+        {
+            "what": what,
+            "models": count,
+            "estimated_seconds": None if rate is None else round(count * passes / rate, 1),
+        }
+        for what, count in asked.items()
+    ]
 
 
 def power_of(

@@ -72,7 +72,8 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     known = foreseen_rungs(rules, before, chances, most, exact_only=exact_only)
     ladder = [_rung(at, rung, ids, rate) | row for rung, row in known] if ids[TRAIN] else []
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
-    seconds = [row["estimated_seconds"] for row in tried_of(ladder)]
+    trained = [*tried_of(ladder), *decidable.get("references", ())]
+    seconds = [row["estimated_seconds"] for row in trained]
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},

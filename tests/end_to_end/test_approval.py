@@ -44,7 +44,15 @@ class Asked:
 def asked(make_lethe: MakeLethe) -> Asked:
     lethe = make_lethe("asked")
     request, champion = lethe.submit("--class", "3"), lethe.champion()
-    assert lethe("plan", request).json["approval"] == ["1 class(es) are forgotten whole"]
+    planned = lethe("plan", request).json
+    assert planned["approval"] == ["1 class(es) are forgotten whole"]
+    (out,) = planned["references"]
+    assert (out["what"], out["models"]) == ("class-out models", 3)
+    rungs = [row["estimated_seconds"] for row in planned["ladder"] if not row.get("skipped")]
+    told = sum(rungs) + out["estimated_seconds"]
+    assert out["estimated_seconds"] > 0 and planned["estimated_seconds"] == pytest.approx(
+        told, abs=1
+    )
     return Asked(lethe, request, champion, lethe.forget(request, policy=ASKING, code=WAITS))
 
 

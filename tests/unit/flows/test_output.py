@@ -77,6 +77,7 @@ def test_a_plan_says_in_sentences_what_is_spent_and_what_could_be_shown() -> Non
         "error": {"spent": 0.01, "each": 0.02, "words": "4.00% of 5% is left to err in"},
         "power": POWER,
         "policy": {"sha256": "0b07f736c725e59b", "in_force": True},
+        "references": [{"what": "class-out models", "models": 3, "estimated_seconds": 1200.5}],
     }
     found = plan_tables({**PLAN, **facts})
     assert {key: found[key] for key in facts} == {
@@ -87,6 +88,8 @@ def test_a_plan_says_in_sentences_what_is_spent_and_what_could_be_shown() -> Non
         "power": "of 400 simulated retrains 10% would pass (7% to 14%) and 0% would be refused; "
         "the champion's attack AUC is 0.611; 1,200 examples would be enough to decide",
         "policy": "0b07f736c725, in force",
+        "references": "trained without these examples to compare with: 3 class-out models, about "
+        "1,200.5 s",
     }
 
 
