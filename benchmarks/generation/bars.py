@@ -6,16 +6,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import Progress
-
-from unlearning.generation.sampling import Told
+from unlearning.generation.sampling import Told, untold
 
 
 @contextmanager
 def bar(words: str) -> Iterator[Told]:
     """Show steps done of steps in all under some words."""
-    hidden = not sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), disable=hidden, transient=True) as shown:
+    if not sys.stderr.isatty():  # as on a machine that has no rich
+        yield untold
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(words)
         yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -2,11 +2,12 @@
 
     python -m benchmarks.generation
     python -m benchmarks.generation --networks unet --seeds 1
-    python -m benchmarks.generation --data cifar10
+    python -m benchmarks.generation --data cifar10 --seeds 1 --models 3
     python -m benchmarks.generation --radii
 
-Digits run on a processor, CIFAR-10 needs a GPU. What is made and measured is kept under --cache, so
-that an interrupted run goes on. Writes generation-DATA.json, and a sheet of pictures for each
+Digits run on a processor, CIFAR-10 needs a GPU. Where diffusers is not installed the U-Net is left
+out. What is made and measured is kept under --cache, the judge too, so that an interrupted run goes
+on. Writes generation-DATA.json, and a sheet of pictures for each
 network; --radii measures the latent method alone, by the length of its shift, and writes
 generation-DATA-radii.json.
 """
@@ -19,6 +20,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +43,17 @@ from benchmarks.generation.makers import (
     at_radius,
 )
 from benchmarks.methods.grounds import CACHE
-from unlearning.errors import Diverged
+from unlearning import networks
+from unlearning.digests import canonical_json, sha256_hex
+from unlearning.errors import Diverged, UsageError
 from unlearning.features import features_of
 from unlearning.gates.generated import Recovered
 from unlearning.generation.generators import Generator
 from unlearning.generation.judge import judge_of, with_none
 from unlearning.generation.measures import Bench, frechet
 from unlearning.generation.recovery import Recovery
+from unlearning.generation.unet import MISSING
+from unlearning.networks import Classifier
 from unlearning.outputs import accuracy, logits_of
 
 MODELS = 4
@@ -59,11 +65,20 @@ WITHOUT_RECOVERY = (STALE, RANDOM, *(at_radius(RANDOM, radius) for radius in RAD
 """Controls that the measures themselves refuse."""
 
 
-def bench_of(ground: Ground) -> tuple[Bench, dict[str, float]]:
+def judge_in(cache: Path, ground: Ground) -> Classifier:
+    """Give the ground's judge: one for all rows, also where a run is cut off on a GPU."""
+    described = [ground.judge_network, ground.judge.as_record(), len(ground.train)]
+    path = cache / f"judge-{sha256_hex(canonical_json(described))[:12]}.safetensors"
+    if not path.exists():
+        rng = torch.Generator().manual_seed(100)
+        known = with_none(ground.train, CLASSES)
+        networks.save(judge_of(known, CLASSES + 1, rng, ground.judge, ground.judge_network), path)
+    return networks.load(path)
+
+
+def bench_of(ground: Ground, cache: Path) -> tuple[Bench, dict[str, float]]:
     """Give what measures generators of a ground, and how good it is itself."""
-    rng = torch.Generator().manual_seed(100)
-    known = with_none(ground.train, CLASSES)
-    judge = judge_of(known, CLASSES + 1, rng, ground.judge, ground.judge_network)
+    judge = judge_in(cache, ground)
     real = ground.sets().retain
     bench = Bench(
         judge=judge,
@@ -153,12 +168,11 @@ def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     torch.set_num_threads(1)
     ground = GROUNDS[args.data]()
-    bench, facts = bench_of(ground)
+    asked = buildable(args.networks or tuple(ground.recipes))
+    cache = args.cache / "generation" / ground.name
+    bench, facts = bench_of(ground, cache)
     settings = {**described(ground, args), **facts}
-    makers = [
-        Makers(ground, network, args.cache / "generation" / ground.name)
-        for network in args.networks or ground.recipes
-    ]
+    makers = [Makers(ground, network, cache) for network in asked]
     return (by_radius if args.radii else compared)(args, makers, bench, settings)
 
 
@@ -185,6 +199,25 @@ def by_radius(
     return record.write(f"generation-{settings['data']}-radii", settings, done)
 
 
+def buildable(asked: Sequence[str]) -> list[str]:
+    """Give the networks that can be built here, and say what is left out; UsageError for none."""
+    if version_of("diffusers"):
+        return list(asked)
+    if "unet" in asked:
+        print(f"generation: unet is left out: {MISSING}", file=sys.stderr, flush=True)
+    found = [network for network in asked if network != "unet"]
+    if not found:
+        raise UsageError(MISSING)
+    return found
+
+
+def version_of(package: str) -> str | None:
+    """Give a package's version; None where it is not installed."""
+    if find_spec(package) is None:
+        return None
+    return importlib.metadata.version(package)
+
+
 def described(ground: Ground, args: argparse.Namespace) -> dict[str, Any]:
     """Say what was measured, and how."""
     return {
@@ -197,7 +230,7 @@ def described(ground: Ground, args: argparse.Namespace) -> dict[str, Any]:
         "seeds": args.seeds,
         "sampler": asdict(ground.sampler),
         "recovery": asdict(ground.recovery),
-        "diffusers": importlib.metadata.version("diffusers"),
+        "diffusers": version_of("diffusers"),
     }
 
 

@@ -3,8 +3,9 @@
     make gpu                                    or: python -m benchmarks.gpu --minutes 9.5
 
 All but the first, which takes minutes, go on where they were cut off: the same command is given
-until it says that all is done; bring artifacts/benchmarks along to go on elsewhere. Without a GPU
-it says so and does nothing.
+until it says that all is done; bring artifacts/benchmarks along to go on elsewhere. Of generators
+each training has to fit into a call; without diffusers it is the DiT alone. Without a GPU it says
+so and does nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ STEPS: Mapping[str, Sequence[str]] = {
     "rungs": ("rungs", "--data", "cifar10-all", "--seeds", "3"),
     "sfr-on": ("methods", "--data", "cifar10-full", "--epochs", "60", "--seeds", "1"),
     "amun": ("methods", "--data", "cifar10-full-amun", "--epochs", "60", "--seeds", "1"),
+    "generation": ("generation", "--data", "cifar10", "--seeds", "1", "--models", "3"),
 }
-"""The fast network; all rungs with 64 shadows; the papers' tables on ResNet-18."""
+"""The fast network; all rungs with 64 shadows; the papers' tables on ResNet-18; generators, beside
+as few models without the class as the gates take."""
 
 ENDS = {0: "is done", None: "goes on with the next call"}
 ENDING = 20.0

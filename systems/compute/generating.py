@@ -55,7 +55,7 @@ def recipe_of_generator(
 def require_fit(recipe: GeneratorRecipe) -> None:
     """Raise UsageError unless such a network draws such pictures, tried on two.
 
-    Also where the extra `generation`, without which nothing is drawn, is not installed.
+    Also a U-Net where the extra `generation`, which brings it, is not installed.
     """
     network = generators.build(recipe, generator(0))
     try:

@@ -1,4 +1,7 @@
-"""Drawing pictures: guided, step by step from noise, with diffusers' schedulers."""
+"""Drawing pictures: guided, step by step from noise, with diffusers' schedulers.
+
+Where diffusers is not installed DDIM is done by ourselves, and DDPM is not.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch import Tensor
 
 from unlearning.domain import Examples
 from unlearning.errors import Diverged, UsageError
+from unlearning.generation.ddim import Ddim
 from unlearning.generation.generators import Generator, Predict
 from unlearning.generation.noise import as_pixels
 from unlearning.generation.recipe import GeneratorRecipe
@@ -111,7 +115,7 @@ def drawn(
 ) -> Tensor:
     """Turn noise (n, c, h, w) into pictures in [-1, 1] of labels (n,); gradients pass.
 
-    UsageError where the extra `generation` is not installed.
+    UsageError for DDPM where the extra `generation` is not installed.
     """
     scheduler, extra = _scheduler(recipe, sampler)
     told_noise = guided(predict, recipe.null, sampler.guidance)
@@ -125,11 +129,14 @@ def drawn(
 
 
 def _scheduler(recipe: GeneratorRecipe, sampler: Sampler) -> tuple[Any, Mapping[str, float]]:
+    ddim = sampler.scheduler == "ddim"
+    told = {"eta": sampler.eta} if ddim else {}
     try:
         from diffusers import DDIMScheduler, DDPMScheduler
     except ImportError as problem:
+        if ddim:
+            return Ddim(recipe, sampler.steps, clip=sampler.clip), told
         raise UsageError(MISSING) from problem
-    ddim = sampler.scheduler == "ddim"
     made = (DDIMScheduler if ddim else DDPMScheduler)(
         num_train_timesteps=recipe.timesteps,
         beta_start=recipe.beta_first,
@@ -138,7 +145,7 @@ def _scheduler(recipe: GeneratorRecipe, sampler: Sampler) -> tuple[Any, Mapping[
         timestep_spacing="trailing",
     )
     made.set_timesteps(sampler.steps)
-    return made, {"eta": sampler.eta} if ddim else {}
+    return made, told
 
 
 BATCH = 200

@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from unlearning.errors import UsageError
 from unlearning.generation.recipe import GeneratorRecipe
 
-MISSING = "generators: diffusers cannot be imported, expected the extra `generation`: install it"
+MISSING = (
+    "generators: diffusers cannot be imported, expected the extra `generation`: install it, or "
+    "take the network `dit` with the scheduler `ddim`"
+)
 
 
 class UNet(nn.Module):

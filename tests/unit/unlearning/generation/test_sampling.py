@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,15 @@ from torch import Tensor
 
 from tests.unit.unlearning.generation import small
 from unlearning.errors import Diverged, UsageError
-from unlearning.generation.sampling import Sampler, _scheduler, guided, sampled, scale_of
+from unlearning.generation.ddim import Ddim
+from unlearning.generation.sampling import (
+    Sampler,
+    _scheduler,
+    drawn,
+    guided,
+    sampled,
+    scale_of,
+)
 
 
 def told(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
@@ -59,6 +70,36 @@ def test_steps_end_at_the_last_timestep() -> None:
     """Trailing: of 100 timesteps in 4 steps the first is 99, which is nearly noise alone."""
     made, _ = _scheduler(small.RECIPE, Sampler(steps=4))
     assert made.timesteps.tolist() == [99, 74, 49, 24]
+
+
+@pytest.mark.parametrize(("steps", "eta"), [(4, 0.0), (7, 0.0), (4, 1.0)])
+def test_without_diffusers_ddim_draws_the_same(
+    monkeypatch: pytest.MonkeyPatch, steps: int, eta: float
+) -> None:
+    """By the paper's formula beside diffusers': from one start, with the same fresh noise."""
+    network, start = small.generator(), torch.randn(3, 1, 4, 4, generator=small.chance())
+    labels, sampler = torch.tensor([0, 1, 2]), Sampler(steps=steps, eta=eta)
+    both = [drawn(network, small.RECIPE, start, labels, sampler, small.chance(1))]
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    assert isinstance(_scheduler(small.RECIPE, sampler)[0], Ddim)
+    both.append(drawn(network, small.RECIPE, start, labels, sampler, small.chance(1)))
+    torch.testing.assert_close(*both, rtol=0, atol=2e-5)
+
+
+def test_a_step_of_ddim_by_hand() -> None:
+    """From a share of .81 kept to the picture itself: (x - sqrt(.19) noise) / .9, at most 1."""
+    recipe = replace(small.RECIPE, timesteps=1, beta_first=0.19, beta_last=0.19)
+    x, noise = torch.full((1, 1, 4, 4), 0.5), torch.full((1, 1, 4, 4), 0.2)
+    for clip, own in ((False, x), (True, 3 * x)):
+        found = Ddim(recipe, 1, clip=clip).step(noise, torch.tensor(0), own, small.chance(), 0.0)
+        wanted = 1.0 if clip else (0.5 - 0.19**0.5 * 0.2) / 0.9
+        assert float(found.prev_sample[0, 0, 0, 0]) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_without_diffusers_ddpm_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(UsageError, match="extra `generation`"):
+        sampled(small.generator(), torch.tensor([0]), Sampler(scheduler="ddpm"), small.chance())
 
 
 def test_what_cannot_be_drawn_with_is_refused() -> None:
