@@ -1,7 +1,7 @@
 """When an answer is due: calendar arithmetic, with each law's numbers, zone and holidays as data.
 
-Nothing here pauses a clock. Days are days in the law's zone; a deadline is the last second of its
-day there.
+A clock pauses only by a time that is given, and where the law lets it. Days are days in the law's
+zone; a deadline is the last second of its day there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ FILE = Path(__file__).with_name("jurisdictions.toml")
 class Profile:
     """A law's time limits, counted from the day of receipt in its zone.
 
+    pauses: whether the clock may stand still while it is not confirmed who asks.
     months, days: the first limit; longest_months, longest_days: the limit once extended.
     working_day: a limit that ends on a weekend or holiday moves to the next working day. holidays:
     the country, or country and subdivision, whose public holidays are no working days;
@@ -38,6 +39,7 @@ class Profile:
     longest_months: int = 0
     longest_days: int = 0
     working_day: bool = False
+    pauses: bool = False
     holidays: str | None = None
     fixed_holidays: frozenset[tuple[int, int]] = frozenset()
 
@@ -65,25 +67,39 @@ def profile_of(jurisdiction: str) -> Profile:
     return profiles()[jurisdiction]
 
 
-def due_at(received_at: datetime, jurisdiction: str) -> datetime:
+STANDING = timedelta(0)
+
+
+def due_at(received_at: datetime, jurisdiction: str, *, paused: timedelta = STANDING) -> datetime:
     """The last moment at which a request may be answered without an extension, in the law's zone.
 
+    paused: how long the clock stood still, as if the request had come so much later.
     UsageError for an unknown law, a time without a zone or one at the end of the calendar.
     """
     profile = profile_of(jurisdiction)
-    return _limit(received_at, profile, months=profile.months, days=profile.days)
+    return _limit(received_at + paused, profile, months=profile.months, days=profile.days)
 
 
-def extended_due_at(received_at: datetime, jurisdiction: str, *, now: datetime) -> datetime:
+def longest_due_at(
+    received_at: datetime, jurisdiction: str, *, paused: timedelta = STANDING
+) -> datetime:
+    """The last moment once extended."""
+    profile = profile_of(jurisdiction)
+    longest = {"months": profile.longest_months, "days": profile.longest_days}
+    return _limit(received_at + paused, profile, **longest)
+
+
+def extended_due_at(
+    received_at: datetime, jurisdiction: str, *, now: datetime, paused: timedelta = STANDING
+) -> datetime:
     """The last moment once extended; LateExtension if the first limit is already over."""
-    first = due_at(received_at, jurisdiction)
+    first = due_at(received_at, jurisdiction, paused=paused)
     if now > first:
         raise LateExtension(
             f"extension asked for at {timestamp(now)}, expected by {timestamp(first)}: "
             "the first time limit is over, answer the request now"
         )
-    profile = profile_of(jurisdiction)
-    return _limit(received_at, profile, months=profile.longest_months, days=profile.longest_days)
+    return longest_due_at(received_at, jurisdiction, paused=paused)
 
 
 def _limit(received_at: datetime, profile: Profile, *, months: int, days: int) -> datetime:

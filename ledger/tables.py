@@ -60,6 +60,20 @@ def apply(connection: Connection, entry: Entry) -> None:
 def _submitted(connection: Connection, body: Mapping[str, Any], at: str) -> None:
     columns = {name: body.get(name) for name in _SUBMITTED}
     connection.execute(insert(requests).values(ref=body["request"], **columns))
+    _go_with(connection, body)
+
+
+def _confirmed(connection: Connection, body: Mapping[str, Any], at: str) -> None:
+    values = {name: body[name] for name in ("state", "reason", "due_at") if name in body}
+    if values:
+        _change(connection, body["request"], **values)
+    _go_with(connection, body)
+
+
+def _go_with(connection: Connection, body: Mapping[str, Any]) -> None:
+    """Say of others why they go with this request now."""
+    for ref, reason in body.get("same", {}).items():
+        _change(connection, ref, reason=reason)
 
 
 def _moved(connection: Connection, body: Mapping[str, Any], at: str) -> None:
@@ -102,6 +116,7 @@ _CHANGES: dict[str, Callable[[Connection, Mapping[str, Any], str], None]] = {
     "held": _moved,
     "resumed": _moved,
     "linked": _linked,
+    "identity_confirmed": _confirmed,
     "extended": _extended,
     "run_started": _run_started,
     "run_finished": _run_finished,

@@ -84,7 +84,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     making.init,
     making.import_,
     *(requests.submit, requests.plan, requests.forget, approving.approve, requests.abort),
-    *(requests.extend, requests.deny, requests.hold, requests.resume),
+    *(requests.extend, requests.deny, requests.hold, requests.resume, requests.confirm),
     *(settings.policy, settings.params, settings.rotate_key, comparing.judge),
     *(sending.source, reading.reader),
     *(versions.taint, versions.rollback),

@@ -52,7 +52,18 @@ PANELS: dict[str, tuple[str, ...]] = {
         *("backup", "restore", "restore-drill"),
     ),
     "Privacy officer: requests and their deadlines": (
-        *("submit", "list", "show", "hold", "resume", "extend", "deny", "approve", "purge"),
+        *(
+            "submit",
+            "list",
+            "show",
+            "hold",
+            "resume",
+            "extend",
+            "confirm",
+            "deny",
+            "approve",
+            "purge",
+        ),
         *("pages", "certificate"),
     ),
     "Data scientist: unlearning and judging": (

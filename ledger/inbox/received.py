@@ -15,6 +15,7 @@ class Incoming:
 
     source: who sent it, COMMAND_LINE or a source's name; key: its idempotency key, unique per
     source. as_written: what looks like a value of the data and is none is not meant.
+    identity: METHOD:SYSTEM[/REFERENCE], what was attested of who asks.
     """
 
     selector: Selector
@@ -23,6 +24,7 @@ class Incoming:
     source: str
     key: str | None
     as_written: bool = False
+    identity: str | None = None
 
     @property
     def ledger_key(self) -> str | None:

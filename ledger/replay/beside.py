@@ -28,7 +28,7 @@ KEPT = {adoptions.POLICY: "policies", adoptions.PARAMS: "params"}
 LISTED = ("/suppressed", "suppression_brought")
 """Ends of the keys of entries that name the suppression list by its digest."""
 
-STATING = ("submitted", "moved", "linked", "denied", "held", "resumed")
+STATING = ("submitted", "moved", "linked", "denied", "held", "resumed", "identity_confirmed")
 """Events that say a request's state."""
 
 STATEMENTS = {SEALED: "", ATTESTED: ERASURE, COMPLETED: COMPLETION}
@@ -126,7 +126,11 @@ def _adopted(records: Path, entries: Iterable[Entry]) -> Iterator[str]:
 
 def _selectors(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
     """Open requests whose selector is not there: nobody could serve them any more."""
-    states = {str(e.body["request"]): str(e.body["state"]) for e in entries if e.event in STATING}
+    states = {
+        str(e.body["request"]): str(e.body["state"])
+        for e in entries
+        if e.event in STATING and "state" in e.body
+    }
     for ref, state in states.items():
         if state not in ("complete", "denied") and not (folder / f"{ref}.bin").is_file():
             yield f"sealed/{ref}.bin: is missing, request {ref} is {state}: restore it"

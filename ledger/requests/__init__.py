@@ -15,8 +15,9 @@ from ledger.domain import State as State
 from ledger.domain import check_move
 from ledger.lines import Lines, lines_of
 from ledger.log import Log
-from ledger.requests import runs, submitting, verbs
+from ledger.requests import confirming, runs, submitting, verbs
 from ledger.requests.book import Book
+from ledger.requests.identity import Identity
 from ledger.requests.verbs import Verb as Verb
 from ledger.selectors import SelectorStore
 from ledger.store import Store
@@ -89,6 +90,8 @@ class Ledger:
         hold: str | None = None,
         unknown: int = 0,
         ground: str | None = None,
+        identity: Identity | None = None,
+        asks: str | None = None,
     ) -> DeletionRequest:
         """Record a request as accepted, held, denied with its reason, or as served already.
 
@@ -99,10 +102,12 @@ class Ledger:
         ref: what it was called when it was received; what has it already is given back as it is.
         source: who sent it. hold: why a person has to look at it first. unknown: how many of its
         values belong to nothing, which the log keeps. ground: of the denial.
+        identity: what was attested of who asks. asks: it has to be, and what the clock does until
+        then, `runs` or `pauses`; what comes without is held.
         """
         demand = submitting.Demand(
             *(selector, received_at, jurisdiction, idempotency_key, examples, denial, erased_by),
-            *(ref, source, hold, unknown, ground),
+            *(ref, source, hold, unknown, ground, identity, asks),
         )
         return submitting.submit(self._book, demand, now)
 
@@ -119,6 +124,21 @@ class Ledger:
         """Record a request that was received, and that nobody can read any more, as denied."""
         said = (received_at, jurisdiction, reason, now, ground)
         return submitting.deny_unread(self._book, ref, *said)
+
+    def confirm(self, ref: str, identity: Identity, *, now: datetime) -> DeletionRequest:
+        """Record by whom and how it was confirmed who asks; what waited for it goes on.
+
+        RequestDenied for a request that has ended, or that was confirmed before.
+        """
+        return confirming.confirm(self._book, ref, identity, now)
+
+    def identity(self, ref: str) -> Mapping[str, Any] | None:
+        """What was attested of who asks: method, by and reference; None if nothing was."""
+        return confirming.identity_of(self._book, ref)
+
+    def unconfirmed(self, ref: str) -> bool:
+        """Whether a request waits until it is confirmed who asks."""
+        return confirming.unconfirmed(self._book, ref)
 
     def link(self, ref: str, run: str, *, now: datetime) -> DeletionRequest:
         """Let a request go with the run that erased its examples; a second time changes nothing.

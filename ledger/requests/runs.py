@@ -11,6 +11,7 @@ from ledger.chain import Entry
 from ledger.domain import DeletionRequest, State, check_move, require_reason
 from ledger.errors import UnknownReference
 from ledger.requests.book import Book
+from ledger.requests.confirming import unconfirmed
 from unlearning.errors import RequestDenied, UsageError
 
 
@@ -98,12 +99,14 @@ def _check_free(book: Book, refs: Sequence[str]) -> None:
     for ref in refs:
         found = book.request(ref)
         if found.state is not State.ACCEPTED:
-            raise RequestDenied(_unclaimable(found))
+            raise RequestDenied(_unclaimable(found, unconfirmed(book, ref)))
 
 
-def _unclaimable(found: DeletionRequest) -> str:
+def _unclaimable(found: DeletionRequest, waits: bool) -> str:
     why = f" ({found.reason})" if found.reason else ""
     onward = f"see `lethe show {found.ref}`"
     if found.state is State.HELD:
         onward = f"lift the hold first: `lethe resume {found.ref} --reason TEXT`"
+    if waits:
+        onward = f"first `lethe confirm {found.ref} --identity METHOD:SYSTEM`"
     return f"request {found.ref}: is {found.state}{why}, expected accepted: {onward}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ from ledger.deadlines import due_at
 from ledger.domain import DeletionRequest, Selector, State, require_reason
 from ledger.errors import KeyConflict
 from ledger.moments import timestamp
-from ledger.requests.book import LOST, Book
+from ledger.requests.book import Book
+from ledger.requests.confirming import ASKED, UNCONFIRMED, clock
 from ledger.requests.grounds import NOT_FOUND, require_ground
+from ledger.requests.identity import Identity
 from ledger.requests.runs import goes_with, was_started
-from unlearning.digests import digest_of
+from ledger.requests.twins import note, placed
 from unlearning.errors import UsageError
 
 
@@ -34,6 +36,19 @@ class Demand:
     hold: str | None = None
     unknown: int = 0
     ground: str | None = None
+    identity: Identity | None = None
+    asks: str | None = None
+
+    @property
+    def nothing_found(self) -> bool:
+        """Whether it ends at once as denied."""
+        served = self.hold is not None or self.erased_by is not None
+        return not served and (self.denial is not None or not self.examples)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it has to wait until it is confirmed who asks."""
+        return self.asks is not None and self.identity is None and not self.nothing_found
 
 
 def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
@@ -49,8 +64,9 @@ def submit(book: Book, demand: Demand, now: datetime) -> DeletionRequest:
         content = selectors.content_digest(key, *said) if key else None
         if earlier:
             return _repeated(book, earlier[0], demand, content)
-        fields = {"key_digest": digest, "content_digest": content, **_fields(book, demand)}
-        return _new_request(book, demand, fields, now)
+        ref = demand.ref or new_reference()
+        fields = {"key_digest": digest, "content_digest": content, **_fields(book, demand, ref)}
+        return _new_request(book, ref, demand.selector, fields, now)
 
 
 def deny_unread(
@@ -85,8 +101,9 @@ def new_reference() -> str:
     return f"req-{secrets.token_hex(6)}"
 
 
-def _fields(book: Book, demand: Demand) -> dict[str, Any]:
-    state, reason = _outcome(book, demand)
+def _fields(book: Book, demand: Demand, ref: str) -> dict[str, Any]:
+    state, reason, others = _outcome(book, demand, ref)
+    run = None if demand.unconfirmed else demand.erased_by
     return {
         "state": state,
         "received_at": timestamp(demand.received_at),
@@ -94,11 +111,23 @@ def _fields(book: Book, demand: Demand) -> dict[str, Any]:
         "jurisdiction": demand.jurisdiction,
         "examples": demand.examples,
         "reason": reason,
-        "run": demand.erased_by if was_started(book, demand.erased_by) else None,
+        "run": run if was_started(book, run) else None,
         **({"source": demand.source} if demand.source else {}),
         **({"unknown": demand.unknown} if demand.unknown else {}),
         **({"ground": _ground(demand)} if state is State.DENIED else {}),
+        **({"same": others} if others else {}),
+        **_identified(demand),
     }
+
+
+def _identified(demand: Demand) -> dict[str, Any]:
+    """What was said of who asks, or that it is asked, and what else the request waits for then."""
+    if demand.identity is not None:
+        return {"identity": demand.identity.as_value()}
+    if not demand.unconfirmed:
+        return {}
+    question = {"question": demand.hold} if demand.hold else {}
+    return {ASKED: clock(str(demand.asks), demand.jurisdiction), **question}
 
 
 def _ground(demand: Demand) -> str:
@@ -107,63 +136,29 @@ def _ground(demand: Demand) -> str:
     return require_ground(demand.ground or found, demand.jurisdiction)
 
 
-def _outcome(book: Book, demand: Demand) -> tuple[State, str | None]:
+def _outcome(book: Book, demand: Demand, ref: str) -> tuple[State, str | None, dict[str, str]]:
+    """The first state of a request and why; and why others go with it from now on."""
+    if demand.nothing_found:
+        return State.DENIED, demand.denial or "the selector matches no example", {}
+    if demand.unconfirmed:
+        return State.HELD, UNCONFIRMED, {}
     if demand.hold is not None:
-        return State.HELD, demand.hold
+        return State.HELD, demand.hold, {}
     if demand.erased_by is not None:
-        return State.PURGING, goes_with(demand.erased_by)
-    if demand.denial or not demand.examples:
-        return State.DENIED, demand.denial or "the selector matches no example"
-    twin = _twin(book, demand.selector)
-    return State.ACCEPTED, f"asks for the same as {twin}, goes with it" if twin else None
-
-
-def _twin(book: Book, selector: Selector) -> str | None:
-    """The open request, received first, that asks for the same; at one moment, logged first.
-
-    What all others ask for is opened once, so that each further request costs the same, however
-    many wait.
-    """
-    if not book.asked:
-        for request in book.store.tables.requests():
-            if not request.state.terminal:
-                _note_asked(book, request.ref)
-    same = (book.request(ref) for ref in book.asked.get(_meaning(selector), ()))
-    waiting = (request for request in same if request.state is State.ACCEPTED)
-    found = min(
-        waiting, key=lambda request: (request.received_at, _logged(book, request)), default=None
-    )
-    return found.ref if found else None
-
-
-def _logged(book: Book, request: DeletionRequest) -> int:
-    """The number of the entry that recorded the request: references are drawn, so have no order."""
-    entry = book.log.find(f"{request.ref}/submitted")
-    return entry.seq if entry else 0
-
-
-def _note_asked(book: Book, ref: str) -> None:
-    """Note what a request asks for; nobody can tell of one whose key is lost."""
-    try:
-        meaning = _meaning(book.selector(ref))
-    except LOST:
-        return
-    book.asked.setdefault(meaning, set()).add(ref)
-
-
-def _meaning(selector: Selector) -> str:
-    return digest_of(asdict(selector.ordered()))
+        return State.PURGING, goes_with(demand.erased_by), {}
+    verified = demand.identity is not None
+    reason, others = placed(book, ref, demand.selector, verified=verified)
+    return State.ACCEPTED, reason, others
 
 
 def _new_request(
-    book: Book, demand: Demand, fields: dict[str, Any], now: datetime
+    book: Book, ref: str, selector: Selector, fields: dict[str, Any], now: datetime
 ) -> DeletionRequest:
-    ref = demand.ref or new_reference()
     with book.selectors.alone():
         book.log.require_alone()  # whoever takes the lock from here on waits until this is over
         # (1) Seal before the log: a crash between the two leaves a sealed file that nobody
         #     refers to, which the next opening removes; never an entry without its selector.
-        commitment = book.selectors.put(ref, demand.selector)
+        commitment = book.selectors.put(ref, selector)
         # (2) One entry records receipt and decision, so that no request is ever in between.
         body = {"request": ref, "commitment": commitment, **fields}
         book.store.record("submitted", body, key=f"{ref}/submitted", now=now)
@@ -171,8 +166,8 @@ def _new_request(
     found = book.request(ref)
     if found.state.terminal:
         book.selectors.destroy(ref)
-    elif book.asked:  # otherwise the next one fills it
-        book.asked.setdefault(_meaning(demand.selector), set()).add(ref)
+    else:
+        note(book, ref, selector)
     return found
 
 

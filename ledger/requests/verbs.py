@@ -15,6 +15,7 @@ from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
 from ledger.requests.book import Book
+from ledger.requests.confirming import paused, unconfirmed
 from ledger.requests.grounds import require_ground
 from unlearning.errors import RequestDenied
 
@@ -65,7 +66,7 @@ def say(
     with book.lock:
         current, rule = book.request(ref), VERBS[verb]
         _check(book, verb, current)
-        said = _extension(current, now) if rule.to is None else {"state": rule.to}
+        said = _extension(book, current, now) if rule.to is None else {"state": rule.to}
         if verb is Verb.DENY:
             said = {**said, "ground": require_ground(ground, current.jurisdiction)}
         body = {"request": ref, "reason": reason, **said}
@@ -84,6 +85,11 @@ def _check(book: Book, verb: Verb, current: DeletionRequest) -> None:
             f"request {ref}: is in run {run}, {verb} expected one that no run works on: first "
             f"`lethe abort {run} --reason TEXT`, or let it end with `lethe forget`"
         )
+    if verb is Verb.RESUME and unconfirmed(book, ref):
+        raise RequestDenied(
+            f"request {ref}: waits until it is confirmed who asks, resume expected one that does "
+            f"not: `lethe confirm {ref} --identity METHOD:SYSTEM`, or deny it"
+        )
     if current.state not in rule.states:
         why = f" ({current.reason})" if current.reason and current.state.terminal else ""
         raise RequestDenied(
@@ -92,13 +98,14 @@ def _check(book: Book, verb: Verb, current: DeletionRequest) -> None:
         )
 
 
-def _extension(current: DeletionRequest, now: datetime) -> dict[str, Any]:
+def _extension(book: Book, current: DeletionRequest, now: datetime) -> dict[str, Any]:
     """The law's longest deadline, once, and the day by which the person is told of it and why."""
-    due = extended_due_at(current.received_at, current.jurisdiction, now=now)
+    stood = paused(book, current.ref, now)
+    due = extended_due_at(current.received_at, current.jurisdiction, now=now, paused=stood)
     if current.due_at >= due:
         raise RequestDenied(
             f"request {current.ref}: its deadline was extended to {current.due_at.isoformat()}, "
             "expected one that was not yet: the law knows no second extension, answer it by then"
         )
-    first = due_at(current.received_at, current.jurisdiction)
+    first = due_at(current.received_at, current.jurisdiction, paused=stood)
     return {"due_at": timestamp(due), "inform_by": timestamp(first)}

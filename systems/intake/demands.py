@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.domain import Selector, SelectorKind
 from ledger.inbox import Incoming
+from ledger.requests.identity import PATTERN, identity_in
 from unlearning.errors import UsageError
 
 MOST, LONGEST = 10_000, 1_000
@@ -62,6 +63,11 @@ SCHEMA: dict[str, Any] = {
             "default": False,
             "description": "Values that look like a missing one are meant as they are.",
         },
+        "identity": {
+            "type": "string",
+            "pattern": f"^{PATTERN}$",
+            "description": "How and by which system it was confirmed who asks, and its reference.",
+        },
     },
     "oneOf": [{"required": [kind]} for kind in KINDS],
 }
@@ -75,6 +81,7 @@ class Demand:
     jurisdiction: str
     received_at: datetime | None
     as_written: bool
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,8 @@ class Keyed:
         """The request as the inbox takes it; a key keeps who sent it, so it always has one."""
         demand = self.demand
         at, key = demand.received_at or now, self.key or fallback
-        return Incoming(demand.selector, at, demand.jurisdiction, source, key, demand.as_written)
+        said = (demand.as_written, demand.identity)
+        return Incoming(demand.selector, at, demand.jurisdiction, source, key, *said)
 
 
 def json_in(content: bytes) -> Any:
@@ -112,7 +120,16 @@ def demand_in(value: Any) -> Demand:
         raise UsageError("body: as_written: expected true or false")
     jurisdiction = _text(told.get("jurisdiction", "gdpr"), "body: jurisdiction")
     at = _moment(told["received_at"]) if "received_at" in told else None
-    return Demand(_selector(kinds[0], told[kinds[0]]), jurisdiction, at, as_written)
+    selector = _selector(kinds[0], told[kinds[0]])
+    return Demand(selector, jurisdiction, at, as_written, _identity(told.get("identity")))
+
+
+def _identity(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = _text(value, "body: identity")
+    identity_in(text, "body: identity")
+    return text
 
 
 def _selector(name: str, value: Any) -> Selector:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LANGUAGES = ("en", "de", "fr")
-ACKNOWLEDGEMENT, EXTENSION, REFUSAL, COMPLETION = (
-    *("acknowledgement", "extension", "refusal", "completion"),
+ACKNOWLEDGEMENT, IDENTITY, EXTENSION, REFUSAL, COMPLETION = (
+    *("acknowledgement", "identity", "extension", "refusal", "completion"),
 )
 RECORD = "record"
 FOLDER = "letters"

@@ -116,6 +116,7 @@ class Fields:
     classes: str | None = None
     jurisdiction: str | None = None
     received_at: str | None = None
+    identity: str | None = None
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,34 @@ class RemoteParams:
     url: str | None
 
 
+IDENTITY, CLOCK = ("optional", "required"), ("runs", "pauses")
+
+
+@dataclass(frozen=True)
+class RequestsParams:
+    """What a request has to come with.
+
+    identity: required, where one waits until it is confirmed who asks. clock: pauses, where its
+    deadline stands still until then if its law lets it.
+    """
+
+    identity: str = "optional"
+    clock: str = "runs"
+
+    def __post_init__(self) -> None:
+        """Refuse other words."""
+        for name, known in (("identity", IDENTITY), ("clock", CLOCK)):
+            if (got := getattr(self, name)) not in known:
+                raise PolicyError(
+                    f"params.yaml: requests.{name}: got {got!r}, expected one of {', '.join(known)}"
+                )
+
+    @property
+    def asks(self) -> str | None:
+        """What the clock does while it is asked who asks; None where nobody is asked."""
+        return self.clock if self.identity == "required" else None
+
+
 HEADS = ("ridge", "logistic")
 """What `unlearning.recipe` knows, which a test holds this against."""
 
@@ -167,6 +195,7 @@ class Params:
     compute: ComputeParams = field(default_factory=ComputeParams)
     head: HeadParams | None = None
     generator: GeneratorParams | None = None
+    requests: RequestsParams = field(default_factory=RequestsParams)
 
     def __post_init__(self) -> None:
         """Refuse beside a generator what only classifiers have."""

@@ -19,6 +19,7 @@ from ledger.replay.bundles import RECORDS
 from ledger.replay.draws import REPLAYED
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ATTESTED, COMPLETED, SEALED
+from ledger.requests.identity import identity_in_words
 from systems.report import assured
 from systems.report.certificates import FOOT, Facts, Part, Sheet, from_letter
 from systems.report.letters import COMPLETION
@@ -82,7 +83,9 @@ def _request(known: Known, row: Row, run: str) -> Facts:
         "Requests served by that run": len(_served(known, run)),
         "Decision": known.step(run, "decided").get("decision"),
     }
-    return _shown(found | _linked(known, row, run))
+    confirmed = known.at.ledger.identity(str(row["request"]))
+    said = identity_in_words(confirmed, reference=False) if confirmed else None
+    return _shown(found | {"Who asks was confirmed": said} | _linked(known, row, run))
 
 
 def _served(known: Known, run: str) -> list[str]:

@@ -14,6 +14,7 @@ from ledger.chain import Entry
 from ledger.domain import State
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ATTESTED, COMPLETED
+from ledger.requests.confirming import ASKED, PAUSES
 from ledger.requests.grounds import provision
 from systems.report.grounds import ground_in_words
 from systems.report.letters import (
@@ -21,6 +22,7 @@ from systems.report.letters import (
     COMPLETION,
     EXTENSION,
     FOLDER,
+    IDENTITY,
     LANGUAGES,
     RECORD,
     REFUSAL,
@@ -57,6 +59,8 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
     }
     if entries:
         yield ACKNOWLEDGEMENT, _first(facts, entries)
+        if (clock := entries[0].body.get(ASKED)) is not None:
+            yield IDENTITY, facts | {"pauses": clock == PAUSES}
     for entry in entries:
         if entry.event == "extended":
             yield EXTENSION, facts | _extended(entry)

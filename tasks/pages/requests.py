@@ -10,6 +10,7 @@ from ledger.chain import Entry
 from ledger.domain import State
 from ledger.replay.purged import purged_copies, rows_of
 from ledger.replay.statements import ATTESTED, COMPLETED
+from ledger.requests.identity import identity_in_words
 from tasks.pages.known import Known, day, link, page_of_entry
 from tasks.running.lineage import taints
 
@@ -57,11 +58,18 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
             ("Days left", row["days_left"]),
             ("Law", row["jurisdiction"]),
             ("Examples", row["examples"]),
+            ("Who asks was confirmed", _confirmed(known, ref)),
         ],
         "history": [_happened(entry) for entry in known.of_request.get(ref, ())],
         "runs": [_run(known, run, reports) for run in runs],
         "copies": [copy for run in runs for copy in copies_of(known, run)],
     }
+
+
+def _confirmed(known: Known, ref: str) -> str | None:
+    """Say how and by which system it was confirmed who asks."""
+    found = known.at.ledger.identity(ref)
+    return identity_in_words(found) if found else None
 
 
 def _happened(entry: Entry) -> list[object]:

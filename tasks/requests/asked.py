@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ledger.domain import State
+from ledger.requests.confirming import unconfirmed_among
 from systems.data import reading, resolving, versions
 from systems.data.columns import EXAMPLE, LABEL, SPLIT
 from systems.data.sharding import load_manifest
@@ -24,11 +25,20 @@ from unlearning.domain import SPLITS, TRAIN
 
 @dataclass(frozen=True)
 class Asked:
-    """An open request and the ids that it selects, by split: personal data."""
+    """An open request and the ids that it selects, by split: personal data.
+
+    unconfirmed: it waits until it is confirmed who asks.
+    """
 
     ref: str
     state: State
     ids: Mapping[str, frozenset[str]]
+    unconfirmed: bool = False
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether nobody may erase them; what only waits to be confirmed holds up nobody."""
+        return self.state is State.HELD and not self.unconfirmed
 
     @property
     def all_ids(self) -> frozenset[str]:
@@ -46,7 +56,7 @@ class Open:
     @property
     def held(self) -> frozenset[str]:
         """The examples of requests on hold: nobody's run may erase them."""
-        held = (one.all_ids for one in self.asked if one.state is State.HELD)
+        held = (one.all_ids for one in self.asked if one.on_hold)
         return frozenset[str]().union(*held)
 
 
@@ -76,14 +86,16 @@ def open_requests(at: Opened) -> Open:
 
 
 def _open(at: Opened, states: Mapping[str, State]) -> Open:
-    recorded = [e.body["request"] for e in at.ledger.log.entries() if e.event == "submitted"]
+    entries = at.ledger.log.entries()
+    recorded = [e.body["request"] for e in entries if e.event == "submitted"]
+    waits = unconfirmed_among(entries)
     refs = [ref for ref in recorded if ref in states]
     lost = {ref: why for ref in refs if (why := at.ledger.lost(ref)) is not None}
     read = [ref for ref in refs if ref not in lost]
     found = resolving.resolve_all(at.ws, [at.ledger.selector(ref) for ref in read])
     ids = [{part: frozenset(getattr(one, part)) for part in SPLITS} for one in found]
     pairs = zip(read, ids, strict=True)
-    return Open(tuple(Asked(ref, states[ref], parts) for ref, parts in pairs), lost)
+    return Open(tuple(Asked(ref, states[ref], parts, ref in waits) for ref, parts in pairs), lost)
 
 
 def restriction(
@@ -112,6 +124,7 @@ def _yields(
     if resolving.classes_left(ws, gone) < 2:
         return True
     waits = one.state is State.AWAITING_APPROVAL or not one.all_ids.isdisjoint(held)
+    waits = waits or one.unconfirmed
     return waits and bool(classes_lost(ws, forgotten, gone))
 
 

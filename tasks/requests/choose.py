@@ -73,8 +73,8 @@ def consider(at: Opened, refs: Sequence[str]) -> Choice:
 
 
 def _not_now(at: Opened, known: Open, chosen: Sequence[Asked], one: Asked) -> str | None:
-    if one.state is not State.HELD and not one.all_ids.isdisjoint(known.held):
-        holding = [o.ref for o in known.asked if o.state is State.HELD and o.all_ids & one.all_ids]
+    if not one.on_hold and not one.all_ids.isdisjoint(known.held):
+        holding = [o.ref for o in known.asked if o.on_hold and o.all_ids & one.all_ids]
         return (
             f"names examples that are on hold by {', '.join(holding)}, expected none: it waits; "
             "lift the hold with `lethe resume`, or deny one of them"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ledger.domain import COMMAND_LINE, DeletionRequest, State
 from ledger.errors import KeyConflict
 from ledger.inbox import UNREADABLE, Inbox, Incoming
+from ledger.requests.identity import identity_in
 from systems.settings.receiving import inbox_of, may_hold
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -118,6 +119,8 @@ def _submit(at: Opened, incoming: Incoming, ref: str, found: Meaning) -> Deletio
         hold=found.hold,
         unknown=found.unknown,
         ground=found.ground,
+        identity=identity_in(incoming.identity, "identity") if incoming.identity else None,
+        asks=at.params.requests.asks,
     )
 
 

@@ -28,10 +28,12 @@ from ledger.inbox.payloads import Payloads
 from ledger.projection import Projection
 from ledger.requests import Ledger
 from systems.data import versions
+from systems.settings.params import change_params
 from systems.settings.receiving import inbox_of
 from systems.settings.workspace import Workspace
 from tasks.keeping.verified import verify_records
 from tasks.requests import receive
+from tasks.requests.choose import consider
 from tasks.running.holding import holding
 from tasks.running.opened import opened
 from tests.integration.test_requests import original  # noqa: F401
@@ -187,6 +189,33 @@ def test_the_log_says_who_sent_a_request_and_nothing_of_whom(ws: Workspace) -> N
     entry = Ledger.open(ws.records, ws.keys, read_only=True).log.find(f"{ref}/submitted")
     assert entry and entry.body["source"] == "shop"
     assert PERSON.encode() not in ws.log.read_bytes()
+
+
+def test_where_it_is_demanded_a_request_waits_until_it_is_confirmed_who_asks(
+    ws: Workspace,
+) -> None:
+    """It keeps nobody else's examples from being erased: anybody could ask for them."""
+    change_params(ws.root, {"requests.identity": "required"})
+    waits = submit(ws)
+    assert waits["state"] == "held" and "lethe confirm" in waits["reason"]
+    attested = from_outside(ws, replace(ASKED, identity="login:portal/7f3a"))
+    assert settled(ws)[attested].state is State.ACCEPTED
+    assert consider(opened(str(ws.root)), [attested]).refs == (attested,)
+    with pytest.raises(RequestDenied, match=f"lethe confirm {waits['request']}"):
+        answering.say(ws.root, "resume", waits["request"], "no doubt")
+    found = answering.confirm(ws.root, waits["request"], "document:desk")
+    assert (found["state"], found["due_at"]) == ("accepted", waits["due_at"])
+    assert found["reason"] == f"asks for the same as {attested}, goes with it"
+    assert queries.show(ws.root, waits["request"])["identity"]["method"] == "document"
+    assert queries.show(ws.root, attested)["identity"]["by"] == "portal"
+    assert verify_records(ws, None).problems == ()
+
+
+def test_the_confirmed_request_is_canonical_through_every_door(ws: Workspace) -> None:
+    first = submit(ws)["request"]
+    second = from_outside(ws, replace(ASKED, identity="login:portal"))
+    reasons = {ref: request.reason for ref, request in settled(ws).items()}
+    assert reasons[second] is None and f"the same as {second}" in str(reasons[first])
 
 
 @pytest.mark.parametrize(

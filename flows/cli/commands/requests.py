@@ -33,6 +33,9 @@ def submit(
     ] = "gdpr",
     key: Annotated[str | None, typer.Option(help="Idempotency key.")] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help=AS_WRITTEN)] = False,
+    identity: Annotated[
+        str | None, typer.Option(help="METHOD:SYSTEM[/REFERENCE]: who confirmed who asks.")
+    ] = None,
 ) -> None:
     """Record a deletion request."""
     from flows.cli.work import requesting
@@ -43,7 +46,9 @@ def submit(
         ids = with_ids_of(example, example_file, option="--example-file")
         selector = requesting.selector_of(people, ids, class_, where)
         found = requesting.submit(
-            call.workspace, selector, received_at, jurisdiction, key, as_written=as_written
+            *(call.workspace, selector, received_at, jurisdiction, key),
+            as_written=as_written,
+            identity=identity,
         )
         call.exit_code = output.denied(found)
         if call.exit_code:
@@ -141,6 +146,22 @@ def hold(ctx: typer.Context, request: Reference, reason: Reason) -> None:
 def resume(ctx: typer.Context, request: Reference, reason: Reason) -> None:
     """Lift the hold of a request: it waits for the next run again."""
     _say(ctx, "resume", request, reason)
+
+
+def confirm(
+    ctx: typer.Context,
+    request: Reference,
+    identity: Annotated[
+        str,
+        typer.Option(
+            help="METHOD:SYSTEM[/REFERENCE], such as login:portal/7f3a; logged, so name nobody."
+        ),
+    ],
+) -> None:
+    """Record who confirmed how who asks; a request that waited for it goes on."""
+    from flows.cli.work import answering
+
+    answer(ctx, lambda call: answering.confirm(call.workspace, request, identity))
 
 
 def _say(

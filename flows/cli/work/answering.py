@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.cli.work.opening import working
 from ledger.requests import Verb
+from ledger.requests.identity import identity_in
 from tasks.requests.receive import deny_unreadable
 from tasks.running.opened import Opened
 from tasks.running.records import as_record, utc_now
@@ -27,6 +28,14 @@ def say(
         told = at.ledger.log.entries()[-1].body.get("inform_by")
         informed = {"inform_person_by": told, "said": reason} if told else {}
         return as_record(found) | informed | (_said(at) if verb == Verb.DENY else {})
+
+
+def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:
+    """Record under the lock by whom and how it was confirmed who asks."""
+    said = identity_in(identity, "--identity")
+    with working(path, restoring=True) as at:
+        found = at.ledger.confirm(request, said, now=utc_now())
+        return as_record(found) | {"identity": said.as_value()}
 
 
 def _said(at: Opened) -> dict[str, Any]:

@@ -68,11 +68,13 @@ def show(path: Path, request: str) -> dict[str, Any]:
         if entry is not None
     ]
     judged = judgements(ledger.log.entries(), [request]).get(request, 0)
+    identity = ledger.identity(request)
     grounds = [one["ground"] for one in history if "ground" in one]
     return {
         **listed(ledger, found),
         **_question(at, found),
         **({"ground": grounds[-1]} if grounds else {}),
+        **({"identity": identity} if identity else {}),
         "judgements": judged,
         "history": history,
         "runs": tried,
@@ -99,7 +101,16 @@ def _not_tried(ledger: Ledger, run: str) -> list[str]:
     return [f"{one['method']}: {one['why']}" for one in found]
 
 
-_SAID = ("reason", "ground", "inform_by", "reviewer", "answer")
+_SAID = (
+    "reason",
+    "ground",
+    "identity",
+    "identity_asked",
+    "paused",
+    "inform_by",
+    "reviewer",
+    "answer",
+)
 
 
 def _told(entry: Entry) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ledger.deadlines import profile_of
 from ledger.domain import COMMAND_LINE, Selector
 from ledger.errors import WorkspaceBusy
 from ledger.inbox import Inbox, Incoming, Receipt
+from ledger.requests.identity import identity_in
 from systems.settings.receiving import inbox_of
 from systems.settings.workspace import Workspace
 from tasks.requests.receive import settle
@@ -59,6 +60,7 @@ def submit(
     key: str | None,
     *,
     as_written: bool = False,
+    identity: str | None = None,
 ) -> dict[str, Any]:
     """Receive a request, and settle it at once if nobody else is at work in the workspace.
 
@@ -66,7 +68,9 @@ def submit(
     """
     received = _moment(received_at, profile_of(jurisdiction).zone)
     ws = workable(path)
-    incoming = Incoming(selector, received, jurisdiction, COMMAND_LINE, key, as_written)
+    if identity is not None:
+        identity_in(identity, "--identity")
+    incoming = Incoming(selector, received, jurisdiction, COMMAND_LINE, key, as_written, identity)
     with closing(inbox_of(ws)) as inbox:
         receipt = inbox.receive(incoming, now=utc_now())
         try:

@@ -76,6 +76,8 @@ JANE = "jane@example.com"
         {"subjects": ["s"], "received_at": 1772452800},
         {"subjects": ["s"], "received_at": "1999-12-31T23:59:59Z"},
         {"subjects": ["s"], "as_written": "yes"},
+        {"subjects": ["s"], "identity": "login"},
+        {"subjects": ["s"], "identity": "login:portal/jane@example.org"},
     ],
 )
 def test_what_is_malformed_is_refused_without_repeating_it(said: Any) -> None:
