@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.asked.trials import RETRAINED, Row
 from benchmarks.markdown import table
+from benchmarks.means import told, words_of
 from benchmarks.methods.tables import spread
 from benchmarks.pages.results import load
 
@@ -71,7 +72,7 @@ def _task(task: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     words = (
         f"**{settings['data']}, {task}**: {settings['train']:,} training examples, "
         f"{settings['recipe']['network']}, {settings['shadows']} shadows, seeds: "
-        f"{rows[0]['n']}, with an original each; mean, and deviation over them, in per cent.\n\n"
+        f"{rows[0]['n']}, with an original each; {words_of(rows[0]['n'])}, in per cent.\n\n"
     )
     columns = [name for name in SHOWN if any(name in row for row in rows)]
     header = ("", *(SHOWN[name][0] for name in columns))
@@ -89,8 +90,7 @@ def _cells(row: Row, columns: Iterable[str]) -> list[str]:
 def _cell(found: Mapping[str, Any] | None, scale: float, digits: int) -> str:
     if not found:
         return ""
-    mean = f"{found['mean'] * scale:.{digits}f}"
-    return mean if found["sd"] is None else f"{mean} ± {found['sd'] * scale:.{digits}f}"
+    return told(found["mean"], found["sd"], found["n"], digits, scale)
 
 
 def tilted(name: str) -> str:
@@ -107,10 +107,10 @@ def tilted(name: str) -> str:
     ]
     header = ("U-LiRA, class-wise", "AUC per example", "balanced accuracy", "pooled AUC (95 %)")
     apart = {key: spread([of[key] for of in result["similarity"]]) for key in SIMILARITY}
-    told = ", ".join(f"{SIMILARITY[key]} {_cell(found, 1, 2)}" for key, found in apart.items())
-    return "\n".join(
-        [compared(name), table(header, lines), f"Similarities of single examples: {told}.\n"]
-    )
+    words = ", ".join(f"{SIMILARITY[key]} {_cell(found, 1, 2)}" for key, found in apart.items())
+    n = len(result["similarity"])
+    similar = f"Similarities of single examples ({n} originals): {words}.\n"
+    return "\n".join([compared(name), table(header, lines), similar])
 
 
 SIMILARITY = {

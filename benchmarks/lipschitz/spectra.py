@@ -8,11 +8,17 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unlearning.lipschitz import CLIPPERS
 from unlearning.lipschitz.operators import Operator
-from unlearning.lipschitz.spectrum import dense, power_qr, published_power_qr, random_start
+from unlearning.lipschitz.spectrum import (
+    dense,
+    followed,
+    power_qr,
+    published_power_qr,
+    random_start,
+)
 
 KERNELS: dict[str, dict[str, Any]] = {
     "stride 1": {"padding": 1},
@@ -67,15 +73,23 @@ def _errors(operator: Operator, true: float, seed: int) -> Iterator[tuple[str, f
         for iterations in ITERATIONS:
             found = float(of(operator, start, iterations).values[0])
             yield f"{way}, {iterations}", found / true - 1
+    yield "gouk, 50", _by_gouk(operator, start) / true - 1
     for name in ("senderovich", "miyato"):
         yield name, CLIPPERS.create(name).norm(operator, start) / true - 1
     four = random_start(operator, 4, torch.Generator().manual_seed(seed))
     yield "PowerQR of 4, 50", float(power_qr(operator, four, 50).values[0]) / true - 1
 
 
+def _by_gouk(operator: Operator, start: Tensor) -> float:
+    """Give Gouk's norm: of the kernel by power iteration, times that of what normalises it."""
+    kernel = Operator(operator.name, operator.layers[:1], operator.shape)
+    return CLIPPERS.create("gouk").norm(operator, followed(kernel, start, ITERATIONS[-1]))
+
+
 def _costs(operator: Operator, seed: int) -> dict[str, float]:
     start = random_start(operator, 1, torch.Generator().manual_seed(seed))
     found = {"PowerQR, 50": _timed(lambda: float(power_qr(operator, start, 50).values[0]))[1]}
+    found["gouk, 50"] = _timed(partial(_by_gouk, operator, start))[1]
     for name in ("senderovich", "miyato"):
         found[name] = _timed(partial(CLIPPERS.create(name).norm, operator, start))[1]
     return found

@@ -1,6 +1,7 @@
 """Spectra and their clipping: errors, milliseconds, accuracy, and AMUN on networks that are held.
 
     python -m benchmarks.lipschitz --data spectra
+    python -m benchmarks.lipschitz --data tracking
     python -m benchmarks.lipschitz --data digits
     python -m benchmarks.lipschitz --data cifar10
     python -m benchmarks.lipschitz --data theorem
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks import record
-from benchmarks.lipschitz import grounds, spectra, theorem, trained
+from benchmarks.lipschitz import grounds, spectra, theorem, tracking, trained
 from benchmarks.methods.grounds import CACHE
 
 BOUNDS = {"digits": (1.0, 2.0), "cifar10": (2.0,)}
@@ -37,6 +38,8 @@ def _measured(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, 
     if args.data == "spectra":
         shape = {"channels": spectra.CHANNELS, "side": spectra.SIDE, "draws": spectra.DRAWS}
         return shape, list(spectra.measured())
+    if args.data == "tracking":
+        return {"steps": tracking.STEPS, "seeds": tracking.SEEDS}, list(tracking.measured())
     if args.data == "theorem":
         return {"seeds": args.seeds}, list(theorem.measured(args.cache, args.seeds))
     on = grounds.ground(args.data)
@@ -54,7 +57,7 @@ def _measured(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="lipschitz", description=(__doc__ or "").split("\n")[0])
-    names = ("spectra", "digits", "cifar10", "theorem")
+    names = ("spectra", "tracking", "digits", "cifar10", "theorem")
     parser.add_argument("--data", choices=names, default="spectra")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", type=Path, default=CACHE)

@@ -113,7 +113,30 @@ def theorem(name: str) -> str:
     """Write the terms of AMUN's bound, seed by seed."""
     rows = load(name)["rows"]
     lines = [[row["data"], row["seed"], *(term(row) for term in TERMS.values())] for row in rows]
-    return table(("data", "seed", *TERMS), lines)
+    words = "Theorem 4.4.1 on each seed's original, retrained and stepped network:\n\n"
+    return words + table(("data", "seed", *TERMS), lines)
+
+
+def tracking(name: str) -> str:
+    """Write how far one iteration a step is off after the steps, and on the way."""
+    result = load(name)
+    steps, seeds = (result["settings"][key] for key in ("steps", "seeds"))
+    words = (
+        f"One iteration a step over {steps} steps of SGD, {seeds} seeds; relative error of the "
+        "largest singular value in per cent, the worst of all layers and seeds. Looked at after "
+        "every fifth step.\n\n"
+    )
+    lines = [
+        [
+            ground,
+            vectors,
+            len({row["layer"] for row in of}),
+            *(f"{100 * max((row[key] for row in of), key=abs):+.2f}" for key in ("end", "worst")),
+        ]
+        for (ground, vectors), of in _by(result["rows"], "ground", "vectors")
+    ]
+    header = ("in", "vectors followed", "layers", "after all steps", "on the way, at most")
+    return words + table(header, lines)
 
 
 MEASURES = {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.markdown import table
+from benchmarks.means import told, words_of
 from benchmarks.methods import beside, tables
 from benchmarks.pages.results import load, machine, named, page_of
 from unlearning.errors import UsageError
@@ -45,7 +46,7 @@ def _task(task: str, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -
     words = (
         f"**{settings['data']}, {task}**: {forgotten} of {settings['train']:,} "
         f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
-        "an original each; mean, and deviation over the seeds, in per cent.\n\n"
+        f"an original each; {words_of(settings['seeds'])}, in per cent.\n\n"
     )
     rates, attacks = (_there(names, of) for names in (RATES, ATTACKS))
     asked = [ATTACKS[name] for name in attacks]
@@ -73,8 +74,7 @@ def _spread(row: dict[str, Any], key: str, scale: float, digits: int) -> str:
     found = row.get(key)
     if not found or found["mean"] is None:
         return ""
-    mean, sd = found["mean"] * scale, (found["sd"] or 0) * scale
-    return f"{mean:.{digits}f} ± {sd:.{digits}f}" if row["n"] > 1 else f"{mean:.{digits}f}"
+    return told(found["mean"], found["sd"] or 0.0, row["n"], digits, scale)
 
 
 def mended(name: str) -> str:
@@ -132,8 +132,9 @@ def amun(name: str) -> str:
     rows = [*found["tuning"], *found["table"]]
     words = (
         f"**{settings['data']}**: {settings['recipe']['network']} on {settings['train']:,} "
-        f"examples, {settings['seeds']} seeds with an original and people of their own; mean, and "
-        "deviation over the seeds, in per cent. The aim of each column is the row `retrained`.\n"
+        f"examples, {settings['seeds']} seeds with an original and people of their own; "
+        f"{words_of(settings['seeds'])}, in per cent. The aim of each column is the row "
+        "`retrained`.\n"
     )
     parts = (_part(PARTS[part], [r for r in rows if r["part"] == part]) for part in PARTS)
     return "\n".join([words, *parts])

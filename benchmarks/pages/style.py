@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.markdown import table
+from benchmarks.means import told, words_of
 from benchmarks.pages.results import load
 
 COLUMNS = (
@@ -28,7 +29,8 @@ def style(name: str) -> str:
     words = (
         f"**{settings['data']}**: one of 8 styles forgotten by {settings['recipe']['network']}, "
         f"{settings['train']:,} training and {settings['test']:,} test images, "
-        f"{len(settings['forgotten'])} seeds with a style each; mean ± deviation. Accuracy of the "
+        f"{len(settings['forgotten'])} seeds with a style each; "
+        f"{words_of(len(settings['forgotten']))}. Accuracy of the "
         "digits on test images of either kind. A probe is the AUC of a logistic regression that "
         "tells the forgotten style from the others by the mean channels after the second "
         "convolution (early), by the penultimate features, or by the outputs; the aim is the "
@@ -39,4 +41,4 @@ def style(name: str) -> str:
 
 def _mean(row: dict[str, Any], name: str) -> str:
     found = row.get(name)
-    return f"{found['mean']:.3f} ± {found['sd']:.3f}" if found else ""
+    return told(found["mean"], found["sd"], row["n"], 3) if found else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.markdown import table
+from benchmarks.means import told
 from benchmarks.pages import whole_runs
 from benchmarks.pages.gates import share
 from benchmarks.pages.results import load, there
@@ -53,9 +54,8 @@ def _methods() -> Iterator[list[str]]:
     for name, words in ROWS.items():
         if name in rows:
             auc, kept = rows[name]["forget_auc"], rows[name]["RA"]
-            found = (
-                f"{auc['mean']:.3f} ± {auc['sd']:.3f}; {100 * kept['mean']:.0f} % right on the rest"
-            )
+            value = told(auc["mean"], auc["sd"], auc["n"], 3)
+            found = f"{value} (95 %); {100 * kept['mean']:.0f} % right on the rest"
             yield [f"cifar10, 1,000 random examples: attack AUC of {words}", found, str(auc["n"])]
 
 

@@ -92,6 +92,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "asked-trw": asked.tilted,
     "asked-amun": asked.compared,
     "lipschitz-spectra": lipschitz.spectra,
+    "lipschitz-tracking": lipschitz.tracking,
     "lipschitz-digits": lipschitz.trained,
     "lipschitz-cifar10": lipschitz.trained,
     "lipschitz-amun-free": methods.compared,

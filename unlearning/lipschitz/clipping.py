@@ -55,7 +55,7 @@ class Clipping:
     def step(self) -> None:
         """Follow the network after a training step; clip whenever it is time."""
         self._steps += 1
-        if self._steps % self.clipper.every == 0:
+        if self._steps > self.clipper.delay and self._steps % self.clipper.every == 0:
             self._each(self._clipped)
             self._agree()
         elif self.clipper.track:

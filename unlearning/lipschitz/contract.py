@@ -13,7 +13,8 @@ class Clipper(Protocol):
     """Something that holds the largest singular value of a layer to a target.
 
     track: iterations after every training step that keep the leading vectors up to date; 0 where it
-    needs none. every: steps between two clips. vectors: how many leading vectors it is handed.
+    needs none. every: steps between two clips. delay: steps before which none is made.
+    vectors: how many leading vectors it is handed.
     """
 
     name: ClassVar[str]
@@ -27,6 +28,10 @@ class Clipper(Protocol):
     @property
     def every(self) -> int:
         """Give the steps between two clips."""
+
+    @property
+    def delay(self) -> int:
+        """Give the steps before the first clip."""
 
     @property
     def vectors(self) -> int:

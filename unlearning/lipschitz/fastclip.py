@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -27,13 +27,15 @@ from unlearning.lipschitz.spectrum import (
 class FastClip:
     """Move each weight down |M' v - (target / sigma) M v|^2, v the vectors above the target.
 
-    track, every: iterations after a training step, and steps between two clips. vectors: leading
+    track, every: iterations after a training step, and steps between two clips. delay: steps
+    before which nothing is clipped. vectors: leading
     ones that are followed, all of which are lowered at once where they are above. rounds: of
     finding them again and lowering them, at one clip. iterations: to find them, at each round.
     inner: descents on each weight, a round. step: their length; None finds the best one, which
     there is, since the objective is quadratic in each weight. tolerance: what above the target is
     let be, a share of it. shift: iterate on I + M^T M, as the public code does. raise_small: lift
-    what is below the target, too, as it does. `PUBLISHED` is that code without batch norm.
+    what is below the target, too, as it does. `PUBLISHED` is that code without batch norm,
+    `PUBLISHED_BN` with it, `PUBLISHED_DELAYED` as its class has it by default.
 
     The optimiser's momentum is not told of it.
     """
@@ -45,6 +47,7 @@ class FastClip:
     track: int = 1
     every: int = 5
     vectors: int = 4
+    delay: int = 0
     rounds: int = 5
     iterations: int = 2
     inner: int = 2
@@ -59,11 +62,11 @@ class FastClip:
         if self.moves not in MOVES:
             raise UsageError(f"fastclip.moves: got {self.moves!r}, expected one of {MOVES}")
         whole = (self.every, self.vectors, self.rounds, self.iterations, self.inner)
-        if min(whole) < 1 or self.track < 0 or self.tolerance <= 0:
+        if min(whole) < 1 or min(self.track, self.delay) < 0 or self.tolerance <= 0:
             raise UsageError(
                 f"fastclip: got {whole} for every, vectors, rounds, iterations, inner; track "
-                f"{self.track}, tolerance {self.tolerance}; expected at least 1 of each, track "
-                "from 0 and a tolerance above 0"
+                f"{self.track}, delay {self.delay}, tolerance {self.tolerance}; expected at least "
+                "1 of each, track and delay from 0 and a tolerance above 0"
             )
 
     def norm(self, operator: Operator, right: Tensor) -> float:
@@ -141,7 +144,13 @@ PUBLISHED = FastClip(
     iterations=10,
     moves="all",
 )
-"""The public code's settings without batch norm; with it, every 50 steps and 5 inner ones."""
+"""The public code's settings for networks without batch norm, as its ResNets give them."""
+
+PUBLISHED_BN = replace(PUBLISHED, every=50, inner=5)
+"""The same for networks with batch norm."""
+
+PUBLISHED_DELAYED = replace(PUBLISHED, delay=500)
+"""With the delay of its class, which its ResNets set to 0."""
 
 
 def _descend(operator: Operator, place: int, v: Tensor, wanted: Tensor, step: float | None) -> None:

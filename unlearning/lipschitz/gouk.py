@@ -28,6 +28,7 @@ class Gouk:
     name: ClassVar[str] = "gouk"
     paper: ClassVar[str] = "Gouk et al., Regularisation by enforcing Lipschitz continuity (2021)"
     runs: ClassVar[str] = "benchmark lipschitz"
+    delay: ClassVar[int] = 0
 
     track: int = 1
     every: int = 1

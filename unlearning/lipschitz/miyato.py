@@ -26,6 +26,7 @@ class Miyato:
     name: ClassVar[str] = "miyato"
     paper: ClassVar[str] = "Miyato et al., Spectral normalization (ICLR 2018)"
     runs: ClassVar[str] = "benchmark lipschitz"
+    delay: ClassVar[int] = 0
 
     track: int = 0
     every: int = 1

@@ -27,6 +27,7 @@ class Senderovich:
     name: ClassVar[str] = "senderovich"
     paper: ClassVar[str] = "Senderovich et al. (2022), after Sedghi et al. (2019)"
     runs: ClassVar[str] = "benchmark lipschitz"
+    delay: ClassVar[int] = 0
 
     track: int = 0
     every: int = 100

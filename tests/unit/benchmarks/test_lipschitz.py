@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.lipschitz import grounds, spectra, theorem
+from benchmarks.lipschitz import grounds, spectra, theorem, tracking
 from benchmarks.lipschitz.trained import FREE, cells, largest
 from benchmarks.methods.grounds import HELD, Choice
+from benchmarks.pages import lipschitz as pages
 from benchmarks.pages.lipschitz import _mean
 from tests.unit import toys
 from unlearning.domain import Examples
@@ -38,6 +39,29 @@ def test_errors_are_shares_of_the_true_norm() -> None:
     kind, operator = next(iter(spectra.operators(0)))
     found = dict(spectra._errors(operator, 1e9, 0))
     assert kind == "stride 1" and found["PowerQR, 50"] == pytest.approx(-1, abs=1e-6)
+
+
+def test_gouks_norm_is_measured_beside_the_others() -> None:
+    """Of a kernel alone it is the same iteration; with batch norm a product, above the truth."""
+    kinds = dict(spectra.operators(0))
+    alone, both = kinds["stride 1"], kinds["with batch norm"]
+    found = dict(spectra._errors(alone, float(spectra.dense(alone)[0]), 0))
+    assert found["gouk, 50"] == pytest.approx(found["PowerQR, 50"], abs=1e-3)
+    assert dict(spectra._errors(both, float(spectra.dense(both)[0]), 0))["gouk, 50"] > 0.02
+
+
+def test_four_vectors_follow_a_training_within_two_per_cent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After 50 steps of SGD on digits, every layer, by one iteration a step."""
+    monkeypatch.setattr(tracking, "VECTORS", (4,))
+    monkeypatch.setattr(tracking, "EVERY", tracking.STEPS)
+    found = list(tracking.trained(0))
+    assert len(found) > 1 and all(abs(row["end"]) <= 0.02 for row in found)
+
+
+def test_the_page_names_the_theorem() -> None:
+    assert "Theorem 4.4.1" in pages.theorem("lipschitz-theorem")
 
 
 def test_the_terms_of_the_bound_where_nothing_is_between_original_and_retrained() -> None:
