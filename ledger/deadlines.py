@@ -22,6 +22,10 @@ from unlearning.errors import UsageError
 FILE = Path(__file__).with_name("jurisdictions.toml")
 
 
+HOLIDAYS, HOURS = timedelta(days=7), timedelta(hours=2)
+"""More days on end than any country is closed, and hours that a zone was ever moved by at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """A law's time limits, counted from the day of receipt in its zone.
@@ -100,6 +104,22 @@ def extended_due_at(
             "the first time limit is over, answer the request now"
         )
     return longest_due_at(received_at, jurisdiction, paused=paused)
+
+
+def bounds(
+    received_at: datetime, jurisdiction: str, *, extended: bool = False
+) -> tuple[datetime, datetime]:
+    """The earliest and the latest moment that a limit may ever have been counted as.
+
+    A deadline stays as it was counted once, while a country may change its holidays, and a zone its
+    hours. So the country's own holidays count for any, up to HOLIDAYS on end.
+    """
+    profile = profile_of(jurisdiction)
+    months = profile.longest_months if extended else profile.months
+    days = profile.longest_days if extended else profile.days
+    first = _limit(received_at, replace(profile, holidays=None), months=months, days=days)
+    last = first + HOLIDAYS if profile.holidays else first
+    return first - HOURS, last + HOURS
 
 
 def _limit(received_at: datetime, profile: Profile, *, months: int, days: int) -> datetime:

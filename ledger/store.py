@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import seen
+from ledger import clock, seen
 from ledger.chain import Entry, Verification, read_chain
 from ledger.errors import LogAltered, LogTruncated
 from ledger.keyring import Keyring
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from ledger.projection import Projection
 
 Unrecorded = Callable[[], Set[str]]
+
+_LOOKED_AT = 4
+"""How many of the newest entries are looked at: a crash may have come before one was told of."""
 
 
 class Store:
@@ -82,8 +86,16 @@ class Store:
             entry = self.log.append(event, body, key=key, now=now)
             self._catch_up()
             if self.log.head != before:
+                self._tell_time(now)
                 seen.note(self.log, self._keys)
             return entry
+
+    def _tell_time(self, now: datetime) -> None:
+        """Say of the newest entries whose time went back that it did; a crash may have come."""
+        for entry in clock.untold([*islice(self.log.newest_first(), _LOOKED_AT)]):
+            body, key = {"entry": entry.seq}, f"{clock.WENT_BACK}/{entry.seq}"
+            self.log.append(clock.WENT_BACK, body, key=key, now=now)
+            self._catch_up()
 
     def hand_over(self, *, reason: str, now: datetime) -> Entry:
         """Let a new key sign from here on; what a crash leaves undone, the next opening does."""
@@ -93,6 +105,7 @@ class Store:
             entry = self.log.hand_over(to, reason=reason, key=key, now=now)
             settle_rotation(self._keys, self._records, self.log.signers[-1])
             self._catch_up()
+            self._tell_time(now)
             seen.note(self.log, self._keys)
             return entry
 

@@ -25,6 +25,7 @@ from ledger.keyring import Keyring
 from ledger.replay import certificates
 from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
 from ledger.replay.purged import assured, told
+from ledger.replay.semantics import replayed
 from ledger.replay.statements import (
     SEALED,
     WITH_STEPS,
@@ -69,6 +70,11 @@ def read_bundle(folder: Path, ring: Keyring) -> Bundle:
         checked.append(f"{name}/{STATEMENT}: signature, files, and against its log")
     if not problems:  # what is not genuine need not be consistent
         problems += _of_later(first, later)
+    if not problems:
+        whole = [*first.entries, *(e for part in later.values() for e in part.entries[1:])]
+        again = replayed(whole, EXCERPT)
+        checked += again.checked
+        problems += again.problems
     if not problems:
         stated = _stated(first, later)
         problems += _of_steps(folder, first, later, stated)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from ledger import durable, keys
 from ledger.chain import Chain, Verification, read_chain, verify_chain
-from ledger.keyring import Keyring
+from ledger.keyring import NONSENSE, Keyring
 from ledger.replay import draws
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside, missing_head
+from ledger.replay.semantics import replayed
 from systems.settings.recording import ledger_at, lines_of
 from systems.settings.workspace import Workspace
 from tasks.approval.unasked import unasked
 from tasks.replaying import shares
 from tasks.running.lineage import objections
 from unlearning.counting import numbered
+from unlearning.errors import IntegrityError
 
 
 def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> Verification:
@@ -24,12 +26,12 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
     public = keys.load_public_keys(key or ws.public_key)
     lines = lines_of(ws)
     chain = read_chain(lines.read(), public)
-    found = verify_chain(chain, lines.name)
+    found = _as_replayed(chain, lines.name)
     if found.ok:
         found = joined(found, check_beside(lines, ws.records, public, head=head))
     if found.ok:
         entries = chain.entries
-        problems = (*_contradictions(chain), *unasked(ws, entries), *shares.objections(ws, entries))
+        problems = (*unasked(ws, entries), *shares.objections(ws, entries))
         found = joined(found, Verification((), problems))
     if found.ok and (ws.elsewhere.is_file() or ws.tables.is_file()):
         found = joined(found, ledger_at(ws, read_only=True).check())
@@ -39,16 +41,32 @@ def verify_records(ws: Workspace, head: str | None, key: Path | None = None) -> 
 
 
 def verify_exported(path: Path, public: Keyring, head: str | None) -> Verification:
-    """Check a log that was exported, with nothing beside it: whole, signed, and none went back."""
+    """Check a log that was exported, with nothing beside it: whole, signed, and as it may go on."""
     chain = read_chain(durable.read(path), public)
-    found = verify_chain(chain, path.name)
-    problems = (*missing_head(chain.entries, head), *_contradictions(chain)) if found.ok else ()
+    found = _as_replayed(chain, path.name)
+    problems = tuple(missing_head(chain.entries, head)) if found.ok else ()
     return joined(found, Verification((), problems))
 
 
-def _contradictions(chain: Chain) -> tuple[str, ...]:
-    entries = chain.entries
-    return (*objections(entries), *unapproved(entries), *draws.objections(entries))
+def _as_replayed(chain: Chain, name: str) -> Verification:
+    """Check what is genuine, and, if all is, what it tells: each entry after those before it."""
+    found = verify_chain(chain, name)
+    if not found.ok:
+        return found
+    again = replayed(chain.entries, name)
+    return joined(joined(found, again), Verification((), _contradictions(chain, again.ok)))
+
+
+def _contradictions(chain: Chain, legal: bool) -> tuple[str, ...]:
+    """What else a log gives the lie to; of one that does not replay, as much as can be asked."""
+    entries, found = chain.entries, list[str]()
+    for ask in (objections, unapproved, draws.objections):
+        try:
+            found += ask(entries)
+        except (IntegrityError, *NONSENSE):
+            if legal:
+                raise
+    return tuple(found)
 
 
 def _waiting(ws: Workspace) -> str:

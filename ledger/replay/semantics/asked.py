@@ -1,0 +1,150 @@
+"""Requests: how one may begin, where it may go from where it stands, and by which day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ledger.chain import Entry
+from ledger.deadlines import HOURS, bounds
+from ledger.domain import NEXT, State
+from ledger.replay.semantics.standing import ERASING, History, Request
+from ledger.requests.verbs import VERBS, Verb
+
+BEGINNINGS = frozenset({State.RECEIVED, State.ACCEPTED, State.DENIED, State.HELD, State.PURGING})
+"""As what a request may be submitted."""
+
+IN_RUNS = frozenset(
+    {
+        *(State.EXTRACTING, State.UNLEARNING, State.JUDGING, State.AWAITING_APPROVAL),
+        *(State.PROMOTING, State.PURGING),
+    }
+)
+"""What a request may become only while a run is at it."""
+
+_VERBS = {VERBS[verb].event: (verb, VERBS[verb]) for verb in Verb}
+
+
+def submitted(history: History, entry: Entry) -> Iterator[str]:
+    """A request begins, once, due on a day that its law counts."""
+    body, ref = entry.body, entry.body["request"]
+    received = datetime.fromisoformat(body["received_at"])
+    found = Request(State(body["state"]), received, body["jurisdiction"], body.get("run"))
+    if ref in history.requests:
+        yield f"request {ref}: was submitted before"
+    if found.state not in BEGINNINGS:
+        yield f"request {ref}: begins as {found.state}"
+    if found.state is State.PURGING and not history.erased(found.run, "suppressed"):
+        yield f"request {ref}: goes with a run that has erased nothing"
+    if body.get("commitment") and received > datetime.fromisoformat(entry.at):
+        yield f"request {ref}: was received at {body['received_at']}, after it was submitted"
+    yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
+    if body.get("identity_asked") == "pauses":
+        found.stands_since = datetime.fromisoformat(entry.at)
+    history.requests[ref] = found
+
+
+def moved(history: History, entry: Entry) -> Iterator[str]:
+    """A request goes on, as the table of states has it, and for that which it says."""
+    ref, state = entry.body["request"], State(entry.body["state"])
+    found = history.request(ref)
+    if state not in NEXT[found.state]:
+        expected = ", ".join(sorted(NEXT[found.state])) or "nothing, it is closed"
+        yield f"request {ref}: is {found.state}, cannot become {state}: expected {expected}"
+    if state is State.COMPLETE:
+        yield from _incomplete(history, ref, found)
+    elif state in IN_RUNS:
+        yield from _unserved(history, ref, state)
+    found.state = state
+
+
+def linked(history: History, entry: Entry) -> Iterator[str]:
+    """A request goes with the run that has listed what it names as erased."""
+    body, ref = entry.body, entry.body["request"]
+    found, state = history.request(ref), State(body["state"])
+    if state is not State.PURGING or state not in NEXT[found.state]:
+        yield f"request {ref}: is {found.state}, cannot go with a run as {state}"
+    if not history.erased(body["run"], "suppressed"):
+        yield f"request {ref}: goes with a run that has erased nothing"
+    found.state, found.run = state, body["run"]
+
+
+def said(history: History, entry: Entry) -> Iterator[str]:
+    """A person denies, holds or resumes a request that no run is at."""
+    (verb, rule), ref = _VERBS[entry.event], entry.body["request"]
+    found, state = history.request(ref), State(entry.body["state"])
+    if found.state not in rule.states or state is not rule.to:
+        yield (
+            f"request {ref}: is {found.state}, {verb} makes it {state}: expected {rule.to} of one "
+            f"that is {', '.join(sorted(rule.states))}"
+        )
+    if run := history.working(ref):
+        yield f"request {ref}: is in run {run.ref}, expected one that no run works on"
+    found.state = state
+
+
+def confirmed(history: History, entry: Entry) -> Iterator[str]:
+    """It is confirmed who asks: what waited for that goes on, its deadline by what it waited."""
+    body, ref, at = entry.body, entry.body["request"], datetime.fromisoformat(entry.at)
+    found, state = history.request(ref), State(body.get("state", history.request(ref).state))
+    if found.state.terminal or (state is not found.state and found.state is not State.HELD):
+        yield f"request {ref}: is {found.state}, cannot become {state} by a confirmation"
+    since = found.counted_from(at)
+    if "due_at" in body:
+        yield from _on_a_day(ref, body["due_at"], found, since, extended=found.extended)
+    found.state, found.stood, found.stands_since = state, since - found.received_at, None
+
+
+def extended(history: History, entry: Entry) -> Iterator[str]:
+    """A deadline is moved once, inside the first period, to the law's longest."""
+    body, ref = entry.body, entry.body["request"]
+    found = history.request(ref)
+    since = found.counted_from(datetime.fromisoformat(entry.at))
+    first = bounds(since, found.jurisdiction)
+    if found.state not in VERBS[Verb.EXTEND].states:
+        yield f"request {ref}: is {found.state}, expected an open one to extend"
+    if datetime.fromisoformat(entry.at) > first[1]:
+        yield (
+            f"request {ref}: was extended at {entry.at}, expected by {first[1].isoformat()}: the "
+            "first time limit was over"
+        )
+    if found.extended:
+        yield f"request {ref}: was extended before, the law knows no second extension"
+    yield from _on_a_day(ref, body["due_at"], found, since, extended=True)
+    if "inform_by" in body:
+        yield from _on_a_day(ref, body["inform_by"], found, since, extended=False)
+    found.extended = True
+
+
+def _on_a_day(
+    ref: str, got: str, found: Request, since: datetime, *, extended: bool
+) -> Iterator[str]:
+    earliest, latest = bounds(since, found.jurisdiction, extended=extended)
+    if not earliest <= datetime.fromisoformat(got) <= latest:
+        limit, day = "longest" if extended else "first", (earliest + HOURS).date().isoformat()
+        yield (
+            f"request {ref}: is due at {got}, received at {found.received_at.isoformat()} expected "
+            f"the {limit} limit of {found.jurisdiction}, {day} or the next working day"
+        )
+
+
+def _unserved(history: History, ref: str, state: State) -> Iterator[str]:
+    """Why no run can have taken a request to this state."""
+    run = history.working(ref)
+    if run is None:
+        yield f"request {ref}: became {state}, and no run works on it"
+    elif state is State.PROMOTING and run.decision != "released":
+        yield f"request {ref}: became {state}, and {run.ref} has not decided to release"
+    elif state is State.PURGING and run.decision not in ERASING:
+        yield f"request {ref}: became {state}, and {run.ref} has not decided to erase"
+    elif state is State.PURGING and not run.may_erase:
+        yield f"request {ref}: became {state}, and {run.ref} has not released its candidate"
+
+
+def _incomplete(history: History, ref: str, found: Request) -> Iterator[str]:
+    """Why a request cannot be complete."""
+    run = history.runs.get(found.run or "")
+    if not history.erased(found.run, "purged"):
+        yield f"request {ref}: became complete, and no run has purged what it names"
+    elif run is not None and (left := run.open_copies()):
+        yield f"request {ref}: became complete, and {left[0]} is not known to be gone"

@@ -1,0 +1,138 @@
+"""Where requests, runs and releases stand while a log is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from ledger.chain import Entry
+from ledger.domain import State
+from ledger.replay.purged import CONNECTOR, confirmations, name_of, rows_of
+
+ERASING = ("released", "purge")
+"""Decisions after which the examples are erased."""
+
+
+class Illegal(Exception):
+    """What an entry says of something that is not there, so that no more can be asked of it."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request. run: the last one over it, or the one that erased the same.
+
+    stands_since: its clock stands still until it is confirmed who asks. stood: how long it did.
+    """
+
+    state: State
+    received_at: datetime
+    jurisdiction: str
+    run: str | None
+    extended: bool = False
+    stands_since: datetime | None = None
+    stood: timedelta = timedelta(0)
+
+    def counted_from(self, at: datetime) -> datetime:
+        """When its deadline is counted from, at a moment: later by what its clock stood still."""
+        if self.stands_since is not None:
+            return self.received_at + max(timedelta(0), at - self.stands_since)
+        return self.received_at + self.stood
+
+
+@dataclass(slots=True)
+class Run:
+    """A run. steps: those that it has done. told: entries on what became of copies."""
+
+    ref: str
+    requests: tuple[str, ...]
+    finished: bool = False
+    steps: set[str] = field(default_factory=set)
+    parent: object = None
+    decision: object = None
+    assurance: object = None
+    candidate: object = None
+    told: list[Entry] = field(default_factory=list)
+
+    @property
+    def may_erase(self) -> bool:
+        """Whether it has decided to erase, and released what it decided to."""
+        return self.decision == "purge" or (
+            self.decision == "released" and "promoted" in self.steps
+        )
+
+    def open_copies(self) -> list[str]:
+        """Name the copies that are neither seen gone nor, where nobody can look, confirmed."""
+        said = {
+            name_of(row) for e in confirmations(self.told, self.ref) for row in e.body["copies"]
+        }
+        left = (row for row in rows_of(self.told, self.ref) if _is_open(row))
+        return [name for name in map(name_of, left) if name not in said]
+
+
+def _is_open(row: Mapping[str, Any]) -> bool:
+    """Whether a copy keeps requests from being complete; a version has its days of grace."""
+    if row["status"] == "kept":
+        return str(row["where"]).startswith(CONNECTOR)
+    return bool(row["status"] != "removed")
+
+
+@dataclass(slots=True)
+class Version:
+    """A version that served. parent: the one that it replaced; exact: nothing of that is in it."""
+
+    sha256: str
+    parent: int | None
+    exact: bool
+
+
+@dataclass(slots=True)
+class History:
+    """All that the entries so far have brought about.
+
+    brought: a suppression list came from another workspace, whose runs erased what it names.
+    """
+
+    requests: dict[str, Request] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    unfinished: set[str] = field(default_factory=set)
+    serving: int | None = None
+    versions: dict[int, Version] = field(default_factory=dict)
+    marked: set[int] = field(default_factory=set)
+    brought: bool = False
+
+    def request(self, ref: str) -> Request:
+        """One request; Illegal if none of this name was submitted."""
+        if ref not in self.requests:
+            raise Illegal(f"request {ref}: was never submitted")
+        return self.requests[ref]
+
+    def run(self, ref: str) -> Run:
+        """One run; Illegal if none of this name was started."""
+        if ref not in self.runs:
+            raise Illegal(f"run {ref}: was never started")
+        return self.runs[ref]
+
+    def working(self, ref: str) -> Run | None:
+        """The unfinished run over a request; None if no run is at it."""
+        run = self.runs.get(self.request(ref).run or "")
+        return run if run and not run.finished and ref in run.requests else None
+
+    def erased(self, ref: str | None, step: str) -> bool:
+        """Whether a run has come to a step of its erasure, here or in another workspace."""
+        if ref in self.runs:
+            return step in self.runs[ref].steps
+        return self.brought
+
+    def mark_under(self, version: int) -> int | None:
+        """Give the marked version that a version is, or was built upon; None if there is none."""
+        at: int | None = version if self.marked else None  # nearly all logs mark none
+        while at is not None and at not in self.marked:
+            known = self.versions.get(at)
+            at = None if known is None or known.exact else known.parent
+        return at
+
+
+Rule = Callable[[History, Entry], Iterator[str]]
+"""Says what is wrong with an entry after a history, and carries it into that."""
