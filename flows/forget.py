@@ -17,7 +17,7 @@ from flows.steps import outside, step
 from tasks import unlearn as ladder
 from tasks.approval.asking import ask_persons
 from tasks.approval.words import WAITS, because, told
-from tasks.attest import attest_erasure, erased_assurance
+from tasks.attest import attest_erasure, erased_assurance, upgraded
 from tasks.claim import claim_requests, link_erased
 from tasks.erase import erase_examples
 from tasks.expect import expect_erased, expect_limits, expect_sound_data
@@ -142,6 +142,8 @@ def summary(run: Run) -> dict[str, Any]:
         "copies": removed + [copy for copy in remaining if copy not in removed],
         "states": {ref: str(run.at.ledger.request(ref).state) for ref in served},
     }
+    if risen := upgraded(run):
+        found["upgraded"] = risen
     bring_up_to_date(run.at)
     shown.show_run(run)
     close(run)  # last: what a crash leaves undone before, the same command does again

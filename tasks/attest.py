@@ -17,7 +17,9 @@ from ledger.keys import load_signing_key
 from ledger.replay.bundles import TYPES
 from ledger.replay.purged import as_stated, assured, standing, told
 from ledger.replay.statements import ATTESTED, COMPLETED, WITH_STEPS
+from ledger.replay.upgrades import UPGRADED, due, upgraded_by
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
 from tasks.running.run import Run
 from unlearning.digests import sha256_file
 from unlearning.domain import Decision
@@ -85,6 +87,17 @@ def _attest_completion(run: Run) -> dict[str, Any]:
         "completed_at": {ref: entry.at for ref, entry in closed.items()},
     }
     return {"statement": _seal(run, evidence.COMPLETION, said, purged, last)}
+
+
+def tell_upgrades(at: Opened) -> None:
+    """Let the log tell of each request whose assurance has risen since; done again, nothing."""
+    for one in due(at.ledger.log.entries()):
+        at.ledger.record(UPGRADED, one.body(), key=one.key, now=utc_now())
+
+
+def upgraded(run: Run) -> list[str]:
+    """Name the earlier requests of which a run's release now assures more."""
+    return upgraded_by(run.at.ledger.log.entries(), run.ref)
 
 
 def _closes(entry: Entry, run: Run) -> bool:

@@ -26,7 +26,7 @@ from systems.registry.erasure import (
 )
 from systems.registry.models import CHAMPION
 from tasks.abort import leave_outdated
-from tasks.attest import attest_completions
+from tasks.attest import attest_completions, tell_upgrades
 from tasks.backups.destroying import residual
 from tasks.confirm import unverified
 from tasks.connectors.asking import ask_again, ask_all, open_lines
@@ -208,6 +208,7 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
     _shred_complete(at)
     attest_completions(at)
+    tell_upgrades(at)
     return as_records(found)
 
 

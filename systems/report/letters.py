@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LANGUAGES = ("en", "de", "fr")
-ACKNOWLEDGEMENT, IDENTITY, EXTENSION, REFUSAL, COMPLETION = (
-    *("acknowledgement", "identity", "extension", "refusal", "completion"),
+ACKNOWLEDGEMENT, IDENTITY, EXTENSION, REFUSAL, COMPLETION, UPGRADE = (
+    *("acknowledgement", "identity", "extension", "refusal", "completion", "upgrade"),
 )
 RECORD = "record"
 FOLDER = "letters"

@@ -11,6 +11,7 @@ from threading import Lock
 from ledger.chain import Entry
 from ledger.keys import load_public_keys
 from ledger.replay.following import Place, read_on
+from ledger.replay.upgrades import UPGRADED
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from unlearning.digests import canonical_json
@@ -18,7 +19,10 @@ from unlearning.digests import canonical_json
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to tell. seq: of its entry; id: the entry's hash. at, due_at: ISO 8601."""
+    """One thing to tell. seq: of its entry; id: the entry's hash. at, due_at: ISO 8601.
+
+    assurance: what is assured from now on, where that has risen after the request was complete.
+    """
 
     seq: int
     id: str
@@ -26,12 +30,13 @@ class Notice:
     state: str
     due_at: str
     at: str
+    assurance: str | None = None
 
     def body(self) -> bytes:
         """What is sent: it names nobody and says nothing of the data."""
-        return canonical_json(
-            {"request": self.request, "state": self.state, "due_at": self.due_at, "at": self.at}
-        )
+        told = {"request": self.request, "state": self.state, "due_at": self.due_at, "at": self.at}
+        risen = {} if self.assurance is None else {"assurance": self.assurance}
+        return canonical_json(told | risen)
 
 
 class Outbox:
@@ -57,8 +62,9 @@ class Outbox:
     def _notices(self, entries: Iterable[Entry]) -> Iterator[Notice]:
         for entry in entries:
             ref, told = entry.body.get("request"), entry.body
-            if isinstance(ref, str) and ("state" in told or "due_at" in told):
+            risen = str(told["assurance"]) if entry.event == UPGRADED else None
+            if isinstance(ref, str) and ("state" in told or "due_at" in told or risen):
                 state, due_at = self._known.get(ref, ("", ""))
                 known = str(told.get("state", state)), str(told.get("due_at", due_at))
                 self._known[ref] = known
-                yield Notice(entry.seq, entry.hash, ref, *known, entry.at)
+                yield Notice(entry.seq, entry.hash, ref, *known, entry.at, risen)

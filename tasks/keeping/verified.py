@@ -8,7 +8,7 @@ from pathlib import Path
 from ledger import durable, keys
 from ledger.chain import Chain, Verification, read_chain, verify_chain
 from ledger.keyring import NONSENSE, Keyring
-from ledger.replay import draws
+from ledger.replay import draws, upgrades
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside, missing_head
 from ledger.replay.semantics import replayed
@@ -60,7 +60,7 @@ def _as_replayed(chain: Chain, name: str) -> Verification:
 def _contradictions(chain: Chain, legal: bool) -> tuple[str, ...]:
     """What else a log gives the lie to; of one that does not replay, as much as can be asked."""
     entries, found = chain.entries, list[str]()
-    for ask in (objections, unapproved, draws.objections):
+    for ask in (objections, unapproved, draws.objections, upgrades.objections):
         try:
             found += ask(entries)
         except (IntegrityError, *NONSENSE):

@@ -62,7 +62,7 @@ def _auditors(known: Known, row: Row, foot: str) -> Sheet:
     attempt = _released(known, run)
     parts = (
         Part(paragraphs=(WHAT_IT_IS,), facts=_request(known, row, run)),
-        _assured(known, run, attempt),
+        _assured(known, row, run, attempt),
         Part("Digests", facts=tuple(_digests(known, run))),
         Part("Attestations", paragraphs=(CHAINED,), facts=tuple(_attested(known, run))),
         _copies(known, run),
@@ -99,16 +99,41 @@ def _linked(known: Known, row: Row, run: str) -> dict[str, str]:
     return {"Goes with that run": f"by entry {own[-1]}"} if own else {}
 
 
-def _assured(known: Known, run: str, attempt: Row) -> Part:
-    level = str(_last(known, run).get("assurance", "A0"))
-    method = attempt.get("method")
+def _assured(known: Known, row: Row, run: str, attempt: Row) -> Part:
+    level = known.assurance(run)
+    method, risen = attempt.get("method"), known.upgraded.get(str(row["request"]))
     told = (assured.level(level), *assured.how(level, method, attempt.get("report") or {}))
     replays = [e for e in known.entries if e.event == REPLAYED and e.body.get("run") == run]
     done = tuple(f"Replayed {day(e.at)}: {e.body['outcome']}" for e in replays)
     facts = _shown({"Method": method, "Seed": attempt.get("seed")}) if method else ()
     measured = assured.measured(attempt.get("measurements", ())) if level == "A2" else ()
     lines = (*done, *measured, *assured.limits(level, draws=DRAWN in attempt))
-    return Part("What is assured, and what is not", told, facts, lines)
+    heading = "What is assured, and what is not"
+    if risen is None:
+        return Part(heading, told, facts, lines)
+    now = (*_risen(known, risen), "Before that, by the run that served the request:", *told)
+    lines = (*assured.limits(str(risen.body["assurance"])), *lines)
+    return Part(heading, now, (*_by(known, risen), *facts), lines)
+
+
+def _risen(known: Known, entry: Entry) -> tuple[str, ...]:
+    """Say what is assured since an exact release followed, and how that came about."""
+    level, by = str(entry.body["assurance"]), str(entry.body["by"])
+    when = f"Since {day(entry.at)} UTC, by entry {entry.seq} of the log and the release of {by}:"
+    method = known.step(by, "decided").get("method")
+    return (when, assured.level(level), *assured.how(level, method, {}))
+
+
+def _by(known: Known, entry: Entry) -> Facts:
+    by = str(entry.body["by"])
+    return _shown(
+        {
+            "Upgraded by run": by,
+            "Its entry in the log": f"{entry.seq} ({entry.hash})",
+            "Its weights, version": f"{entry.body['sha256']}, {entry.body['version']}",
+            "Its statement (SHA-256)": known.step(by, SEALED).get("statement"),
+        }
+    )
 
 
 def _released(known: Known, run: str) -> Row:
@@ -213,7 +238,9 @@ def _check(known: Known, row: Row, run: str, attempt: Row) -> Part:
         f"lethe verify {run} --key public.pem{mine}{head}",
         f"lethe verify log.jsonl --log --key public.pem --head {last}",
     ]
-    if _last(known, run).get("assurance") == "A3" and AGAIN in attempt:
+    if risen := known.upgraded.get(str(row["request"])):
+        commands.append(f"lethe verify {risen.body['by']} --key public.pem")
+    if known.assurance(run) == "A3" and AGAIN in attempt:
         commands.append(f"lethe verify {run} --key public.pem --replay --data DATA")
     words = (
         f"Ask for the folder evidence/{run}, the log as `lethe log --export log.jsonl` writes it, "
@@ -222,10 +249,6 @@ def _check(known: Known, row: Row, run: str, attempt: Row) -> Part:
         "page:",
     )
     return Part("How to check it", words, code=tuple(commands))
-
-
-def _last(known: Known, run: str) -> dict[str, Any]:
-    return {**known.step(run, ATTESTED), **known.step(run, COMPLETED)}
 
 
 def _shown(values: Mapping[str, object]) -> Facts:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from ledger.chain import Entry
+from ledger.replay.purged import assured, purged_copies
+from ledger.replay.upgrades import upgrades
 from tasks.running.lineage import Release, releases
 from tasks.running.opened import Opened
 
@@ -17,7 +19,7 @@ from tasks.running.opened import Opened
 class Known:
     """The log of a workspace. of_request: entries that name it; runs: those that served it.
 
-    now: when the pages are made.
+    now: when the pages are made. upgraded: the entry by which a request's assurance has risen.
     """
 
     at: Opened
@@ -26,11 +28,20 @@ class Known:
     now: datetime
     of_request: Mapping[str, list[Entry]] = field(default_factory=dict)
     runs: Mapping[str, list[str]] = field(default_factory=dict)
+    upgraded: Mapping[str, Entry] = field(default_factory=dict)
 
     def step(self, run: str | None, step: str) -> dict[str, Any]:
         """What a step of a run recorded; nothing if it was not done."""
         entry = self.entry(run, step)
         return {} if entry is None else dict(entry.body)
+
+    def assurance(self, run: str | None) -> str:
+        """What is assured of a run's examples by what is known of their copies now."""
+        decided, copies = self.step(run, "decided"), purged_copies(self.entries, run)
+        if copies is None:
+            return "A0"
+        level = decided.get("assurance", "A0")
+        return str(assured(decided.get("decision"), level, copies))
 
     def entry(self, run: str | None, step: str) -> Entry | None:
         """The entry of a step of a run."""
@@ -47,7 +58,7 @@ def known_of(at: Opened, now: datetime) -> Known:
             named[ref].append(entry)
             if entry.event in ("run_started", "linked"):
                 served[ref].append(str(entry.body["run"]))
-    return Known(at, entries, releases(entries), now, named, served)
+    return Known(at, entries, releases(entries), now, named, served, upgrades(entries))
 
 
 def _requests_of(entry: Entry) -> list[str]:

@@ -26,6 +26,7 @@ from systems.report.letters import (
     LANGUAGES,
     RECORD,
     REFUSAL,
+    UPGRADE,
     written,
 )
 from systems.settings.service import load_service
@@ -70,6 +71,8 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
         yield REFUSAL, facts | {"ended_on": _date(ended.at), **said}
     elif (found := _done(known, row)) is not None:
         yield COMPLETION, facts | found
+        if found["upgraded_on"]:
+            yield UPGRADE, facts | found
 
 
 def _first(facts: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -102,10 +105,13 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         {"what": None, "version": number, "until": until.date().isoformat()}
         for number, until in kept_versions(known, run)
     ]
+    risen = known.upgraded.get(str(row["request"]))
     return {
+        "upgraded_on": _date(risen.at) if risen else None,
+        "upgraded_by": risen.body["by"] if risen else None,
         "erased_on": _date(attested.at),
         "completed_on": _date(completed.at) if completed and complete else None,
-        "assurance": (known.step(run, COMPLETED) or attested.body).get("assurance", "A0"),
+        "assurance": known.assurance(run),
         "remaining": [] if complete else left,
         "confirmed": list(copies["confirmed"]),
     }

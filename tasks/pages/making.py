@@ -30,7 +30,7 @@ def pages(known: Known, rows: Rows, there: Rows, verdict: str) -> Iterator[tuple
     records = {f"record-{language}.txt": text for language, text in letters.records(known, rows)}
     yield from ((page, text.encode()) for page, text in records.items())
     own = [link(f"Record of processing, {page[7:9]}", page) for page in records]
-    board = requests.board(rows)
+    board = requests.board(rows, known.upgraded)
     yield "index.html", render("board.html", "index.html", **board, records=own, **foot)
     for row in counted(rows, len(rows), "pages", "requests"):
         yield from _of_request(known, row, reports, foot)

@@ -21,8 +21,13 @@ HEADER = ("Request", "State", "Due", "Days left", "Law", "Examples", "Note")
 Row = Mapping[str, Any]
 
 
-def board(rows: Sequence[Row]) -> dict[str, Any]:
-    """Lay out requests as `lethe list requests` gives them, the earliest deadline first."""
+def board(rows: Sequence[Row], upgraded: Mapping[str, Entry] | None = None) -> dict[str, Any]:
+    """Lay out requests as `lethe list requests` gives them, the earliest deadline first.
+
+    upgraded: the entry by which a request's assurance has risen.
+    """
+    risen = upgraded or {}
+    rows = [{**row, "risen": _risen(risen.get(str(row["request"])))} for row in rows]
     open_ = [row for row in rows if row["days_left"] is not None]
     ended = [row for row in rows if row["days_left"] is None]
     counts = {
@@ -39,16 +44,25 @@ def board(rows: Sequence[Row]) -> dict[str, Any]:
 def _line(row: Row) -> list[object]:
     days = row["days_left"]
     left = "overdue" if days is not None and days < 0 else days
-    said = [row[key] for key in ("reason", "waits_for") if row.get(key)]
+    said = [row[key] for key in ("reason", "waits_for", "risen") if row.get(key)]
     page = link(row["request"], f"requests/{row['request']}.html")
     state = str(row["state"]).replace("_", " ")
     facts = (row["jurisdiction"], row["examples"], "; ".join(said))
     return [page, state, day(row["due_at"]), left, *facts]
 
 
+def _risen(entry: Entry | None) -> str | None:
+    """Say that what is assured has risen, since when, and by which run's release."""
+    if entry is None:
+        return None
+    body = entry.body
+    return f"{body['assurance']} since {day(entry.at)} by {body['by']}, {body['from']} before"
+
+
 def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any]:
     """Lay out one request. reports: the page of each run that has one."""
     ref, runs = str(row["request"]), list(dict.fromkeys(known.runs.get(str(row["request"]), ())))
+    risen = _risen(known.upgraded.get(ref))
     return {
         "ref": ref,
         "known": [
@@ -59,6 +73,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
             ("Law", row["jurisdiction"]),
             ("Examples", row["examples"]),
             ("Who asks was confirmed", _confirmed(known, ref)),
+            *([("Assurance", risen)] if risen else []),
         ],
         "history": [_happened(entry) for entry in known.of_request.get(ref, ())],
         "runs": [_run(known, run, reports) for run in runs],

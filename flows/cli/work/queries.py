@@ -21,6 +21,7 @@ from ledger.replay.approvals import awaiting
 from ledger.replay.judgements import judgements
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
+from ledger.replay.upgrades import upgrades
 from ledger.requests import DeletionRequest, Ledger
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
@@ -73,6 +74,7 @@ def show(path: Path, request: str) -> dict[str, Any]:
     return {
         **listed(ledger, found),
         **_question(at, found),
+        **_upgraded(ledger, request),
         **({"ground": grounds[-1]} if grounds else {}),
         **({"identity": identity} if identity else {}),
         "judgements": judged,
@@ -86,6 +88,15 @@ def _question(at: Opened, request: DeletionRequest) -> dict[str, Any]:
     run = Run(at, str(request.run))
     found = awaiting(at.ledger.log.entries(), run.ref)
     return {"approval": as_told(run, found)} if found else {}
+
+
+def _upgraded(ledger: Ledger, request: str) -> dict[str, Any]:
+    """Say that what was assured has risen since, and by which run's release."""
+    entry = upgrades(ledger.log.entries()).get(request)
+    if entry is None:
+        return {}
+    told = {name: entry.body[name] for name in ("from", "assurance", "by", "version")}
+    return {"upgraded": {"at": entry.at, **told}}
 
 
 def _drift(ledger: Ledger, run: str) -> str | None:

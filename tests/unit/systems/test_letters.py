@@ -22,17 +22,24 @@ DONE = {
     **FACTS,
     **{"erased_on": "2026-01-20", "completed_on": None, "assurance": "A2"},
     **{"remaining": [COPY, KEPT], "confirmed": []},
+    **{"upgraded_on": None, "upgraded_by": None},
 }
+RISEN = {**DONE, "upgraded_on": "2026-06-01", "upgraded_by": "run-2", "remaining": []}
 RECORD = {
     **{"today": "2026-01-02", "model": "faces", "data_version": "ab12", "requests": 2},
     **{"states": [("held", 2)], "laws": [("gdpr", 1), ("ccpa", 1)], "grace_days": 30},
-    "witnesses": ["s3://auditor/x"],
+    **{"witnesses": ["s3://auditor/x"], "grounds": [("excessive", 1)]},
 }
 SAID = {
     "acknowledgement": FACTS,
     "extension": {**FACTS, "first_due_on": "2026-01-31", "reason": "very many"},
-    "refusal": {**FACTS, "ended_on": "2026-01-09", "reason": "all of the data"},
+    "refusal": {
+        **FACTS,
+        **{"ended_on": "2026-01-09", "reason": "all of the data"},
+        "ground": "the request is excessive",
+    },
     "completion": DONE,
+    "upgrade": RISEN,
     "record": RECORD,
 }
 
@@ -42,7 +49,8 @@ SAID = {
 def test_every_fact_is_said_and_no_line_is_long(kind: str, language: str) -> None:
     text = written(kind, language, SAID[kind])
     said = [str(value) for key, value in SAID[kind].items() if isinstance(value, str | int)]
-    hidden = {"gdpr-de", "A2"} | ({"2026-02-02"} if kind in ("refusal", "completion") else set())
+    no_deadline = kind in ("refusal", "completion", "upgrade")
+    hidden = {"gdpr-de", "A2"} | ({"2026-02-02"} if no_deadline else set())
     assert [one for one in said if one not in text and one not in hidden] == []
     assert max(map(len, text.splitlines())) <= 200 and "{" not in text
 
@@ -63,6 +71,14 @@ def test_no_letter_says_that_nothing_is_left_in_the_model(level: str, language: 
         assert promise not in text
     proofs = {"en": "prove this", "de": "belegen", "fr": "le prouvent"}
     assert (proofs[language] in text.replace("\n", " ")) == (level == "A3")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_upgrade_is_said_beside_what_was_assured_before(language: str) -> None:
+    before, after = (written("completion", language, facts) for facts in (DONE, RISEN))
+    assert "run-2" not in before and "run-2" in after and "2026-06-01" in after
+    bound = {"en": "by an approximate method", "de": "Näherungsverfahren", "fr": "approchée"}
+    assert bound[language] in after, "how it was first served stays said"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
