@@ -17,15 +17,9 @@ from ledger.replay.drift import FIRST
 from ledger.replay.semantics import asked, releases, served
 from ledger.replay.semantics.standing import History, Illegal, Rule
 from ledger.replay.statements import TAINTED
+from ledger.requests.confirming import CONFIRMED
 from unlearning.counting import counted, numbered
 from unlearning.errors import UsageError
-
-
-def _confirmed(history: History, entry: Entry) -> Iterator[str]:
-    """Who asks is confirmed, or that copies of a run are gone."""
-    rule = asked.confirmed if "request" in entry.body else served.told
-    yield from rule(history, entry)
-
 
 RULES: Mapping[str, Rule] = {
     "submitted": asked.submitted,
@@ -35,7 +29,7 @@ RULES: Mapping[str, Rule] = {
     "held": asked.said,
     "resumed": asked.said,
     "extended": asked.extended,
-    "confirmed": _confirmed,
+    CONFIRMED: asked.confirmed,
     "run_started": served.started,
     "step": served.step,
     "run_finished": served.finished,

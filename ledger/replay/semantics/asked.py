@@ -9,6 +9,7 @@ from ledger.chain import Entry
 from ledger.deadlines import HOURS, bounds
 from ledger.domain import NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
+from ledger.requests.confirming import ASKED, PAUSES
 from ledger.requests.verbs import VERBS, Verb
 
 BEGINNINGS = frozenset({State.RECEIVED, State.ACCEPTED, State.DENIED, State.HELD, State.PURGING})
@@ -39,8 +40,9 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
     if body.get("commitment") and received > datetime.fromisoformat(entry.at):
         yield f"request {ref}: was received at {body['received_at']}, after it was submitted"
     yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
-    if body.get("identity_asked") == "pauses":
+    if body.get(ASKED) == PAUSES:
         found.stands_since = datetime.fromisoformat(entry.at)
+    found.unconfirmed = ASKED in body
     history.requests[ref] = found
 
 
@@ -78,6 +80,8 @@ def said(history: History, entry: Entry) -> Iterator[str]:
             f"request {ref}: is {found.state}, {verb} makes it {state}: expected {rule.to} of one "
             f"that is {', '.join(sorted(rule.states))}"
         )
+    if verb is Verb.RESUME and found.unconfirmed:
+        yield f"request {ref}: goes on, and nobody has confirmed who asks"
     if run := history.working(ref):
         yield f"request {ref}: is in run {run.ref}, expected one that no run works on"
     found.state = state
@@ -93,6 +97,7 @@ def confirmed(history: History, entry: Entry) -> Iterator[str]:
     if "due_at" in body:
         yield from _on_a_day(ref, body["due_at"], found, since, extended=found.extended)
     found.state, found.stood, found.stands_since = state, since - found.received_at, None
+    found.unconfirmed = False
 
 
 def extended(history: History, entry: Entry) -> Iterator[str]:

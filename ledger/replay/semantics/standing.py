@@ -23,7 +23,8 @@ class Illegal(Exception):
 class Request:
     """A request. run: the last one over it, or the one that erased the same.
 
-    stands_since: its clock stands still until it is confirmed who asks. stood: how long it did.
+    unconfirmed: it waits until it is confirmed who asks. stands_since: its clock stands still until
+    then. stood: how long it did.
     """
 
     state: State
@@ -31,6 +32,7 @@ class Request:
     jurisdiction: str
     run: str | None
     extended: bool = False
+    unconfirmed: bool = False
     stands_since: datetime | None = None
     stood: timedelta = timedelta(0)
 

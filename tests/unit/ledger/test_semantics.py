@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import GENESIS, Entry, Verification, sign_entry
 from ledger.deadlines import bounds, due_at, extended_due_at
+from ledger.domain import Selector
 from ledger.keyring import keyring_of
 from ledger.keys import load_public_keys
 from ledger.moments import timestamp
 from ledger.requests import Ledger, Verb
+from ledger.requests.identity import Identity
 from tasks.keeping.verified import verify_exported
 from tests.unit.submitted import accepted
 
@@ -233,6 +235,13 @@ PLANTED: dict[str, tuple[Callable[[Story], object], str]] = {
         lambda s: s.before("run-1/decided", lambda s: s.verb("denied", "req-1", "denied")),
         "req-1: is in run run-1",
     ),
+    "resumed before it was confirmed who asks": (
+        lambda s: (
+            s.submit("req-9", "held", identity_asked="runs"),
+            s.verb("resumed", "req-9", "accepted"),
+        ),
+        "req-9: goes on, and nobody has confirmed who asks",
+    ),
     "held, and accepted": (
         lambda s: (s.submit("req-9"), s.verb("held", "req-9", "accepted")),
         "expected held of one that is accepted, received",
@@ -364,15 +373,38 @@ def test_a_clock_that_stood_still_moves_the_deadline_by_as_much(tmp_path: Path) 
     story.submit("req-1", "held", identity_asked="pauses")
     confirmed = {"request": "req-1", "state": "accepted", "reason": None, "identity": {}}
     due = {"due_at": timestamp(datetime(2026, 4, 13, 21, 59, 59, tzinfo=UTC))}
-    story.tell("confirmed", "req-1/confirmed", confirmed | due, days=10)
+    story.tell("identity_confirmed", "req-1/confirmed", confirmed | due, days=10)
     story.extend("req-1", datetime(2026, 6, 12, 21, 59, 59, tzinfo=UTC), days=41)
     story.start("run-1", "req-1")
     assert verified(story, tmp_path).problems == ()
     story.change("req-1/submitted", identity_asked="runs")
     wrong = verified(story, tmp_path).problems
     assert [line.partition(": ")[2][:18] for line in wrong] == [
-        *("entry 2, confirmed", "entry 3, extended:", "entry 3, extended:")
+        *("entry 2, identity_", "entry 3, extended:", "entry 3, extended:")
     ]
+
+
+def test_who_asks_is_confirmed_by_the_ledgers_own_entries(records: Path, keys: Path) -> None:
+    """A clock that stands still, a hold that a person cannot lift, and an extension meanwhile."""
+    ledger = Ledger.open(records, keys)
+    asked = [
+        ledger.submit(
+            Selector("example", ("a picture",)),
+            received_at=BEGAN,
+            jurisdiction=law,
+            idempotency_key=None,
+            examples=1,
+            now=BEGAN + DAY,
+            asks="pauses",
+        )
+        for law in ("gdpr-de", "ccpa")
+    ]
+    ledger.say(Verb.EXTEND, asked[0].ref, reason="many", now=BEGAN + 40 * DAY)
+    for one in asked:
+        ledger.confirm(one.ref, Identity("login", "portal"), now=BEGAN + 44 * DAY)
+    ledger.say(Verb.EXTEND, asked[1].ref, reason="many", now=BEGAN + 45 * DAY)
+    ledger.start_run([asked[0].ref], now=BEGAN + 46 * DAY)
+    assert read_again(records).problems == ()
 
 
 def test_a_run_that_was_given_up_does_no_more(tmp_path: Path) -> None:
