@@ -30,7 +30,8 @@ HOLIDAYS, HOURS = timedelta(days=7), timedelta(hours=2)
 class Profile:
     """A law's time limits, counted from the day of receipt in its zone.
 
-    pauses: whether the clock may stand still while it is not confirmed who asks.
+    pauses: whether the clock may stand still while it is not confirmed who asks. acknowledge_days:
+    business days within which receipt is confirmed, 0 where the law sets none.
     months, days: the first limit; longest_months, longest_days: the limit once extended.
     working_day: a limit that ends on a weekend or holiday moves to the next working day. holidays:
     the country, or country and subdivision, whose public holidays are no working days;
@@ -44,6 +45,7 @@ class Profile:
     longest_days: int = 0
     working_day: bool = False
     pauses: bool = False
+    acknowledge_days: int = 0
     holidays: str | None = None
     fixed_holidays: frozenset[tuple[int, int]] = frozenset()
 
@@ -122,6 +124,27 @@ def bounds(
     return first - HOURS, last + HOURS
 
 
+def acknowledge_by(received_at: datetime, jurisdiction: str) -> datetime | None:
+    """The last moment at which receipt may be confirmed; None where the law sets none.
+
+    Counted in days from Monday to Friday: a holiday that does not count only makes it earlier.
+    """
+    profile = profile_of(jurisdiction)
+    if not profile.acknowledge_days:
+        return None
+    day = received_at.astimezone(profile.zone).date()
+    for _ in range(profile.acknowledge_days):
+        day += timedelta(days=1)
+        while day.weekday() >= calendar.SATURDAY:
+            day += timedelta(days=1)
+    return _end_of(day, profile)
+
+
+def day_of(moment: datetime, jurisdiction: str) -> date:
+    """The day of a moment where the law counts its days."""
+    return moment.astimezone(profile_of(jurisdiction).zone).date()
+
+
 def _limit(received_at: datetime, profile: Profile, *, months: int, days: int) -> datetime:
     timestamp(received_at)  # a time without a zone would silently move the day
     try:
@@ -134,6 +157,10 @@ def _limit(received_at: datetime, profile: Profile, *, months: int, days: int) -
             f"received at {received_at.isoformat()}: no deadline can be counted from there, "
             "expected a time of this era"
         ) from error
+    return _end_of(day, profile)
+
+
+def _end_of(day: date, profile: Profile) -> datetime:
     return datetime.combine(day, time(23, 59, 59), tzinfo=profile.zone)
 
 

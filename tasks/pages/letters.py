@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.chain import Entry
+from ledger.deadlines import day_of
 from ledger.domain import State
 from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ATTESTED, COMPLETED
@@ -52,11 +53,13 @@ def _ground(facts: Row, language: str) -> dict[str, str | None]:
 
 
 def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
+    law = str(row["jurisdiction"])
     facts = {
         "request": row["request"],
-        "received_on": _date(row["received_at"]),
-        "due_on": _date(row["due_at"]),
-        "law": row["jurisdiction"],
+        "received_on": _date(row["received_at"], law),
+        "due_on": _date(row["due_at"], law),
+        "law": law,
+        "acknowledge_by": _date(by, law) if (by := row.get("acknowledge_by")) else None,
     }
     if entries:
         yield ACKNOWLEDGEMENT, _first(facts, entries)
@@ -64,11 +67,11 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
             yield IDENTITY, facts | {"pauses": clock == PAUSES}
     for entry in entries:
         if entry.event == "extended":
-            yield EXTENSION, facts | _extended(entry)
+            yield EXTENSION, facts | _extended(entry, law)
     if row["state"] == State.DENIED and entries:
         ended = [entry for entry in entries if entry.body.get("state") == State.DENIED][-1]
         said = {"reason": ended.body.get("reason"), "ground_name": ended.body.get("ground")}
-        yield REFUSAL, facts | {"ended_on": _date(ended.at), **said}
+        yield REFUSAL, facts | {"ended_on": _date(ended.at, law), **said}
     elif (found := _done(known, row)) is not None:
         yield COMPLETION, facts | found
         if found["upgraded_on"]:
@@ -78,21 +81,23 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
 def _first(facts: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
     """Tell the deadline that was acknowledged, which an extension has moved since."""
     extended = [entry for entry in entries if entry.event == "extended"]
-    return facts | ({"due_on": _date(extended[0].body["inform_by"])} if extended else {})
+    if not extended:
+        return facts
+    return facts | {"due_on": _date(extended[0].body["inform_by"], facts["law"])}
 
 
-def _extended(entry: Entry) -> dict[str, Any]:
+def _extended(entry: Entry, law: str) -> dict[str, Any]:
     body = entry.body
     return {
-        "first_due_on": _date(body["inform_by"]),
-        "due_on": _date(body["due_at"]),
+        "first_due_on": _date(body["inform_by"], law),
+        "due_on": _date(body["due_at"], law),
         "reason": body.get("reason"),
     }
 
 
 def _done(known: Known, row: Row) -> dict[str, Any] | None:
     """Tell what came of a request whose erasure is attested; None before."""
-    run = row["run"]
+    run, law = row["run"], str(row["jurisdiction"])
     attested, completed = known.entry(run, ATTESTED), known.entry(run, COMPLETED)
     ended = row["state"] in (State.PURGING, State.COMPLETE)
     copies = purged_copies(known.entries, run)
@@ -107,18 +112,19 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
     ]
     risen = known.upgraded.get(str(row["request"]))
     return {
-        "upgraded_on": _date(risen.at) if risen else None,
+        "upgraded_on": _date(risen.at, law) if risen else None,
         "upgraded_by": risen.body["by"] if risen else None,
-        "erased_on": _date(attested.at),
-        "completed_on": _date(completed.at) if completed and complete else None,
+        "erased_on": _date(attested.at, law),
+        "completed_on": _date(completed.at, law) if completed and complete else None,
         "assurance": known.assurance(run),
         "remaining": [] if complete else left,
         "confirmed": list(copies["confirmed"]),
     }
 
 
-def _date(moment: str) -> str:
-    return datetime.fromisoformat(moment).date().isoformat()
+def _date(moment: str, law: str) -> str:
+    """Give the day of a moment where the law counts its days."""
+    return day_of(datetime.fromisoformat(moment), law).isoformat()
 
 
 def records(known: Known, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

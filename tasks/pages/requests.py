@@ -70,6 +70,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
             ("Received", day(row["received_at"])),
             ("Due", day(row["due_at"])),
             ("Days left", row["days_left"]),
+            *_to_confirm(row),
             ("Law", row["jurisdiction"]),
             ("Examples", row["examples"]),
             ("Who asks was confirmed", _confirmed(known, ref)),
@@ -79,6 +80,11 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
         "runs": [_run(known, run, reports) for run in runs],
         "copies": [copy for run in runs for copy in copies_of(known, run)],
     }
+
+
+def _to_confirm(row: Row) -> list[tuple[str, str | None]]:
+    by = row.get("acknowledge_by")
+    return [("Receipt to be confirmed by", day(by))] if by else []
 
 
 def _confirmed(known: Known, ref: str) -> str | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ledger.deadlines import acknowledge_by
 from ledger.domain import DeletionRequest
 from unlearning.digests import sha256_hex
 from unlearning.terms import Measurement
@@ -22,15 +23,23 @@ def digest_of_place(root: Path) -> str:
     return sha256_hex(str(root.expanduser().resolve()).encode())[:16]
 
 
+def acknowledged_by(received_at: datetime, jurisdiction: str) -> dict[str, str]:
+    """Say by when receipt is to be confirmed, where the law has such a day."""
+    found = acknowledge_by(received_at, jurisdiction)
+    return {"acknowledge_by": found.isoformat()} if found else {}
+
+
 def as_record(request: DeletionRequest) -> dict[str, Any]:
     """Show a request as the command line prints it. days_left: whole ones, None once it ended."""
     left = None if request.state.terminal else (request.due_at - utc_now()).days
+    acknowledge = acknowledged_by(request.received_at, request.jurisdiction)
     return {
         "request": request.ref,
         "state": str(request.state),
         "received_at": request.received_at.isoformat(),
         "due_at": request.due_at.isoformat(),
         "days_left": left,
+        **acknowledge,
         "jurisdiction": str(request.jurisdiction),
         "examples": request.examples,
         "reason": request.reason,

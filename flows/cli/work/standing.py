@@ -17,7 +17,7 @@ from systems.settings.receiving import look_into
 from systems.settings.workspace import Workspace
 from tasks.approval.words import waits_for
 from tasks.running.opened import Opened
-from tasks.running.records import as_record, utc_now
+from tasks.running.records import acknowledged_by, as_record, utc_now
 from unlearning.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def as_received(one: Waiting) -> dict[str, Any]:
         "received_at": one.received_at.isoformat(),
         "due_at": one.due_at.isoformat(),
         "days_left": (one.due_at - utc_now()).days,
+        **acknowledged_by(one.received_at, one.jurisdiction),
         "jurisdiction": one.jurisdiction,
         "examples": None,
         "reason": None,

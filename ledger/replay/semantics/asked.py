@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ledger.chain import Entry
-from ledger.deadlines import HOURS, bounds
+from ledger.deadlines import HOURS, bounds, profile_of
 from ledger.domain import NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
 from ledger.requests.confirming import ASKED, PAUSES
+from ledger.requests.grounds import provision
 from ledger.requests.verbs import VERBS, Verb
 
 BEGINNINGS = frozenset({State.RECEIVED, State.ACCEPTED, State.DENIED, State.HELD, State.PURGING})
@@ -42,6 +43,8 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
     yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
     if body.get(ASKED) == PAUSES:
         found.stands_since = datetime.fromisoformat(entry.at)
+        if not profile_of(found.jurisdiction).pauses:
+            yield f"request {ref}: {found.jurisdiction} does not let the clock pause"
     found.unconfirmed = ASKED in body
     history.requests[ref] = found
 
@@ -84,6 +87,8 @@ def said(history: History, entry: Entry) -> Iterator[str]:
         yield f"request {ref}: goes on, and nobody has confirmed who asks"
     if run := history.working(ref):
         yield f"request {ref}: is in run {run.ref}, expected one that no run works on"
+    if "ground" in entry.body and provision(entry.body["ground"], found.jurisdiction) is None:
+        yield f"request {ref}: is {state} on a ground that {found.jurisdiction} does not know"
     found.state = state
 
 

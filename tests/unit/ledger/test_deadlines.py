@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.deadlines import due_at, extended_due_at, profile_of, profiles
+from ledger.deadlines import acknowledge_by, day_of, due_at, extended_due_at, profile_of, profiles
 from ledger.errors import LateExtension
 from unlearning.errors import UsageError
 
@@ -148,3 +148,20 @@ def test_an_extension_is_later_and_within_the_laws_longest(moment: datetime, law
     received_on = moment.astimezone(profile_of(law).zone).date()
     assert first < extended
     assert (extended.date() - received_on).days <= longest
+
+
+@pytest.mark.parametrize(
+    ("receipt", "by"),
+    [
+        ("2026-06-10", "2026-06-24"),  # a Wednesday, two weekends
+        ("2026-06-12", "2026-06-26"),  # a Friday
+        ("2026-06-13", "2026-06-26"),  # a Saturday: the first day is Monday
+        ("2026-12-24", "2027-01-07"),  # holidays do not make it later
+    ],
+)
+def test_california_confirms_receipt_within_ten_business_days(receipt: str, by: str) -> None:
+    at = datetime.fromisoformat(f"{receipt}T20:00:00").replace(tzinfo=LOS_ANGELES)  # UTC: next day
+    found = acknowledge_by(at, CCPA)
+    assert found == datetime.fromisoformat(f"{by}T23:59:59").replace(tzinfo=LOS_ANGELES)
+    assert day_of(found.astimezone(UTC), CCPA).isoformat() == by
+    assert acknowledge_by(at, GDPR) is None

@@ -407,6 +407,35 @@ def test_who_asks_is_confirmed_by_the_ledgers_own_entries(records: Path, keys: P
     assert read_again(records).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"identity_asked": "runs"}, "nobody has confirmed who asks"),
+        ({"jurisdiction": "ccpa", "identity_asked": "pauses"}, "does not let the clock pause"),
+    ],
+)
+def test_what_waits_for_a_confirmation_is_not_resumed(
+    tmp_path: Path, body: dict[str, str], said: str
+) -> None:
+    story = Story()
+    story.submit("req-1", "held")
+    story.verb("resumed", "req-1", "accepted")
+    assert verified(story, tmp_path).ok
+    story.change("req-1/submitted", **body)
+    assert any(said in line for line in verified(story, tmp_path).problems)
+
+
+def test_a_denial_on_a_ground_that_the_law_does_not_know_is_named(tmp_path: Path) -> None:
+    story = Story()
+    story.submit("req-1")
+    story.verb("denied", "req-1", "denied")
+    story.change(story.said[-1].key, ground="legal_claims")
+    assert verified(story, tmp_path).ok
+    story.change(story.said[-1].key, ground="transaction")
+    (problem,) = verified(story, tmp_path).problems
+    assert "entry 2, denied: request req-1" in problem and "a ground that gdpr" in problem
+
+
 def test_a_run_that_was_given_up_does_no_more(tmp_path: Path) -> None:
     story = honest()
     story.submit("req-9")

@@ -15,6 +15,7 @@ FACTS: dict[str, Any] = {
     "received_on": "2026-01-02",
     "due_on": "2026-02-02",
     "law": "gdpr-de",
+    "acknowledge_by": None,
 }
 COPY = {"what": "dvc remote: object ab", "version": None, "until": None}
 KEPT = {"what": None, "version": 3, "until": "2026-03-01"}
@@ -32,6 +33,7 @@ RECORD = {
 }
 SAID = {
     "acknowledgement": FACTS,
+    "identity": {**FACTS, "pauses": None},
     "extension": {**FACTS, "first_due_on": "2026-01-31", "reason": "very many"},
     "refusal": {
         **FACTS,
@@ -103,3 +105,16 @@ def test_a_template_of_ones_own_gets_at_nothing_else(template: str, tmp_path: Pa
         UsageError, match=r"letters/en/refusal\.txt: .*expected a template that uses"
     ):
         written("refusal", "en", SAID["refusal"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "how we go on"), ("de", "So gehen wir vor"), ("fr", "Voici la suite")],
+)
+def test_where_receipt_is_confirmed_by_a_day_the_letter_says_how_it_goes_on(
+    language: str, said: str
+) -> None:
+    """California's rules ask for it with the confirmation; no other law here does."""
+    facts = {**FACTS, "law": "ccpa", "acknowledge_by": "2026-01-16"}
+    assert said in written("acknowledgement", language, facts)
+    assert said not in written("acknowledgement", language, FACTS)
