@@ -1,19 +1,23 @@
 """Is there a tenth of a forget set whose unlearning would do for all of it?
 
     python -m benchmarks.coreset --cache /some/folder
+    python -m benchmarks.coreset --causes
 
 For classes and for random examples of digits: halves of the forget set are unlearned, their effects
 regressed on membership, the strongest tenth is the core-set. Its effect, that of the others, of
 random tenths and of one that k-centre takes, by what shows and by what the features hold. Nothing
-is told of a demand but what the demand says: unlearning.coresets.deciding. Writes coreset.json.
+is told of a demand but what the demand says: unlearning.coresets.deciding. With --causes: which
+examples of the halves are necessary or sufficient, and what retrained models lack. Writes
+coreset.json or coreset-causes.json; what is done of each forget set is kept under --cache.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,7 @@ from unlearning import networks
 from unlearning.coresets import choosing, deciding
 from unlearning.coresets.deciding import Effects
 from unlearning.domain import BoolArray, FloatArray, Split
+from unlearning.errors import UsageError
 from unlearning.features import features_of
 from unlearning.methods.random_label import RandomLabel
 from unlearning.networks import Classifier
@@ -43,10 +48,16 @@ from unlearning.training.loop import silent
 METHOD = RandomLabel(epochs=4, learning_rate=0.02)
 """How a part is unlearned: about 65 steps on digits."""
 
-CLASSES, RANDOM_SETS = (3, 6, 8), 3
+NAMES = [*(f"class {label}" for label in (3, 6, 8)), *(f"random {seed}" for seed in range(3))]
+"""Whole classes, and as many random examples, which nobody may shrink."""
+
 CORE = choosing.CoreSet(share=deciding.SHARE)
 TRIALS, CHANCE, SEEDS = 64, 20, 5
 """Halves, random parts, and unlearning seeds of what is compared."""
+
+
+REFUSED = "REFUSED"
+"""Of a forget set that is no whole class: what people name is not shrunk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +82,17 @@ class Task:
         return {name: of(self.original) for name, of in self.knows.items()}
 
 
-def tasks(ground: Ground) -> Iterator[Task]:
-    """Give each forget set: whole classes, then random examples as many."""
+def task_of(ground: Ground, name: str) -> Task:
+    """Give the forget set of that name: a whole class, or random examples as many."""
     train, original = ground.on.train, networks.load(ground.champion)
-    for label in CLASSES:
-        split = _split(ground, train.labels == label)
-        yield Task(f"class {label}", split, of_class(split, label), original)
-    for seed in range(RANDOM_SETS):
-        drawn = np.random.default_rng(4_000 + seed).permutation(len(train))[: len(train) // 10]
-        split = _split(ground, np.isin(np.arange(len(train)), drawn))
-        yield Task(f"random {seed}", split, of_examples(split, ground.bank), original)
+    kind, number = name.split()
+    if kind == "class":
+        split = _split(ground, train.labels == int(number))
+        return Task(name, split, of_class(split, int(number)), original)
+    rng = np.random.default_rng(4_000 + int(number))
+    drawn = rng.permutation(len(train))[: len(train) // 10]
+    split = _split(ground, np.isin(np.arange(len(train)), drawn))
+    return Task(name, split, of_examples(split, ground.bank), original)
 
 
 def _split(ground: Ground, forgets: BoolArray) -> Split:
@@ -89,16 +101,19 @@ def _split(ground: Ground, forgets: BoolArray) -> Split:
     return Split(*parts, on.holdout, on.test, on.recipe.classes)
 
 
-def searched(task: Task, rng: np.random.Generator) -> tuple[dict[str, BoolArray], BoolArray]:
-    """Give, by each measure, the tenth of the largest influence; and k-centre's."""
+def halved(task: Task, rng: np.random.Generator) -> tuple[BoolArray, dict[str, FloatArray]]:
+    """Unlearn random halves: who was in each, and by each measure what it took, (trials,)."""
     n = len(task.split.forget)
-    size = choosing.size_of(n, deciding.SHARE)
     halves = choosing.random_parts(n, n // 2, TRIALS, rng)
     lost = [task.knowledge(half, 500 + trial) for trial, half in enumerate(halves)]
-    found = {}
-    for name in task.knows:
-        effects = np.array([one[name].mean() for one in lost])
-        found[name] = CORE.chosen(halves, effects)
+    return halves, {name: np.array([one[name].mean() for one in lost]) for name in task.knows}
+
+
+def searched(task: Task, rng: np.random.Generator) -> tuple[dict[str, BoolArray], BoolArray]:
+    """Give, by each measure, the tenth of the largest influence; and k-centre's."""
+    size = choosing.size_of(len(task.split.forget), deciding.SHARE)
+    halves, effects = halved(task, rng)
+    found = {name: CORE.chosen(halves, effects[name]) for name in task.knows}
     return found, choosing.spread_out(features_of(task.original, task.split.forget), size)
 
 
@@ -108,15 +123,15 @@ def rows(task: Task) -> Iterator[dict[str, Any]]:
     cores, spread = searched(task, rng)
     n = len(task.split.forget)
     chance = choosing.random_parts(n, int(spread.sum()), CHANCE, rng)
-    whole = _losses(task, np.ones(n, dtype=bool), SEEDS)
-    distant = _losses(task, spread, SEEDS)
-    lots = [_losses(task, part, 1) for part in chance]
+    whole = losses(task, np.ones(n, dtype=bool), SEEDS)
+    distant = losses(task, spread, SEEDS)
+    lots = [losses(task, part, 1) for part in chance]
     for name, core in cores.items():
         found = _effects(
             name,
             core,
-            _losses(task, core, SEEDS),
-            _losses(task, ~core, SEEDS),
+            losses(task, core, SEEDS),
+            losses(task, ~core, SEEDS),
             whole,
             (distant, spread),
             list(zip(lots, chance, strict=True)),
@@ -124,10 +139,20 @@ def rows(task: Task) -> Iterator[dict[str, Any]]:
         yield _row(task, name, core, found)
 
 
+def said(task: Task, deep: Mapping[str, Effects], core: int, passes: float) -> tuple[str, str]:
+    """Decide, or say why the forget set may not be shrunk, whatever the numbers are."""
+    try:
+        outcome, reason = deciding.decide(deep, task.split, core=core, passes=passes)
+    except UsageError as refusal:
+        return REFUSED, str(refusal)
+    return str(outcome), reason
+
+
 Losses = Sequence[Mapping[str, FloatArray]]
 
 
-def _losses(task: Task, part: BoolArray, seeds: int) -> Losses:
+def losses(task: Task, part: BoolArray, seeds: int) -> Losses:
+    """Give what unlearning a part takes, by measure, for each seed."""
     return [task.knowledge(part, seed) for seed in range(seeds)]
 
 
@@ -167,7 +192,7 @@ def _row(task: Task, name: str, core: BoolArray, found: Effects) -> dict[str, An
     n = len(core)
     passes = TRIALS + 1.0  # whatever is unlearned gets as many steps as the whole
     deep = {} if name == SHALLOW else {name: found}
-    outcome, reason = deciding.decide(deep, examples=n, core=int(core.sum()), passes=passes)
+    outcome, reason = said(task, deep, int(core.sum()), passes)
     share = deciding.ratio_interval(found.core, found.whole)
     spared = deciding.ratio_interval(found.rest_on_core, found.whole_on_core)
     return {
@@ -183,7 +208,7 @@ def _row(task: Task, name: str, core: BoolArray, found: Effects) -> dict[str, An
         "spread": round(found.spread, 4),
         "effect": round(float(found.core.mean()), 4),
         "passes": passes,
-        "outcome": str(outcome),
+        "outcome": outcome,
         "reason": reason,
     }
 
@@ -192,24 +217,59 @@ def run(args: argparse.Namespace) -> Path:
     """Run the benchmark and give the path of its JSON file."""
     torch.set_num_threads(1)
     ground = Ground("digits-fitted", args.cache, args.workers)
+    of, further = (rows, {"chance": CHANCE}) if not args.causes else _of_causes(ground)
     found = []
-    for task in tasks(ground):
-        found += list(rows(task))
-        print(f"{task.name} done", flush=True)
+    kept = ground.folder / ("causes" if args.causes else "cores")
+    for name in args.forgotten:
+        path = kept / f"{name.replace(' ', '-')}.json"
+        found += _kept(path, partial(_rows_of, of, ground, name))
+        print(f"{name} done", flush=True)
     settings = {
         "data": "digits-fitted",
         "method": METHOD.name,
         "epochs": METHOD.epochs,
         "trials": TRIALS,
-        "chance": CHANCE,
         "seeds": SEEDS,
+        **further,
     }
-    return record.write("coreset", settings, found)
+    return record.write("coreset-causes" if args.causes else "coreset", settings, found)
+
+
+Rows = Callable[[Task], Iterator[dict[str, Any]]]
+
+
+def _rows_of(of: Rows, ground: Ground, name: str) -> Iterator[dict[str, Any]]:
+    return of(task_of(ground, name))
+
+
+def _kept(path: Path, made: Callable[[], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Read a forget set's rows, or make and keep them: a run that was cut off goes on."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(list(made())))
+    found: list[dict[str, Any]] = json.loads(path.read_text())
+    return found
+
+
+def _of_causes(ground: Ground) -> tuple[Rows, dict[str, Any]]:
+    """Give what asks of a task for causes, and its own settings."""
+    from benchmarks.coreset import causing  # which builds on this module
+
+    training = ground.on.training
+    return lambda task: causing.rows(task, training), {"retrains": causing.RETRAINS}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="coreset", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "--causes",
+        action="store_true",
+        help="Necessity and sufficiency by the halves alone, beside retrained models.",
+    )
+    parser.add_argument(
+        "--forgotten", nargs="+", choices=NAMES, default=NAMES, help="Forget sets to look at."
+    )
     parser.add_argument("--workers", type=int, default=1, help="Processes that train the bank.")
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)

@@ -58,6 +58,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "style": style.style,
     "head": heads.head,
     "coreset": coresets.coreset,
+    "coreset-causes": coresets.causes,
     "rungs-digits-fitted": rungs.rungs,
     "rungs-digits": rungs.rungs,
     "rungs-cifar10-fitted": rungs.rungs,

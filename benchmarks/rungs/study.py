@@ -17,6 +17,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from benchmarks.methods.grounds import CACHE, bank_of
 from benchmarks.rungs.grounds import GROUNDS
 from benchmarks.samples import Setting
 from unlearning import networks
-from unlearning.bank.shadows import load_bank
+from unlearning.bank.shadows import Bank, load_bank
 from unlearning.contracts import Method
 from unlearning.domain import Split
 from unlearning.errors import InfrastructureError, LetheError
@@ -89,7 +90,7 @@ class Ground:
     """A setting with its champion and bank, made where they are not kept yet."""
 
     def __init__(self, name: str, cache: Path, workers: int) -> None:
-        """Load or train both."""
+        """Load the champion, or train it."""
         self.name, self.on = name, GROUNDS[name]()
         self.folder = cache / "rungs" / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,12 @@ class Ground:
             networks.save(
                 _classifier(train(fresh, self.on.train, self.on.training, rng)), self.champion
             )
-        self.bank = load_bank(bank_of(self.on, self.folder, workers, record.told))
+        self.workers = workers
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The shadows of the champion's recipe, trained when they are first asked for."""
+        return load_bank(bank_of(self.on, self.folder, self.workers, record.told))
 
     def split(self, seed: int) -> Split:
         """Give a seed's split."""

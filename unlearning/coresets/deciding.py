@@ -76,16 +76,20 @@ def ratio_interval(upper: FloatArray, lower: FloatArray, *, level: float = LEVEL
     return Interval(ratio, float((middle - reach) / square), float((middle + reach) / square))
 
 
-def decide(effects: Mapping[str, Effects], *, examples: int, core: int, passes: float) -> Said:
+def decide(
+    effects: Mapping[str, Effects], split: TrainingSets, *, core: int, passes: float
+) -> Said:
     """Say whether a core-set may stand for its forget set, by every measure of knowledge.
 
-    examples, core: how many the forget set and the core have. passes: what the search and
-    unlearning the core cost, relative to unlearning the forget set. FAILED if one demand is surely
-    not met, INCONCLUSIVE if one is not surely met, or nothing deep was measured.
+    core: how many examples it has. passes: what the search and unlearning the core cost, relative
+    to unlearning the forget set. FAILED if one demand is surely not met, INCONCLUSIVE if one is not
+    surely met, or nothing deep was measured. Raises UsageError by `require_classes`, whatever was
+    measured.
     """
+    require_classes(split)
     if not effects:
         return Outcome.INCONCLUSIVE, "no measure of what the features hold was taken"
-    said = [_cheap(examples, core, passes)]
+    said = [_cheap(len(split.forget), core, passes)]
     for name, found in effects.items():
         said += [(outcome, f"{name}: {reason}") for outcome, reason in _demands(found)]
     for outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):

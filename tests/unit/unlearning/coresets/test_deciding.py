@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
+from benchmarks.coreset import study
+from tests.unit import toys
 from unlearning.coresets.deciding import Effects, decide, ratio_interval, require_classes
 from unlearning.domain import Examples, Handed, Outcome
 from unlearning.errors import UsageError
+from unlearning.networks import Classifier
 
 SEEDS = np.array([0.99, 1.0, 1.01, 1.0, 1.0])
 
@@ -26,7 +30,7 @@ CORE = Effects(
 
 def outcome(*effects: Effects, core: int = 10, passes: float = 0.5) -> Outcome:
     named = {f"measure {k}": one for k, one in enumerate(effects)}
-    return decide(named, examples=100, core=core, passes=passes)[0]
+    return decide(named, Handed(of([2] * 100), of([0, 1]), 3), core=core, passes=passes)[0]
 
 
 def test_a_core_set_is_one() -> None:
@@ -103,3 +107,21 @@ def test_a_whole_class_may_be_shrunk_and_a_person_may_not() -> None:
     for person in (of([0]), of([2, 0]), of([])):
         with pytest.raises(UsageError, match="core-set"):
             require_classes(Handed(person, of([0, 1]), 3))
+
+
+def test_a_persons_examples_are_refused_whatever_was_measured() -> None:
+    person = Handed(of([0] * 100), of([0, 1]), 3)
+    with pytest.raises(UsageError, match="100 of 100 examples of classes that stay"):
+        decide({"measure": CORE}, person, core=10, passes=0.5)
+
+
+def test_the_benchmark_goes_through_the_refusal() -> None:
+    """Random examples are what people name: their row says so, a class's says what was measured."""
+    network = Classifier(nn.Flatten(), toys.RECIPE)
+    split = toys.split()
+    person = study.Task("random 0", split, {}, network)
+    assert study.said(person, {"measure": CORE}, 1, 0.5)[0] == study.REFUSED
+    stay = ~np.isin(split.retain.labels, split.forget.labels)
+    whole = replace(split, retain=split.retain.take(stay))
+    said = study.said(study.Task("class", whole, {}, network), {"measure": CORE}, 1, 0.5)
+    assert said[0] == Outcome.PASSED
