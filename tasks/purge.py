@@ -44,6 +44,7 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.running.vouching import named, vouch
 from tasks.train import forget_trained
+from tasks.versions.descent import note_descendants
 from tasks.versions.held import Held, held
 from unlearning import networks
 from unlearning.bank.files import read_index
@@ -201,6 +202,7 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     )
     found = _erase_due(at, now)
     ask_again(at, runs, now)
+    note_descendants(at, runs)
     for ref in refs:
         left = remaining(at, at.ledger.request(ref), now)
         found += [copy for copy in left if copy not in found]

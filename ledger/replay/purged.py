@@ -19,6 +19,9 @@ CONFIRMED = "confirmed"
 HARD_LINKED = "hard_linked"
 """Step of a run, and event on a version: files with other names on the disk, seen beforehand."""
 
+DESCENDS = "descendant_found"
+"""Event on a run: a version that was made from one which learned from its examples."""
+
 OWED = "connectors"
 """Step of a run: the connectors that it asks, noted before anything is erased."""
 
@@ -72,12 +75,14 @@ def told(entries: Sequence[Entry], run: object) -> dict[str, Any]:
 
 
 def rows_of(entries: Sequence[Entry], run: object) -> Iterator[Row]:
-    """Give the copies that a run purged, the versions that it let go, as far as in doubt, and the
-    backups that were taken of them. A connector's copy is as it was told of last.
+    """Give the copies that a run purged, the versions that it let go, as far as in doubt, what
+    descends from these, and the backups that were taken of them.
+
+    A connector's copy is as it was told of last.
     """
     last = _asked_last(entries, run)
     for entry in entries:
-        of_others = entry.event in (HARD_LINKED, BEGUN) and run in entry.body["runs"]
+        of_others = entry.event in (HARD_LINKED, BEGUN, DESCENDS) and run in entry.body["runs"]
         if of_others or entry.key == f"{run}/purged":
             yield from (last.get(name_of(row), row) for row in entry.body["copies"])
 

@@ -27,6 +27,33 @@ MODEL/VERSION or the SHA-256 of the weights, several parted by commas."""
 
 
 @dataclass(frozen=True)
+class Other:
+    """A version under another name. source: as MLflow has it; derived: what it was made from."""
+
+    name: str
+    version: int
+    source: str
+    derived: tuple[str, ...]
+
+
+@outside
+def others(mlruns: Path, name: str) -> tuple[Other, ...]:
+    """Give the versions under all other names of the registry; their bytes are not looked at."""
+    api, found, token = client(mlruns), list[Other](), None
+    while True:
+        page = api.search_model_versions(page_token=token)
+        found += [_other(stored) for stored in page if stored.name != name]
+        token = page.token
+        if not token:
+            return tuple(sorted(found, key=lambda one: (one.name, one.version)))
+
+
+def _other(stored: Stored) -> Other:
+    source = str(stored.source)
+    return Other(str(stored.name), int(stored.version), source, derived(stored.tags))
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A version that somebody else registered.
 
@@ -43,11 +70,6 @@ class Foreign:
     own_store: bool
     derived: tuple[str, ...]
     aliases: tuple[str, ...]
-
-    @property
-    def known(self) -> bool:
-        """Whether anything is known of what it holds."""
-        return bool(self.digests or self.derived)
 
 
 @outside

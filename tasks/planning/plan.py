@@ -39,10 +39,13 @@ from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.conditions import under
 from tasks.running.drift import drift_told
+from tasks.running.lineage import releases
 from tasks.running.methods import method_of
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of
 from tasks.train import recipe_of
+from tasks.versions import descent
+from tasks.versions.held import held, unregistered
 from unlearning.counting import numbered
 from unlearning.domain import SPLITS, TRAIN
 from unlearning.generation import FORGETTERS
@@ -74,10 +77,11 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     ladder = _without_bases(at, with_exact(ladder, retrain_chance(decidable)), requests, ids)
     trained = [*tried_of(ladder), *decidable.get("references", ())]
     seconds = [row["estimated_seconds"] for row in trained]
+    below, notes = _registered(at, ids)
     return {
         "requests": list(requests),
         "examples": {part: len(found) for part, found in ids.items()},
-        "copies": as_records(_copies(at, ids)),
+        "copies": as_records([*_copies(at, ids), *below]),
         "near_duplicates": _near_duplicates(at, ids),
         "drift": drift,
         "error": error_told(
@@ -90,6 +94,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "estimated_seconds": None if None in seconds else round(sum(seconds), 1),
         **decidable,
         "collecting": collecting_told(at, rules.collect, requests, tried_of(ladder)),
+        **({"notes": notes} if notes else {}),
     }
 
 
@@ -132,11 +137,19 @@ def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
         what = f"{numbered(len(wanted), 'column', 'columns')} of each shadow{again}"
         copies.append(Copy("shadow bank", what, Status.PRESENT))
     copies += bases.present(at) if ids[TRAIN] else []
-    for version in models.versions(at.ws.mlruns, at.params.model.name) if ids[TRAIN] else ():
+    known = held(at, releases(at.ledger.log.entries())) if ids[TRAIN] else ()
+    for version in (one for one in known if one.of is not None):
         serving = ", the champion" if models.CHAMPION in version.aliases else ""
-        what = f"weights of version {version.version}{serving}"
-        copies.append(Copy(REGISTRY, what, Status.PRESENT))
+        copies.append(Copy(REGISTRY, f"{version.words}{serving}", Status.PRESENT))
     return copies
+
+
+def _registered(at: Opened, ids: dict[str, list[str]]) -> tuple[list[Copy], list[str]]:
+    """List what others registered that may know the examples, and what nobody can tell of."""
+    if not ids[TRAIN]:
+        return [], []
+    copies, unknown = descent.present(at)
+    return copies, [*unregistered(at), *unknown]
 
 
 def _near_duplicates(at: Opened, ids: dict[str, list[str]]) -> dict[str, Any]:

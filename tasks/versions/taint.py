@@ -12,6 +12,7 @@ from tasks.running.lineage import marked, marks, releases, taints, weighs_as
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.showing.versions import describe_versions
+from tasks.versions.descent import family
 from unlearning.errors import IntegrityError
 
 
@@ -28,12 +29,14 @@ def taint(at: Opened, number: int, reason: str | None) -> dict[str, Any]:
     known = marks(at.ledger.log.entries())
     models.set_tags(mlruns, name, number, {f"{TAG}marked": known[number].at})
     describe_versions(at)
+    below = _below(at, number)
     served, problem = serving(at), _alarm(at)
     return {
         "version": number,
         "tainted": True,
         "by": tainted_by(at, number, found.sha256),
         "reason": known[number].reason,
+        **({"descendants": below} if below else {}),
         "champion": None if served is None else served.version,
         **({"problem": problem} if problem else {}),
     }
@@ -50,6 +53,13 @@ def tainted_by(at: Opened, version: int, sha256: str) -> list[str]:
     found = marked(number, made, marks(entries))
     runs = [str(release.run) for release in taints(number, made)]
     return runs + ([] if found is None else [f"version/{found}/tainted"])
+
+
+def _below(at: Opened, number: int) -> list[dict[str, Any]]:
+    """List the versions of any name that descend from one; Lethe can only name them."""
+    made = releases(at.ledger.log.entries())
+    listed = family(at, made).as_listed(made)
+    return [one for one in listed if number in one["descends_from"]]
 
 
 def _alarm(at: Opened) -> str | None:

@@ -16,10 +16,12 @@ from systems.copies import Status
 from systems.registry import models, tracking
 from systems.settings.workspace import Workspace
 from tasks import purge
+from tasks.confirm import confirm
 from tasks.keeping import reconcile
 from tasks.running.champion import sealed_champion
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
+from tasks.versions.taint import taint
 from tests.integration.releasing import RECIPE, untrained
 from tests.unit.submitted import accepted, workspace
 from unlearning.errors import IntegrityError, UsageError
@@ -196,3 +198,51 @@ def test_a_version_whose_tag_was_removed_counts_as_the_log_says(at: Opened) -> N
     purge.finish_purging(without_grace(at), [request(at)])
     assert numbers(at) == [2]
     assert at.ledger.request(request(at)).state is State.COMPLETE
+
+
+def derived(at: Opened, name: str, said: str | None, folder: Path) -> None:
+    """Register under another name what was made elsewhere, with the tag that says from what."""
+    api = tracking.client(at.ws.mlruns)
+    folder.mkdir(exist_ok=True)
+    if not api.search_registered_models(f"name = '{name}'"):
+        api.create_registered_model(name)
+    tags = None if said is None else {"lethe.derived_from": said}
+    api.create_model_version(name, folder.as_uri(), tags=tags)
+
+
+def test_what_descends_from_a_tainted_version_is_listed_and_keeps_the_request_waiting(
+    at: Opened, tmp_path: Path
+) -> None:
+    """Quantised from 1 by its digest, tuned from that by name, and one from 2, which is clean."""
+    sha256 = models.version(at.ws.mlruns, NAME, 1).sha256
+    for name, said in (
+        ("small", sha256), ("tuned", "models:/small/1, lethe/2"), ("fresh", "lethe/2"),
+        ("silent", None), ("odd", "nobody/7"), ("circle", "circle/1"),
+    ):  # fmt: skip
+        derived(at, name, said, tmp_path / "theirs")
+    listed = queries.list_(at.ws.root, "versions", None)
+    rows = [(r["model"], r["descends_from"], r["tainted"]) for r in listed["descendants"]]
+    assert rows == [
+        ("fresh", [2], False), ("small", [1], True), ("tuned", [1, 2], True),
+    ]  # fmt: skip
+    unknown = [note for note in listed["notes"] if "unknown lineage" in note]
+    assert [note.split(": ")[0] for note in unknown] == [
+        "version 1 of circle", "version 1 of odd", "1 of the versions of silent",
+    ]  # fmt: skip
+    assert [row["model"] for row in taint(at, 1, None)["descendants"]] == ["small", "tuned"]
+    at = without_grace(at)
+    left = purge.finish_purging(at, [request(at)])
+    waits = [row["what"] for row in left if row["status"] == Status.UNVERIFIED]
+    assert waits == [
+        "version 1 of small, which descends from version 1",
+        "version 1 of tuned, which descends from version 1 and version 2",
+    ]
+    assert at.ledger.request(request(at)).state is State.PURGING
+    confirm(at, request(at), waits[0], "served nowhere any more, and its files are gone")
+    purge.finish_purging(at, [request(at)])
+    assert at.ledger.request(request(at)).state is State.PURGING
+    confirm(at, request(at), waits[1], "the same")
+    purge.finish_purging(at, [request(at)])
+    assert at.ledger.request(request(at)).state is State.COMPLETE
+    told = [e for e in at.ledger.log.entries() if e.event == "descendant_found"]
+    assert len(told) == 2, "each is told once"

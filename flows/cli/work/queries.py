@@ -162,6 +162,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
 def _versions(ws: Workspace) -> dict[str, Any]:
     """Give the versions that Lethe registered, and a line on each other of the same name."""
     from systems.registry import models
+    from tasks.running.lineage import releases
+    from tasks.versions.descent import family
     from tasks.versions.held import unregistered
     from tasks.versions.taint import tainted_by
 
@@ -179,8 +181,11 @@ def _versions(ws: Workspace) -> dict[str, Any]:
         }
         for found in models.versions(ws.mlruns, load_params(ws.root).model.name)
     ]
-    others = unregistered(at)
-    return {"versions": rows} | ({"notes": others} if others else {})
+    made = releases(at.ledger.log.entries())
+    found = family(at, made)
+    below, notes = found.as_listed(made), [*unregistered(at), *found.unknown]
+    told = {"versions": rows} | ({"descendants": below} if below else {})
+    return told | ({"notes": notes} if notes else {})
 
 
 def doctor(path: Path) -> dict[str, Any]:
