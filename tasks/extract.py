@@ -15,6 +15,7 @@ from systems.data.texts import look
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
+from tasks.approval.skew import in_one_class
 from tasks.generated.whole import why_only_exact
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.conditions import under
@@ -239,6 +240,7 @@ def _extract(run: Run) -> dict[str, Any]:
     only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
     known = _known(run, only, told["chances"])
     found = _lineage(run, known, out)
+    skewed = in_one_class(ws, run.policy().approval, forgotten)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -250,6 +252,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "yielding": sorted(out.yielding),
         "training_set": loading.counts(ws)[TRAIN],
         "whole_classes": len(classes_lost(ws, (), forgotten)),
+        **({"in_class": {"forgets": skewed.forgets, "trains": skewed.trains}} if skewed else {}),
         "drift": drift,
         **told,
         "not_tried": _not_tried(run, only, told["chances"], known, found),

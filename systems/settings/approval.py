@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from systems.settings.checking import key_of
 from unlearning.settings import between
+
+
+@dataclass(frozen=True)
+class InClass:
+    """How much of one class is forgotten: so many of its training examples, forgets of trains.
+
+    name: for people; None where it is logged, since a class may be a person.
+    """
+
+    forgets: int
+    trains: int
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Skew:
+    """From when a batch lies in one class.
+
+    times: by how much that class's share of what is forgotten exceeds its share of the training
+    data. examples: fewer of it are not asked about: chance makes any class that of a small batch.
+    """
+
+    times: float = field(metadata=between(1, 1_000_000))
+    examples: int = field(metadata=between(1, 1_000_000_000))
+
+    def reason(self, one: InClass, forgets: int, training_set: int) -> str | None:
+        """Say that a class is one in which the batch lies; None if it is not."""
+        if not forgets or not training_set or one.forgets < self.examples:
+            return None
+        share, usual = one.forgets / forgets, one.trains / training_set
+        if share <= self.times * usual:
+            return None
+        named = f"class {one.name}" if one.name else "one class"
+        return (
+            f"{one.forgets} of {forgets} examples that are forgotten are of {named} ({share:.1%}), "
+            f"which is {usual:.1%} of the training examples: more than {self.times:g} times as much"
+        )
 
 
 @dataclass(frozen=True)
@@ -17,6 +54,7 @@ class Facts:
     whole_classes: classes of which no training example stays. forgets, training_set: training
     examples. losses: of test accuracy, by the name of the measurement, None where it is missing.
     held_back: exact retraining that the utility gate alone did not pass; released: by the gates.
+    in_class: the class in which most is forgotten for its size, where the rule asks about one.
     """
 
     whole_classes: int
@@ -25,6 +63,7 @@ class Facts:
     losses: Mapping[str, float | None]
     released: bool
     held_back: bool
+    in_class: InClass | None = None
 
 
 @dataclass(frozen=True)
@@ -47,28 +86,34 @@ class Approval:
     whole_class: a class is forgotten whole. share: more than this share of the training data is
     forgotten. utility_loss: the accuracy lost, measured or predicted for an honest retrain, is
     more. refused_retrain: exact retraining that the utility gate alone holds back may be released
-    by two persons; without it such a run ends as refused.
+    by two persons; without it such a run ends as refused. skew: what is forgotten lies in one
+    class.
     """
 
     whole_class: bool = field(default=False, metadata={"key": "class"})
     share: float | None = field(default=None, metadata=between(0, 1))
     utility_loss: float | None = field(default=None, metadata=between(0, 1))
     refused_retrain: bool = False
+    skew: Skew | None = None
 
     def as_written(self) -> dict[str, Any]:
         """Give the section as a policy writes it."""
-        return {key_of(f): getattr(self, f.name) for f in fields(self)}
+        found = {key_of(f): getattr(self, f.name) for f in fields(self)}
+        return found | {"skew": None if self.skew is None else asdict(self.skew)}
 
     def question(self, facts: Facts) -> Question | None:
         """Say what a person is asked about a run at its end; None if nobody is."""
         override = self.refused_retrain and facts.held_back and not facts.released
         if not (facts.released or override):
             return None
-        foreseen = self.foreseen(facts.whole_classes, facts.forgets, facts.training_set)
+        counts = (facts.whole_classes, facts.forgets, facts.training_set)
+        foreseen = self.foreseen(*counts, facts.in_class)
         reasons = (*_against_the_gate(override), *foreseen, *self._losses(facts))
         return Question(reasons, override) if reasons else None
 
-    def foreseen(self, whole_classes: int, forgets: int, training_set: int) -> tuple[str, ...]:
+    def foreseen(
+        self, whole_classes: int, forgets: int, training_set: int, in_class: InClass | None = None
+    ) -> tuple[str, ...]:
         """Give the reasons that are known before anything is trained; arguments as of `Facts`."""
         found, share = [], forgets / training_set if training_set else 1.0
         if self.whole_class and whole_classes:
@@ -78,6 +123,9 @@ class Approval:
                 f"{forgets} of {training_set} training examples are forgotten ({share:.1%}), more "
                 f"than {self.share:.1%}"
             )
+        # Of a class that goes whole is asked already.
+        if self.skew and in_class and not (self.whole_class and whole_classes):
+            found += filter(None, [self.skew.reason(in_class, forgets, training_set)])
         return tuple(found)
 
     def _losses(self, facts: Facts) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ _WHEN_HIGHER = {
     "approval.share": "looser",
     "approval.utility_loss": "looser",
     "approval.class": "stricter",
+    "approval.skew.times": "looser",
+    "approval.skew.examples": "looser",
     "approval.refused_retrain": "looser",
     "replay.share": "stricter",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from systems.settings.approval import Facts
+from systems.settings.approval import Facts, InClass
 from tasks.running.records import measurements_of
 from unlearning.judging.verdicts import decide_run, held_back
 from unlearning.terms import TRAIN, Decision
@@ -33,7 +33,14 @@ def facts_of(
         losses=_losses(last),
         released=decision is Decision.RELEASED,
         held_back=limits_hold and held_back(outcomes, exact=last["exact"]),
+        in_class=in_class_of(forget_set),
     )
+
+
+def in_class_of(forget_set: Mapping[str, Any]) -> InClass | None:
+    """Read the class in which most is forgotten; None where nobody was to be asked about one."""
+    found = forget_set.get("in_class")
+    return InClass(int(found["forgets"]), int(found["trains"])) if found else None
 
 
 def _losses(attempt: Mapping[str, Any]) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ from ledger.replay.approvals import PROPOSED
 from systems.settings.approval import Approval
 from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace
+from tasks.approval.facts import in_class_of
 from tasks.running.lineage import PROMOTED
 from unlearning.errors import LetheError
 
@@ -41,7 +42,8 @@ def _approval(ws: Workspace, begun: Mapping[str, Any]) -> Approval:
 def _reasons(rules: Approval, extracted: Mapping[str, Any]) -> tuple[str, ...]:
     if rules == Approval():
         return ()
-    counts = [extracted.get(name) for name in ("whole_classes", "train", "training_set")]
+    counts: list[Any] = [extracted.get(n) for n in ("whole_classes", "train", "training_set")]
     if not all(isinstance(count, int) for count in counts):
         return ("the log does not tell how much is forgotten",)
-    return rules.foreseen(*counts)  # type: ignore[arg-type]  # whole numbers, as just seen
+    whole, forgets, known = counts
+    return rules.foreseen(whole, forgets, known, in_class_of(extracted))

@@ -18,6 +18,7 @@ from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.adopt import check_task
+from tasks.approval.skew import in_one_class
 from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
@@ -101,7 +102,9 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
 def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]:
     """Say why a person will be asked before a release, as far as it is known before."""
     whole = len(classes_lost(at.ws, (), frozenset(ids[TRAIN])))
-    return list(rules.approval.foreseen(whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN]))
+    counts = (whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN])
+    skewed = in_one_class(at.ws, rules.approval, ids[TRAIN], named=True)
+    return list(rules.approval.foreseen(*counts, skewed))
 
 
 def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:

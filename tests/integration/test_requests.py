@@ -19,8 +19,10 @@ from systems.data.importing import import_dataset
 from systems.data.reading import read_table
 from systems.data.sources import Source
 from systems.data.texts import look
+from systems.settings.approval import Approval, InClass, Skew
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
+from tasks.approval.skew import in_one_class
 from tests.unit.input.files_of_weights import renamed
 from tests.unit.input.forms import N, encoded, picture, put
 from unlearning.errors import UsageError
@@ -110,6 +112,29 @@ def test_of_what_is_named_in_part_the_log_keeps_how_much_is_unknown(ws: Workspac
     assert (found["state"], found["examples"], found["unknown"]) == ("accepted", 4, 2)
     entry = Ledger.open(ws.records, ws.keys, read_only=True).log.entries()[-1]
     assert entry.body["unknown"] == 2 and "stranger" not in str(entry.body)
+
+
+def test_what_lies_in_one_class_is_counted_and_its_name_is_for_people_alone(
+    ws: Workspace,
+) -> None:
+    """Each person here has pictures of one class alone, and so is twice what its share would be."""
+    rules = Approval(skew=Skew(times=1.5, examples=2))
+    table = read_table(ws, ["label", "split", "subject_id"])
+    columns = [table[name].to_pylist() for name in ("example_id", "split", "subject_id", "label")]
+    rows = list(zip(*columns, strict=True))
+    trained = [(example, label, who) for example, split, who, label in rows if split == "train"]
+    mine = [example for example, _, who in trained if who == trained[0][2]]
+    of_class = {label for example, label, _ in trained if example in mine}
+    assert len(of_class) == 1 and len(mine) >= 2
+    all_of_it = sum(label in of_class for _, label, _ in trained)
+    assert in_one_class(ws, rules, mine) == InClass(len(mine), all_of_it)
+    found = in_one_class(ws, rules, mine, named=True)
+    assert found is not None and found.name in ("ape", "cat")
+    assert rules.foreseen(0, len(mine), len(trained), found)
+    both = [example for example, _, _ in trained]
+    assert not rules.foreseen(0, len(both), len(trained), in_one_class(ws, rules, both))
+    assert in_one_class(ws, rules, mine[:1]) is None
+    assert in_one_class(ws, Approval(), mine) is None
 
 
 def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from systems.settings.approval import Approval, Facts
+from systems.settings.approval import Approval, Facts, InClass, Skew
 from systems.settings.checking import build
 from systems.settings.policy import load_policy
 from systems.settings.policy_changes import changes
@@ -21,6 +21,8 @@ from unlearning.judging.verdicts import held_back
 RELEASED = Facts(0, 10, 1000, {"loss": 0.01}, released=True, held_back=False)
 HELD = replace(RELEASED, released=False, held_back=True)
 ALL = Approval(True, 0.2, 0.02, True)
+OF_9000 = replace(RELEASED, training_set=9000)
+SKEW = Approval(skew=Skew(times=3, examples=100))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,16 @@ ALL = Approval(True, 0.2, 0.02, True)
         (ALL, replace(RELEASED, losses={"loss": 0.021}), 1),
         (ALL, replace(RELEASED, losses={"loss": 0.0, "predicted": None}), 1),  # missing: no pass
         (ALL, replace(RELEASED, losses={"loss": float("nan")}), 1),
+        # 300 of 1,000 are of a class that is 10 % of the data: three times as much, and no more
+        (
+            SKEW,
+            replace(RELEASED, forgets=1000, training_set=9000, in_class=InClass(300, 900)),
+            None,
+        ),
+        (SKEW, replace(OF_9000, forgets=1000, in_class=InClass(301, 900)), 1),
+        (SKEW, replace(OF_9000, forgets=99, in_class=InClass(99, 900)), None),
+        (SKEW, replace(OF_9000, forgets=100, in_class=InClass(100, 900)), 1),
+        (SKEW, replace(RELEASED, forgets=0, in_class=None), None),
         (ALL, HELD, 2),
         (replace(ALL, refused_retrain=False), HELD, None),
         (replace(ALL, refused_retrain=False), replace(HELD, whole_classes=1), None),
@@ -88,9 +100,11 @@ def test_facts_are_of_the_last_attempt() -> None:
     ("section", "said"),
     [
         ({"class": 1}, "approval.class: got 1, expected true or false"),
+        ({"skew": {"times": 0.5, "examples": 9}}, "approval.skew.times: got 0.5, expected 1"),
+        ({"skew": 3}, "expected the keys times, examples"),
         ({"share": 1.5}, "approval.share: got 1.5, expected 0"),
         ({"whole": True}, "unknown key 'whole', expected one of class, share"),
-        ([], "expected the keys class, share, utility_loss, refused_retrain"),
+        ([], "expected the keys class, share, utility_loss, refused_retrain, skew"),
         (None, "expected the keys"),
     ],
 )
@@ -102,7 +116,7 @@ def test_a_section_that_cannot_be_used_is_refused(section: Any, said: str) -> No
 
 def test_a_policy_that_says_nothing_asks_nobody_and_the_shipped_one_asks(tmp_path: Path) -> None:
     shipped = load_policy(TEMPLATES / "policy.yaml")
-    assert shipped.approval == Approval(whole_class=True, share=0.2)
+    assert shipped.approval == Approval(True, share=0.2, skew=Skew(times=3, examples=100))
     tree = yaml.safe_load((TEMPLATES / "policy.yaml").read_text())
     del tree["approval"]
     path = tmp_path / "policy.yaml"
@@ -112,4 +126,22 @@ def test_a_policy_that_says_nothing_asks_nobody_and_the_shipped_one_asks(tmp_pat
     assert changes(without, shipped) == [
         "approval.class: false -> true (stricter)",
         "approval.share: null -> 0.2",
+        'approval.skew: null -> {"times": 3.0, "examples": 100}',
     ]
+
+
+def test_the_reason_names_the_class_where_nothing_is_logged_and_counts_elsewhere() -> None:
+    """80 of 100 are 80 %; 900 of 9,000 are 10 %: eight times as much."""
+    rules = Approval(skew=Skew(times=3, examples=50))
+    (told,) = rules.foreseen(0, 100, 9000, InClass(80, 900, "cat"))
+    assert told == (
+        "80 of 100 examples that are forgotten are of class cat (80.0%), which is 10.0% of the "
+        "training examples: more than 3 times as much"
+    )
+    (logged,) = rules.foreseen(0, 100, 9000, InClass(80, 900))
+    assert "of one class (80.0%)" in logged
+
+
+def test_of_a_class_that_goes_whole_is_asked_once() -> None:
+    rules = Approval(whole_class=True, skew=Skew(times=3, examples=50))
+    assert rules.foreseen(1, 900, 9000, InClass(900, 900)) == ("1 class(es) are forgotten whole",)
