@@ -85,6 +85,8 @@ def _go_on(run: Run, sha256: str) -> None:
     models.describe(mlruns, name, {2: "serves"}, "what serves")
     tracking.log(mlruns, str((run.done("tracked") or {})["mlflow_run"]), tags={"lethe.told": "yes"})
     run.move(State.PURGING)
+    run.once("suppressed", lambda: {"covers": []})
+    run.once("erased", lambda: {"new_version": "0" * 32})
     run.once("purged", lambda: _purged(run))
     finish_purging(run.at, run.requests)
     run.at.ledger.finish_run(run.ref, now=_now())

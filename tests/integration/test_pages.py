@@ -35,6 +35,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = small_runs.small(tmp_path_factory.mktemp("pages") / "workspace")
     at = small_runs.opened(str(root))
     run = small_runs.extracted(at, small_runs.person(at))
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A0"})
     small_runs.go_on(run)
     at = small_runs.opened(str(root))
     denied = small_runs.asked(at, small_runs.person(at, 1))

@@ -44,7 +44,8 @@ EMPTY = (0, 0, 0)
 def trained(root: str, **_: Any) -> dict[str, Any]:
     """What the flow answers, and the entry by which its model is in the log."""
     ledger = ledger_at(Workspace.at(root), read_only=False)
-    ledger.record(FIRST, {"sha256": "0" * 64}, key=FIRST, now=utc_now())
+    body = {"version": 1, "sha256": "0" * 64}
+    ledger.record(FIRST, body, key=FIRST, now=utc_now())
     champion = {"name": "lethe", "version": 1, "sha256": "0" * 64, "weights": "none"}
     bank = {"bank": "0", "shadows": 4, "examples": 1, "test_accuracy": 0.5}
     return {"champion": champion, "test_accuracy": 0.5, "seconds": 1.0, "bank": bank}
