@@ -14,9 +14,9 @@ from ledger.chain import Entry
 from ledger.domain import State
 from ledger.intoto.statements import after_release, write
 from ledger.keys import load_signing_key
-from ledger.replay.bundles import TYPES
-from ledger.replay.purged import as_stated, assured, standing, told
-from ledger.replay.statements import ATTESTED, COMPLETED, WITH_STEPS
+from ledger.replay.bundles import TYPES, type_of
+from ledger.replay.purged import AFTER_A_LOOK, as_stated, assured, standing, told, versions_gone
+from ledger.replay.statements import ATTESTED, COMPLETED, WITH_STEPS, Journal, looked_at
 from ledger.replay.upgrades import UPGRADED, due, upgraded_by
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -79,13 +79,20 @@ def _attest_completion(run: Run) -> dict[str, Any]:
     purged, decided = _entry(run, "purged"), run.done("decided") or {}
     entries = [e for e in run.at.ledger.log.entries() if purged.seq <= e.seq <= last.seq]
     known = told(entries, run.ref)
-    said = {
+    said: dict[str, Any] = {
         "before": (run.done(ATTESTED) or {})["statement"],
         "assurance": assured(decided["decision"], decided["assurance"], known),
         "purged": known,
         "confirmed": as_stated(entries, run.ref),
         "completed_at": {ref: entry.at for ref, entry in closed.items()},
     }
+    if (kind := type_of(evidence.COMPLETION, Journal(run.ref, entries))) == AFTER_A_LOOK:
+        whole = run.at.ledger.log.entries()[: last.seq]
+        said |= {
+            "type": kind,
+            "looked_at": looked_at(entries, run.ref, run.requests),
+            "versions": versions_gone(whole, run.ref),
+        }
     return {"statement": _seal(run, evidence.COMPLETION, said, purged, last)}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.replay.purged import HARD_LINKED
-from systems.copies import Copy, Status, as_records
+from systems.copies import Copy, as_records
 from systems.data import erasing, index
 from systems.data.columns import EXAMPLE
-from systems.data.linked import WHY, has_other_names, linked
+from systems.data.linked import linked
 from tasks.connectors.owing import owe
+from tasks.erasing.derived import foresee, other_names
 from tasks.replaying.retained import foretell, keep, strike
-from tasks.running.bases import other_names
 from tasks.running.run import Run
 from unlearning.digests import sha256_file
 
@@ -20,33 +20,20 @@ def erase_examples(run: Run) -> dict[str, Any]:
     """Rewrite the shards without the examples and push the new data version.
 
     Before the first file goes it is noted what connectors are to be asked for, which files have
-    other names on the disk, and what will be left of the lists of what earlier runs learned from.
+    other names on the disk, what was made of the data and goes with them, and what will be left of
+    the lists of what earlier runs learned from.
     """
     owe(run)
     if run.done("erased") is None and run.done(HARD_LINKED) is None and (found := _linked(run)):
         run.once(HARD_LINKED, lambda: {"copies": as_records(found)})
+    foresee(run)
     foretell(run)
     return run.once("erased", lambda: _erase(run))
 
 
 def _linked(run: Run) -> list[Copy]:
-    ws = run.at.ws
-    shards = index.load(ws).shards(EXAMPLE, run.all_ids())
-    banks = sorted(path for path in ws.bank.glob("*") if path.is_dir())
-    return [
-        *linked(ws, shards),
-        *(
-            Copy("shadow bank", columns_of(bank.name), Status.UNVERIFIED, WHY)
-            for bank in banks
-            if any(map(has_other_names, bank.rglob("*")))
-        ),
-        *other_names(run.at),
-    ]
-
-
-def columns_of(bank: str) -> str:
-    """What goes of a bank."""
-    return f"the erased people's columns of {bank}"
+    shards = index.load(run.at.ws).shards(EXAMPLE, run.all_ids())
+    return [*linked(run.at.ws, shards), *other_names(run)]
 
 
 def _erase(run: Run) -> dict[str, Any]:

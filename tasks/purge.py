@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-import numpy as np
-
-from ledger import durable, sealed
+from ledger import sealed
 from ledger.domain import DeletionRequest, State
-from ledger.replay.purged import HARD_LINKED, name_of
+from ledger.evidence import COMPLETION
+from ledger.replay.purged import (
+    AFTER_A_LOOK,
+    ERASED_VERSION,
+    HARD_LINKED,
+    erased_versions,
+    name_of,
+)
 from systems.copies import Copy, Status, as_records
-from systems.data import decoded, purging
+from systems.data import purging
 from systems.data.linked import WHY, has_other_names
+from systems.data.remote.elsewhere import purge_elsewhere
 from systems.registry import models
 from systems.registry.erasure import (
     REGISTRY,
@@ -31,24 +36,18 @@ from tasks.backups.destroying import residual
 from tasks.confirm import unverified
 from tasks.connectors.asking import ask_again, ask_all, open_lines
 from tasks.connectors.owing import forget_demands
-from tasks.erase import columns_of
-from tasks.generated.kept import models_kept
+from tasks.erasing.again import elsewhere_again, look_again, replaced, unasked
+from tasks.erasing.derived import BANK, purge_derived
 from tasks.running import bases
-from tasks.running.champion import TAINTED, put_back, sealed_champion
+from tasks.running.champion import TAINTED, put_back
 from tasks.running.grace import kept_until, purging_requests
-from tasks.running.growth import since_import
 from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
-from tasks.running.parts import bank_plan
 from tasks.running.records import utc_now
 from tasks.running.run import Run
-from tasks.running.vouching import named, vouch
-from tasks.train import forget_trained
+from tasks.running.trained import FOLDER
 from tasks.versions.descent import note_descendants
 from tasks.versions.held import Held, held
-from unlearning import networks
-from unlearning.bank.files import read_index
-from unlearning.bank.shadows import carries_over, without_examples
 from unlearning.counting import numbered
 from unlearning.errors import InfrastructureError, IntegrityError
 
@@ -63,12 +62,12 @@ def _purge(run: Run) -> dict[str, Any]:
     found = purging.purge(ws, erased["replaced"])
     _refuse_remaining(found)
     run.at.ledger.log.require_alone()  # a remote may have taken its time
-    found += [*decoded.purge(ws), *_purge_bank(run), *_purge_bases(run), *residual(run.at)]
+    found += [one.copy for one in purge_elsewhere(ws, replaced(run.at))]
+    found += residual(run.at)
     if run.done(PROMOTED):
         leave_outdated(run.at)
-    if run.at.params.generator is not None:
-        found += models_kept(run.at, Status.REMOVED)
-    forget_trained(run.at)
+    derived = purge_derived(run)
+    _refuse_remaining(derived)
     ours = run.erases()
     held = purging.copies_with(ws, lambda ids: any(map(ours, ids)), erased.get("shards"))
     if held:
@@ -77,8 +76,8 @@ def _purge(run: Run) -> dict[str, Any]:
             "expected none; free the place and run it again"
         )
     _tag_tainted(run)
-    found += ask_all(run)
-    return {"copies": _with_linked(run, as_records(found))}
+    found += [*derived, *ask_all(run)]
+    return {"copies": _with_linked(run, as_records(found)), COMPLETION: AFTER_A_LOOK}
 
 
 def _with_linked(run: Run, rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -86,7 +85,7 @@ def _with_linked(run: Run, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     seen = {name_of(row): row for row in (run.done(HARD_LINKED) or {}).get("copies", ())}
     told = [seen.pop(name_of(row), row) for row in rows]
     return told + [
-        row for row in seen.values() if row["where"] in ("workspace", "shadow bank", bases.WHERE)
+        row for row in seen.values() if row["where"] in ("workspace", BANK, FOLDER, bases.WHERE)
     ]
 
 
@@ -98,35 +97,6 @@ def _refuse_remaining(found: Sequence[Copy]) -> None:
             f"erasure: {len(left)} of {several} not erased, first {left[0].what} in "
             f"{left[0].where} ({left[0].why}), expected none; free the place and run it again"
         )
-
-
-def _purge_bank(run: Run) -> list[Copy]:
-    """Carry every bank over to the new data version without the erased columns, then remove it."""
-    ws, ours = run.at.ws, run.erases()
-    if not ws.bank.is_dir():
-        return []
-    plan = bank_plan(run.at, networks.load(sealed_champion(run.at).weights).recipe)
-    gone, whole = [], since_import(run.at.ledger.log.entries())
-    for folder in sorted(path for path in ws.bank.iterdir() if path.is_dir()):
-        if folder.name == plan.key:
-            continue
-        if carries_over(folder, plan, whole):
-            named(run.at, folder)
-            erased = np.array([*filter(ours, read_index(folder)["ids"])], dtype=np.str_)
-            without_examples(folder, erased, plan, ws.bank, partial(vouch, run.at))
-        durable.remove_folder(folder, within=ws.bank)
-        gone.append(Copy("shadow bank", columns_of(folder.name), Status.REMOVED))
-    return gone
-
-
-def _purge_bases(run: Run) -> list[Copy]:
-    """Remove the bases that may have learned from the erased; all, where nobody said who was in."""
-    known = (run.done("extracted") or {}).get("lineage")
-    for base in bases.standing(run.at):
-        if known is None or base.saw({ref: known["shards"][ref] for ref in run.requests}):
-            bases.remove(run.at, base, run.ref)
-    bases.sweep(run.at)
-    return bases.removed_by(run.at, run.ref)
 
 
 def _tag_tainted(run: Run) -> None:
@@ -192,8 +162,9 @@ def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
 def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Erase the versions whose days of grace are over, and complete the requests that have none.
 
-    With a request those of the same run go, since the same copies keep them. Gives the copies that
-    went and those that remain; a request stays `purging` while one does.
+    With a request those of the same run go, since the same copies keep them. Right before the end
+    everything is looked into once more. Gives the copies that went and those that remain; a request
+    stays `purging` while one does.
     """
     now = utc_now()
     runs = {run for ref in refs if (run := at.ledger.request(ref).run)}
@@ -201,17 +172,30 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
         {*refs, *(request.ref for request in purging_requests(at) if request.run in runs)}
     )
     found = _erase_due(at, now)
+    _note_erased(at)
     ask_again(at, runs, now)
     note_descendants(at, runs)
+    found += elsewhere_again(at, sorted(run for run in runs if unasked(at, run)))
+    looked: dict[str, list[Copy]] = {}
     for ref in refs:
-        left = remaining(at, at.ledger.request(ref), now)
+        request = at.ledger.request(ref)
+        left = remaining(at, request, now)
+        if request.run and _ended(left):
+            if request.run not in looked:
+                looked[request.run] = look_again(at, request.run)
+            left = [*looked[request.run], *remaining(at, request, now)]
         found += [copy for copy in left if copy not in found]
-        if all(copy.status is Status.CONFIRMED for copy in left):
+        if _ended(left):
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
     _shred_complete(at)
     attest_completions(at)
     tell_upgrades(at)
     return as_records(found)
+
+
+def _ended(left: Sequence[Copy]) -> bool:
+    """Whether nothing that is left withholds the end of a request."""
+    return all(copy.gone or copy.status is Status.CONFIRMED for copy in left)
 
 
 def _shred_complete(at: Opened) -> None:
@@ -236,6 +220,28 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
             _note_unverifiable(at, old, made)
             gone += [copy for copy in erase_version(mlruns, name, old.version) if copy.gone]
     return gone
+
+
+def _note_erased(at: Opened) -> None:
+    """Log of each version that had to go and is not there that its weights are nowhere any more.
+
+    Weights that a later release has too, which may serve, are that one's.
+    """
+    entries = at.ledger.log.entries()
+    made, told = releases(entries), erased_versions(entries)
+    by = {release.version: bool(taints(release.version, made)) for release in made}
+    clean = {release.sha256 for release in made if not by[release.version]}
+    owed = {r.version: r.sha256 for r in made if by[r.version] and r.version not in told}
+    there = {old.of for old in held(at, made)} if owed else set()
+    for version in sorted(owed.keys() - there):
+        if owed[version] in clean or not copies(at.ws.mlruns, {owed[version]}):
+            _log_erased(at, version, owed[version])
+
+
+def _log_erased(at: Opened, version: int, sha256: str) -> None:
+    body = {"version": version, "sha256": sha256}
+    key = f"version/{version}/gone"
+    at.ledger.record(ERASED_VERSION, body, key=key, now=utc_now())
 
 
 def _note_unverifiable(at: Opened, old: Held, made: Sequence[Release]) -> None:

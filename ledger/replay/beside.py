@@ -141,7 +141,7 @@ def _receipts(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
     from unlearning.digests import sha256_file
 
     for run, name, told in receipts(entries):
-        path = folder / run / f"{name}.json"
+        path = folder / run / name
         got = sha256_file(path) if path.is_file() else "no file"
         if got != told:
             yield f"{RECEIPTS}/{run}/{path.name}: got {got[:16]}, the log tells of {told[:16]}"

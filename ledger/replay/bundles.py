@@ -24,7 +24,7 @@ from ledger.intoto.statements import after_release, before_release, objections, 
 from ledger.keyring import Keyring
 from ledger.replay import certificates
 from ledger.replay.ancestry import ancestry_contradictions, shard_contradictions
-from ledger.replay.purged import assured, told
+from ledger.replay.purged import AFTER_A_LOOK, assured, told
 from ledger.replay.semantics import replayed
 from ledger.replay.statements import (
     SEALED,
@@ -35,6 +35,7 @@ from ledger.replay.statements import (
     contradictions,
     erasure_contradictions,
     record_contradictions,
+    version_contradictions,
 )
 
 RECORDS = "attempts.json"
@@ -105,18 +106,27 @@ def _named(lines: Iterable[str], folder: str = "") -> list[str]:
 
 
 def _of_later(first: Sealed, later: Mapping[str, Sealed]) -> Iterator[str]:
-    before = first
+    before, entries = first, first.entries
     for name in LATER:
         if name in later:
             yield from _named(_follows(name, later[name], before, first), f"{name}/")
-            before = later[name]
+            before, entries = later[name], (*entries, *later[name].entries[1:])
+    if before.statement.get("type") == AFTER_A_LOOK:
+        lines = version_contradictions(before.statement, entries, first.statement.get("run"))
+        yield from _named(lines, f"{COMPLETION}/")
+
+
+def type_of(name: str, journal: Journal) -> object:
+    """Give the type of a later statement: of a completion as the log noted it with the purge."""
+    noted = journal.body("purged").get(COMPLETION) if name == COMPLETION else None
+    return TYPES[name] if noted is None else AFTER_A_LOOK
 
 
 def _follows(name: str, found: Sealed, before: Sealed, first: Sealed) -> Iterator[str]:
     """Why a later statement does not go on where the one before it ended."""
     statement, run = found.statement, first.statement.get("run")
     for key, wanted in (
-        ("type", TYPES[name]),
+        ("type", type_of(name, Journal(run, found.entries))),
         ("requests", first.statement.get("requests")),
         ("evidence", first.digest),
         ("before", before.digest),

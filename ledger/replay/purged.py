@@ -7,11 +7,13 @@ the log that it is gone; that stays another word than verified.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.backups import BEGUN
 from ledger.chain import Entry
+from ledger.replay.drift import FIRST
 
 CONFIRMED = "confirmed"
 """Event: an operator says of a run's copies that they are gone."""
@@ -27,6 +29,23 @@ OWED = "connectors"
 
 ASKED = "connector_asked"
 """Event: a connector was asked again, and its copy is not as it was told before."""
+
+FORESEEN = "foreseen"
+"""Step of a run: what was made of the data and goes with them, noted before anything is erased."""
+
+ERASED_VERSION = "version_erased"
+"""Event: the weights of a version went, and looking for their bytes found none."""
+
+CHANGED = "copies_changed"
+"""Event: a copy was back and went again, or is other than it was told before."""
+
+LOOKED_AGAIN = "looked_again"
+"""Event: right before its requests are complete all places of a run were looked into once more, and
+nothing was there."""
+
+AFTER_A_LOOK = "lethe/completion/2"
+"""Type of a completion, noted with the purge, that is preceded by such a look and names every
+version that went; there is neither in one of before."""
 
 CONNECTOR = "connector "
 """Begins the place of a copy that a connector looks after; its name follows."""
@@ -76,20 +95,22 @@ def told(entries: Sequence[Entry], run: object) -> dict[str, Any]:
 
 def rows_of(entries: Sequence[Entry], run: object) -> Iterator[Row]:
     """Give the copies that a run purged, the versions that it let go, as far as in doubt, what
-    descends from these, and the backups that were taken of them.
+    descends from these, the backups that were taken of them, and what was back.
 
-    A connector's copy is as it was told of last.
+    Each is as it was told of last.
     """
-    last = _asked_last(entries, run)
+    last, known = _told_last(entries, run), set[str]()
     for entry in entries:
         of_others = entry.event in (HARD_LINKED, BEGUN, DESCENDS) and run in entry.body["runs"]
         if of_others or entry.key == f"{run}/purged":
+            known |= {name_of(row) for row in entry.body["copies"]}
             yield from (last.get(name_of(row), row) for row in entry.body["copies"])
+    yield from (row for name, row in last.items() if name not in known)
 
 
-def _asked_last(entries: Iterable[Entry], run: object) -> dict[str, Row]:
-    asked = (e for e in entries if e.event == ASKED and e.body.get("run") == run)
-    return {name_of(row): row for entry in asked for row in entry.body["copies"]}
+def _told_last(entries: Iterable[Entry], run: object) -> dict[str, Row]:
+    told = (e for e in entries if e.event in (ASKED, CHANGED) and e.body.get("run") == run)
+    return {name_of(row): row for entry in told for row in entry.body["copies"]}
 
 
 def connected(entries: Sequence[Entry], run: object) -> list[Row]:
@@ -112,10 +133,67 @@ def as_stated(entries: Iterable[Entry], run: object) -> list[dict[str, Any]]:
 
 
 def receipts(entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:
-    """Give run, connector and SHA-256 of every receipt that the log tells of."""
+    """Give run, name of the file and SHA-256 of every receipt that the log tells of, in order."""
+    count: Counter[tuple[str, str]] = Counter()
     for entry in entries:
         run = entry.body.get("run") if entry.event == ASKED else entry.key.partition("/")[0]
         if entry.event == ASKED or entry.key.endswith("/purged"):
             for row in entry.body["copies"]:
                 if "receipt" in row:
-                    yield str(run), row["where"].removeprefix(CONNECTOR), row["receipt"]
+                    of = str(run), row["where"].removeprefix(CONNECTOR)
+                    count[of] += 1
+                    yield of[0], receipt_file(of[1], count[of]), row["receipt"]
+
+
+def receipt_file(connector: str, number: int) -> str:
+    """Name the file of a connector's first receipt, second, and so on; its name has no dot."""
+    return f"{connector}.json" if number == 1 else f"{connector}.{number}.json"
+
+
+def erased_versions(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """Give the entry of each version whose weights went."""
+    return {e.body["version"]: e for e in entries if e.event == ERASED_VERSION}
+
+
+def learned(entries: Iterable[Entry], run: object) -> dict[int, str]:
+    """Give the SHA-256 of the weights, by version, of all that a run's release lets go.
+
+    These are the versions that were let serve before it, since nothing shows that one forgot; but
+    not one that was trained afresh while the run's requests were restricted. entries: the whole
+    log, at least to the release.
+    """
+    known: dict[str, Entry] = {}
+    served: dict[int, tuple[str, str]] = {}
+    for entry in entries:
+        known[entry.key] = entry
+        if entry.key == f"{run}/promoted":
+            asked = set(_body(known, f"{run}/started").get("requests") or ())
+            return {
+                version: sha256
+                for version, (sha256, by) in served.items()
+                if version < entry.body["version"] and not (asked and asked <= _spared(known, by))
+            }
+        if entry.key == FIRST or entry.key.endswith("/promoted"):
+            by = entry.key.rpartition("/")[0]
+            served[entry.body["version"]] = entry.body["sha256"], by
+    return {}
+
+
+def _spared(known: Mapping[str, Entry], run: str) -> set[str]:
+    if _body(known, f"{run}/decided").get("assurance") != "A3":
+        return set()
+    return set(_body(known, f"{run}/extracted").get("left_out") or ())
+
+
+def _body(known: Mapping[str, Entry], key: str) -> Mapping[str, Any]:
+    return known[key].body if key in known else {}
+
+
+def versions_gone(entries: Sequence[Entry], run: object) -> list[dict[str, Any]]:
+    """Give the versions that a run's release let go and that went, as a statement names them."""
+    gone = erased_versions(entries)
+    return [
+        {"version": version, "sha256": gone[version].body["sha256"], "at": gone[version].at}
+        for version in sorted(learned(entries, run))
+        if version in gone
+    ]

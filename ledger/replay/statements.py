@@ -7,7 +7,7 @@ value, and what the journal lacks has not happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.adoptions import objections
@@ -233,6 +233,10 @@ def completion_contradictions(
     known = purging.told(entries, run)
     if "purged" in statement or known["unverified"] or known["confirmed"]:
         said |= {"purged": known, "confirmed": purging.as_stated(entries, run)}
+    if statement.get("type") == purging.AFTER_A_LOOK:
+        said["looked_at"] = looked_at(entries, run, wanted)
+        if said["looked_at"] is None:
+            yield "looked_at: the log does not tell that all was looked into again before the end"
     yield from _differences(statement, said)
     if known["unverified"]:
         copies = numbered(len(known["unverified"]), "copy is", "copies are")
@@ -242,3 +246,38 @@ def completion_contradictions(
         yield f"purged: {len(open_lines)} connectors have not said that nothing is left"
     if not wanted or None in completed.values():
         yield "completed_at: the log does not tell that every request is complete"
+
+
+def looked_at(entries: Sequence[Entry], run: object, requests: Collection[str]) -> str | None:
+    """Give when a run's places were looked into for the last time before its end.
+
+    None unless that was before each of its requests was complete, and nothing was told to be back
+    or otherwise in between.
+    """
+    looked = last = None
+    for entry in entries:
+        ours = entry.body.get("run") == run
+        ends = entry.event == "moved" and entry.body.get("state") == "complete"
+        if ours and entry.event == purging.LOOKED_AGAIN:
+            looked = last = entry.at
+        elif ours and entry.event == purging.CHANGED:
+            looked = None
+        elif ends and entry.body.get("request") in requests and looked is None:
+            return None
+    return last
+
+
+def version_contradictions(
+    statement: Mapping[str, Any], entries: Sequence[Entry], run: object
+) -> Iterator[str]:
+    """Where a completion does not name the versions that went, or the log has none of one's end.
+
+    entries: the log from its first entry to the last request's end.
+    """
+    yield from _differences(statement, {"versions": purging.versions_gone(entries, run)})
+    gone = purging.erased_versions(entries)
+    for version, sha256 in sorted(purging.learned(entries, run).items()):
+        if version not in gone:
+            yield f"versions: the log does not tell that the weights of version {version} went"
+        elif gone[version].body["sha256"] != sha256:
+            yield f"versions: version {version}: the weights that went are not those that served"

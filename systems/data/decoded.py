@@ -74,6 +74,18 @@ def copies(ws: Workspace) -> list[Copy]:
     return [_copy(path, Status.PRESENT) for path in sorted(ws.decoded.glob("*"))]
 
 
+def present(ws: Workspace) -> list[Copy]:
+    """List those of the present data version, which stay."""
+    name = f"{load_manifest(ws).data_version}.pixels" if ws.decoded.is_dir() else ""
+    return [_copy(path, Status.PRESENT) for path in ws.decoded.glob("*") if path.name == name]
+
+
+def other_names(ws: Workspace) -> list[Copy]:
+    """List those whose file has another name on the disk."""
+    files = (path for path in sorted(ws.decoded.glob("*")) if has_other_names(path))
+    return [_copy(path, Status.UNVERIFIED, WHY) for path in files]
+
+
 def purge(ws: Workspace) -> list[Copy]:
     """Remove what was decoded of other data versions than the present one, and what is unfinished.
 

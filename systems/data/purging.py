@@ -6,6 +6,7 @@ Never DVC's `gc`, which would take every other version along.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -22,6 +23,7 @@ from systems.settings.workspace import Workspace
 from unlearning.errors import UsageError
 
 _PARQUET = b"PAR1"
+_PUT_BACK = "it was put back: put the file aside, and the one of the data version is fetched again"
 Wanted = Callable[[Sequence[str]], bool]
 """Asked with the example ids of a shard: whether one of them is wanted."""
 
@@ -76,9 +78,19 @@ def copies_with(ws: Workspace, wanted: Wanted, among: Collection[str] | None) ->
 
     among: names of the shards that held it; None where that is not known.
     """
+    copies, verdicts = _in_workspace(ws, wanted, among)
+    elsewhere = in_places(
+        ws, lambda places: _holders(places, history(places), wanted, verdicts, among)
+    )
+    return copies + [Copy(where, f"object {key}", Status.PRESENT) for where, key in elsewhere]
+
+
+def _in_workspace(
+    ws: Workspace, wanted: Wanted, among: Collection[str] | None
+) -> tuple[list[Copy], dict[str, bool]]:
+    """List the shards of data/ that hold what is wanted; of each key that was read, whether."""
     present = current_files(ws)
-    copies = []
-    verdicts = dict.fromkeys(present.values(), False)
+    copies, verdicts = [], dict.fromkeys(present.values(), False)
     for path in sorted(p for p in ws.data.rglob("*") if p.is_file()):
         listed = present.get(path.relative_to(ws.data).as_posix())
         if listed and among is not None and path.stem not in among:
@@ -87,10 +99,32 @@ def copies_with(ws: Workspace, wanted: Wanted, among: Collection[str] | None) ->
         verdicts[md5(content)] = held = _contains(content, wanted)
         if held:
             copies.append(Copy("workspace", f"shard {path.stem}", Status.PRESENT))
-    elsewhere = in_places(
-        ws, lambda places: _holders(places, history(places), wanted, verdicts, among)
-    )
-    return copies + [Copy(where, f"object {key}", Status.PRESENT) for where, key in elsewhere]
+    return copies, verdicts
+
+
+def look_again(
+    ws: Workspace, keys: frozenset[str], wanted: Wanted, among: Collection[str] | None
+) -> list[Copy]:
+    """Look for what was purged in workspace, cache and remote, and remove what is back there.
+
+    keys: those that were removed. wanted, among: as for `copies_with`. Gives a copy for each that
+    was back, none where nothing is; what cannot be removed is among them as `remains`, as is a file
+    of data/, which is only ever rewritten by an erasure. OutsideWorkspace as `purge`.
+    """
+    require_own(ws)
+    current = current_keys(ws)
+    copies, verdicts = _in_workspace(ws, wanted, among)
+
+    def look(places: Sequence[ObjectStore]) -> list[Copy]:
+        known = history(places)
+        held = frozenset(key for _, key in _holders(places, known, wanted, verdicts, among))
+        back = keys | held | known.listing_any(held)
+        rows = [row for place in places for row in _remove(place, place.keys() & back - current)]
+        kept = [(place, key) for place in places for key in place.keys() & held & current]
+        return rows + [_after(place, key, "the data version needs it") for place, key in kept]
+
+    found = [replace(copy, status=Status.REMAINS, why=_PUT_BACK) for copy in copies]
+    return found + in_places(ws, look)
 
 
 def older_copies(

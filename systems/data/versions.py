@@ -90,8 +90,20 @@ def data_version(ws: Workspace) -> str:
 
 
 def add(ws: Workspace) -> str:
-    """Take data/ as it is into DVC and return the data version."""
-    _with_repo(ws, "dvc add", lambda repo: repo.add(str(ws.data)))
+    """Take data/ as it is into DVC and return the data version.
+
+    `data.dvc` names the remote, so that an owner's `dvc push` copies data/ to no default of his.
+    """
+
+    def work(repo: Any) -> None:
+        (stage,) = repo.add(str(ws.data))
+        (out,) = stage.outs
+        if out.remote != REMOTE:
+            with repo.lock:
+                out.remote = REMOTE
+                stage.dump()
+
+    _with_repo(ws, "dvc add", work)
     return data_version(ws)
 
 

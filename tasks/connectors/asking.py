@@ -11,13 +11,24 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ledger import durable
 from ledger.domain import State
 from ledger.errors import KeyMissing, SelectorMissing
-from ledger.replay.purged import ASKED, CONNECTOR, OWED, RECEIPTS, confirmations, connected, name_of
+from ledger.replay.purged import (
+    ASKED,
+    CONNECTOR,
+    OWED,
+    RECEIPTS,
+    confirmations,
+    connected,
+    name_of,
+    receipt_file,
+    receipts,
+)
 from systems.connectors.contract import Outcome
 from systems.connectors.places import place_of
 from systems.copies import Copy, Status
@@ -51,6 +62,23 @@ def ask_again(at: Opened, runs: Iterable[str], now: datetime) -> None:
             name = row["where"].removeprefix(CONNECTOR)
             if _due(at, ref, name, now):
                 _log(run, row, _ask(run, owed[name]))
+
+
+def ask_gone(run: Run) -> list[Copy]:
+    """Ask once more those that have shown that nothing is left; give those that now say otherwise.
+
+    Once the first request is complete nobody can tell any more what to ask for.
+    """
+    if run.at.ledger.request(run.requests[0]).state is State.COMPLETE:
+        return []
+    owed = {one["name"]: one for one in (run.done(OWED) or {}).get("connectors", ())}
+    found = []
+    for row in connected(run.at.ledger.log.entries(), run.ref):
+        if row["status"] == Status.REMOVED:
+            copy = _ask(run, owed[row["where"].removeprefix(CONNECTOR)])
+            _log(run, row, copy)
+            found += [] if copy.gone else [copy]
+    return found
 
 
 def open_lines(at: Opened, run: str | None) -> list[Copy]:
@@ -101,7 +129,6 @@ def _ask(run: Run, owed: Mapping[str, Any]) -> Copy:
     receipt = None
     if outcome.status is Status.REMOVED:
         receipt = _keep(run, name, outcome)
-        marks.forget(run.at.ws, run.ref, name)
     _note_try(run.at, run.ref, name, outcome)
     return Copy(f"{CONNECTOR}{name}", WHAT, outcome.status, outcome.why, until, receipt)
 
@@ -140,7 +167,10 @@ def _changed(settings: Connector, owed: Mapping[str, Any]) -> str:
 
 
 def _keep(run: Run, name: str, outcome: Outcome) -> str:
-    """Write the receipt, and give the SHA-256 that the log will tell; it names nobody."""
+    """Write the receipt, and give the SHA-256 that the log will tell; it names nobody.
+
+    One that the log tells of stays, and the next has a file of its own.
+    """
     receipt = {
         "run": run.ref,
         "connector": name,
@@ -154,7 +184,9 @@ def _keep(run: Run, name: str, outcome: Outcome) -> str:
     content = canonical_json(receipt)
     folder = run.at.ws.records / RECEIPTS / run.ref
     durable.make_folder(folder)
-    durable.write(folder / f"{name}.json", content)
+    told = {file for ref, file, _ in receipts(run.at.ledger.log.entries()) if ref == run.ref}
+    files = (receipt_file(name, number) for number in count(1))
+    durable.write(folder / next(file for file in files if file not in told), content)
     return sha256_hex(content)
 
 

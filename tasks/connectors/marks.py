@@ -1,8 +1,8 @@
 """Which place was seen to hold files before anything of it was removed.
 
-Whoever is killed between the removal and its receipt finds the place empty the next time, and an
-empty folder shows nothing by itself. What was seen lies in artifacts/ and names nobody; if it is
-lost, a person has to look.
+Whoever is killed between the removal and its receipt finds the place empty the next time, as does
+the look before a request is complete, and an empty folder shows nothing by itself. What was seen
+lies in artifacts/ until then and names nobody; if it is lost, a person has to look.
 """
 
 from __future__ import annotations
@@ -24,15 +24,9 @@ def noted(ws: Workspace, run: str, name: str, mark: str | None) -> str | None:
     return mark or known.get(name)
 
 
-def forget(ws: Workspace, run: str, name: str) -> None:
-    """Forget a place that has its receipt."""
-    known = _read(ws, run)
-    if known.pop(name, None) is None:
-        return
-    if known:
-        durable.write(_file(ws, run), canonical_json(known))
-    else:
-        durable.remove_file(_file(ws, run), within=ws.artifacts)
+def forget(ws: Workspace, run: str) -> None:
+    """Forget a run's places, which are asked no more."""
+    durable.remove_file(_file(ws, run), within=ws.artifacts)
 
 
 def _file(ws: Workspace, run: str) -> Path:

@@ -19,6 +19,7 @@ from systems.settings import ownership
 from systems.settings.connectors import Connector
 from systems.settings.service import load_service
 from systems.settings.workspace import Workspace
+from tasks.connectors import marks
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from unlearning.errors import InfrastructureError
@@ -98,6 +99,7 @@ def forget_demands(at: Opened) -> None:
     known = sealed.with_key(at.ws.keys)
     for path in (at.ws.records / RECEIPTS).glob(f"*/{SEALED}"):
         if at.ledger.run_requests(path.parent.name)[0] not in known:
+            marks.forget(at.ws, path.parent.name)
             durable.remove_file(path, within=at.ws.records)
 
 

@@ -224,7 +224,7 @@ def _copies(known: Known, run: str) -> Part:
     ]
     words = (
         f"{found['verified']} copies were removed, and looking again found nothing. Copies that "
-        "Lethe was never told of are not among them.",
+        "Lethe was never told of are not among them, nor are the files that it was given to read.",
     )
     return Part("Copies", words, lines=tuple(listed))
 

@@ -13,6 +13,7 @@ from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import earlier_attempts
 from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
+from systems.data.remote.elsewhere import found_elsewhere
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
@@ -23,7 +24,6 @@ from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
 from tasks.generated import whole
-from tasks.generated.kept import models_kept
 from tasks.planning.foresee import foreseen, most_of, retrain_chance, training_rate
 from tasks.planning.rungs import (
     cheapest_start,
@@ -44,6 +44,7 @@ from tasks.running.lineage import releases
 from tasks.running.methods import method_of
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of
+from tasks.running.trained import copy_of, files
 from tasks.train import recipe_of
 from tasks.versions import descent
 from tasks.versions.held import held, unregistered
@@ -128,14 +129,23 @@ def _without_bases(
     return without_bases(ladder, BY_ANCESTORS, why)
 
 
+_SOURCE = Copy(
+    "source",
+    "the files that `init` and `import` were given",
+    Status.UNVERIFIED,
+    "Lethe erases nothing that it only reads: see to them yourself",
+)
+
+
 def _copies(at: Opened, ids: dict[str, list[str]]) -> list[Copy]:
     """List where bytes, or what was learned from them, lie now."""
     wanted = [found for part in SPLITS for found in ids[part]]
-    copies = [*purging.holds(at.ws, wanted), *decoded.copies(at.ws)] if wanted else []
-    copies += [*residual(at, Status.PRESENT), *present(at)] if wanted else []
-    if at.params.generator is not None:
-        copies += models_kept(at)
-    elif state := bank_state(at, recipe_of(at)):
+    copies = purging.holds(at.ws, wanted) if wanted else []
+    objects = frozenset(copy.what.removeprefix("object ") for copy in copies)
+    copies += [*found_elsewhere(at.ws, objects), *decoded.copies(at.ws)] if wanted else []
+    copies += [*residual(at, Status.PRESENT), *present(at), _SOURCE] if wanted else []
+    copies += map(copy_of, files(at))
+    if at.params.generator is None and (state := bank_state(at, recipe_of(at))):
         again = f"; it should be built again: {state.rebuild}" if state.rebuild else ""
         what = f"{numbered(len(wanted), 'column', 'columns')} of each shadow{again}"
         copies.append(Copy("shadow bank", what, Status.PRESENT))

@@ -6,11 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from systems.copies import Copy, Status
+from tasks.running.opened import Opened
 from tasks.running.run import read_json, write_json
 from unlearning.digests import sha256_file
 from unlearning.errors import IntegrityError
 
 TRAINED = "trained"
+
+FOLDER = f"artifacts/{TRAINED}"
+"""What copies call this place."""
+
+_KINDS = {"judge": "judge, which learned from holdout pictures of every class", "": "network"}
+
+
+def files(at: Opened) -> list[Path]:
+    """Give the files of networks that lie there: each learned from the data of its time."""
+    return sorted((at.ws.artifacts / TRAINED).glob("*.safetensors"))
+
+
+def copy_of(path: Path, status: Status = Status.PRESENT, why: str | None = None) -> Copy:
+    """Tell of such a file as a copy: a judge, or a first model or one to compare with."""
+    kind, _, name = path.stem.rpartition("-")
+    return Copy(FOLDER, f"{_KINDS.get(kind, kind)} {name[:16]}", status, why)
 
 
 def note_trained(target: Path, fields: Mapping[str, Any]) -> None:

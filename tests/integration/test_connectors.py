@@ -355,8 +355,9 @@ def test_a_system_is_told_the_ids_and_its_receipt_is_kept(at: Opened, system: Ou
     run = ended(at, who)
     assert state(run) is State.COMPLETE
     assert system.held == {"others"}
-    (call,) = system.calls
+    call, again_at_the_end = system.calls
     assert (call["reference"], set(call["examples"])) == (run.ref, theirs)
+    assert again_at_the_end == call
     receipt = json.loads((at.ws.records / "connectors" / run.ref / "crm.json").read_bytes())
     assert receipt["answer"]["gone"] == len(theirs) and receipt["signed"]
     told = text_of(run.at)
@@ -384,7 +385,7 @@ def test_whatever_is_no_receipt_for_this_call_keeps_the_line_open(
         assert state(run) is State.PURGING
     assert lines(run, "connector crm") == []
     assert state(run) is State.COMPLETE
-    assert all(call == system.calls[0] for call in system.calls) and len(system.calls) == 6
+    assert all(call == system.calls[0] for call in system.calls) and len(system.calls) == 7
 
 
 def test_one_that_does_not_answer_in_time_keeps_it_open(

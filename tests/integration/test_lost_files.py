@@ -12,7 +12,7 @@ from flows.cli.work import requesting, serving
 from ledger import durable, suppression
 from ledger.domain import Selector, State
 from systems.data import erasing, owing, purging, versions
-from tasks import purge
+from tasks.erasing import derived
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
@@ -63,7 +63,7 @@ KILLS = [
     (erasing, "save_manifest", 1),
     (erasing, "older_copies", 1),
     (purging, "settle", 1),  # the older objects are gone
-    (purge, "forget_trained", 1),
+    (derived, "forget_trained", 1),
 ]
 
 

@@ -1,0 +1,1 @@
+"""What goes with an erasure beside the shards, and the look at everything before its end."""
