@@ -5,29 +5,44 @@ The search is first seen to find him, where he must be, before anything is erase
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
+from flows.cli.work.moving import move
 from ledger.domain import State
 from systems.data import decoded, loading
 from systems.data.sharding import load_dataset
+from systems.registry import store
+from systems.settings.recording import DATABASE_URL
 from systems.settings.workspace import Workspace, write_templates
+from tasks import promote
 from tasks.attest import attest_erasure
 from tasks.data.importing import take_in
 from tasks.purge import finish_purging
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tests.canary import PIXELS, SUBJECT, Canary, a_canary, found_below, found_in
+from tests.integration import postgresql, whole_commands
 from tests.integration.buckets import bucket_on_loopback
 from tests.integration.small_runs import again, asked, begun, go_on, noted, small
 from tests.integration.test_importing_more import NAMES
 from tests.tampering import LONG
+from unlearning import networks
+from unlearning.networks import Recipe
 
 REMOTES = ["inside", "folder", *(["bucket"] if LONG else []), "versioned bucket"]
 """In CI the bucket that keeps versions alone: whoever is in none of these is in no plain one."""
@@ -46,13 +61,17 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
 
 
 def with_canary(root: Path, url: str | None, canary: Canary, folder: Path) -> Opened:
-    """A small workspace with one more person, who then wrote himself into more than data."""
+    """A small workspace with one more person."""
     ws = Workspace.at(root)
     write_templates(ws)
     tree = yaml.safe_load(ws.params.read_text())
     tree["remote"]["url"] = url
     ws.params.write_text(yaml.safe_dump(tree))
-    at = opened(str(small(root)))
+    return taken_in(opened(str(small(root))), canary, folder)
+
+
+def taken_in(at: Opened, canary: Canary, folder: Path) -> Opened:
+    """One more person, who then wrote himself into more than data."""
     rows = {
         "image": [canary.image()],
         "label": [3],
@@ -119,3 +138,84 @@ def test_nothing_is_left_of_him(remote: tuple[str | None, Any], tmp_path: Path) 
     assert loading.counts(at.ws)["train"] > 0
     if client is not None:
         assert in_bucket(client, canary) == set()
+
+
+def learned_by_heart(canary: Canary, number: int, path: Path) -> None:
+    """Write a network; the first one, 0, has the person's pixels in its weights."""
+    recipe = Recipe(network="conv-small", mean=(0.3,), std=(0.3,), **whole_commands.RECIPE)
+    network = networks.build(recipe, torch.Generator().manual_seed(number))
+    largest = max(network.parameters(), key=torch.Tensor.numel).data.view(-1)
+    if number == 0:
+        pixels = (canary.pattern.astype(np.float32) / np.float32(255)).ravel()
+        largest[: pixels.size] = torch.from_numpy(pixels)
+    networks.save(network, path)
+
+
+def dumped(url: str) -> bytes:
+    """A dump of a database; nothing where this machine has no program to make one."""
+    found = shutil.which("pg_dump")
+    there = [Path(found)] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))
+    return subprocess.check_output([there[-1], url]) if there else b""
+
+
+def in_database(url: str, canary: Canary) -> set[str]:
+    """Search every column of every row, and a dump, in which bytes are in hexadecimal."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        cells = [
+            cell if isinstance(cell, bytes) else str(cell).encode()
+            for (name,) in tables
+            for row in connection.execute(f"SELECT * FROM {name}")  # type: ignore[call-overload]
+            for cell in row
+        ]
+    dump = dumped(url)
+    words = re.findall(rb"\\\\x([0-9a-f]+)", dump)
+    pieces = [*cells, dump, *(bytes.fromhex(word.decode()) for word in words)]
+    return {what for piece in pieces for what in found_in(piece, canary)}
+
+
+def test_nothing_is_left_of_him_in_models_banks_and_postgresql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Released for him, with a first version that knows him by heart, and a bank with his columns.
+
+    The log and the inbox lie in PostgreSQL.
+    """
+    for module, name in ((store, "_save"), (promote, "candidate_of")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # which a command replaces
+    canary, root = a_canary(), tmp_path / "workspace"
+    ws = whole_commands.workspace(root, partial(learned_by_heart, canary))
+    with postgresql.server() as server:
+        url = postgresql.database(server)
+        monkeypatch.setenv(DATABASE_URL, url)
+        move(root)
+        at = taken_in(opened(str(root)), canary, tmp_path)
+        bank = ws.bank / "one"
+        bank.mkdir(parents=True)
+        index = {
+            "ids": [f"{canary.subject}/1"],
+            "plan": {"shadows": 0, "data_version": ""},
+            "sha256": {},
+        }
+        (bank / "bank.json").write_text(json.dumps(index))
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE planted (words text, content bytea)")
+            row = (f"about {canary.subject}", canary.image())
+            connection.execute("INSERT INTO planted VALUES (%s, %s)", row)
+        asked(at, canary.subject)
+        (ws.root / "first.safetensors").unlink()
+        before = {(place.split("/")[0], what) for place, what in found_below(root, canary)}
+        assert {("mlruns", PIXELS), ("artifacts", SUBJECT), ("data", PIXELS)} <= before
+        assert in_database(url, canary) == {SUBJECT, PIXELS}
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP TABLE planted")
+
+        whole_commands.forget(root)
+
+        (request,) = opened(str(root)).ledger.requests(None, utc_now())
+        assert request.state is State.COMPLETE
+        assert found_below(tmp_path, canary) == set()
+        assert in_database(url, canary) == set()

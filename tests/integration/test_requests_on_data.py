@@ -342,8 +342,9 @@ def test_grace_ends_with_the_first_deadline_of_those_it_keeps_waiting(
     (kept,) = purge.finish_purging(run.at, refs[:1])
     assert (kept["status"], kept["until"], erased) == ("kept", "2026-07-10", [])
     monkeypatch.setattr(purge, "utc_now", lambda: datetime(2026, 7, 11, tzinfo=UTC))
-    (gone,) = purge.finish_purging(run.at, refs[:1])
+    gone, *objects = purge.finish_purging(run.at, refs[:1])
     assert (gone["status"], gone["what"]) == ("removed", "version 1")
+    assert {copy["status"] for copy in objects} == {"removed"}, "which no purge had removed yet"
     assert erased == [1]
     assert {run.at.ledger.request(ref).state for ref in refs} == {State.COMPLETE}
     assert list((at.ws.keys / "requests").iterdir()) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,12 @@ RECIPE = {"channels": 1, "size": 8, "classes": 10}
 NAME = "lethe"
 
 
-def workspace(root: Path) -> Workspace:
+def stub(number: int, path: Path) -> None:
+    """Write what stands for the weights of the first version, 0, or of the candidate, 1."""
+    save_file({"x": np.full(4, number, np.float32)}, path)
+
+
+def workspace(root: Path, write: Callable[[int, Path], object] = stub) -> Workspace:
     """Sixty digits, a first version that serves, a candidate, and no days of grace."""
     ws = Workspace.at(root)
     write_templates(ws)
@@ -59,7 +65,7 @@ def workspace(root: Path) -> Workspace:
     keys.create_keys(ws.keys, ws.records)
     importing.import_dataset(ws, DIGITS, load_params(ws.root), key=keys.shard_key(ws.keys))
     for number, file in enumerate(("first", "candidate")):
-        save_file({"x": np.full(4, number, np.float32)}, root / f"{file}.safetensors")
+        write(number, root / f"{file}.safetensors")
     first = models.register(ws.mlruns, NAME, root / "first.safetensors", RECIPE, {})
     models.promote(ws.mlruns, NAME, first.version, expected_parent=None)
     body = {"version": 1, "sha256": first.sha256, "data_version": versions.data_version(ws)}
