@@ -42,7 +42,9 @@ CHAINED = (
     "Each entry of the log names the hash of the one before it, from entry 1 on, and is signed. "
     "The bundle holds every entry from 1 to the one that its last statement is about: with it and "
     "the public key anybody can reckon these hashes again, and so see that they stand in the log. "
-    "What follows, up to the log's end when this was written, follows so in the log itself."
+    "What follows, up to the log's end when this was written, follows so in the log itself. That a "
+    "single entry stands there is proved without the log by its Merkle inclusion proof (RFC 6962), "
+    "which `lethe log --prove ENTRY` makes: the entry, its path, and a signed checkpoint."
 )
 
 
@@ -237,6 +239,7 @@ def _check(known: Known, row: Row, run: str, attempt: Row) -> Part:
     commands = [
         f"lethe verify {run} --key public.pem{mine}{head}",
         f"lethe verify log.jsonl --log --key public.pem --head {last}",
+        "lethe verify proof.json --key public.pem",
     ]
     if risen := known.upgraded.get(str(row["request"])):
         commands.append(f"lethe verify {risen.body['by']} --key public.pem")
@@ -244,6 +247,7 @@ def _check(known: Known, row: Row, run: str, attempt: Row) -> Part:
         commands.append(f"lethe verify {run} --key public.pem --replay --data DATA")
     words = (
         f"Ask for the folder evidence/{run}, the log as `lethe log --export log.jsonl` writes it, "
+        f"the proof of one entry, as by `lethe log --prove {run}/{ATTESTED} --out proof.json`, "
         "and, from another source than these, the public key. Then, without a network and with "
         "Lethe alone installed (its extra `run` for a replay), compare what these print with this "
         "page:",

@@ -117,6 +117,7 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         "erased_on": _date(attested.at, law),
         "completed_on": _date(completed.at, law) if completed and complete else None,
         "assurance": known.assurance(run),
+        "method": known.step(run, "decided").get("method"),
         "remaining": [] if complete else left,
         "confirmed": list(copies["confirmed"]),
     }

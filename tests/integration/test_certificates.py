@@ -106,6 +106,8 @@ def test_the_persons_is_one_plain_page(served: Run, sheets: dict[str, Sheet]) ->
     assert len(paper(sheet).pages) == 1
     text = words(sheet)
     assert "trained again, and nothing on its way saw the data" in text
+    assert "It began from new weights" in text and "Not covered is what was chosen" in text
+    assert "We keep a record" in text and "keyed digests" in text
     assert not re.search(r"[0-9a-f]{32}", text), "digests are for an auditor"
     assert paper(sheet).metadata is not None and served.requests[0] in sheet.title
 
@@ -124,6 +126,8 @@ def test_an_auditor_finds_digests_policy_attestations_and_where_they_stand_in_th
         assert digest in text
     assert assured.HOW["retrain"] in text and all(one in text for one in assured.OF_LINEAGE)
     assert f"lethe verify {served.ref} --key public.pem" in text and "--replay" in text
+    assert "Merkle inclusion proof" in text and "lethe verify proof.json --key public.pem" in text
+    assert f"lethe log --prove {served.ref}/attested --out proof.json" in text
 
 
 def test_what_cannot_be_trained_again_is_not_offered(served: Run) -> None:

@@ -23,7 +23,7 @@ DONE = {
     **FACTS,
     **{"erased_on": "2026-01-20", "completed_on": None, "assurance": "A2"},
     **{"remaining": [COPY, KEPT], "confirmed": []},
-    **{"upgraded_on": None, "upgraded_by": None},
+    **{"upgraded_on": None, "upgraded_by": None, "method": None},
 }
 RISEN = {**DONE, "upgraded_on": "2026-06-01", "upgraded_by": "run-2", "remaining": []}
 RECORD = {
@@ -81,6 +81,45 @@ def test_an_upgrade_is_said_beside_what_was_assured_before(language: str) -> Non
     assert "run-2" not in before and "run-2" in after and "2026-06-01" in after
     bound = {"en": "by an approximate method", "de": "Näherungsverfahren", "fr": "approchée"}
     assert bound[language] in after, "how it was first served stays said"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_letter_says_that_a_record_is_kept_what_why_and_how_long(language: str) -> None:
+    """The log's entries, for good; after an erasure keyed digests too, while data may come back."""
+    entry = {
+        "en": ("entries in a signed log", "name nobody", "so that it", "kept for good"),
+        "de": ("Einträge in einem signierten Protokoll", "niemanden nennen", "damit", "auf Dauer"),
+        "fr": ("entrées d'un journal signé", "nomment personne", "afin", "sans limite de durée"),
+    }[language]
+    digests = {
+        "en": ("keyed digests", "encrypted", "So that what was erased", "as long as"),
+        "de": ("mit einem Schlüssel", "verschlüsselt", "Damit das Gelöschte", "solange"),
+        "fr": ("empreintes à clé", "chiffré", "Pour que ce qui a été effacé", "tant que"),
+    }[language]
+    for kind in ("acknowledgement", "extension", "refusal", "completion"):
+        text = written(kind, language, SAID[kind])
+        assert [word for word in entry if word not in text] == [], kind
+        assert all((word in text) == (kind == "completion") for word in digests), kind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_person_is_told_which_exact_training_it_was_and_what_that_leaves_out(
+    language: str,
+) -> None:
+    of = {
+        "retrain": {"en": "new weights", "de": "neuen Gewichten", "fr": "poids nouveaux"},
+        "warm_retrain": {
+            **{"en": "stored models that were never", "de": "gespeicherten Modellen"},
+            "fr": "modèles conservés",
+        },
+        "head_downdate": {"en": "last layer", "de": "letzte Schicht", "fr": "dernière couche"},
+    }
+    left = {"en": "Not covered is", "de": "Nicht erfasst ist", "fr": "N'est pas couvert"}[language]
+    for method in of:
+        text = written("completion", language, {**DONE, "assurance": "A3", "method": method})
+        said = {other for other, words in of.items() if words[language] in text}
+        assert said == {method} and left in text
+    assert left not in written("completion", language, DONE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
