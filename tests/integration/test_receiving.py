@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,30 @@ def test_where_it_is_demanded_a_request_waits_until_it_is_confirmed_who_asks(
     assert found["reason"] == f"asks for the same as {attested}, goes with it"
     assert queries.show(ws.root, waits["request"])["identity"]["method"] == "document"
     assert queries.show(ws.root, attested)["identity"]["by"] == "portal"
+    assert verify_records(ws, None).problems == ()
+
+
+def test_by_the_commands_who_asks_is_confirmed_and_a_denial_has_its_ground(
+    ws: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as left:
+            main(["--workspace", str(ws.root), "--json", *words])
+        said = capsys.readouterr()
+        assert (left.value.code or 0) == code, said.err
+        return said.err if code else said.out
+
+    asked = json.loads(run("submit", "--subject", PERSON, "--jurisdiction", "ccpa"))
+    ref = asked["request"]
+    assert asked["acknowledge_by"] < asked["due_at"]
+    wrong = run("confirm", ref, "--identity", "jane@example.org", code=2)
+    assert "expected METHOD:SYSTEM" in wrong and "jane" not in wrong
+    found = json.loads(run("confirm", ref, "--identity", "agent:desk/2026-118"))
+    assert found["identity"] == {"method": "agent", "by": "desk", "reference": "2026-118"}
+    assert "public_task" not in run("deny", ref, "--reason", "a", "--ground", "no", code=2)
+    ended = json.loads(run("deny", ref, "--reason", "in use", "--ground", "transaction"))
+    assert (ended["state"], ended["ground"]) == ("denied", "transaction")
+    assert "is denied" in run("confirm", ref, "--identity", "login:portal", code=12)
     assert verify_records(ws, None).problems == ()
 
 
