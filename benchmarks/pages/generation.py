@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.generation.makers import RADII, RANDOM, at_radius
 from benchmarks.markdown import table
 from benchmarks.means import mean_of
 from benchmarks.pages.results import FROM_DOCS, load
@@ -12,6 +13,8 @@ from benchmarks.pages.results import FROM_DOCS, load
 Rows = Sequence[Mapping[str, Any]]
 
 MEASURES = {"FA": 2, "p": 2, "entropy": 2, "TV": 2, "RA": 3, "FD": 2}
+BY_RADIUS = {"FA": 2, "p": 2, "RA": 3, "FD": 2}
+SHIFTED = ("latent", RANDOM)
 GATES = ("concept", "utility", "recovery")
 NETWORKS = {"unet": "U-Net", "dit": "DiT"}
 
@@ -24,17 +27,82 @@ def generation(name: str) -> str:
     )
 
 
+def radii(name: str) -> str:
+    """Write what the latent method does by the length of its shift, by network."""
+    result = load(name)
+    return (
+        _beginning(result["settings"])
+        + _FOR_RADII
+        + "\n".join(_by_radius(network, rows) for network, rows in _by(result["rows"], "network"))
+    )
+
+
+_FOR_RADII = (
+    "The radius is a share of the length of the label's row. Means over the seeds, with the lowest "
+    "and the highest.\n\n"
+)
+
+
+def _by_radius(network: str, rows: Rows) -> str:
+    measured = [
+        [
+            row,
+            len(of),
+            _length(of),
+            *(_spread(of, key, digits) for key, digits in BY_RADIUS.items()),
+            _cost(of),
+        ]
+        for row, of in _by(rows, "row")
+    ]
+    header = ("", "seeds", "length of d", *BY_RADIUS, "seconds of processor")
+    return (
+        f"### {NETWORKS[network]}\n\n{table(header, measured)}\n"
+        f"FA after an attack:\n\n{_attacks(rows)}\n"
+        f"FD at a radius less FD at the largest, of the same seed:\n\n{_smaller(rows)}\n"
+    )
+
+
+def _length(rows: Rows) -> str:
+    return _range([row["notes"]["shift"] for row in rows if "shift" in row["notes"]], 1)
+
+
+def _smaller(rows: Rows) -> str:
+    """Say by how much less FD a smaller radius has, seed by seed, with Student's interval."""
+    lines = []
+    for kind in SHIFTED:
+        fd = {radius: _fd_by_seed(rows, at_radius(kind, radius)) for radius in RADII}
+        largest = fd[RADII[-1]]
+        for radius in RADII[:-1]:
+            apart = [
+                fd[radius][seed] - largest[seed] for seed in largest.keys() & fd[radius].keys()
+            ]
+            if not apart:
+                continue
+            found = mean_of(apart)
+            ends = f"{found.low:.2f} to {found.high:.2f}" if len(apart) > 1 else ""
+            lines.append([at_radius(kind, radius), len(apart), f"{found.value:.2f}", ends])
+    return table(("", "seeds", "mean", "95 %"), lines)
+
+
+def _fd_by_seed(rows: Rows, name: str) -> dict[int, float]:
+    return {row["seed"]: row["measured"]["FD"]["value"] for row in rows if row["row"] == name}
+
+
 def _words(settings: Mapping[str, Any]) -> str:
+    return f"{_beginning(settings)}Means over the seeds, with the lowest and the highest.\n\n"
+
+
+def _beginning(settings: Mapping[str, Any]) -> str:
     sampler = settings["sampler"]
+    models = f"{settings['models']} models without the class, " if settings["models"] else ""
     return (
         f"**{settings['data']}**, class {settings['label']} forgotten: {settings['train']:,} "
-        f"training pictures, {settings['models']} models without the class, {settings['seeds']} "
+        f"training pictures, {models}{settings['seeds']} "
         f"seeds of the others; {settings['pictures']} pictures of the class and "
         f"{settings['each']} of every other, {sampler['scheduler'].upper()} in {sampler['steps']} "
         f"steps, guidance {sampler['guidance']:g}. The classifier is right about "
         f"{100 * settings['judge_accuracy']:.1f} % of test pictures; real pictures that it was not "
-        f"trained on have an FD of {settings['distance_floor']:.2f}. Means over the seeds, with "
-        "the lowest and the highest.\n\n"
+        f"trained on have an FD of {settings['distance_floor']:.2f}. "
     )
 
 

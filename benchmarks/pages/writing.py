@@ -103,6 +103,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "ensembles-digits-apgd": lipschitz.ensembles,
     "ensembles-cifar10": lipschitz.ensembles,
     "generation-digits": generation.generation,
+    "generation-digits-radii": generation.radii,
     "beside-sfr-on": public_code.sfr_on,
     "beside-amun": public_code.amun,
     "beside-privacy-meter": public_code.privacy_meter,

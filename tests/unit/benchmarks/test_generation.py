@@ -53,6 +53,18 @@ def row(name: str, hits: int, back: int, seed: int = 0) -> dict[str, Any]:
     return head | as_json(of, of.recovered)
 
 
+SETTINGS = {
+    "data": "digits",
+    "label": 3,
+    "train": 1400,
+    "models": 4,
+    "seeds": 1,
+    "pictures": 100,
+    "each": 30,
+    "sampler": {"scheduler": "ddim", "steps": 10, "guidance": 2.0},
+    "judge_accuracy": 0.98,
+    "distance_floor": 0.5,
+}
 ROWS = [row(RETRAINED, 1, 2, seed) for seed in range(4)] + [row(ORIGINAL, 99, 100)]
 
 
@@ -140,26 +152,39 @@ def test_a_line_of_pictures_is_framed() -> None:
 
 
 def test_the_page_shows_measures_attacks_and_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {
-        "data": "digits",
-        "label": 3,
-        "train": 1400,
-        "models": 4,
-        "seeds": 1,
-        "pictures": 100,
-        "each": 30,
-        "sampler": {"scheduler": "ddim", "steps": 10, "guidance": 2.0},
-        "judge_accuracy": 0.98,
-        "distance_floor": 0.5,
-    }
     rows = study.judged(ROWS, GATE)
     for one in rows:
         filled = dict.fromkeys(generation.MEASURES, one["measured"][FA])
         one["measured"] = filled | one["measured"]
-    monkeypatch.setattr(generation, "load", lambda name: {"settings": settings, "rows": rows})
+    monkeypatch.setattr(generation, "load", lambda name: {"settings": SETTINGS, "rows": rows})
     text = generation.generation("generation-digits")
     assert "| retrained | 4 | 0.01 (0.01 to 0.01) |" in text and "### U-Net" in text
     assert (
         "| original | 0.02 | 0.60 | 0.30 | 1.00 |" in text and "recovery: guidance 1 1.000" in text
     )
     assert "generation-digits-unet.png" in text
+
+
+def test_the_page_says_whether_a_smaller_shift_costs_the_rest_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FD of 10 and 11 at the largest radius: 1 and 3 less at the smallest are 2 less, give or take.
+
+    Student's reach of two numbers 2 apart is 12.71, times their deviation 1.41 by root 2: 12.71.
+    """
+    fd = {0.25: (9.0, 8.0), 0.5: (10.0, 11.0), 1.0: (10.0, 11.0)}
+    rows = [row(ORIGINAL, 99, 100, seed) for seed in (0, 1)]
+    for radius, values in fd.items():
+        name, notes = at_radius("latent", radius), {"shift": 11 * radius}
+        rows += [row(name, 0, 2, seed) | {"notes": notes} for seed in range(len(values))]
+    for one in rows:
+        value = next((v[one["seed"]] for r, v in fd.items() if one["row"].endswith(f" {r:g}")), 5.0)
+        filled = dict.fromkeys(generation.BY_RADIUS, one["measured"][FA])
+        one["measured"] = {**filled, **one["measured"], "FD": {"value": value}}
+    settings = SETTINGS | {"models": 0, "seeds": 2}
+    monkeypatch.setattr(generation, "load", lambda name: {"settings": settings, "rows": rows})
+    text = generation.radii("generation-digits-radii")
+    assert "| latent, radius 0.25 | 2 | -2.00 | -14.71 to 10.71 |" in text
+    assert "| latent, radius 0.5 | 2 | 0.00 | 0.00 to 0.00 |" in text
+    assert "| latent, radius 1 | 2 | 11.0 (11.0 to 11.0) | 0.00 (0.00 to 0.00) |" in text
+    assert "random shift" not in text and "models without the class" not in text
