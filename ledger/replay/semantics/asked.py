@@ -158,3 +158,5 @@ def _incomplete(history: History, ref: str, found: Request) -> Iterator[str]:
         yield f"request {ref}: became complete, and no run has purged what it names"
     elif run is not None and (left := run.open_copies()):
         yield f"request {ref}: became complete, and {left[0]} is not known to be gone"
+    elif run is not None and run.looked is False:
+        yield f"request {ref}: became complete, and not all places were looked into again before"

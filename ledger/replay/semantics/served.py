@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from ledger.chain import Entry
 from ledger.domain import State
+from ledger.evidence import COMPLETION
+from ledger.replay.purged import CHANGED, LOOKED_AGAIN
 from ledger.replay.semantics.asked import IN_RUNS
 from ledger.replay.semantics.releases import promoted
 from ledger.replay.semantics.standing import History, Run
@@ -61,6 +63,7 @@ def step(history: History, entry: Entry) -> Iterator[str]:
         yield f"run {ref}: listed what it erases, and has not decided to, or released nothing yet"
     elif name == "purged":
         run.told.append(entry)
+        run.looked = False if COMPLETION in entry.body else None
     elif name == COMPLETED:
         yield from _not_all(history, run)
     run.steps.add(name)
@@ -81,7 +84,10 @@ def told(history: History, entry: Entry) -> Iterator[str]:
     """Something is told of copies of what runs erase; of runs elsewhere nothing is known."""
     named = (*entry.body.get("runs", ()), entry.body.get("run"))
     for ref in (ref for ref in named if isinstance(ref, str) and ref in history.runs):
-        history.runs[ref].told.append(entry)
+        run = history.runs[ref]
+        run.told.append(entry)
+        if run.looked is not None and entry.event in (LOOKED_AGAIN, CHANGED):
+            run.looked = entry.event == LOOKED_AGAIN
     yield from ()
 
 

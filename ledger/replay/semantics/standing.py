@@ -45,7 +45,11 @@ class Request:
 
 @dataclass(slots=True)
 class Run:
-    """A run. steps: those that it has done. told: entries on what became of copies."""
+    """A run. steps: those that it has done. told: entries on what became of copies.
+
+    looked: whether all places were looked into again and nothing was back; None where no look was
+    owed, by the step that purged.
+    """
 
     ref: str
     requests: tuple[str, ...]
@@ -56,6 +60,7 @@ class Run:
     assurance: object = None
     candidate: object = None
     told: list[Entry] = field(default_factory=list)
+    looked: bool | None = None
 
     @property
     def may_erase(self) -> bool:
@@ -74,10 +79,13 @@ class Run:
 
 
 def _is_open(row: Mapping[str, Any]) -> bool:
-    """Whether a copy keeps requests from being complete; a version has its days of grace."""
-    if row["status"] == "kept":
-        return str(row["where"]).startswith(CONNECTOR)
-    return bool(row["status"] != "removed")
+    """Whether the log alone shows that a copy keeps requests from being complete.
+
+    What is told to remain elsewhere, such as a version in its days of grace, is looked for again.
+    """
+    if str(row["where"]).startswith(CONNECTOR):
+        return bool(row["status"] != "removed")
+    return bool(row["status"] == "unverified")
 
 
 @dataclass(slots=True)

@@ -366,6 +366,20 @@ def test_what_the_ledger_would_not_have_written_is_named(name: str, tmp_path: Pa
     assert all("entry " in line for line in found.problems), "each names its entry"
 
 
+def test_all_is_looked_into_again_before_the_end_where_that_is_owed(tmp_path: Path) -> None:
+    """And once more where something was back since."""
+    look = {"run": "run-2", "objects": 1, "lines": 1}
+    back = {"run": "run-2", "copies": [GONE | {"what": "shard 01, back"}]}
+    story = honest()
+    story.change("run-2/purged", completion="lethe/completion/2")
+    (line,) = verified(story, tmp_path).problems
+    assert "req-2: became complete, and not all places were looked into again" in line
+    story.before("req-2/complete", lambda s: s.tell("looked_again", "looked/1", look))
+    assert verified(story, tmp_path).ok
+    story.before("req-2/complete", lambda s: s.tell("copies_changed", "changed/1", back))
+    assert not verified(story, tmp_path).ok
+
+
 def test_a_clock_that_stood_still_moves_the_deadline_by_as_much(tmp_path: Path) -> None:
     """Ten days until it is confirmed who asks: received as on 12 March, due on 13 April, a Monday;
     extended, on 12 June."""
