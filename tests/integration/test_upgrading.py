@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(purge, "leave_outdated", lambda _: None)
         patch.setattr(purge, "_tag_tainted", lambda _: None)
-        patch.setattr(purge, "_purge_bank", lambda _: [])
+        patch.setattr(purge, "purge_derived", lambda _: [])
         patch.setattr(purge, "remaining", lambda *_: [])
         patch.setattr(purge, "_erase_due", lambda *_: [])
         root = small_runs.small(tmp_path_factory.mktemp("upgrading") / "workspace")
