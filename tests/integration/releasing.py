@@ -25,7 +25,7 @@ from systems.registry import models, server, store, tracking
 from systems.settings.ownership import mark_place
 from systems.settings.recording import alone
 from systems.settings.workspace import Workspace
-from tasks import promote
+from tasks import promote, purge
 from tasks.purge import _tag_tainted, finish_purging
 from tasks.running.opened import Opened
 from tasks.running.run import Run
@@ -112,6 +112,7 @@ def untrained(folder: Path) -> Any:
     (folder / "code" / "__init__.py").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "unlearning", SimpleNamespace(__file__=folder / "code/__init__.py"))
+        patch.setattr(purge, "look_again", lambda at, run: [])  # there are no data to look into
         patch.setattr(
             promote, "candidate_of", lambda run: (run.at.ws.root / "candidate.safetensors", RECIPE)
         )
