@@ -72,11 +72,13 @@ def test_what_an_auditors_certificate_tells_to_check_holds(told: Told, tmp_path:
     page = (tmp_path / f"{told.request}-auditor.html").read_text()
     (code,) = re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)
     told.lethe("log", "--export", str(tmp_path / "log.jsonl"))
+    (proved,) = re.findall(r"lethe log --prove (\S+) --out proof.json", page)
+    told.lethe("log", "--prove", proved, "--out", str(tmp_path / "proof.json"))
     shutil.copytree(told.bundle, tmp_path / told.bundle.name)
     shutil.copy(told.lethe.root / "records" / "public.pem", tmp_path)
     checks = [line.split()[1:] for line in code.splitlines() if "--replay" not in line]
     assert [("--log" in words, words[-2]) for words in checks] == [
-        *((False, "--head"), (True, "--head"))
+        *((False, "--head"), (True, "--head"), (False, "--key"))
     ]
     for words in checks:
         here = [str(tmp_path / word) if (tmp_path / word).exists() else word for word in words]
