@@ -68,6 +68,11 @@ def paused(book: Book, ref: str, now: datetime) -> timedelta:
     return max(timedelta(0), until - datetime.fromisoformat(asked.at))
 
 
+def extended(book: Book, ref: str) -> bool:
+    """Whether a request's deadline was extended before."""
+    return any(e.event == "extended" and e.body["request"] == ref for e in book.log.entries())
+
+
 def confirm(book: Book, ref: str, identity: Identity, now: datetime) -> DeletionRequest:
     """Record who confirmed how who asks, once; a request that waited for it goes on.
 
@@ -111,10 +116,7 @@ def _moved(book: Book, current: DeletionRequest, now: datetime) -> dict[str, Any
     stood = paused(book, current.ref, now)
     if not stood:
         return {}
-    extended = any(
-        e.event == "extended" and e.body["request"] == current.ref for e in book.log.entries()
-    )
-    limit = longest_due_at if extended else due_at
+    limit = longest_due_at if extended(book, current.ref) else due_at
     due = limit(current.received_at, current.jurisdiction, paused=stood)
     return {"due_at": timestamp(due), "paused": int(stood.total_seconds())}
 

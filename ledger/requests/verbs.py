@@ -15,7 +15,7 @@ from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
 from ledger.requests.book import Book
-from ledger.requests.confirming import paused, unconfirmed
+from ledger.requests.confirming import extended, paused, unconfirmed
 from ledger.requests.grounds import require_ground
 from unlearning.errors import RequestDenied
 
@@ -102,7 +102,7 @@ def _extension(book: Book, current: DeletionRequest, now: datetime) -> dict[str,
     """The law's longest deadline, once, and the day by which the person is told of it and why."""
     stood = paused(book, current.ref, now)
     due = extended_due_at(current.received_at, current.jurisdiction, now=now, paused=stood)
-    if current.due_at >= due:
+    if current.due_at >= due or extended(book, current.ref):  # while a clock stands, due grows
         raise RequestDenied(
             f"request {current.ref}: its deadline was extended to {current.due_at.isoformat()}, "
             "expected one that was not yet: the law knows no second extension, answer it by then"

@@ -87,6 +87,8 @@ def test_an_extension_while_the_clock_pauses_is_not_late(ledger: Ledger) -> None
     """A month and a day after receipt the first limit stands still, 31 days on."""
     asked = submit(ledger, asks="pauses")
     ledger.say(Verb.EXTEND, asked.ref, reason="many", now=NOW + 31 * DAY)
+    with pytest.raises(RequestDenied, match="no second extension"):  # the limit has moved on since
+        ledger.say(Verb.EXTEND, asked.ref, reason="more", now=NOW + 35 * DAY)
     found = ledger.confirm(asked.ref, LOGIN, now=NOW + 40 * DAY)
     assert found.due_at.date().isoformat() == "2026-10-20"  # three months from 20 July
     late = submit(ledger, "joe", asks="runs")
