@@ -20,6 +20,8 @@ def suppress_examples(run: Run) -> dict[str, Any]:
     body = run.once("suppressed", lambda: _suppress(run))
     _list_again(run, body["sha256"])
     for ref in body.get("covers", ()):
+        if run.at.ledger.request(ref).state is not State.ACCEPTED:
+            continue  # linked already, or denied or held since, where a crash came between
         run.at.ledger.link(ref, run.ref, now=utc_now())
     return body
 

@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli.work import comparing, opening, queries, requesting, serving
 from ledger.domain import Selector, State
+from ledger.requests import Verb
 from systems.compute import producing
 from systems.copies import Copy, Status
 from systems.data import loading
@@ -133,6 +134,22 @@ def test_who_is_erased_by_parts_is_known_as_a_person_too(at: Opened) -> None:
     pictures = tuple(found for part in SPLITS for found in ids[part])
     erase(at, submit(at, Selector("example", pictures))["request"])
     assert submit(at, Selector("subject", (jane,)))["state"] == "purging"
+
+
+def test_who_was_denied_before_a_run_could_link_him_stays_denied(
+    at: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crash came between the list and the link, the denial before the run went on."""
+    jane = next(iter(people(at)))
+    one, again = (submit(at, Selector("subject", (jane,)))["request"] for _ in range(2))
+    run = begun(at, one)
+    with monkeypatch.context() as killed:
+        killed.setattr(type(run.at.ledger), "link", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            suppress_examples(run)
+    run.at.ledger.say(Verb.DENY, again, reason="no mandate", now=utc_now())
+    suppress_examples(run)
+    assert run.at.ledger.request(again).state is State.DENIED
 
 
 def test_a_request_that_was_left_behind_is_linked_when_it_is_tried(at: Opened) -> None:
