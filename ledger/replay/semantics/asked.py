@@ -24,6 +24,9 @@ IN_RUNS = frozenset(
 )
 """What a request may become only while a run is at it."""
 
+_BY_PERSONS = frozenset({State.DENIED, State.HELD})
+"""What a request becomes, or ceases to be, only by a verb or a confirmation."""
+
 _VERBS = {VERBS[verb].event: (verb, VERBS[verb]) for verb in Verb}
 
 
@@ -56,6 +59,10 @@ def moved(history: History, entry: Entry) -> Iterator[str]:
     if state not in NEXT[found.state]:
         expected = ", ".join(sorted(NEXT[found.state])) or "nothing, it is closed"
         yield f"request {ref}: is {found.state}, cannot become {state}: expected {expected}"
+    if {found.state, state} & _BY_PERSONS:
+        yield f"request {ref}: is {found.state}, became {state}, and nobody said so"
+    if (found.state, state) == (State.PURGING, State.ACCEPTED):
+        yield from _listed(history, ref, found)
     if state is State.COMPLETE:
         yield from _incomplete(history, ref, found)
     elif state in IN_RUNS:
@@ -98,6 +105,8 @@ def confirmed(history: History, entry: Entry) -> Iterator[str]:
     found, state = history.request(ref), State(body.get("state", history.request(ref).state))
     if found.state.terminal or (state is not found.state and found.state is not State.HELD):
         yield f"request {ref}: is {found.state}, cannot become {state} by a confirmation"
+    if "state" in body and not found.unconfirmed:
+        yield f"request {ref}: becomes {state} by a confirmation, and did not wait for one"
     since = found.counted_from(at)
     if "due_at" in body:
         yield from _on_a_day(ref, body["due_at"], found, since, extended=found.extended)
@@ -149,6 +158,13 @@ def _unserved(history: History, ref: str, state: State) -> Iterator[str]:
         yield f"request {ref}: became {state}, and {run.ref} has not decided to erase"
     elif state is State.PURGING and not run.may_erase:
         yield f"request {ref}: became {state}, and {run.ref} has not released its candidate"
+
+
+def _listed(history: History, ref: str, found: Request) -> Iterator[str]:
+    """Why a request cannot wait again."""
+    run = history.runs.get(found.run or "")
+    if run and "suppressed" in run.steps:
+        yield f"request {ref}: waits again, and {run.ref} has listed what it names as erased"
 
 
 def _incomplete(history: History, ref: str, found: Request) -> Iterator[str]:

@@ -130,10 +130,13 @@ class History:
         return run if run and not run.finished and ref in run.requests else None
 
     def erased(self, ref: str | None, step: str) -> bool:
-        """Whether a run has come to a step of its erasure, here or in another workspace."""
-        if ref in self.runs:
-            return step in self.runs[ref].steps
-        return self.brought
+        """Whether a run has come to a step of its erasure, here or in another workspace.
+
+        One that was unfinished when a backup was taken may have erased in the original, and was
+        given up here.
+        """
+        steps = self.runs[ref].steps if ref in self.runs else ()
+        return step in steps or (self.brought and "suppressed" not in steps)
 
     def mark_under(self, version: int) -> int | None:
         """Give the marked version that a version is, or was built upon; None if there is none."""

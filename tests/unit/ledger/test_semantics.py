@@ -242,6 +242,29 @@ PLANTED: dict[str, tuple[Callable[[Story], object], str]] = {
         ),
         "req-9: goes on, and nobody has confirmed who asks",
     ),
+    "resumed by a move": (
+        lambda s: (
+            s.submit("req-9", "held", identity_asked="runs"),
+            s.move("req-9", "accepted"),
+        ),
+        "req-9: is held, became accepted, and nobody said so",
+    ),
+    "denied by a move": (
+        lambda s: (s.submit("req-9"), s.move("req-9", "denied")),
+        "req-9: is accepted, became denied, and nobody said so",
+    ),
+    "let go on by a confirmation that nobody waited for": (
+        lambda s: (
+            s.submit("req-9"),
+            s.verb("held", "req-9", "held"),
+            s.verb("identity_confirmed", "req-9", "accepted"),
+        ),
+        "req-9: becomes accepted by a confirmation, and did not wait for one",
+    ),
+    "waits again, and was erased": (
+        lambda s: s.before("req-1/complete", lambda s: s.move("req-1", "accepted")),
+        "req-1: waits again, and run-1 has listed what it names as erased",
+    ),
     "held, and accepted": (
         lambda s: (s.submit("req-9"), s.verb("held", "req-9", "accepted")),
         "expected held of one that is accepted, received",
@@ -472,6 +495,23 @@ def test_who_was_erased_elsewhere_is_known_by_the_list_that_was_brought(tmp_path
     brought = {"sha256": "ab" * 32}
     story.before("req-1/submitted", lambda s: s.tell("suppression_brought", "brought", brought))
     assert verified(story, tmp_path).problems == ()
+
+
+def test_a_run_that_erased_after_the_backup_only_is_known_by_the_list(tmp_path: Path) -> None:
+    """Here it was unfinished then and given up later; the list has its name, and so a link."""
+    story = Story()
+    story.tell("initialised", "initialised", {"version": 1, "sha256": FIRST}, 0)
+    story.submit("req-1")
+    story.start("run-1", "req-1")
+    story.step("run-1", "aborted", reason="version 2 was released since")
+    story.finish("run-1")
+    story.tell("suppression_brought", "rst-1/suppression_brought", {"sha256": "ab" * 32})
+    body = {"request": "req-1", "run": "run-1", "state": "purging", "reason": "the same"}
+    story.tell("linked", "run-1/req-1/linked", body)
+    story.move("req-1", "complete")
+    assert verified(story, tmp_path).problems == ()
+    story.without("rst-1/suppression_brought")
+    assert len(verified(story, tmp_path).problems) == 2
 
 
 @pytest.mark.parametrize("event", ["submitted", "moved", "step", "extended", "initialised"])
