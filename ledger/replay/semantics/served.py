@@ -11,16 +11,17 @@ from ledger.replay.purged import CHANGED, LOOKED_AGAIN
 from ledger.replay.semantics.asked import IN_RUNS
 from ledger.replay.semantics.releases import promoted
 from ledger.replay.semantics.standing import History, Run
-from ledger.replay.statements import ABORTED, COMPLETED
+from ledger.replay.statements import ABORTED, COMPLETED, SEALED
 
 _AFTER: Mapping[str, str] = {
+    "promoted": SEALED,
     "erased": "suppressed",
     "purged": "erased",
     "attested": "purged",
     COMPLETED: "attested",
 }
-"""Steps that come after another one: nothing is erased before it is listed, so that it never comes
-back, and nothing is attested before it is gone."""
+"""Steps that come after another one: nothing serves before its evidence is sealed, nothing is
+erased before it is listed, so that it never comes back, or attested before it is gone."""
 
 
 def started(history: History, entry: Entry) -> Iterator[str]:

@@ -96,6 +96,7 @@ class Story:
     def release(self, run: str, ref: str, parent: int, version: int, candidate: str) -> None:
         """Take a run from its start to the end of its release."""
         self.decide(run, ref, parent, candidate)
+        self.step(run, "sealed", statement="ef" * 32)
         self.step(run, "promoted", version=version, sha256=candidate, parent=parent)
 
     def erase(self, run: str, ref: str, *copies: dict[str, str]) -> None:
@@ -325,6 +326,10 @@ PLANTED: dict[str, tuple[Callable[[Story], object], str]] = {
     "finished in the middle": (
         lambda s: s.before("run-1/decided", lambda s: s.finish("run-1")),
         "run-1: is finished, and request req-1 is judging",
+    ),
+    "released without evidence": (
+        lambda s: s.without("run-2/sealed"),
+        "run-2: promoted comes before sealed",
     ),
     "released, and refused": (
         lambda s: s.change("run-1/decided", decision="refused"),
