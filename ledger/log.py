@@ -24,10 +24,11 @@ from ledger.lines import Lines, verified
 from ledger.lines.entries import Entries
 from ledger.lines.verified import Noted, Reading
 from ledger.moments import timestamp
-from unlearning.digests import canonical_json
+from unlearning.digests import canonical_json, sha256_hex
 from unlearning.errors import Unrecordable, UsageError
 
 _LONGEST_TEXT = 1000  # characters; digests, references, states and reasons are far shorter
+_LONGEST_NAME = 255
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
 
 
@@ -203,6 +204,13 @@ def require_recordable(value: Any) -> None:
         _check_text(text)
 
 
+def recordable(name: str) -> str:
+    """Give a name that others chose, or, where the log must not hold it, what stands for it."""
+    if len(name) <= _LONGEST_NAME and _holds(name):
+        return name
+    return f"the name with SHA-256 {sha256_hex(name.encode())[:16]}"
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -215,8 +223,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
+def _holds(text: str) -> bool:
+    return len(text) <= _LONGEST_TEXT and text.isprintable() and not _EMAIL.search(text)
+
+
 def _check_text(text: str) -> None:
-    if len(text) > _LONGEST_TEXT or not text.isprintable() or _EMAIL.search(text):
+    if not _holds(text):
         raise Unrecordable(
             f"a text of {len(text)} characters: expected a reference, digest, state or reason "
             f"of one line, at most {_LONGEST_TEXT} characters, and no address of a person"

@@ -171,10 +171,11 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     refs = sorted(
         {*refs, *(request.ref for request in purging_requests(at) if request.run in runs)}
     )
+    waiting = {request.run for request in purging_requests(at) if request.run}
+    note_descendants(at, sorted(runs | waiting))  # first: what goes next may be a link to them
     found = _erase_due(at, now)
     _note_erased(at)
     ask_again(at, runs, now)
-    note_descendants(at, runs)
     found += elsewhere_again(at, sorted(run for run in runs if unasked(at, run)))
     looked: dict[str, list[Copy]] = {}
     for ref in refs:

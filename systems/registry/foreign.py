@@ -50,7 +50,7 @@ def others(mlruns: Path, name: str) -> tuple[Other, ...]:
 
 def _other(stored: Stored) -> Other:
     source = str(stored.source)
-    return Other(str(stored.name), int(stored.version), source, derived(stored.tags))
+    return Other(str(stored.name), int(stored.version), source, derived(source, stored.tags))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Foreign:
 
     source: as MLflow has it. digests: SHA-256 of the files that lie there, as far as they can be
     read from here, and what the stored model bears as its own. own_store: whether all of it lies in
-    the workspace's store of models. derived: what it was made from, by its tag.
+    the workspace's store of models, under an id of MLflow's, by which alone it can be erased.
+    derived: what it was made from, by its tag and its source.
     """
 
     name: str
@@ -87,23 +88,32 @@ def foreign(mlruns: Path, name: str) -> tuple[Foreign, ...]:
 
 def _foreign(mlruns: Path, stored: Stored, aliases: Mapping[str, int]) -> Foreign:
     files, claimed = tuple(_files(mlruns, stored)), _claimed(mlruns, stored)
-    store = places.artifacts(mlruns).resolve() / "models"
+    store, source = places.artifacts(mlruns).resolve() / "models", str(stored.source)
+    within = source.startswith(OURS) and all(_lies_in(store, path) for path in files)
     return Foreign(
         name=str(stored.name),
         version=int(stored.version),
-        source=str(stored.source),
+        source=source,
         digests=frozenset([*map(sha256_file, files), *claimed]),
         files=files,
-        own_store=all(path.resolve().is_relative_to(store) for path in files),
-        derived=derived(stored.tags),
+        own_store=within or not files,
+        derived=derived(source, stored.tags),
         aliases=aliases_of(int(stored.version), aliases),
     )
 
 
-def derived(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Read what a version says that it was made from."""
-    parts = (part.strip() for part in tags.get(DERIVED, "").split(","))
-    return tuple(part.removeprefix("models:/") for part in parts if part)
+def _lies_in(folder: Path, path: Path) -> bool:
+    return path.resolve().is_relative_to(folder)
+
+
+def derived(source: str, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Read what a version says that it was made from: by its tag, and by its source.
+
+    What MLflow copies to another name has models:/MODEL/VERSION, the original, for its source.
+    """
+    copied = [source] if re.fullmatch(r"models:/[^/]+/[0-9]+", source) else []
+    parts = (part.strip() for part in (*copied, *tags.get(DERIVED, "").split(",")))
+    return tuple(dict.fromkeys(part.removeprefix("models:/") for part in parts if part))
 
 
 def _claimed(mlruns: Path, stored: Stored) -> list[str]:

@@ -145,9 +145,14 @@ def _ids(bank: Path) -> Sequence[str]:
 
 
 def _trained_back(run: Run) -> list[Copy]:
-    """Networks that went, by their name, and the weights of versions that must go."""
+    """Networks that went, by their name, and the weights of versions that must go.
+
+    Weights that a release has too which needs not go are that one's.
+    """
     made, went = releases(run.at.ledger.log.entries()), _went(run, FOLDER)
-    digests = {r.sha256 for r in made if any(by.run == run.ref for by in taints(r.version, made))}
+    by = {r.version: any(by.run == run.ref for by in taints(r.version, made)) for r in made}
+    digests = {r.sha256 for r in made if by[r.version]}
+    digests -= {r.sha256 for r in made if not by[r.version]}
     back = [
         path
         for path in files(run.at)
@@ -165,10 +170,14 @@ def _went(run: Run, where: str) -> set[str]:
 
 
 def _bases_back(run: Run) -> list[Copy]:
-    """Bases that this run removed, by their name; nothing vouches for a file of another."""
+    """Bases that this run removed, by their name; nothing vouches for a file of another.
+
+    Not one that was built again since: of people whom nobody erased it has the same bytes.
+    """
     entries = run.at.ledger.log.entries()
     went = [e.body for e in entries if e.event == REMOVED and e.body["run"] == run.ref]
     paths = {run.at.ws.bases / f"{body['sha256']}.safetensors": body["what"] for body in went}
-    back = {path: what for path, what in paths.items() if path.exists()}
+    stand = {bases.path_of(run.at, base) for base in bases.standing(run.at)}
+    back = {path: what for path, what in paths.items() if path.exists() and path not in stand}
     bases.sweep(run.at)
     return [Copy(bases.WHERE, what, _status(path.exists())) for path, what in back.items()]

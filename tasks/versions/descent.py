@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.log import recordable
 from ledger.replay.purged import DESCENDS
 from systems.copies import Copy, Status, as_records
 from systems.registry import models
@@ -23,7 +24,7 @@ from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 
 MANY = 10
-"""Models of others that are named one by one; more of them are counted."""
+"""Models of others, and versions of ours, that are named one by one; more of them are counted."""
 
 WHY = "not Lethe's to erase: retire it, then `lethe purge REQUEST --confirm COPY --reason TEXT`"
 
@@ -40,7 +41,14 @@ class Descendant:
     def words(self) -> str:
         """Name it in lists of copies."""
         of = " and ".join(f"version {number}" for number in self.of)
-        return f"version {self.version} of {self.name}, which descends from {of}"
+        if len(self.of) > MANY:
+            of = f"{len(self.of)} versions from version {self.of[0]} on"
+        return f"version {self.version} of {recordable(self.name)}, which descends from {of}"
+
+    @property
+    def key(self) -> str:
+        """Name it in keys of the log."""
+        return f"{recordable(self.name)}/{self.version}"
 
     def tainted_by(self, made: Sequence[Release]) -> list[str]:
         """Name the runs whose people it may have learned from, oldest first."""
@@ -104,21 +112,28 @@ class _Tree:
         self._stored = {f"models:/{v.model_id}": v.version for v in own}
         self._registered = {_ref(one): one for one in registered}
 
-    def of(self, ref: str, seen: frozenset[str] = frozenset()) -> frozenset[int]:
-        """Give the model's versions that one was made from; ref: MODEL/VERSION or a SHA-256."""
-        if ref in seen:
-            return frozenset()
-        one = self._registered.get(ref)
-        if one is None:
-            return frozenset(self._own(ref))
-        if one.source in self._stored:
-            return frozenset({self._stored[one.source]})
-        return frozenset().union(*(self.of(parent, seen | {ref}) for parent in one.derived))
+    def of(self, ref: str) -> frozenset[int]:
+        """Give the model's versions that one was made from; ref: MODEL/VERSION or a SHA-256.
+
+        Each is looked at once, since the tags are others': they may go in circles.
+        """
+        found, seen, ahead = set[int](), {ref}, [ref]
+        while ahead:
+            at = ahead.pop()
+            one = self._registered.get(at)
+            if one is None:
+                found.update(self._own(at))
+            elif one.source in self._stored:
+                found.add(self._stored[one.source])
+            else:
+                ahead += set(one.derived) - seen
+                seen.update(one.derived)
+        return frozenset(found)
 
     def _own(self, ref: str) -> Iterator[int]:
         model, _, number = ref.rpartition("/")
-        if model == self._name and number.isdecimal() and int(number) in self._numbers:
-            yield int(number)
+        if model == self._name and number in (known := {str(n): n for n in self._numbers}):
+            yield known[number]
         elif re.fullmatch("[0-9a-f]{64}", ref):
             found = weighs_as(0, {ref}, self._made)
             yield from () if found is None else (found,)
@@ -128,16 +143,18 @@ def _unknown(name: str, found: Sequence[Foreign | Other]) -> Iterator[str]:
     """Say of what nobody can tell; those of the model's own name are told elsewhere."""
     for one in found:
         if one.derived:
+            told = ", ".join(map(recordable, one.derived[:MANY]))
+            more = f" and {len(one.derived) - MANY} more" if len(one.derived) > MANY else ""
             yield (
-                f"version {one.version} of {one.name}: unknown lineage: {DERIVED} names "
-                f"{', '.join(one.derived)}, expected MODEL/VERSION or the SHA-256 of weights here"
+                f"version {one.version} of {recordable(one.name)}: unknown lineage: {DERIVED} "
+                f"names {told}{more}, expected MODEL/VERSION or the SHA-256 of weights here"
             )
     silent = Counter(one.name for one in found if not one.derived and one.name != name)
     if len(silent) > MANY:
         yield f"{sum(silent.values())} versions of {len(silent)} other models: {_SILENT}"
         return
     for model, count in sorted(silent.items()):
-        yield f"{count} of the versions of {model}: {_SILENT}"
+        yield f"{count} of the versions of {recordable(model)}: {_SILENT}"
 
 
 _SILENT = f"unknown lineage: no tag {DERIVED} says what they were made from"
@@ -160,7 +177,7 @@ def note_descendants(at: Opened, runs: Iterable[str]) -> None:
         return
     for one in family(at, made).descendants:
         for run in (run for run in one.tainted_by(made) if run in wanted):
-            key = f"{run}/{DESCENDS}/{one.name}/{one.version}"
+            key = f"{run}/{DESCENDS}/{one.key}"
             if at.ledger.log.find(key) is None:
                 body = {"runs": [run], "copies": as_records([one.copy(Status.UNVERIFIED)])}
                 at.ledger.record(DESCENDS, body, key=key, now=utc_now())

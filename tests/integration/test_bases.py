@@ -13,6 +13,7 @@ from ledger.requests import Ledger
 from systems.compute.producing import recipe_for
 from systems.data.sharding import load_dataset, shard_of
 from systems.settings.params import change_params
+from tasks.erasing.derived import remove_again
 from tasks.running import bases
 from tasks.running.opened import Opened, opened
 from tasks.running.parts import parts_of
@@ -132,11 +133,17 @@ def test_a_base_that_is_built_while_a_request_is_open_leaves_its_people_out(at: 
 
 
 def test_where_nobody_said_who_was_in_which_all_go(at: Opened) -> None:
+    """Those of others, which are built again with the same bytes, are not what is back."""
+    network, before = recipe(at), files(at)
     run = small_runs.extracted(at, small_runs.person(at))
 
     small_runs.go_on(run)
 
     assert files(at) == set() and bases.standing(opened(at.root)) == ()
+    bases.build(opened(at.root), network)
+    built = files(at)
+    assert built & before
+    assert remove_again(small_runs.again(run)) == [] and files(at) == built
 
 
 class Killed(Exception):

@@ -282,6 +282,19 @@ def test_every_remote_of_dvcs_settings_is_a_line_and_only_ours_goes(
     assert said["purged"]["confirmed"] == ["dvc remote others: shards that an erasure replaced"]
 
 
+def test_nothing_is_taken_from_another_workspace_behind_a_link(at: Opened, tmp_path: Path) -> None:
+    """Its remote lies inside of it and bears no mark; the log must not hold this remote's name."""
+    other = shutil.copytree(at.root, tmp_path / "other")
+    (tmp_path / "link").symlink_to(other / "remote")
+    add_remote(at, "ann@example.org", tmp_path / "link")
+    kept = keys_in(other / "remote")
+    run = purged(at, person(at))
+    assert keys_in(other / "remote") == kept
+    (row,) = (r for r in (run.done("purged") or {})["copies"] if "remote " in r["where"])
+    assert row["where"].startswith("dvc remote the name with SHA-256 ")
+    assert row["status"] == "unverified" and "another workspace's" in row["why"]
+
+
 def test_an_ordinary_dvc_push_copies_data_to_our_remote_alone(at: Opened, theirs: Path) -> None:
     shutil.rmtree(theirs)
     with with_dvc(at.ws, "dvc push") as repo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.numpy import save_file
 from flows.cli.work import queries
 from ledger.domain import State
 from systems.copies import Status
-from systems.registry import models, tracking
+from systems.registry import models, places, tracking
 from systems.settings.workspace import Workspace
 from tasks import purge
 from tasks.confirm import confirm
@@ -191,6 +192,19 @@ def test_a_copy_outside_the_store_keeps_the_request_waiting(at: Opened, tmp_path
     assert at.ledger.request(request(at)).state is State.COMPLETE
 
 
+def test_a_copy_in_the_store_that_no_stored_model_names_keeps_the_request_waiting(
+    at: Opened,
+) -> None:
+    """Deleting the version would leave its file, under whatever name."""
+    folder = places.artifacts(at.ws.mlruns) / "models" / "theirs"
+    by_hand(at, elsewhere(at, folder.resolve(), 1))
+    purge.finish_purging(without_grace(at), [request(at)])
+    assert at.ledger.request(request(at)).state is State.PURGING
+    (folder / "model.bin").unlink()
+    purge.finish_purging(Opened(str(at.ws.root)), [request(at)])
+    assert at.ledger.request(request(at)).state is State.COMPLETE
+
+
 def test_a_version_whose_tag_was_removed_counts_as_the_log_says(at: Opened) -> None:
     tracking.client(at.ws.mlruns).delete_model_version_tag(NAME, "1", models.SHA256)
     (note,) = queries.list_(at.ws.root, "versions", None)["notes"]
@@ -246,3 +260,36 @@ def test_what_descends_from_a_tainted_version_is_listed_and_keeps_the_request_wa
     assert at.ledger.request(request(at)).state is State.COMPLETE
     told = [e for e in at.ledger.log.entries() if e.event == "descendant_found"]
     assert len(told) == 2, "each is told once"
+
+
+def test_a_copy_by_mlflow_descends_from_its_original_also_once_that_has_gone(
+    at: Opened, tmp_path: Path
+) -> None:
+    """And so does what was tuned from it; no days of grace."""
+    tracking.client(at.ws.mlruns).copy_model_version(f"models:/{NAME}/1", "serving")
+    derived(at, "again", None, tmp_path / "theirs")
+    tracking.client(at.ws.mlruns).create_model_version("again", stored_as(at, 1))
+    derived(at, "tuned", "again/2", tmp_path / "theirs")
+    left = purge.finish_purging(without_grace(at), [request(at)])
+    assert [row["what"] for row in left if row["status"] == Status.UNVERIFIED] == [
+        "version 2 of again, which descends from version 1",
+        "version 1 of serving, which descends from version 1",
+        "version 1 of tuned, which descends from version 1",
+    ]
+    assert numbers(at) == [2] and at.ledger.request(request(at)).state is State.PURGING
+
+
+def test_tags_of_others_may_hold_anything(at: Opened, tmp_path: Path) -> None:
+    """Long numbers, the same parent many times over, names that the log must not hold."""
+    derived(at, "long", f"{NAME}/{'9' * 4400}", tmp_path / "theirs")
+    for above, name in itertools.pairwise([NAME, *(f"wide{number}" for number in range(8))]):
+        derived(at, name, ",".join([f"{above}/1"] * 12), tmp_path / "theirs")
+    derived(at, "ann@example.org", "wide7/1", tmp_path / "theirs")
+    derived(at, "odd\nname", "no\x1b[2Jbody/1", tmp_path / "theirs")
+    listed = queries.list_(at.ws.root, "versions", None)
+    rows = {row["model"]: row["descends_from"] for row in listed["descendants"]}
+    assert rows["wide7"] == rows["ann@example.org"] == [1]
+    assert all(note.isprintable() for note in listed["notes"])
+    left = purge.finish_purging(at, [request(at)])
+    waits = [row["what"] for row in left if row["status"] == Status.UNVERIFIED]
+    assert len(waits) == 9 and "ann@example.org" not in " ".join(waits)

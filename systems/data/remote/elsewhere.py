@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.log import recordable
 from systems.copies import Copy, Status
 from systems.data.remote.opening import REMOTE, opened, patiently
 from systems.data.remote.owner import Outside, outside
@@ -75,7 +76,7 @@ def _place(ws: Workspace, url: str) -> str:
 
 
 def _tried(repo: Any, ws: Workspace, name: str, work: Work) -> Looked:
-    where = f"dvc remote {name}"
+    where = f"dvc remote {recordable(name)}"
     try:
         remote = repo.cloud.get_remote(name)
         if why := _objection(ws, remote, str(repo.config["remote"][name]["url"])):

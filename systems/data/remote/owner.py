@@ -82,9 +82,15 @@ class Outside:
 
     @property
     def hosted(self) -> bool:
-        """Whether it is a folder in another workspace, which marks none that lies inside of it."""
-        above = () if "://" in self.url else Path(self.url).parents
-        return any(Workspace(folder).has_log for folder in above)
+        """Whether it is a folder in another workspace, which marks none that lies inside of it.
+
+        Also where a link leads there.
+        """
+        if "://" in self.url:
+            return False
+        folder = Path(self.url)
+        above = (*folder.parents, *folder.resolve().parents)
+        return any(Workspace(one).has_log for one in above)
 
     @property
     def _mark(self) -> str:
