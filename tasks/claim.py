@@ -85,7 +85,7 @@ def _linked(at: Opened, ref: str) -> bool:
     if at.ledger.lost(ref) is not None:
         return False
     selector = at.ledger.selector(ref)
-    run = erasing_run(at.ws, selector, find(at.ws, [selector]))
+    run = erasing_run(at, selector, find(at.ws, [selector]))
     if run is not None:
         at.ledger.link(ref, run, now=utc_now())
     return run is not None

@@ -21,6 +21,7 @@ from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.conditions import under
 from tasks.running.drift import drift_told
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
 from tasks.running.rows import rows_of
 from tasks.running.run import Run, close, earlier, give_back, level_without, rungs
 from unlearning.digests import sha256_file
@@ -41,14 +42,26 @@ def find(ws: Workspace, selectors: Sequence[Selector]) -> dict[str, list[str]]:
     return {**resolving.by_split(found), **asked}
 
 
-def erasing_run(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> str | None:
+def erasing_run(at: Opened, selector: Selector, ids: dict[str, list[str]]) -> str | None:
     """Name the run that erased all that a selector means; None if it still means something.
 
-    Also None if nothing of it was ever here. ids: what `find` gives for the selector.
+    Also None if nothing of it was ever here. Of several it is the last that has requests open, so
+    that nobody is told of an end before it. ids: what `find` gives for the selector.
     """
     if any(ids[part] for part in SPLITS):
         return None
-    return suppression.load(ws.records, ws.keys).erased_by(selector)
+    runs = suppression.load(at.ws.records, at.ws.keys).erasers(selector)
+    return max(_open_among(at, runs), default=(0, next(iter(runs), None)))[1]
+
+
+def _open_among(at: Opened, runs: Sequence[str]) -> list[tuple[int, str | None]]:
+    """Give those of several runs that have requests open, each after the number of its start."""
+    if len(runs) < 2:
+        return []
+    known = (r for r in at.ledger.requests(None, utc_now()) if not r.state.terminal)
+    at_work = {r.run for r in known} & {*runs}
+    started = ((at.ledger.log.find(f"{run}/started"), run) for run in at_work)
+    return [(entry.seq, run) for entry, run in started if entry is not None]
 
 
 def erased_alike(ws: Workspace, selector: Selector, ids: dict[str, list[str]]) -> int:

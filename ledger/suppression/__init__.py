@@ -93,8 +93,12 @@ class Suppression:
 
     def erased_by(self, selector: Selector) -> str | None:
         """The run that erased the first of a selector's values that is listed; None if none is."""
+        return next(iter(self.erasers(selector)), None)
+
+    def erasers(self, selector: Selector) -> tuple[str, ...]:
+        """The runs that erased what is listed of a selector's values, each once, in their order."""
         found = (self.tokens.get(self._token(value)) for value in selector_values(selector))
-        return next((run for run in found if run is not None), None)
+        return tuple(dict.fromkeys(run for run in found if run is not None))
 
     @property
     def sha256(self) -> str:

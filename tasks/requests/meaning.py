@@ -53,7 +53,7 @@ def meaning_of(at: Opened, incoming: Incoming) -> Meaning:
         examples=examples,
         unknown=len(ids["unknown"]),
         denial=refusal(at, ids),
-        erased_by=erasing_run(at.ws, selector, ids),
+        erased_by=erasing_run(at, selector, ids),
         asked=f"submit: {question}, {ASK}" if question else None,
         hold=f"{question}: {DECIDE}" if question else None,
         ground=None if examples else NOT_FOUND,

@@ -136,6 +136,16 @@ def test_who_is_erased_by_parts_is_known_as_a_person_too(at: Opened) -> None:
     assert submit(at, Selector("subject", (jane,)))["state"] == "purging"
 
 
+def test_who_asks_for_two_that_two_runs_erased_goes_with_the_one_at_work(at: Opened) -> None:
+    """One is at its end, the other has not purged yet: nobody is told that all is gone."""
+    jane, joe = list(people(at))[:2]
+    ended(erase(at, submit(at, Selector("subject", (jane,)))["request"]))
+    run = erase(at, submit(at, Selector("subject", (joe,)))["request"])
+    for order in ((jane, joe), (joe, jane)):
+        found = submit(at, Selector("subject", order))
+        assert (found["state"], found["run"]) == ("purging", run.ref)
+
+
 def test_who_was_denied_before_a_run_could_link_him_stays_denied(
     at: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
