@@ -6,6 +6,7 @@ import itertools
 import shutil
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import yaml
@@ -268,6 +269,7 @@ def test_a_copy_by_mlflow_descends_from_its_original_also_once_that_has_gone(
     """And so does what was tuned from it; no days of grace."""
     tracking.client(at.ws.mlruns).copy_model_version(f"models:/{NAME}/1", "serving")
     derived(at, "again", None, tmp_path / "theirs")
+    mlflow.set_tracking_uri(tracking.registry_uri(at.ws.mlruns))  # there it looks up stored models
     tracking.client(at.ws.mlruns).create_model_version("again", stored_as(at, 1))
     derived(at, "tuned", "again/2", tmp_path / "theirs")
     left = purge.finish_purging(without_grace(at), [request(at)])
