@@ -26,26 +26,34 @@ def ulira(name: str) -> str:
     return page(load(name)["rows"])
 
 
+APART = "models without it"
+
+
 def groups(name: str) -> str:
     """Write what was said of batches of people who go together, and of random draws as large."""
     rows = load(name)["rows"]
-    cells = dict.fromkeys((row["album"], row["forgotten"]) for row in rows)
+    keys = ("album", "forgotten", "held against")
+    cells = dict.fromkeys(tuple(row.get(key) for key in keys) for row in rows)
     lines = [
-        _group([row for row in rows if (row["album"], row["forgotten"]) == cell]) for cell in cells
+        _group([row for row in rows if tuple(row.get(key) for key in keys) == cell])
+        for cell in cells
     ]
     header = (
         "pictures",
         "forgotten",
         "n",
         "mates erased",
+        "held against",
         "champion and its flattened forms",
         "honest retrains",
         "their AUC",
     )
     drawn = [row for row in rows if "at random" in row["forgotten"]]
-    together = [row for row in rows if "at random" not in row["forgotten"]]
+    groups = [row for row in rows if "at random" not in row["forgotten"]]
+    apart = [row for row in groups if row.get("held against") == APART]
     words = [
-        _pooled("Of groups", together),
+        _pooled("Of groups, held against shadows", [row for row in groups if row not in apart]),
+        *([_pooled("Of groups, held against models trained without them", apart)] if apart else []),
         _pooled("Of random draws", drawn),
     ]
     return table(header, lines) + "\n" + "\n".join(words) + "\n"
@@ -61,6 +69,7 @@ def _group(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         first["forgotten"],
         str(first["examples"]),
         mates,
+        first.get("held against", "shadows"),
         _said(gross),
         _said(good),
         aucs,
@@ -82,8 +91,9 @@ def _pooled(words: str, rows: Sequence[Mapping[str, Any]]) -> str:
     )
     found = [[i.value, i.low, i.high] for i in (refused, released)]
     return (
-        f"{words}: of {len(good)} honest retrains {share(found[0])} were refused, of {len(gross)} "
-        f"that forgot nothing {share(found[1])} released."
+        f"{words}: of {len(good)} honest retrains {share(found[0])} were refused and "
+        f"{good.count('released')} released, of {len(gross)} that forgot nothing {share(found[1])} "
+        "released."
     )
 
 
