@@ -15,6 +15,7 @@ from flows.cli.work import queries, requesting, serving
 from ledger.domain import Selector, State
 from ledger.requests import Verb
 from systems.data.sources import Source
+from systems.settings.approval import Approval
 from systems.settings.policy import Rung
 from tasks import extract as extracting
 from tasks.claim import link_erased
@@ -51,7 +52,7 @@ def at(original: Path, tmp_path: Path) -> Opened:
 def nothing_drifts(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model stands behind these runs: who is served is asked here, not by which method."""
     monkeypatch.setattr(Run, "parent", lambda _: SimpleNamespace(version=1))
-    monkeypatch.setattr(Run, "policy", lambda _: None)
+    monkeypatch.setattr(Run, "policy", lambda _: SimpleNamespace(approval=Approval()))
     monkeypatch.setattr(extracting, "drift_told", lambda *_: {"exact_only": False})
     monkeypatch.setattr(extracting, "rungs", lambda *_, **__: (Rung("retrain", {}),))
     monkeypatch.setattr(extracting, "_chances", lambda *_: {"chances": []})
