@@ -75,6 +75,7 @@ class Around:
             "jq -r .payload": self._hand_out,
             "lethe verify run-": self._carry_the_bundle_away,
             "lethe submit --subject-file": self._name_people,
+            "lethe deny REQUEST --ground unfounded": self._ask_for_another,
             "lethe hold": self._ask_for_another,
             "lethe approve": self._let_a_class_wait,
             "lethe init --data people.parquet": self._have_others_data,
