@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import record
-from benchmarks.famr import clusters, sweep, trials, widths
+from benchmarks.famr import anchors, clusters, sweep, trials, widths
 
 
 class Part(NamedTuple):
@@ -23,8 +23,19 @@ def _clustered(seeds: int, folder: Path) -> Any:
     return list(clusters.clusters(seeds, folder))
 
 
+def _anchored(seeds: int, folder: Path) -> Any:
+    rows = list(anchors.anchors(seeds, folder))
+    anchors.draw(rows)
+    return rows
+
+
 PARTS = {
-    "sweep": Part(sweep.swept, "anchors, layers, curvature alone", {"anchors": sweep.ANCHORS}),
+    "anchors": Part(
+        _anchored,
+        "what the anchor trades, as a table and a curve",
+        {"anchors": anchors.ANCHORS, "beyond": anchors.BEYOND, "rates": anchors.RATES},
+    ),
+    "sweep": Part(sweep.swept, "layers and curvature alone"),
     "widths": Part(
         lambda seeds, folder: list(widths.widths(seeds, folder)), "transformers of several widths"
     ),

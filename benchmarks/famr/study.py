@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import record
-from benchmarks.famr import parts, trials
+from benchmarks.famr import full, parts, trials
 from benchmarks.famr.trials import (
     ACCURACIES,
     COLUMNS,
@@ -231,10 +231,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, choices=range(2, TUNING + 1))
     parser.add_argument("--cache", type=Path, default=ROOT / "artifacts/benchmarks/famr-digits")
     parser.add_argument("--page", action="store_true", help="only draw the page again")
+    parser.add_argument(
+        "--full", action="store_true", help="ViT-Ti, -S, -B: see benchmarks.famr.full"
+    )
     for name, part in parts.PARTS.items():
         parser.add_argument(f"--{name}", action="store_true", help=part.words)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.full:
+        record.perform("famr", partial(full.measured, args.seeds, args.cache))
+        return
     for name in parts.PARTS:
         if getattr(args, name):
             record.perform("famr", partial(parts.measured, name, args.seeds, args.cache))

@@ -1,10 +1,9 @@
-"""FAMR's own questions: what its anchor trades, what becomes of clusters, how curved the way is.
+"""FAMR's own questions: what becomes of clusters, how curved the way is.
 
     python -m benchmarks.famr --sweep --seeds 3
 
-The anchor from .01 to 1 at the published rate and at a tenth of it; the forgotten class among the
-features of each block, before, after and retrained; extreme eigenvalues of the objective's Hessian
-after each second epoch. Writes famr-sweep.json.
+The forgotten class among the features of each block, before, after and retrained; extreme
+eigenvalues of the objective's Hessian after each second epoch. Writes famr-sweep.json.
 """
 
 from __future__ import annotations
@@ -19,47 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.famr.trials import Trial, columns, counted, models, split_of, stays, summary
+from benchmarks.famr.trials import Trial, models, split_of, stays
 from unlearning.domain import BoolArray, FloatArray, joined
-from unlearning.famr.evidence import curvature_of_objective, distance, end_of
+from unlearning.famr.evidence import curvature_of_objective, end_of
 from unlearning.features import features_of, probe_auc
 from unlearning.methods.famr import Famr
-from unlearning.outputs import logits_of
 from unlearning.training.loop import pick_device
-
-ANCHORS = (0.01, 0.05, 0.1, 0.5, 1.0)
-RATES = (1e-4, 1e-5)
-"""The published rate, and a tenth of it."""
 
 BLOCKS = ("body.blocks.0", "body.blocks.1", "body.blocks.2", "body.blocks.3")
 EVERY = 2
 """Epochs between two looks at the Hessian."""
 
 
-def anchors(task: str, seeds: int, folder: Path) -> Iterator[dict[str, Any]]:
-    """Give each anchor's and rate's columns at the end, and how far the weights have moved."""
-    trials = [Trial(task, seed) for seed in range(seeds)]
-    counts = counted(trials)
-    for rate in RATES:
-        for anchor in ANCHORS:
-            famr, rows, moved = Famr(learning_rate=rate, anchor=anchor), [], []
-            for trial in trials:
-                network = _run(famr, trial, folder)[-1]
-                original, _ = models(trial, folder)
-                before = logits_of(original, split_of(trial).forget)
-                rows.append(columns(network, before, trial))
-                moved.append(distance(end_of(famr, original, network, split_of(trial))))
-            found = summary(f"anchor {anchor:g}", rows, counts)
-            yield {
-                "task": task,
-                "rate": rate,
-                "anchor": anchor,
-                "distance": round(float(np.mean(moved)), 4),
-                **{key: found[key] for key in ("Ret", "For", "Ent")},
-            }
-
-
-def _run(famr: Famr, trial: Trial, folder: Path) -> list[nn.Module]:
+def run(famr: Famr, trial: Trial, folder: Path) -> list[nn.Module]:
     """Give the network before the first and after every second epoch, and at the end."""
     original, _ = models(trial, folder)
     rng = torch.Generator().manual_seed(900_000 + trial.seed)
@@ -92,7 +63,7 @@ def networks_of(folder: Path) -> Mapping[str, Made]:
     """Give ways to a trial's networks: before, after FAMR, and retrained."""
 
     def after(famr: Famr) -> Made:
-        return lambda trial: _run(famr, trial, folder)[-1]
+        return lambda trial: run(famr, trial, folder)[-1]
 
     return {
         "original": lambda trial: models(trial, folder)[0],
@@ -135,7 +106,7 @@ def descent(seeds: int, folder: Path) -> Iterator[dict[str, Any]]:
         for seed in range(seeds):
             trial = Trial(task, seed)
             original, _ = models(trial, folder)
-            for step, network in enumerate(_run(famr, trial, folder)):
+            for step, network in enumerate(run(famr, trial, folder)):
                 end = end_of(famr, original, network.to(pick_device()), split_of(trial))
                 rng = torch.Generator().manual_seed(seed)
                 seen = curvature_of_objective(end, rng, steps=20, probes=1)
@@ -152,7 +123,5 @@ def descent(seeds: int, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def swept(seeds: int, folder: Path) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """Do all three, class and sample."""
-    found = {"layers": list(layers(seeds, folder)), "descent": list(descent(seeds, folder))}
-    traded = [row for task in ("class", "sample") for row in anchors(task, seeds, folder)]
-    return {"anchors": traded, **found}
+    """Do both."""
+    return {"layers": list(layers(seeds, folder)), "descent": list(descent(seeds, folder))}

@@ -146,7 +146,13 @@ def columns(network: torch.nn.Module, before: FloatArray, trial: Trial) -> dict[
     Ent: cross-entropy of the true label and entropy on the forget set. KL: KL(p_theta0 || p_theta)
     there, in nats.
     """
-    split, kept = split_of(trial), stays(trial)
+    return columns_of(network, before, split_of(trial), stays(trial))
+
+
+def columns_of(
+    network: torch.nn.Module, before: FloatArray, split: Split, kept: BoolArray
+) -> dict[str, float]:
+    """Give the same of any split; kept: which test examples stay."""
     forget, test = logits_of(network, split.forget), logits_of(network, split.test)
     found = {
         "Ret": accuracy(test[kept], split.test.labels[kept]),

@@ -29,6 +29,7 @@ STEPS: Mapping[str, Sequence[str]] = {
     "sfr-on": ("methods", "--data", "cifar10-full", "--epochs", "60", "--seeds", "1"),
     "amun": ("methods", "--data", "cifar10-full-amun", "--epochs", "60", "--seeds", "1"),
     "generation": ("generation", "--data", "cifar10", "--seeds", "1", "--models", "3"),
+    "famr": ("famr", "--full", "--seeds", "3"),
 }
 """The fast network; all rungs with 64 shadows; the papers' tables on ResNet-18; generators, beside
 as few models without the class as the gates take."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from statistics import mean, stdev
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.markdown import table
+from benchmarks.means import mean_of
 from benchmarks.pages.results import FROM_DOCS, load
 
 COLUMNS = ("Ret", "For", "CE", "Ent", "KL", "probe")
@@ -41,37 +42,66 @@ def _cell(found: dict[str, float], column: str) -> str:
     return f"{mean} ({low} to {high})"
 
 
+def anchors(name: str) -> str:
+    """Write the anchor's trade beside the original and the retrained network, task by task."""
+    result = load(name)
+    words = (
+        f"{result['settings']['seeds']} seeds; mean and 95 % interval (Student), columns as above; "
+        "distance: of the weights from the original's.\n"
+    )
+    rows = result["rows"]
+    parts = [
+        f"{words_of}\n\n{_anchors([row for row in rows if row['task'] == task])}"
+        for task, words_of in TASKS.items()
+        if any(row["task"] == task for row in rows)
+    ]
+    curve = f"![For against Ret, by anchor and rate]({FROM_DOCS}/{name}.svg)\n"
+    return "\n".join([words, *parts, curve])
+
+
+def _anchors(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        [
+            row["row"],
+            *(f"{row[key]:g}" if key in row else "" for key in ("rate", "anchor")),
+            *(_cell(row[key], key) for key in ("Ret", "For", "Ent")),
+            f"{row['distance']:.2f}" if "distance" in row else "",
+        ]
+        for row in rows
+    ]
+    return table(("", "rate", "anchor", "Ret", "For", "Ent", "distance"), lines)
+
+
 def sweep(name: str) -> str:
-    """Write the anchor's trade, the forgotten class block by block, and the descent's curvature."""
+    """Write the forgotten class block by block, and the descent's curvature."""
     result = load(name)
     rows, seeds = result["rows"], result["settings"]["seeds"]
     parts = (
-        f"{seeds} seeds. The anchor, at two rates; mean and 95 % interval:\n",
-        _anchors(rows["anchors"]),
-        "The forgotten class among a block's features (mean over tokens, test examples): AUC of a "
-        "linear probe, and in brackets its distance from the rest over the spread around both; "
-        "means of the seeds:\n",
+        f"{seeds} seeds. The forgotten class among a block's features (mean over tokens, test "
+        "examples): AUC of a linear probe, and its distance from the rest over the "
+        f"spread around both; {told_by(seeds)}:\n",
         _layers(rows["layers"]),
         "The Hessian of the objective along the published descent, from the original on: extreme "
-        "Ritz values (ranges over seeds), and the rate above which a step of gradient descent "
+        f"Ritz values ({told_by(seeds)}), and the rate above which a step of gradient descent "
         "along the largest one no longer goes down, 2 / largest, at its least:\n",
         _descent(rows["descent"]),
     )
     return "\n".join(parts)
 
 
-def _anchors(rows: list[dict[str, Any]]) -> str:
-    lines = [
-        [
-            row["task"],
-            f"{row['rate']:g}",
-            f"{row['anchor']:g}",
-            *(_cell(row[key], key) for key in ("Ret", "For", "Ent")),
-            f"{row['distance']:.2f}",
-        ]
-        for row in rows
-    ]
-    return table(("forgotten", "rate", "anchor", "Ret", "For", "Ent", "distance moved"), lines)
+def told_by(seeds: int) -> str:
+    """Say how seeds are told: two of them are too few for an interval."""
+    return "mean and 95 % interval" if seeds > 2 else "ranges over seeds"
+
+
+def over_seeds(values: Sequence[float], digits: int) -> str:
+    """Write Student's interval from three seeds on, else the range."""
+    if len(values) > 2:
+        found = mean_of(values)
+        return "{:,.{d}f} ({:,.{d}f} to {:,.{d}f})".format(
+            found.value, found.low, found.high, d=digits
+        )
+    return "{:,.{d}f} to {:,.{d}f}".format(min(values), max(values), d=digits)
 
 
 def _layers(rows: list[dict[str, Any]]) -> str:
@@ -83,8 +113,8 @@ def _layers(rows: list[dict[str, Any]]) -> str:
 
 
 def _block(row: dict[str, Any]) -> str:
-    probe, apart = (sum(row[key]) / len(row[key]) for key in ("probe", "separation"))
-    return f"{probe:.2f} ({apart:.2f})"
+    probe, apart = (over_seeds(row[key], 2) for key in ("probe", "separation"))
+    return f"{probe}; {apart}"
 
 
 def _descent(rows: list[dict[str, Any]]) -> str:
@@ -93,7 +123,7 @@ def _descent(rows: list[dict[str, Any]]) -> str:
         of = [row for row in rows if (row["task"], row["epoch"]) == (task, epoch)]
         low, high = ([row[key] for row in of] for key in ("low", "high"))
         rate = min(row["stable_rate"] for row in of)
-        lines.append([task, epoch, *(f"{min(x):,.0f} to {max(x):,.0f}" for x in (low, high)), rate])
+        lines.append([task, epoch, *(over_seeds(x, 0) for x in (low, high)), rate])
     return table(("forgotten", "epoch", "lowest", "largest", "stable rate"), lines)
 
 
@@ -130,15 +160,10 @@ def clusters(name: str) -> str:
     blocks = list(dict.fromkeys(row["block"] for row in rows))
     at = {(row["network"], row["block"]): row["purity"] for row in rows}
     names = list(dict.fromkeys(row["network"] for row in rows))
-    lines = [[name, *(spread_of(at[name, block]) for block in blocks)] for name in names]
+    lines = [[name, *(over_seeds(at[name, block], 2) for block in blocks)] for name in names]
     count, seeds = (result["settings"][key] for key in ("neighbours", "seeds"))
     words = (
         f"Of a forgotten example's {count} nearest neighbours by features, among test examples, "
-        f"the share of its class; mean ± deviation over {seeds} seeds.\n\n"
+        f"the share of its class; {seeds} seeds, {told_by(seeds)}.\n\n"
     )
     return words + table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)
-
-
-def spread_of(values: list[float]) -> str:
-    """Write a mean with its deviation."""
-    return f"{mean(values):.2f} ± {stdev(values):.2f}"

@@ -52,6 +52,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "methods-digits-densenet": methods.compared,
     "mended": methods.mended,
     "famr-digits": famr.transformer,
+    "famr-anchors": famr.anchors,
     "famr-sweep": famr.sweep,
     "famr-widths": famr.widths,
     "famr-clusters": famr.clusters,

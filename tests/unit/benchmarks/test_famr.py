@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.famr import clusters, study, sweep, trials
+from benchmarks.famr import anchors, clusters, study, sweep, trials
 from benchmarks.famr.trials import TUNING, Trial
+from benchmarks.pages import famr
 from tests.unit.reported import EVIDENCE
 
 
@@ -116,3 +118,31 @@ def test_a_network_of_any_width_is_the_same_when_it_is_read_again(
         images = torch.from_numpy(few.images)
         assert torch.equal(first(images), second(images))
         assert first.last_layer.in_features == width
+
+
+def traded(task: str, ret: float, of: float, **asked: object) -> dict[str, Any]:
+    """A row of the anchors' study, of seeds that do not spread."""
+    values = {"Ret": ret, "For": of, "Ent": 1.0}
+    found = {k: {"mean": v, "low": v - 0.1, "high": v + 0.1} for k, v in values.items()}
+    return {"task": task, "row": "FAMR", **asked, **found}
+
+
+def test_the_curve_of_the_anchor_has_both_rates_and_where_retraining_lies(tmp_path: Path) -> None:
+    rows = [traded("class", 0.9, 0.6, rate=r, anchor=a, distance=0.1) for r, a in anchors.PAIRS]
+    rows += [traded("class", 0.92, 0.0) | {"row": name} for name in anchors.CONTROLS]
+    anchors.draw(rows, tmp_path / "curve.svg")
+    drawn = (tmp_path / "curve.svg").read_text()
+    for word in ("rate 1e-04", "rate 1e-05", "retrained", "original", "For", "10000"):
+        assert word in drawn
+    across, up, above, _ = anchors._at(rows[-1:])
+    assert (across, up) == ([0.92], [0.0]) and above == [[pytest.approx(0.1)], [pytest.approx(0.1)]]
+
+
+def test_seeds_are_told_by_an_interval_from_three_on() -> None:
+    assert famr.over_seeds([1.0, 2.0], 1) == "1.0 to 2.0"
+    assert famr.over_seeds([1.0, 2.0, 3.0], 2) == "2.00 (-0.48 to 4.48)"
+
+
+def test_the_page_has_the_retrained_row_and_the_curve() -> None:
+    page = famr.anchors("famr-anchors")
+    assert "| retrained |" in page and "famr-anchors.svg" in page

@@ -24,7 +24,7 @@ def test_without_a_gpu_it_says_so(
 def test_what_is_done_is_not_done_again_and_what_fails_stops_nobody(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    codes = {"recipe": 0, "rungs": 1, "methods": 0, "generation": 0}
+    codes = {"recipe": 0, "rungs": 1, "methods": 0, "generation": 0, "famr": 0}
     monkeypatch.setattr(study, "_run", lambda words, seconds: codes[words[0]])
     assert study.perform(study.left(tmp_path), tmp_path, 60) == ["rungs"]
     assert study.left(tmp_path) == ["rungs"]
