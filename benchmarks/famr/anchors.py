@@ -102,7 +102,12 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path = FIGURE) -> None:
 def _panel(panel: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     for colour, rate in zip(("C0", "C1"), RATES, strict=True):
         curve = sorted((r for r in rows if r.get("rate") == rate), key=lambda r: r["anchor"])
-        looks: dict[str, Any] = {"color": colour, "marker": "o", "ms": 4, "label": f"rate {rate:.0e}"}
+        looks: dict[str, Any] = {
+            "color": colour,
+            "marker": "o",
+            "ms": 4,
+            "label": f"rate {rate:.0e}",
+        }
         panel.errorbar(*_at(curve), fmt="-", lw=1, elinewidth=0.6, **looks)
         for row in curve:
             if row["anchor"] in (ANCHORS[-1], *BEYOND):
