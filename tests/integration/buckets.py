@@ -21,6 +21,7 @@ def aws_on_loopback(patch: pytest.MonkeyPatch) -> Iterator[str]:
     address = f"http://{host}:{port}"
     for name, value in {
         "AWS_ENDPOINT_URL": address,
+        "MLFLOW_S3_ENDPOINT_URL": address,  # MLflow keeps its clients by it, a process long
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
