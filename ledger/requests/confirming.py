@@ -16,12 +16,12 @@ from ledger.deadlines import due_at, longest_due_at, profile_of
 from ledger.domain import DeletionRequest, State
 from ledger.moments import timestamp
 from ledger.requests.book import Book
-from ledger.requests.identity import Identity, identity_in_words
-from ledger.requests.twins import placed_again
+from ledger.requests.identity import CONFIRMED, Identity, identity_in_words
+from ledger.requests.twins import confirmation, placed_again
 from unlearning.errors import RequestDenied
 
-CONFIRMED, ASKED = "identity_confirmed", "identity_asked"
-"""Event of the log; name in the body of the entry on a request's receipt."""
+ASKED = "identity_asked"
+"""Name in the body of the entry on a request's receipt."""
 
 RUNS, PAUSES = "runs", "pauses"
 """What the clock does while a request waits."""
@@ -36,11 +36,8 @@ def clock(wanted: str, jurisdiction: str) -> str:
 
 def identity_of(book: Book, ref: str) -> Mapping[str, Any] | None:
     """What was attested of who asks; None if nothing was."""
-    for step in (CONFIRMED, "submitted"):
-        entry = book.log.find(f"{ref}/{step}")
-        if entry and entry.body.get("identity"):
-            return dict(entry.body["identity"])
-    return None
+    entry = confirmation(book, ref)
+    return None if entry is None else dict(entry.body["identity"])
 
 
 def unconfirmed(book: Book, ref: str) -> bool:

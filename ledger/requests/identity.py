@@ -19,6 +19,10 @@ PATTERN = (
 """METHOD:SYSTEM or METHOD:SYSTEM/REFERENCE, as a regular expression; no e-mail address is one."""
 
 
+CONFIRMED = "identity_confirmed"
+"""Event of the log: it was confirmed after the receipt."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """What another system attests. by: the system. reference: what it calls its record of this."""

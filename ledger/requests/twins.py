@@ -14,6 +14,7 @@ from typing import Any
 from ledger.chain import Entry
 from ledger.domain import DeletionRequest, Selector, State
 from ledger.requests.book import LOST, Book
+from ledger.requests.identity import CONFIRMED
 from unlearning.digests import digest_of
 
 Placed = tuple[str | None, dict[str, str]]
@@ -30,7 +31,7 @@ def placed(book: Book, ref: str, selector: Selector, *, verified: bool) -> Place
     if not others:
         return None, {}
     first = min(others, key=lambda twin: _rank(book, twin))
-    if verified and _confirmation(book, first.ref) is None:
+    if verified and confirmation(book, first.ref) is None:
         why = f"asks for the same as {ref}, of which it is confirmed who asks: goes with it"
         return None, {twin.ref: why for twin in others}
     return f"asks for the same as {first.ref}, goes with it", {}
@@ -69,16 +70,16 @@ def _twins(book: Book, selector: Selector) -> Sequence[DeletionRequest]:
 
 def _rank(book: Book, request: DeletionRequest) -> tuple[bool, datetime, int]:
     """Confirmed ones first, as they were confirmed; others by receipt, then as they were logged."""
-    said = _confirmation(book, request.ref)
+    said = confirmation(book, request.ref)
     if said is not None:
         return False, datetime.fromisoformat(said.at), said.seq
     entry = book.log.find(f"{request.ref}/submitted")  # references are drawn, so have no order
     return True, request.received_at, entry.seq if entry else 0
 
 
-def _confirmation(book: Book, ref: str) -> Entry | None:
-    """The entry that says who asks."""
-    said = (book.log.find(f"{ref}/{step}") for step in ("submitted", "identity_confirmed"))
+def confirmation(book: Book, ref: str) -> Entry | None:
+    """The entry that says who asks; None if nothing was attested."""
+    said = (book.log.find(f"{ref}/{step}") for step in ("submitted", CONFIRMED))
     return next((entry for entry in said if entry and entry.body.get("identity")), None)
 
 
