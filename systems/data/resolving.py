@@ -136,6 +136,11 @@ def classes_left(ws: Workspace, without: Collection[str]) -> int:
     counts = load_manifest(ws).counts.get(TRAIN, {}).values()
     if len(without) < sum(counts) - max(counts, default=0):
         return 2  # no one class holds all that is left
-    rows = zip(*_columns(read_table(ws, [LABEL, SPLIT]), LABEL, EXAMPLE, SPLIT), strict=True)
     gone = frozenset(without)
-    return len({label for label, example, split in rows if split == TRAIN and example not in gone})
+    return len({label for example, label in trained(ws) if example not in gone})
+
+
+def trained(ws: Workspace) -> list[tuple[str, int]]:
+    """Give the id and the label of each training example; every shard is read."""
+    rows = zip(*_columns(read_table(ws, [LABEL, SPLIT]), EXAMPLE, LABEL, SPLIT), strict=True)
+    return [(example, label) for example, label, split in rows if split == TRAIN]

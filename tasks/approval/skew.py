@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
-from systems.data import reading
-from systems.data.columns import EXAMPLE, LABEL, SPLIT
+from systems.data import resolving
 from systems.data.loading import classes
 from systems.settings.approval import Approval, InClass
 from systems.settings.workspace import Workspace
-from unlearning.terms import TRAIN
 
 
 def in_one_class(
@@ -25,11 +23,9 @@ def in_one_class(
     if rules.skew is None or len(forgotten) < rules.skew.examples:
         return None
     known, gone, ids = Counter[int](), Counter[int](), frozenset(forgotten)
-    table = reading.read_table(ws, [LABEL, SPLIT]).select([EXAMPLE, LABEL, SPLIT])
-    for example, label, split in zip(*(c.to_pylist() for c in table.columns), strict=True):
-        if split == TRAIN:
-            known[label] += 1
-            gone[label] += example in ids
+    for example, label in resolving.trained(ws):
+        known[label] += 1
+        gone[label] += example in ids
     found = {
         label: InClass(count, known[label])
         for label, count in gone.items()

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from ledger.domain import State
 from ledger.requests.confirming import unconfirmed_among
-from systems.data import reading, resolving, versions
-from systems.data.columns import EXAMPLE, LABEL, SPLIT
+from systems.data import resolving, versions
 from systems.data.sharding import load_manifest
 from systems.settings.workspace import Workspace
 from tasks.running.opened import Opened
@@ -146,8 +145,6 @@ def classes_lost(ws: Workspace, forgotten: Collection[str], gone: Collection[str
     counts = [n for n in load_manifest(ws).counts.get(TRAIN, {}).values() if n]
     if len(gone) < min(counts, default=0):
         return set()
-    table = reading.read_table(ws, [LABEL, SPLIT]).select([EXAMPLE, LABEL, SPLIT])
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
     kept, out = frozenset(forgotten), frozenset(gone)
-    stay = [(e, label) for e, label, split in rows if split == TRAIN and e not in kept]
+    stay = [(e, label) for e, label in resolving.trained(ws) if e not in kept]
     return {label for _, label in stay} - {label for e, label in stay if e not in out}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 Epochs = Callable[[int, int, float], None]
 Models = Callable[[int, int], None]
 Drawing = Callable[[int, int], None]
 
 Step = Callable[[str], None]
+Shows = TypeVar("Shows")
 
 _step: ContextVar[Step | None] = ContextVar("step", default=None)
 _epochs: ContextVar[Epochs | None] = ContextVar("epochs", default=None)
@@ -21,12 +23,8 @@ _drawing: ContextVar[Drawing | None] = ContextVar("drawing", default=None)
 @contextmanager
 def shown(epochs: Epochs, models: Models) -> Iterator[None]:
     """Show the epochs of training, and the models of a bank, by these functions."""
-    tokens = _epochs.set(epochs), _models.set(models)
-    try:
+    with _by(_epochs, epochs), _by(_models, models):
         yield
-    finally:
-        _epochs.reset(tokens[0])
-        _models.reset(tokens[1])
 
 
 @contextmanager
@@ -39,31 +37,27 @@ def shown_also(more: Epochs) -> Iterator[None]:
         if known:
             known(done, total, loss)
 
-    token = _epochs.set(both)
-    try:
+    with _by(_epochs, both):
         yield
-    finally:
-        _epochs.reset(token)
 
 
-@contextmanager
-def drawing_shown(show: Drawing) -> Iterator[None]:
+def drawing_shown(show: Drawing) -> AbstractContextManager[None]:
     """Show the steps in which pictures are drawn by this function."""
-    token = _drawing.set(show)
-    try:
-        yield
-    finally:
-        _drawing.reset(token)
+    return _by(_drawing, show)
+
+
+def steps_shown(show: Step) -> AbstractContextManager[None]:
+    """Show the steps of a run by this function."""
+    return _by(_step, show)
 
 
 @contextmanager
-def steps_shown(show: Step) -> Iterator[None]:
-    """Show the steps of a run by this function."""
-    token = _step.set(show)
+def _by(what: ContextVar[Shows | None], show: Shows) -> Iterator[None]:
+    token = what.set(show)
     try:
         yield
     finally:
-        _step.reset(token)
+        what.reset(token)
 
 
 def step(words: str) -> None:
