@@ -6,12 +6,12 @@ from typing import Any
 
 from ledger import suppression
 from ledger.domain import State, require_reason
+from ledger.replay.lineage import PROMOTED
 from ledger.replay.statements import ABORTED
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from tasks.promote import discard_candidate
 from tasks.running.champion import sealed_champion
-from tasks.running.lineage import PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run, close

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.domain import State
+from ledger.replay.lineage import PROMOTED
 from systems.copies import Copy, as_records
 from systems.registry import models
 from systems.registry.erasure import erase_version
 from systems.registry.models import StaleChampion
-from tasks.running.lineage import PROMOTED
 from tasks.running.run import Run, close, give_back
 from tasks.seal import candidate_of
 

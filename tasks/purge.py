@@ -9,6 +9,7 @@ from typing import Any
 from ledger import sealed
 from ledger.domain import DeletionRequest, State
 from ledger.evidence import COMPLETION
+from ledger.replay.lineage import PROMOTED, Release, releases, taints, weights_to_go
 from ledger.replay.purged import (
     AFTER_A_LOOK,
     ERASED_VERSION,
@@ -41,7 +42,6 @@ from tasks.erasing.derived import BANK, purge_derived
 from tasks.running import bases
 from tasks.running.champion import TAINTED, put_back
 from tasks.running.grace import kept_until, purging_requests
-from tasks.running.lineage import PROMOTED, Release, releases, taints
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
@@ -143,12 +143,7 @@ def _strays(
     at: Opened, told: Sequence[Held], made: Sequence[Release], run: str | None
 ) -> list[Copy]:
     """Look for the weights of tainted versions in files that are not told of with these."""
-    by = {
-        release.version: any(r.run == run for r in taints(release.version, made))
-        for release in made
-    }
-    clean = {release.sha256 for release in made if not by[release.version]}
-    digests = {release.sha256 for release in made if by[release.version]} - clean
+    digests = weights_to_go(made, lambda by: by.run == run)
     apart = [path for old in told for path in old.files]
     return copies(at.ws.mlruns, digests, apart=apart) if digests else []
 
@@ -224,18 +219,15 @@ def _erase_due(at: Opened, now: datetime) -> list[Copy]:
 
 
 def _note_erased(at: Opened) -> None:
-    """Log of each version that had to go and is not there that its weights are nowhere any more.
-
-    Weights that a later release has too, which may serve, are that one's.
-    """
+    """Log of each version that had to go and is not there that its weights are nowhere any more."""
     entries = at.ledger.log.entries()
     made, told = releases(entries), erased_versions(entries)
-    by = {release.version: bool(taints(release.version, made)) for release in made}
-    clean = {release.sha256 for release in made if not by[release.version]}
-    owed = {r.version: r.sha256 for r in made if by[r.version] and r.version not in told}
+    tainted = (r for r in made if taints(r.version, made))
+    owed = {r.version: r.sha256 for r in tainted if r.version not in told}
+    alone = weights_to_go(made, lambda _: True)
     there = {old.of for old in held(at, made)} if owed else set()
     for version in sorted(owed.keys() - there):
-        if owed[version] in clean or not copies(at.ws.mlruns, {owed[version]}):
+        if owed[version] not in alone or not copies(at.ws.mlruns, {owed[version]}):
             _log_erased(at, version, owed[version])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.chain import Verification
+from ledger.chain import Entry, Verification
 from ledger.evidence import (
     COMPLETION,
     ERASURE,
@@ -77,6 +77,7 @@ def read_bundle(folder: Path, ring: Keyring) -> Bundle:
         checked += again.checked
         problems += again.problems
     if not problems:
+        problems += _of_versions(first, later, whole)
         stated = _stated(first, later)
         problems += _of_steps(folder, first, later, stated)
         if count := sum(map(len, stated.values())):
@@ -106,13 +107,20 @@ def _named(lines: Iterable[str], folder: str = "") -> list[str]:
 
 
 def _of_later(first: Sealed, later: Mapping[str, Sealed]) -> Iterator[str]:
-    before, entries = first, first.entries
+    before = first
     for name in LATER:
         if name in later:
             yield from _named(_follows(name, later[name], before, first), f"{name}/")
-            before, entries = later[name], (*entries, *later[name].entries[1:])
-    if before.statement.get("type") == AFTER_A_LOOK:
-        lines = version_contradictions(before.statement, entries, first.statement.get("run"))
+            before = later[name]
+
+
+def _of_versions(
+    first: Sealed, later: Mapping[str, Sealed], entries: Sequence[Entry]
+) -> Iterator[str]:
+    """entries: the log to the last statement's end, whose releases follow one another."""
+    said = later[COMPLETION].statement if COMPLETION in later else {}
+    if said.get("type") == AFTER_A_LOOK:
+        lines = version_contradictions(said, entries, first.statement.get("run"))
         yield from _named(lines, f"{COMPLETION}/")
 
 

@@ -5,13 +5,12 @@ Nothing here reads a clock, a registry or data: the log alone tells.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.chain import Entry
 from ledger.replay.drift import FIRST
-from ledger.replay.statements import TAINTED
 from unlearning.errors import IntegrityError
 
 PROMOTED = "promoted"
@@ -19,6 +18,9 @@ PROMOTED = "promoted"
 
 ROLLED_BACK = "rolled_back"
 """Event of the log: a person let an earlier version serve again."""
+
+TAINTED = "tainted"
+"""Event of the log: a person marked a version as one that must never serve or be built upon."""
 
 PROVED = "A3"
 """Assurance of a version that was trained afresh, so that lineage tells what it never saw."""
@@ -119,6 +121,16 @@ def taints(number: int, made: Sequence[Release]) -> tuple[Release, ...]:
     spared = own.spared if own else frozenset[str]()
     later = (r for r in made if r.run and number < r.version)
     return tuple(r for r in later if not r.requests or not r.requests <= spared)
+
+
+def weights_to_go(made: Sequence[Release], by: Callable[[Release], bool]) -> frozenset[str]:
+    """Give the digests of all weights that such a release taints.
+
+    Not of weights that a version has too which need not go, and may serve: they are that one's.
+    """
+    go = {r.version: any(map(by, taints(r.version, made))) for r in made}
+    stay = {r.sha256 for r in made if not go[r.version]}
+    return frozenset(r.sha256 for r in made if go[r.version]) - stay
 
 
 def marks(entries: Iterable[Entry]) -> dict[int, Mark]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.backups import BEGUN
 from ledger.chain import Entry
-from ledger.replay.drift import FIRST
+from ledger.replay.lineage import releases, taints
 
 CONFIRMED = "confirmed"
 """Event: an operator says of a run's copies that they are gone."""
@@ -124,6 +124,23 @@ def confirmations(entries: Iterable[Entry], run: object) -> list[Entry]:
     return [e for e in entries if e.event == CONFIRMED and e.body.get("run") == run]
 
 
+def open_rows(entries: Sequence[Entry], run: object) -> list[Row]:
+    """Give the copies that by the log alone keep requests waiting, and that nobody has confirmed.
+
+    They are connectors' that have not shown that nothing is left, and those that nobody can look
+    for. What is told to remain elsewhere, such as a version in its days of grace, is looked for
+    again.
+    """
+    said = {name_of(row) for e in confirmations(entries, run) for row in e.body["copies"]}
+    return [row for row in rows_of(entries, run) if _is_open(row) and name_of(row) not in said]
+
+
+def _is_open(row: Row) -> bool:
+    if str(row["where"]).startswith(CONNECTOR):
+        return bool(row["status"] != "removed")
+    return bool(row["status"] == "unverified")
+
+
 def as_stated(entries: Iterable[Entry], run: object) -> list[dict[str, Any]]:
     """Give the confirmations on a run as a statement repeats them."""
     return [
@@ -162,31 +179,12 @@ def learned(entries: Iterable[Entry], run: object) -> dict[int, str]:
     not one that was trained afresh while the run's requests were restricted. entries: the whole
     log, at least to the release.
     """
-    known: dict[str, Entry] = {}
-    served: dict[int, tuple[str, str]] = {}
-    for entry in entries:
-        known[entry.key] = entry
-        if entry.key == f"{run}/promoted":
-            asked = set(_body(known, f"{run}/started").get("requests") or ())
-            return {
-                version: sha256
-                for version, (sha256, by) in served.items()
-                if version < entry.body["version"] and not (asked and asked <= _spared(known, by))
-            }
-        if entry.key == FIRST or entry.key.endswith("/promoted"):
-            by = entry.key.rpartition("/")[0]
-            served[entry.body["version"]] = entry.body["sha256"], by
-    return {}
-
-
-def _spared(known: Mapping[str, Entry], run: str) -> set[str]:
-    if _body(known, f"{run}/decided").get("assurance") != "A3":
-        return set()
-    return set(_body(known, f"{run}/extracted").get("left_out") or ())
-
-
-def _body(known: Mapping[str, Entry], key: str) -> Mapping[str, Any]:
-    return known[key].body if key in known else {}
+    made = releases(entries)
+    return {
+        served.version: served.sha256
+        for served in made
+        if not served.again and any(by.run == run for by in taints(served.version, made))
+    }
 
 
 def versions_gone(entries: Sequence[Entry], run: object) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from ledger.chain import Entry
 from ledger.replay import approvals
 from ledger.replay import purged as purging
 from ledger.replay.judgements import judgements
+from ledger.replay.lineage import TAINTED
 from unlearning.counting import numbered
 from unlearning.digests import canonical_json, digest_of, sha256_hex
 
@@ -29,10 +30,6 @@ _OPEN = ("remains", "kept")
 
 ABORTED = "aborted"
 """Step of a run that was given up; its entry says why."""
-
-
-TAINTED = "tainted"
-"""Event of the log: a person marked a version as one that must never serve or be built upon."""
 
 
 class Journal:

@@ -9,11 +9,11 @@ from ledger import adoptions
 from ledger.chain import Entry
 from ledger.errors import SealAltered
 from ledger.replay.approvals import PROPOSED
+from ledger.replay.lineage import PROMOTED
 from systems.settings.approval import Approval
 from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace
 from tasks.approval.facts import in_class_of
-from tasks.running.lineage import PROMOTED
 from unlearning.errors import LetheError
 
 

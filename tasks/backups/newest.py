@@ -19,14 +19,13 @@ from ledger.domain import State
 from ledger.errors import LogAltered
 from ledger.keyring import Keyring
 from ledger.lines import LOG
-from ledger.replay.statements import TAINTED
+from ledger.replay.lineage import TAINTED, origin, releases
 from ledger.suppression import Suppression
 from systems.archive.packing import Description
 from systems.data import versions
 from systems.settings.workspace import Workspace
 from tasks import witness
 from tasks.running.growth import IMPORTED
-from tasks.running.lineage import origin, releases
 from unlearning.counting import numbered
 from unlearning.digests import sha256_hex
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError

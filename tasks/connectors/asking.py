@@ -23,9 +23,8 @@ from ledger.replay.purged import (
     CONNECTOR,
     OWED,
     RECEIPTS,
-    confirmations,
     connected,
-    name_of,
+    open_rows,
     receipt_file,
     receipts,
 )
@@ -108,10 +107,8 @@ def _is_due(at: Opened, run: str, row: Mapping[str, Any], now: datetime) -> bool
 
 
 def _open_rows(at: Opened, run: str | None) -> list[Mapping[str, Any]]:
-    entries = at.ledger.log.entries()
-    said = {name_of(row) for e in confirmations(entries, run) for row in e.body["copies"]}
-    rows = connected(entries, run)
-    return [r for r in rows if r["status"] != Status.REMOVED and name_of(r) not in said]
+    rows = open_rows(at.ledger.log.entries(), run)
+    return [row for row in rows if row["where"].startswith(CONNECTOR)]
 
 
 def _log(run: Run, before: Mapping[str, Any], copy: Copy) -> None:

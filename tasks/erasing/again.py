@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ledger.errors import OutsideWorkspace
-from ledger.replay.purged import CHANGED, LOOKED_AGAIN, confirmations, name_of, rows_of
+from ledger.replay.purged import CHANGED, LOOKED_AGAIN, name_of, open_rows, rows_of
 from systems.copies import Copy, Status, as_records
 from systems.data import purging
 from systems.data.remote.elsewhere import WHAT, Looked, purge_elsewhere
@@ -41,8 +41,8 @@ def look_again(at: Opened, ref: str) -> list[Copy]:
     if all(copy.gone for copy in found):
         found += ask_gone(run)
     if all(copy.gone for copy in found):
-        lines = [*rows_of(at.ledger.log.entries(), ref)]
-        body = {"run": ref, "objects": len(replaced(at)), "lines": len(lines)}
+        lines = sum(1 for _ in rows_of(at.ledger.log.entries(), ref))
+        body = {"run": ref, "objects": len(replaced(at)), "lines": lines}
         key = at.ledger.log.next_key(f"{ref}/looked-again")
         at.ledger.record(LOOKED_AGAIN, body, key=key, now=utc_now())
     return found
@@ -84,10 +84,7 @@ def _changed(run: Run, looked: Sequence[Looked]) -> list[Copy]:
 
 def unasked(at: Opened, ref: str) -> bool:
     """Whether a remote that is not ours could not be asked for a run, and nobody has looked."""
-    entries = at.ledger.log.entries()
-    said = {name_of(row) for e in confirmations(entries, ref) for row in e.body["copies"]}
-    open_rows = (row for row in rows_of(entries, ref) if row["status"] == Status.UNVERIFIED)
-    return any(row["what"] == WHAT and name_of(row) not in said for row in open_rows)
+    return any(row["what"] == WHAT for row in open_rows(at.ledger.log.entries(), ref))
 
 
 def replaced(at: Opened) -> frozenset[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ledger import durable
 from ledger.replay.ancestry import REMOVED
+from ledger.replay.lineage import releases, weights_to_go
 from ledger.replay.purged import FORESEEN
 from systems.copies import Copy, Status, as_records
 from systems.data import decoded
@@ -21,7 +22,6 @@ from systems.data.linked import WHY, has_other_names
 from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.growth import since_import
-from tasks.running.lineage import releases, taints
 from tasks.running.parts import bank_plan
 from tasks.running.run import Run
 from tasks.running.trained import FOLDER, copy_of, files
@@ -145,14 +145,9 @@ def _ids(bank: Path) -> Sequence[str]:
 
 
 def _trained_back(run: Run) -> list[Copy]:
-    """Networks that went, by their name, and the weights of versions that must go.
-
-    Weights that a release has too which needs not go are that one's.
-    """
+    """Networks that went, by their name, and the weights of versions that must go."""
     made, went = releases(run.at.ledger.log.entries()), _went(run, FOLDER)
-    by = {r.version: any(by.run == run.ref for by in taints(r.version, made)) for r in made}
-    digests = {r.sha256 for r in made if by[r.version]}
-    digests -= {r.sha256 for r in made if not by[r.version]}
+    digests = weights_to_go(made, lambda by: by.run == run.ref)
     back = [
         path
         for path in files(run.at)

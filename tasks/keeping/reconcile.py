@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.replay.lineage import Release, blemish, marks, releases
 from systems.data.remote.owner import owns
 from systems.registry import models
 from systems.settings.policy import REVERT, load_policy
 from tasks.running.champion import PUT_BACK, put_back, standing
-from tasks.running.lineage import Release, blemish, marks, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.versions.held import unregistered

@@ -11,12 +11,12 @@ from ledger.keyring import NONSENSE, Keyring
 from ledger.replay import draws, upgrades
 from ledger.replay.approvals import unapproved
 from ledger.replay.beside import check_beside, missing_head
+from ledger.replay.lineage import objections
 from ledger.replay.semantics import replayed
 from systems.settings.recording import ledger_at, lines_of
 from systems.settings.workspace import Workspace
 from tasks.approval.unasked import unasked
 from tasks.replaying import shares
-from tasks.running.lineage import objections
 from unlearning.counting import numbered
 from unlearning.errors import IntegrityError
 

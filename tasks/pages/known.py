@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from ledger.chain import Entry
+from ledger.replay.lineage import Release, releases
 from ledger.replay.purged import assured, purged_copies
 from ledger.replay.upgrades import upgrades
-from tasks.running.lineage import Release, releases
 from tasks.running.opened import Opened
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ledger.replay.lineage import Release, marked, marks, taints
 from tasks.pages.known import Known
-from tasks.running.lineage import Release, marked, marks, taints
 
 LEFT, RIGHT, WIDTH, STEP = 10, 330, 250, 56
 """Where the graph's two columns begin, how wide a box is, and how far rows are apart."""

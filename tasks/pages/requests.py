@@ -8,11 +8,11 @@ from typing import Any
 
 from ledger.chain import Entry
 from ledger.domain import State
+from ledger.replay.lineage import taints
 from ledger.replay.purged import purged_copies, rows_of
 from ledger.replay.statements import ATTESTED, COMPLETED
 from ledger.requests.identity import identity_in_words
 from tasks.pages.known import Known, day, link, page_of_entry
-from tasks.running.lineage import taints
 
 SOON = 7
 """Days before its deadline from which a request is counted as due soon."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ledger.replay.ancestry import BY_ANCESTORS
 from ledger.replay.attempts import earlier_attempts
+from ledger.replay.lineage import releases
 from systems.copies import Copy, Status, as_records
 from systems.data import decoded, loading, purging
 from systems.data.remote.elsewhere import found_elsewhere
@@ -40,7 +41,6 @@ from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.conditions import under
 from tasks.running.drift import drift_told
-from tasks.running.lineage import releases
 from tasks.running.methods import method_of
 from tasks.running.opened import Opened
 from tasks.running.parts import bank_state, parts_of

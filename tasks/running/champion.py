@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.replay.lineage import Release, blemish, marks, origin, releases
 from systems.registry import models
 from systems.registry.models import CHAMPION, ModelVersion
-from tasks.running.lineage import Release, blemish, marks, origin, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from unlearning.domain import Decision

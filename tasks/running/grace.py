@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ledger.backups import replayed
 from ledger.domain import DeletionRequest, State
-from tasks.running.lineage import Release, taints
+from ledger.replay.lineage import Release, taints
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 

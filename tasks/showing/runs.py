@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ledger.replay.lineage import PROMOTED
 from systems.registry import views
 from systems.registry.tracking import experiment
 from systems.report.notes import Named, Told, Tried, attempt_note, run_note
 from tasks.approval.words import WAITS
-from tasks.running.lineage import PROMOTED
 from tasks.running.run import Run, left_out
 from tasks.showing.figures import verdicts_of
 from tasks.unlearn import attempts_done

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.replay.lineage import Release, marked, marks, releases, taints
 from systems.registry import models, views
 from systems.registry.tracking import experiment
 from systems.report.notes import Named, Standing, model_note, version_note
-from tasks.running.lineage import Release, marked, marks, releases, taints
 from tasks.running.opened import Opened
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.log import recordable
+from ledger.replay.lineage import Release, releases, taints, weighs_as
 from ledger.replay.purged import DESCENDS
 from systems.copies import Copy, Status, as_records
 from systems.registry import models
 from systems.registry.erasure import REGISTRY
 from systems.registry.foreign import DERIVED, Foreign, Other, foreign, others
-from tasks.running.lineage import Release, releases, taints, weighs_as
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 

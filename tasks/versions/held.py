@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.replay.lineage import Release, releases, taints, weighs_as
 from systems.registry import models
 from systems.registry.erasure import weights_of
 from systems.registry.foreign import Foreign, foreign
 from systems.registry.models import ModelVersion
-from tasks.running.lineage import Release, releases, taints, weighs_as
 from tasks.running.opened import Opened
 
 

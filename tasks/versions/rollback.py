@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger.replay.lineage import ROLLED_BACK, Release, blemish, marks, origin, releases
 from systems.registry import models
 from tasks.requests.asked import open_requests
 from tasks.running.champion import as_champion, serving
-from tasks.running.lineage import ROLLED_BACK, Release, blemish, marks, origin, releases
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.showing.versions import describe_versions

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.replay.statements import TAINTED
+from ledger.replay.lineage import TAINTED, marked, marks, releases, taints, weighs_as
 from systems.registry import models
 from tasks.running.champion import TAINTED as TAG
 from tasks.running.champion import serving, standing
-from tasks.running.lineage import marked, marks, releases, taints, weighs_as
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.showing.versions import describe_versions

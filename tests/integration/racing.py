@@ -26,13 +26,13 @@ from safetensors.numpy import save_file
 from ledger import lines
 from ledger.domain import State
 from ledger.errors import WorkspaceBusy
+from ledger.replay.lineage import releases
 from systems.registry import models
 from systems.settings.recording import DATABASE_URL, alone
 from systems.settings.workspace import Workspace
 from tasks import promote
 from tasks.claim import cut_off
 from tasks.running.champion import standing
-from tasks.running.lineage import releases
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from tests.registers import DONE, READ, STALE, Operation, Raced, unanswered

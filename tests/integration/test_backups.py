@@ -23,7 +23,8 @@ from ledger.checkpoint import name_of
 from ledger.domain import State
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import load_signing_key
-from ledger.replay.statements import COMPLETED, TAINTED
+from ledger.replay.lineage import TAINTED
+from ledger.replay.statements import COMPLETED
 from systems.data import loading, reading, versions
 from systems.settings.restoring import restoring
 from systems.settings.workspace import Workspace

@@ -24,13 +24,13 @@ import flows.train
 from flows.cli.work import asking, initialising
 from flows.cli.work.asking import Files
 from ledger.replay.certificates import BACKBONE
+from ledger.replay.lineage import FIRST
 from ledger.requests import Ledger
 from systems.data import versions
 from systems.data.sources import Columns
 from systems.settings.params import load_params
 from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace, write_templates
-from tasks.running.lineage import FIRST
 from tasks.running.records import utc_now
 from unlearning.digests import sha256_file
 from unlearning.errors import InfrastructureError, LetheError, UsageError

@@ -161,8 +161,8 @@ def list_(path: Path, what: str, due: str | None) -> dict[str, Any]:
 
 def _versions(ws: Workspace) -> dict[str, Any]:
     """Give the versions that Lethe registered, and a line on each other of the same name."""
+    from ledger.replay.lineage import releases
     from systems.registry import models
-    from tasks.running.lineage import releases
     from tasks.versions.descent import family
     from tasks.versions.held import unregistered
     from tasks.versions.taint import tainted_by

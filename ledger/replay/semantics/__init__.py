@@ -14,10 +14,10 @@ from datetime import datetime
 from ledger.chain import Entry, Verification
 from ledger.clock import ALLOWED, WENT_BACK
 from ledger.replay.drift import FIRST
+from ledger.replay.lineage import TAINTED
 from ledger.replay.semantics import asked, releases, served
 from ledger.replay.semantics.standing import History, Illegal, Rule
-from ledger.replay.statements import TAINTED
-from ledger.requests.confirming import CONFIRMED
+from ledger.requests.identity import CONFIRMED
 from unlearning.counting import counted, numbered
 from unlearning.errors import UsageError
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from ledger.chain import Entry
 from ledger.domain import State
-from ledger.replay.purged import CONNECTOR, confirmations, name_of, rows_of
+from ledger.replay.purged import name_of, open_rows
 
 ERASING = ("released", "purge")
 """Decisions after which the examples are erased."""
@@ -71,21 +70,7 @@ class Run:
 
     def open_copies(self) -> list[str]:
         """Name the copies that are neither seen gone nor, where nobody can look, confirmed."""
-        said = {
-            name_of(row) for e in confirmations(self.told, self.ref) for row in e.body["copies"]
-        }
-        left = (row for row in rows_of(self.told, self.ref) if _is_open(row))
-        return [name for name in map(name_of, left) if name not in said]
-
-
-def _is_open(row: Mapping[str, Any]) -> bool:
-    """Whether the log alone shows that a copy keeps requests from being complete.
-
-    What is told to remain elsewhere, such as a version in its days of grace, is looked for again.
-    """
-    if str(row["where"]).startswith(CONNECTOR):
-        return bool(row["status"] != "removed")
-    return bool(row["status"] == "unverified")
+        return [name_of(row) for row in open_rows(self.told, self.ref)]
 
 
 @dataclass(slots=True)

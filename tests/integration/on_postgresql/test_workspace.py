@@ -19,6 +19,7 @@ from ledger import lines
 from ledger.databases.lines import InDatabase
 from ledger.databases.postgresql import engine_at
 from ledger.errors import OutsideWorkspace, WorkspaceBusy
+from ledger.replay.lineage import FIRST, PROMOTED
 from systems.data import importing
 from systems.registry import models
 from systems.settings.ownership import MARK
@@ -28,7 +29,6 @@ from systems.webhooks.notices import Outbox
 from tasks import promote
 from tasks.keeping.drill import drill
 from tasks.running.holding import holding as held
-from tasks.running.lineage import FIRST, PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run

@@ -20,7 +20,7 @@ from ledger.deadlines import due_at, extended_due_at, profile_of
 from ledger.domain import Selector, State
 from ledger.errors import KeyMissing, LateExtension
 from ledger.keys import create_keys
-from ledger.replay.statements import TAINTED
+from ledger.replay.lineage import TAINTED
 from ledger.requests import Ledger, Verb
 from tests.tampering import LONG
 from unlearning.errors import LetheError, RequestDenied, UsageError

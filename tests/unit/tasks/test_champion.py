@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from ledger import keys
+from ledger.replay.lineage import FIRST, releases, taints
 from ledger.requests import Ledger
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.workspace import Workspace, write_templates
 from tasks.claim import cut_off
 from tasks.running.champion import TAINTED, sealed_champion, standing
-from tasks.running.lineage import FIRST, releases, taints
 from tasks.running.opened import Opened
 from tests.unit.submitted import accepted
 from unlearning.digests import sha256_file

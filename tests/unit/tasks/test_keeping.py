@@ -13,6 +13,7 @@ import yaml
 from ledger import keys
 from ledger.domain import State
 from ledger.lock import workspace_lock
+from ledger.replay.lineage import FIRST
 from ledger.requests import Verb
 from systems.registry import models
 from systems.registry.models import ModelVersion
@@ -21,7 +22,6 @@ from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace, write_templates
 from tasks.keeping import collecting, deadlines, drill, reconcile
 from tasks.running.holding import WorkspaceBusy, locked
-from tasks.running.lineage import FIRST
 from tasks.running.opened import Opened
 from tests.unit.submitted import accepted
 from unlearning.digests import sha256_file

@@ -9,12 +9,12 @@ import pytest
 
 from ledger import keys
 from ledger.domain import State
+from ledger.replay.lineage import PROMOTED
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.workspace import Workspace, write_templates
 from tasks import abort, promote
 from tasks.abort import leave_outdated
-from tasks.running.lineage import PROMOTED
 from tasks.running.opened import Opened
 from tasks.running.run import Run
 from tests.unit.submitted import accepted

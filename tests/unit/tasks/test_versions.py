@@ -11,6 +11,7 @@ import pytest
 
 from ledger import keys
 from ledger.domain import State
+from ledger.replay.lineage import FIRST, objections, releases, taints
 from ledger.requests import Ledger
 from systems.registry import models
 from systems.registry.models import ModelVersion
@@ -18,7 +19,6 @@ from systems.settings.workspace import Workspace, write_templates
 from tasks.keeping.verified import verify_records
 from tasks.requests.asked import Asked, Open
 from tasks.running.champion import sealed_champion
-from tasks.running.lineage import FIRST, objections, releases, taints
 from tasks.running.opened import Opened
 from tasks.showing import versions as showing
 from tasks.versions import rollback as rolling
