@@ -20,7 +20,6 @@ from tasks.erasing.derived import remove_again
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
-from unlearning.errors import InfrastructureError
 
 WHERE = "dvc remote"
 
@@ -29,7 +28,8 @@ def look_again(at: Opened, ref: str) -> list[Copy]:
     """Look into every place of a run once more, remove what is back, and log what was found.
 
     Gives what was back or cannot be asked: what is not `removed` withholds the end. Where nothing
-    was, or all of it went again, the log says that all was looked into.
+    was, or all of it went again, the log says that all was looked into. InfrastructureError where
+    the look itself fails: the same command looks again.
     """
     run = Run(at, ref)
     if run.done("erased") is None:
@@ -49,14 +49,14 @@ def look_again(at: Opened, ref: str) -> list[Copy]:
 
 
 def _in_data(run: Run) -> list[Copy]:
-    """What is back in data/, cache and remote; a remote that cannot be asked shows nothing."""
+    """What is back in data/, cache and remote; from a copied workspace nothing can be seen gone."""
     erased = run.done("erased") or {}
     try:
         keys, ours = frozenset(erased["replaced"]), run.has_erased()
         return purging.look_again(
             run.at.ws, keys, lambda ids: any(map(ours, ids)), erased.get("shards")
         )
-    except (InfrastructureError, OutsideWorkspace) as problem:
+    except OutsideWorkspace as problem:
         return [Copy(WHERE, "what was replaced", Status.REMAINS, f"not looked into: {problem}")]
 
 
@@ -65,10 +65,7 @@ def elsewhere_again(at: Opened, refs: Sequence[str]) -> list[Copy]:
 
     Gives that, and those that hold an object still, as `remains`.
     """
-    try:
-        looked = purge_elsewhere(at.ws, replaced(at)) if refs else []
-    except InfrastructureError as problem:
-        return [Copy(WHERE, WHAT, Status.REMAINS, f"not looked into: {problem}")]
+    looked = purge_elsewhere(at.ws, replaced(at)) if refs else []
     still = [replace(one.copy, status=Status.REMAINS) for one in looked if one.left]
     return [row for ref in refs for row in _changed(Run(at, ref), looked)] + still
 
