@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coreset.knowledge import SHALLOW, rng_of
-from benchmarks.coreset.study import CORE, SEEDS, Task, halved, losses, said
+from benchmarks.coreset.tasks import CORE, SEEDS, Task, halved, losses, said
 from benchmarks.means import mean_of
 from unlearning.coresets import deciding
 from unlearning.coresets.causes import Causes, by_chance, causes, of_part

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,88 +24,32 @@ import numpy as np
 import torch
 
 from benchmarks import record
-from benchmarks.coreset.knowledge import (
-    SHALLOW,
-    Knowledge,
-    of_class,
-    of_examples,
-    part_of,
-    rng_of,
+from benchmarks.coreset import causing
+from benchmarks.coreset.knowledge import SHALLOW
+from benchmarks.coreset.tasks import (
+    CORE,
+    METHOD,
+    SEEDS,
+    TRIALS,
+    Losses,
+    Task,
+    halved,
+    losses,
+    said,
+    task_of,
 )
 from benchmarks.methods.grounds import CACHE
 from benchmarks.rungs.study import Ground
-from unlearning import networks
 from unlearning.coresets import choosing, deciding
 from unlearning.coresets.deciding import Effects
-from unlearning.domain import BoolArray, FloatArray, Split
-from unlearning.errors import UsageError
+from unlearning.domain import BoolArray, FloatArray
 from unlearning.features import features_of
-from unlearning.methods.random_label import RandomLabel
-from unlearning.networks import Classifier
-from unlearning.training.loop import silent
-
-METHOD = RandomLabel(epochs=4, learning_rate=0.02)
-"""How a part is unlearned: about 65 steps on digits."""
 
 NAMES = [*(f"class {label}" for label in (3, 6, 8)), *(f"random {seed}" for seed in range(3))]
 """Whole classes, and as many random examples, which nobody may shrink."""
 
-CORE = choosing.CoreSet(share=deciding.SHARE)
-TRIALS, CHANCE, SEEDS = 64, 20, 5
-"""Halves, random parts, and unlearning seeds of what is compared."""
-
-
-REFUSED = "REFUSED"
-"""Of a forget set that is no whole class: what people name is not shrunk."""
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is to be forgotten, and how knowledge of it is measured."""
-
-    name: str
-    split: Split
-    knows: Mapping[str, Knowledge]
-    original: Classifier
-
-    def knowledge(self, part: BoolArray, seed: int) -> dict[str, FloatArray]:
-        """Give what is lost of each example asked about when a part is unlearned."""
-        some = part_of(self.split, part)
-        made = METHOD.unlearn(self.original, some.handed(), rng_of(seed), silent)
-        assert isinstance(made, Classifier)
-        return {name: self.before[name] - of(made) for name, of in self.knows.items()}
-
-    @cached_property
-    def before(self) -> dict[str, FloatArray]:
-        """What the original knows."""
-        return {name: of(self.original) for name, of in self.knows.items()}
-
-
-def task_of(ground: Ground, name: str) -> Task:
-    """Give the forget set of that name: a whole class, or random examples as many."""
-    train, original = ground.on.train, networks.load(ground.champion)
-    kind, number = name.split()
-    if kind == "class":
-        split = _split(ground, train.labels == int(number))
-        return Task(name, split, of_class(split, int(number)), original)
-    rng = np.random.default_rng(4_000 + int(number))
-    drawn = rng.permutation(len(train))[: len(train) // 10]
-    split = _split(ground, np.isin(np.arange(len(train)), drawn))
-    return Task(name, split, of_examples(split, ground.bank), original)
-
-
-def _split(ground: Ground, forgets: BoolArray) -> Split:
-    on = ground.on
-    parts = on.train.take(forgets), on.train.take(~forgets)
-    return Split(*parts, on.holdout, on.test, on.recipe.classes)
-
-
-def halved(task: Task, rng: np.random.Generator) -> tuple[BoolArray, dict[str, FloatArray]]:
-    """Unlearn random halves: who was in each, and by each measure what it took, (trials,)."""
-    n = len(task.split.forget)
-    halves = choosing.random_parts(n, n // 2, TRIALS, rng)
-    lost = [task.knowledge(half, 500 + trial) for trial, half in enumerate(halves)]
-    return halves, {name: np.array([one[name].mean() for one in lost]) for name in task.knows}
+CHANCE = 20
+"""Random parts that a core-set is held against."""
 
 
 def searched(task: Task, rng: np.random.Generator) -> tuple[dict[str, BoolArray], BoolArray]:
@@ -137,23 +80,6 @@ def rows(task: Task) -> Iterator[dict[str, Any]]:
             list(zip(lots, chance, strict=True)),
         )
         yield _row(task, name, core, found)
-
-
-def said(task: Task, deep: Mapping[str, Effects], core: int, passes: float) -> tuple[str, str]:
-    """Decide, or say why the forget set may not be shrunk, whatever the numbers are."""
-    try:
-        outcome, reason = deciding.decide(deep, task.split, core=core, passes=passes)
-    except UsageError as refusal:
-        return REFUSED, str(refusal)
-    return str(outcome), reason
-
-
-Losses = Sequence[Mapping[str, FloatArray]]
-
-
-def losses(task: Task, part: BoolArray, seeds: int) -> Losses:
-    """Give what unlearning a part takes, by measure, for each seed."""
-    return [task.knowledge(part, seed) for seed in range(seeds)]
 
 
 def _effects(
@@ -253,8 +179,6 @@ def _kept(path: Path, made: Callable[[], Iterator[dict[str, Any]]]) -> list[dict
 
 def _of_causes(ground: Ground) -> tuple[Rows, dict[str, Any]]:
     """Give what asks of a task for causes, and its own settings."""
-    from benchmarks.coreset import causing  # which builds on this module
-
     training = ground.on.training
     return lambda task: causing.rows(task, training), {"retrains": causing.RETRAINS}
 

@@ -9,12 +9,9 @@ famr-anchors.json and famr-anchors.svg.
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -22,10 +19,13 @@ from torch import nn
 from benchmarks import record
 from benchmarks.famr.sweep import run
 from benchmarks.famr.trials import TASKS, Trial, columns, counted, models, split_of, summary
-from benchmarks.methods.plot import compact
+from benchmarks.methods.plot import write_svg
 from unlearning.famr.evidence import distance, end_of
 from unlearning.methods.famr import Famr
 from unlearning.outputs import logits_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ANCHORS = (0.01, 0.05, 0.1, 0.5, 1.0)
 BEYOND = (100.0, 1000.0, 3000.0, 10_000.0)
@@ -78,25 +78,21 @@ def _moved(famr: Famr, network: nn.Module, trial: Trial, folder: Path) -> float:
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path = FIGURE) -> None:
     """Draw a panel a task: a curve of the anchor at each rate; without matplotlib draw nothing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        print(f"{path.name} is not drawn: matplotlib is not installed", file=sys.stderr)
-        return
-    import matplotlib as mpl
+    write_svg(path, lambda: _figure(rows))
 
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lethe", "font.size": 9}):
-        from matplotlib.figure import Figure
 
-        tasks = list(dict.fromkeys(row["task"] for row in rows))
-        figure = Figure(figsize=(1.2 + 4.2 * len(tasks), 3.8), layout="constrained")
-        panels = figure.subplots(1, len(tasks), squeeze=False)[0]
-        for panel, task in zip(panels, tasks, strict=True):
-            _panel(panel, [row for row in rows if row["task"] == task])
-            panel.set(title=task, xlabel="Ret, test accuracy of what stays", ylabel="For")
-        handles, words = panels[0].get_legend_handles_labels()
-        figure.legend(handles, words, loc="outside lower center", ncols=4, fontsize=8)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    path.write_text(compact(drawn.getvalue()))
+def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    figure = Figure(figsize=(1.2 + 4.2 * len(tasks), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(tasks), squeeze=False)[0]
+    for panel, task in zip(panels, tasks, strict=True):
+        _panel(panel, [row for row in rows if row["task"] == task])
+        panel.set(title=task, xlabel="Ret, test accuracy of what stays", ylabel="For")
+    handles, words = panels[0].get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside lower center", ncols=4, fontsize=8)
+    return figure
 
 
 def _panel(panel: Any, rows: Sequence[Mapping[str, Any]]) -> None:

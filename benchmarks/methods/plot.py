@@ -6,11 +6,14 @@ import importlib.util
 import io
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods.cells import OTHER, RETRAINED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MARKS = "os^vDPX<>ph*"
 LEAST_SIZE, SIZE = 15.0, 250.0
@@ -22,24 +25,30 @@ DEPTH = 0.25
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw one panel a task; without matplotlib say so and draw nothing."""
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    names = list(dict.fromkeys(row["row"] for row in rows))
+    style = {name: (MARKS[i // 10 % len(MARKS)], f"C{i % 10}") for i, name in enumerate(names)}
+    write_svg(path, lambda: _figure(rows, tasks, style))
+
+
+def write_svg(path: Path, figure: Callable[[], Figure]) -> None:
+    """Write the figure that is made, the same for the same rows; without matplotlib say so."""
     if importlib.util.find_spec("matplotlib") is None:
         print(f"{path.name} is not drawn: matplotlib is not installed", file=sys.stderr)
         return
     import matplotlib as mpl
 
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
-    names = list(dict.fromkeys(row["row"] for row in rows))
-    style = {name: (MARKS[i // 10 % len(MARKS)], f"C{i % 10}") for i, name in enumerate(names)}
+    drawn = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lethe", "font.size": 9}):
-        _figure(rows, tasks, style, path)
+        figure().savefig(drawn, format="svg", metadata={"Date": None})
+    path.write_text(_compact(drawn.getvalue()))
 
 
 def _figure(
     rows: Sequence[Mapping[str, Any]],
     tasks: Sequence[str],
     style: Mapping[str, tuple[str, str]],
-    path: Path,
-) -> None:
+) -> Figure:
     from matplotlib.figure import Figure
 
     high = max(4.2, 0.16 * len(style) + 0.4)  # inches, so that the legend finds room
@@ -55,12 +64,10 @@ def _figure(
     legend = figure.legend(labels.values(), labels.keys(), loc="outside right center", fontsize=7)
     for handle in legend.legend_handles:
         handle.set_sizes([40.0])  # type: ignore[union-attr]
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    path.write_text(compact(drawn.getvalue()))
+    return figure
 
 
-def compact(svg: str) -> str:
+def _compact(svg: str) -> str:
     """Keep hundredths of a point and no indentation: a third less to store."""
     return re.sub(r"\n +", "\n", re.sub(r"(\.\d\d)\d+", r"\1", svg))
 

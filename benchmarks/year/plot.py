@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.plot import MARKS, compact
+from benchmarks.methods.plot import MARKS, write_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw one panel a window; without matplotlib say so and draw nothing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        print(f"{path.name} is not drawn: matplotlib is not installed", file=sys.stderr)
-        return
-    import matplotlib as mpl
-
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lethe", "font.size": 9}):
-        path.write_text(_figure(rows))
+    write_svg(path, lambda: _figure(rows))
 
 
-def _figure(rows: Sequence[Mapping[str, Any]]) -> str:
+def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     from matplotlib.figure import Figure
 
     windows = list(dict.fromkeys(row["served"] for row in rows))
@@ -35,9 +29,7 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> str:
     panels[0].set_ylabel("retrainings a request")
     handles, words = panels[0].get_legend_handles_labels()
     figure.legend(handles, words, loc="outside lower center", fontsize=7, ncols=2)
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return compact(drawn.getvalue())
+    return figure
 
 
 def _panel(panel: Any, rows: Sequence[Mapping[str, Any]]) -> None:

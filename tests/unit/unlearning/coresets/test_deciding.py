@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from benchmarks.coreset import study
+from benchmarks.coreset import tasks
 from tests.unit import toys
 from unlearning.coresets.deciding import Effects, decide, ratio_interval, require_classes
 from unlearning.domain import Examples, Handed, Outcome
@@ -119,9 +119,9 @@ def test_the_benchmark_goes_through_the_refusal() -> None:
     """Random examples are what people name: their row says so, a class's says what was measured."""
     network = Classifier(nn.Flatten(), toys.RECIPE)
     split = toys.split()
-    person = study.Task("random 0", split, {}, network)
-    assert study.said(person, {"measure": CORE}, 1, 0.5)[0] == study.REFUSED
+    person = tasks.Task("random 0", split, {}, network)
+    assert tasks.said(person, {"measure": CORE}, 1, 0.5)[0] == tasks.REFUSED
     stay = ~np.isin(split.retain.labels, split.forget.labels)
     whole = replace(split, retain=split.retain.take(stay))
-    said = study.said(study.Task("class", whole, {}, network), {"measure": CORE}, 1, 0.5)
+    said = tasks.said(tasks.Task("class", whole, {}, network), {"measure": CORE}, 1, 0.5)
     assert said[0] == Outcome.PASSED
