@@ -26,7 +26,7 @@ from unlearning.domain import Examples, Group, IntArray, Measurement, Outputs, S
 from unlearning.errors import UsageError
 from unlearning.gates.deployed import FORMS, marked
 from unlearning.judging.measuring import ATTACK, controls, measure
-from unlearning.judging.trial import Trial, exempt_classes
+from unlearning.judging.trial import Trial
 from unlearning.outputs import outputs_of
 from unlearning.statistics.intervals import clopper_pearson
 
@@ -173,9 +173,9 @@ def collateral(ground: Ground, model: Model) -> list[Measurement]:
 
 def class_geometry(ground: Ground, model: Model) -> list[Measurement]:
     """MIA-NN: where test examples of a class forgotten whole go, in the whole output vector."""
-    if not len(exempt_classes(model.seen.outputs)):
+    if not len(ground.gone):
         raise UsageError("class_geometry: does not apply, no class is forgotten whole")
-    return MiaNn(least=2).measure([model.seen.outputs], ground.honest, _rng())
+    return MiaNn(least=2).of(model.seen.outputs, ground.honest, ground.gone, _rng())
 
 
 def klom(ground: Ground, model: Model) -> list[Measurement]:

@@ -24,7 +24,7 @@ from unlearning.audits.ranges import (
 )
 from unlearning.audits.running import RUNS, Ground, cut, ground_of
 from unlearning.bank.shadows import BankPlan, build_bank, load_bank
-from unlearning.domain import Examples, Measurement, Split, joined
+from unlearning.domain import Examples, Group, Measurement, Split, joined
 from unlearning.errors import UsageError
 from unlearning.features import head_of
 from unlearning.networks import Classifier
@@ -172,8 +172,20 @@ def test_another_retrained_model_answers_inside(ground: Ground) -> None:
 
 def test_an_audit_that_does_not_apply_says_so(ground: Ground) -> None:
     parts = toys.split()
-    other = dataclasses.replace(ground, large=parts, small=parts)
+    other = dataclasses.replace(ground, large=parts, small=parts, gone=parts.forgotten_classes)
     before = Ground.model(other, ground.original.network)
     other = dataclasses.replace(other, original=before)
     with pytest.raises(UsageError, match="no class is forgotten whole"):
         RUNS["class_geometry"](other, before)
+
+
+def test_a_class_of_which_one_example_stays_is_looked_at_as_the_gate_looks_at_it(
+    ground: Ground,
+) -> None:
+    """By the outputs, in which one of it is retained, no class was forgotten whole."""
+    groups = ground.original.seen.outputs.groups.copy()
+    groups[np.flatnonzero(groups == Group.FORGET)[0]] = Group.RETAIN
+    seen = ground.original.seen
+    kept = dataclasses.replace(seen.outputs, groups=groups)
+    one = dataclasses.replace(ground.original, seen=dataclasses.replace(seen, outputs=kept))
+    assert {m.name for m in RUNS["class_geometry"](ground, one)} >= {"mia_nn", "class_tv"}
