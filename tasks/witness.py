@@ -1,12 +1,13 @@
 """Hand evidence and the log's head to the witnesses, where the workspace's owner cannot reach.
 
 Before a release its evidence lies there, and after the erasure what was attested. What a witness
-has it keeps, so this may be done again at any time, and brings it up to date.
+has it keeps, so this may be done again at any time, and brings it up to date. A mailbox cannot be
+asked what it has: it is sent what the log has had since it was sent something last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,14 +15,18 @@ from typing import Any
 
 from ledger import checkpoint, durable, suppression
 from ledger.backups import newest
-from ledger.checkpoint import Checkpoint
+from ledger.chain import Entry
+from ledger.checkpoint import WITNESSED, Checkpoint
 from ledger.errors import OutsideWorkspace
 from ledger.evidence import ERASURE, LATER, SIGNATURE
 from ledger.keyring import Keyring
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.beside import STATEMENTS
+from systems.settings.mailing import Mailing, is_mailbox
 from systems.settings.ownership import MARK, mark_place
 from systems.settings.service import load_service
+from systems.witness import letters
+from systems.witness.mailbox import mailbox_at
 from systems.witness.places import Witness, witness_at
 from tasks.running.opened import Opened
 from tasks.running.records import utc_now
@@ -49,7 +54,12 @@ def bring_up_to_date(at: Opened) -> list[dict[str, Any]]:
     InfrastructureError if one does not answer: nothing is released that it was to see before.
     """
     settings = load_service(at.ws.root).witness
-    return [_bring(at, url, settings.days) for url in settings.at]
+    return [
+        _mail(at, url, settings.mail)
+        if settings.mail and is_mailbox(url)
+        else _bring(at, url, settings.days)
+        for url in settings.at
+    ]
 
 
 def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
@@ -57,19 +67,65 @@ def _bring(at: Opened, url: str, days: int | None) -> dict[str, Any]:
     until = utc_now() + timedelta(days=days) if days and place.locked() else None
     _require_own(at, url, place, until)
     known = frozenset(place.keys(f"{EVIDENCE}/"))
-    given = sum(_give(at, place, part, until, known) for part in _sealed(at))
+    given = sum(
+        _give(at, place, part, until, known) for part in _sealed(at, at.ledger.log.entries())
+    )
     given += _give_list(at, place, until)
     told = {"witness": checkpoint.name_of(url), "given": given, "locked": until is not None}
     if given:
-        key = at.ledger.log.next_key(checkpoint.WITNESSED)
-        at.ledger.record(checkpoint.WITNESSED, told, key=key, now=utc_now())
+        _record(at, told)
     _give_head(at, place, until)
     return told
 
 
-def _sealed(at: Opened) -> Iterator[Path]:
+def _record(at: Opened, told: dict[str, Any]) -> None:
+    at.ledger.record(WITNESSED, told, key=at.ledger.log.next_key(WITNESSED), now=utc_now())
+
+
+def _mail(at: Opened, url: str, settings: Mailing) -> dict[str, Any]:
+    """Send a mailbox what the log has had since; then say so, not that it is there: who knows.
+
+    Killed in between, the same messages go again under the same numbers.
+    """
+    mark = mark_place(at.ws)
+    if not mark.here(at.ws):
+        raise OutsideWorkspace(_COPY_MAILS)
+    name, entries = checkpoint.name_of(url), at.ledger.log.entries()
+    told = {"witness": name, "given": 0, "locked": False, "asked": False}
+    own = (e.seq for e in reversed(entries) if e.event == WITNESSED and e.body["witness"] == name)
+    since = entries[next(own, 0) :]
+    if all(entry.event == WITNESSED for entry in since):
+        return told
+    box, written = mailbox_at(url, settings), list(_letters(at, since, settings.mib))
+    box.send(
+        [
+            letters.message(one, mark.name(at.ws), settings.sender, box.recipient, utc_now())
+            for one in written
+        ]
+    )
+    told["given"] = len(written)
+    _record(at, told)
+    return told
+
+
+def _letters(at: Opened, since: Sequence[Entry], mib: int) -> Iterator[letters.Letter]:
+    """Write what others are given as objects: statements, the newest list, the log's head."""
+    for part in _sealed(at, since):
+        key = f"{EVIDENCE}/{part.relative_to(at.ws.evidence).as_posix()}"
+        yield letters.of_statement(key, part, _files(part), mib)
+    for entry, content in _newest_list(at):
+        if entry >= since[0].seq:
+            line = "the suppression list, which tells nobody anything without its key"
+            yield letters.of_object(_list_key(entry), content, line)
+    head = checkpoint.of_log(at.ledger.log.entries())
+    signed = checkpoint.signed(head, load_signing_key(at.ws.keys))
+    line = f"the log's head at entry {head.entries}, {head.head}"
+    yield letters.of_object(_head_key(head), signed, line)
+
+
+def _sealed(at: Opened, entries: Sequence[Entry]) -> Iterator[Path]:
     """Give the folder of every sealed statement; what is not sealed yet is nobody's to see."""
-    for entry in at.ledger.log.entries():
+    for entry in entries:
         run, _, step = entry.key.rpartition("/")
         if entry.event == "step" and step in STATEMENTS:
             yield at.ws.evidence / run / STATEMENTS[step]
@@ -95,6 +151,11 @@ _COPY = (
     "expected one that has seen none: change witness.at in service.yaml, or, if the original is "
     f"gone and this one goes on from its end, remove records/{MARK}"
 )
+_COPY_MAILS = (
+    "witness: this workspace was copied, and a mailbox cannot be asked whether it has seen the "
+    "original, which what this one sends would be held against; expected the original: take the "
+    f"mailbox out of service.yaml, or, if the original is gone, remove records/{MARK}"
+)
 
 
 def _give(
@@ -107,10 +168,14 @@ def _give(
     last = part / SIGNATURE
     if _key(at, last) in known:
         return place.give(_key(at, last), durable.read(last), until)
+    return sum(place.give(_key(at, path), durable.read(path), until) for path in _files(part))
+
+
+def _files(part: Path) -> list[Path]:
+    """Give a statement's files, its signature last."""
     inner = {part / name for name in LATER}
     files = [p for p in sorted(part.rglob("*")) if p.is_file() and inner.isdisjoint(p.parents)]
-    files.sort(key=lambda path: path.name == SIGNATURE)
-    return sum(place.give(_key(at, path), durable.read(path), until) for path in files)
+    return sorted(files, key=lambda path: path.name == SIGNATURE)
 
 
 def _key(at: Opened, path: Path) -> str:
@@ -119,23 +184,37 @@ def _key(at: Opened, path: Path) -> str:
 
 def _give_list(at: Opened, place: Witness, until: datetime | None) -> bool:
     """Give the suppression list as the log tells of it: who restores a backup needs the newest."""
+    known = frozenset(place.keys(f"{SUPPRESSION}/"))
+    return any(
+        _list_key(entry) not in known and place.give(_list_key(entry), content, until)
+        for entry, content in _newest_list(at)
+    )
+
+
+def _newest_list(at: Opened) -> Iterator[tuple[int, bytes]]:
+    """Give the list, signed, and its entry; none where an erasure is yet to give its own."""
     told = suppressed(at.ledger.log.entries())
     path = at.ws.records / suppression.FILE
-    if told is None or suppression.digest(at.ws.records) != told.body["sha256"]:
-        return False  # an erasure is under way, and gives its own at its end
-    content = newest.signed(newest.Kept(told.seq, durable.read(path)), load_signing_key(at.ws.keys))
-    key = f"{SUPPRESSION}/{told.seq:012d}.json"
-    return key not in set(place.keys(f"{SUPPRESSION}/")) and place.give(key, content, until)
+    if told is not None and suppression.digest(at.ws.records) == told.body["sha256"]:
+        kept = newest.Kept(told.seq, durable.read(path))
+        yield told.seq, newest.signed(kept, load_signing_key(at.ws.keys))
+
+
+def _list_key(entry: int) -> str:
+    return f"{SUPPRESSION}/{entry:012d}.json"
+
+
+def _head_key(head: Checkpoint) -> str:
+    return f"{CHECKPOINTS}/{head.entries:012d}.json"
 
 
 def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
     head = checkpoint.of_log(at.ledger.log.entries())
     content = checkpoint.signed(head, load_signing_key(at.ws.keys))
-    key = f"{CHECKPOINTS}/{head.entries:012d}.json"
     try:
-        place.give(key, content, until)
+        place.give(_head_key(head), content, until)
     except IntegrityError:
-        if not _given_before(at, place.read(key), head):
+        if not _given_before(at, place.read(_head_key(head)), head):
             raise
 
 
@@ -159,11 +238,22 @@ def erasing_runs(url: str) -> frozenset[str]:
 
 def seen(url: str, ring: Keyring) -> list[Checkpoint]:
     """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
-    place = witness_at(url)
+    return seen_at(witness_at(url), ring)
+
+
+def seen_at(place: Witness, ring: Keyring) -> list[Checkpoint]:
+    """Do so of a witness that was opened."""
     return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]
 
 
 def draws_of(url: str) -> dict[str, str]:
-    """Give the keys of the draws that a witness's keeper has asked for, by their names."""
-    place = witness_at(url)
+    """Give the keys of the draws that a witness's keeper has asked for, by their names.
+
+    A mailbox has none: its keeper cannot put anything where Lethe reads.
+    """
+    return {} if is_mailbox(url) else draws_at(witness_at(url))
+
+
+def draws_at(place: Witness) -> dict[str, str]:
+    """Do so of a witness that was opened."""
     return {name: sha256_hex(place.read(name)) for name in place.keys(DRAWS)}

@@ -12,6 +12,7 @@ from pathlib import Path
 from systems.settings.checking import build, read_yaml
 from systems.settings.connectors import Connector
 from systems.settings.events import Endpoint, Intake
+from systems.settings.mailing import Mailing, is_mailbox, require_mailbox
 from unlearning.errors import PolicyError
 from unlearning.settings import between
 
@@ -70,20 +71,29 @@ class Timeouts:
 class Witnessing:
     """Who sees evidence and checkpoints before a release, and for how long each keeps them.
 
-    at: s3://BUCKET/PREFIX, or absolute paths of folders. days: of Object Lock, where a bucket has
-    it; null leaves that to the bucket's own default.
+    at: s3://BUCKET/PREFIX, absolute paths of folders, or smtp://HOST/NAME@DOMAIN. days: of Object
+    Lock, where a bucket has it; null leaves that to the bucket's own default. mail: how mailboxes
+    are sent to; null where there is none.
     """
 
     at: tuple[str, ...] = ()
     days: int | None = field(default=None, metadata=between(1, 36_500))
+    mail: Mailing | None = None
 
     def __post_init__(self) -> None:
         """Refuse an address of another kind before a run has trained for it."""
         for url in self.at:
-            if not _WITNESS.fullmatch(url):
+            if is_mailbox(url):
+                require_mailbox(url)
+                if self.mail is None:
+                    raise PolicyError(
+                        f"{FILE}: witness.mail: got nothing, expected the sender of what a mailbox "
+                        "gets: add mail: {sender: lethe@example.org}"
+                    )
+            elif not _WITNESS.fullmatch(url):
                 raise PolicyError(
-                    f"{FILE}: witness.at: got {url!r}, expected s3://BUCKET/PREFIX or an absolute "
-                    "path of a folder"
+                    f"{FILE}: witness.at: got {url!r}, expected s3://BUCKET/PREFIX, an absolute "
+                    "path of a folder or smtp://HOST/NAME@DOMAIN"
                 )
 
 

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ledger import durable
+from systems.settings.mailing import is_mailbox, shown
+from systems.witness.mail import Mail, is_mail
 from unlearning.digests import sha256_hex
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 
@@ -43,12 +45,20 @@ class Witness(Protocol):
 
 
 def witness_at(url: str) -> Witness:
-    """Give the witness at s3://BUCKET/PREFIX, or in a folder by its absolute path."""
+    """Give the witness at s3://BUCKET/PREFIX, or in a folder or in mail by its absolute path.
+
+    InfrastructureError for a mailbox, which is sent to and cannot be asked.
+    """
+    if is_mailbox(url):
+        raise InfrastructureError(
+            f"witness {shown(url)}: what a mailbox has cannot be asked from here, expected the "
+            "mail itself: give --witness the path of an mbox file or a Maildir"
+        )
     parts = urlsplit(url)
     if parts.scheme == "s3" and parts.netloc:
         return Bucket(parts.netloc, parts.path.strip("/"))
     if not parts.scheme and Path(url).is_absolute():
-        return Folder(Path(url))
+        return Mail(Path(url)) if is_mail(Path(url)) else Folder(Path(url))
     raise UsageError(f"witness: got {url!r}, expected s3://BUCKET/PREFIX or an absolute path")
 
 

@@ -206,7 +206,8 @@ def _witnessed(known: Known, run: str) -> str:
 
 def _witness(entry: Entry) -> str:
     locked = ", locked" if entry.body.get("locked") else ""
-    return f"{entry.body['witness']} (digest of its address{locked})"
+    mailed = "" if entry.body.get("asked", True) else ", mailed: what it keeps cannot be asked"
+    return f"{entry.body['witness']} (digest of its address{locked}{mailed})"
 
 
 def _copies(known: Known, run: str) -> Part:

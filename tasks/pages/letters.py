@@ -30,6 +30,7 @@ from systems.report.letters import (
     UPGRADE,
     written,
 )
+from systems.settings.mailing import shown
 from systems.settings.service import load_service
 from tasks.pages.known import Known
 from tasks.pages.requests import kept_versions
@@ -140,7 +141,7 @@ def records(known: Known, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         "grounds": sorted(_grounds(known).items()),
         "laws": sorted(Counter(str(row["jurisdiction"]) for row in rows).items()),
         "grace_days": at.params.model.grace_days,
-        "witnesses": list(load_service(at.ws.root).witness.at),
+        "witnesses": [shown(url) for url in load_service(at.ws.root).witness.at],
     }
     for language in LANGUAGES:
         yield language, written(RECORD, language, facts, own if own.is_dir() else None)

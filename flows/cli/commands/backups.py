@@ -49,7 +49,7 @@ def restore(
     key: Annotated[Path | None, typer.Option(help="Its key, or the folder of keys.")] = None,
     newest: Places = None,
     witness: Annotated[
-        list[str] | None, typer.Option(help="Who saw its log: s3://... or a folder.")
+        list[str] | None, typer.Option(help="Who saw its log: s3://..., a folder, or mail.")
     ] = None,
     witness_gone: Annotated[
         list[str] | None, typer.Option(help="One of its own that is lost for good; with --reason.")

@@ -65,7 +65,7 @@ def verify(
     candidate: Annotated[Path | None, typer.Option(help="Must be the released weights.")] = None,
     head: Annotated[str | None, typer.Option(help="Hash of an entry that it must hold.")] = None,
     witness: Annotated[
-        str | None, typer.Option(help="Its checkpoints must be the log's: s3://... or a folder.")
+        str | None, typer.Option(help="Its checkpoints must be the log's: s3://..., folder, mail.")
     ] = None,
     since: Annotated[
         Path | None, typer.Option(help="Of a proof: the checkpoint that you have kept.")

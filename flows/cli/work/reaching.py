@@ -6,9 +6,11 @@ import socket
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+from systems.settings.mailing import Mailing, is_mailbox
 from systems.settings.params import load_params
 from systems.settings.service import load_service
 from systems.settings.workspace import Workspace
+from unlearning.errors import InfrastructureError
 
 PATIENCE = 3
 """Seconds for a connection."""
@@ -36,14 +38,25 @@ def _remote(ws: Workspace) -> str:
 
 
 def _witnesses(ws: Workspace) -> str:
+    settings = load_service(ws.root).witness
+    return "; ".join(filter(None, (_witness(url, settings.mail) for url in settings.at)))
+
+
+def _witness(url: str, mail: Mailing | None) -> str:
+    from systems.witness.mailbox import mailbox_at
     from systems.witness.places import witness_at
 
-    settings = load_service(ws.root).witness
-    silent = [url for url in settings.at if next(iter(witness_at(url).keys("")), None) is None]
-    return "; ".join(
+    try:
+        if mail is not None and is_mailbox(url):
+            mailbox_at(url, mail).reach()
+            return ""
+        if next(iter(witness_at(url).keys("")), None) is not None:
+            return ""
+    except InfrastructureError as problem:
+        return str(problem)
+    return (
         f"witness {url}: has nothing of this workspace, expected its evidence: mount or make that "
         "place, then `lethe purge` gives it what it lacks"
-        for url in silent
     )
 
 

@@ -131,15 +131,18 @@ def replay(path: Path, run: str | None) -> dict[str, Any]:
 
 def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     """Hold the log against every checkpoint that a witness has; one without any is a problem."""
-    from tasks.witness import draws_of, seen
+    from systems.witness.mail import Mail
+    from systems.witness.places import witness_at
+    from tasks.witness import draws_at, seen_at
 
-    chain = read_chain(content, public)
-    known, entries = seen(witness, public.with_keys(chain.keys)), chain.entries
+    place, chain = witness_at(witness), read_chain(content, public)
+    known, entries = seen_at(place, public.with_keys(chain.keys)), chain.entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
-    asked, mine = draws_of(witness), name_of(witness)
+    asked, mine = draws_at(place), name_of(witness)
     problems += draws.unlike(entries, mine, asked)
     given = {one.entries for one in known}
     told = [f"witness: {draws.counted(entries, mine, asked, given)}"] if asked else []
+    told += place.passed_over() if isinstance(place, Mail) else ()
     return Verification(
         (f"witness: {numbered(len(known), 'checkpoint', 'checkpoints')}", *told), tuple(problems)
     )
