@@ -55,9 +55,14 @@ class Probes:
         original: Representation,
         retrained: Sequence[Representation],
         rng: np.random.Generator,
+        gone: IntArray | None = None,
     ) -> list[Measurement]:
-        """Measure at every layer; raises UsageError without examples or retrained models."""
-        exam = self._exam(candidate, rng)
+        """Measure at every layer; raises UsageError without examples or retrained models.
+
+        gone: the classes that go; those that none is retained of, where nobody says.
+        """
+        gone = exempt_classes(candidate.outputs) if gone is None else gone
+        exam = self._exam(candidate, gone, rng)
         if not (len(retrained) and len(exam.learned) and len(exam.asked)):
             raise UsageError(
                 f"probes: got {len(retrained)} retrained models, {len(exam.learned)} examples to "
@@ -71,13 +76,12 @@ class Probes:
                 found += _compared(f"{kind}/{layer}", hits, exam.subjects)
         return found
 
-    def _exam(self, model: Representation, rng: np.random.Generator) -> _Exam:
+    def _exam(self, model: Representation, gone: IntArray, rng: np.random.Generator) -> _Exam:
         outputs = model.outputs
-        whole = exempt_classes(outputs)
         learned, asked = outputs.of(Group.RETAIN), outputs.of(Group.FORGET)
-        if len(whole):
+        if len(gone):
             learned = outputs.of(Group.HOLDOUT)
-            asked = outputs.of(Group.TEST) & np.isin(outputs.labels, whole)
+            asked = outputs.of(Group.TEST) & np.isin(outputs.labels, gone)
         drawn = rng.permutation(np.flatnonzero(learned))[: self.examples]
         return _Exam(drawn, np.flatnonzero(asked), outputs.labels, outputs.subjects[asked])
 

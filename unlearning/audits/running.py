@@ -135,7 +135,7 @@ def accuracy(ground: Ground, model: Model) -> list[Measurement]:
 def probes(ground: Ground, model: Model) -> list[Measurement]:
     """Linear probe and nearest class mean on the features at three depths."""
     retrained = [other.seen for other in ground.retrained]
-    return Probes().measure(model.seen, ground.original.seen, retrained, _rng())
+    return Probes().measure(model.seen, ground.original.seen, retrained, _rng(), ground.gone)
 
 
 def alignment(ground: Ground, model: Model) -> list[Measurement]:

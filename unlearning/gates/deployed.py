@@ -16,6 +16,7 @@ from unlearning.errors import PolicyError
 from unlearning.gates import GATES
 from unlearning.gates.asking import SEVERITY, ask
 from unlearning.gates.forgetting import Forgetting
+from unlearning.gates.geometry import Geometry
 from unlearning.terms import Measurement, Outcome, Verdict
 
 FORMS = ("bf16", "int8")
@@ -31,12 +32,12 @@ SHARED = frozenset(
     {"champion_auc", "champion_loss_auc", "champion_accuracy", "null_auc", "bank_shadows"}
     | {"holdout_examples", "forget_subjects", "predicted_drop", "seed_spread", "test_classes"}
     | {f"mean_score_{of}" for of in ("champion", "unseen", "half", "seen", "spread_unseen")}
-    | {"by_lineage", "erased_mates", "forgotten_classes"}
+    | {"by_lineage", "erased_mates", "forgotten_classes", "class_out_models"}
 )
 """Measurements that are no candidate's, so that each form is judged by those of the whole trial."""
 
 APART = ("forgetting", "bank", "geometry")
-"""Gates that `deployed` does not ask: its other half does, or they ask of the weights only."""
+"""Gates that `deployed` does not ask: its other half does, or it is the same in every form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,9 @@ class Deployed(_InForms):
 class DeployedForgetting(_InForms):
     """The exported forms have forgotten: rounding the weights brings nothing back.
 
+    A class that goes goes in them too where models send it that were trained without it, which
+    utility does not ask about.
+
     It comes with `deployed`, and stands apart because lineage excuses an exact method from it where
     it cannot decide, as from forgetting itself.
     """
@@ -120,7 +124,8 @@ def with_forms(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     if not forms:
         return plain
     works = tuple(gate for gate in plain if gate.name not in APART)
-    forgets = tuple(gate.by_answers() for gate in plain if isinstance(gate, Forgetting))
+    by_answers = [gate.by_answers() for gate in plain if isinstance(gate, Forgetting)]
+    forgets: tuple[Gate, ...] = (*by_answers, *(g for g in plain if isinstance(g, Geometry)))
     halves = Deployed(forms=forms, gates=works), DeployedForgetting(forms=forms, gates=forgets)
     return (*plain, *halves)
 

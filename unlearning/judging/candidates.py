@@ -179,14 +179,17 @@ def judge_candidate(
     """
     network = networks.load(candidate, basis.recipe)
     trial = basis.opened(network)
-    measured = measure(trial, ATTACK, basis.known, level=level, exact=exact)
+    asks = any(isinstance(gate, Geometry) for gate in gates)
+
+    def measured_of(own: Trial) -> dict[str, Measurement]:
+        found = measure(own, ATTACK, basis.known, level=level, exact=exact)
+        compared = class_geometry.whole(own.candidate, basis.references, own.gone) if asks else []
+        return found | {m.name: m for m in compared}
+
+    measured = measured_of(trial)
     for form in forms_of(gates):
         exported = basis.answered(outputs_of(as_deployed(network, form), basis.split))
-        in_form = measure(exported, ATTACK, basis.known, level=level, exact=exact)
-        measured |= marked(in_form, form)
-    if any(isinstance(gate, Geometry) for gate in gates):
-        compared = class_geometry.whole(trial.candidate, basis.references, trial.gone)
-        measured |= {m.name: m for m in compared}
+        measured |= marked(measured_of(exported), form)
     verdicts = judge(measured, gates)
     judged = Judged(
         measured,
@@ -194,7 +197,7 @@ def judge_candidate(
         controls_of(measured, gates),
         decide(verdicts, exact=exact),
         {group.name.lower(): value for group, value in accuracies(trial.candidate).items()},
-        effect(trial.champion, trial.candidate),
+        effect(trial.champion, trial.candidate, trial.gone),
     )
     return judged, _pictures(trial, basis.split.classes)
 

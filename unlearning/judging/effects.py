@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from unlearning.domain import BoolArray, Group, Outputs
+from unlearning.domain import BoolArray, Group, IntArray, Outputs
 from unlearning.judging.trial import exempt_classes, skill
 from unlearning.statistics.entropies import entropy
 
@@ -57,17 +57,22 @@ class Effect:
     words: str
 
 
-def effect(original: Outputs, candidate: Outputs) -> Effect:
-    """Compare a candidate's outputs with the original's on the same examples."""
-    broken = _collapse(original, candidate)
+def effect(original: Outputs, candidate: Outputs, gone: IntArray) -> Effect:
+    """Compare a candidate's outputs with the original's on the same examples.
+
+    gone: the classes that go, which it need not know any more.
+    """
+    tested = np.asarray(original.of(Group.TEST) & ~np.isin(original.labels, gone))
+    broken = _collapse(original, candidate, tested)
     if broken:
         return Effect(Kind.COLLAPSED, f"{broken}: {SOFTER}")
     answers, logits = _changes(original, candidate)
     moved = f"{answers:.1%} of the forget set is answered otherwise, logits moved by {logits:.1%}"
     if answers <= CHANGED_ANSWERS and logits <= CHANGED_LOGITS:
         return Effect(Kind.NO_EFFECT, f"{moved}: {HARDER}")
-    seen = (sign(original, candidate) for sign in (_still_answered, _shared_fall, _flat))
-    return next((found for found in seen if found), Effect(Kind.CHANGED, moved))
+    fall = None if len(gone) else _shared_fall(original, candidate, tested)
+    seen = _still_answered(original, candidate) or fall or _flat(original, candidate, tested)
+    return seen or Effect(Kind.CHANGED, moved)
 
 
 def failed(problem: str) -> Effect:
@@ -89,11 +94,13 @@ def _changes(original: Outputs, candidate: Outputs) -> tuple[float, float]:
     return answers, float(np.abs(after - before).mean()) / size
 
 
-def _collapse(original: Outputs, candidate: Outputs) -> str:
-    """Say in what way the candidate is broken; empty if it is not."""
+def _collapse(original: Outputs, candidate: Outputs, tested: BoolArray) -> str:
+    """Say in what way the candidate is broken; empty if it is not.
+
+    tested: (n,), the test examples of classes that do not go.
+    """
     if not np.isfinite(candidate.logits).all():
         return "its outputs are not finite"
-    tested = _tested(original)
     labels, answers = original.labels[tested], candidate.logits[tested].argmax(1)
     if not len(labels):
         return ""
@@ -117,13 +124,13 @@ def _still_answered(original: Outputs, candidate: Outputs) -> Effect | None:
     return Effect(Kind.STILL_ANSWERED, f"{words}, by one without it nothing would be: {HARDER}")
 
 
-def _shared_fall(original: Outputs, candidate: Outputs) -> Effect | None:
+def _shared_fall(original: Outputs, candidate: Outputs, tested: BoolArray) -> Effect | None:
     """Say that test accuracy fell along with the forget set's: what was moved is not theirs alone.
 
     Only where examples of classes that stay are forgotten; a class has labels of its own to lose.
     """
-    tested, forgotten = _tested(original), original.of(Group.FORGET)
-    if len(exempt_classes(original)) or not tested.any():
+    forgotten = original.of(Group.FORGET)
+    if not tested.any():
         return None
     rest, gone = (skill(original, candidate, where) for where in (tested, forgotten))
     lost, wanted = rest.before - rest.after, gone.before - gone.after
@@ -133,9 +140,9 @@ def _shared_fall(original: Outputs, candidate: Outputs) -> Effect | None:
     return Effect(Kind.SHARED_FALL, f"{words}, so that not they alone are forgotten: {SOFTER}")
 
 
-def _flat(original: Outputs, candidate: Outputs) -> Effect | None:
+def _flat(original: Outputs, candidate: Outputs, tested: BoolArray) -> Effect | None:
     """Say that forget examples are answered as if by chance, which tells them from strangers."""
-    tested, most = _tested(original), np.log(candidate.logits.shape[1])
+    most = np.log(candidate.logits.shape[1])
     if not tested.any():
         return None
     shares = [
@@ -146,9 +153,3 @@ def _flat(original: Outputs, candidate: Outputs) -> Effect | None:
     words = f"answers to the forget set have {shares[0]:.0%} of the entropy of chance, others have"
     advice = "stop earlier, or take a method or target that sends them to other classes"
     return Effect(Kind.FLAT, f"{words} {shares[1]:.0%}, which gives them away: {advice}")
-
-
-def _tested(outputs: Outputs) -> BoolArray:
-    """Mask of the test examples of classes that are not forgotten whole, (n,)."""
-    exempt = np.isin(outputs.labels, exempt_classes(outputs))
-    return np.asarray(outputs.of(Group.TEST) & ~exempt)

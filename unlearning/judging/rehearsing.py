@@ -102,7 +102,7 @@ class Rehearsed:
         trial = self.basis.trial(candidate)
         if not np.isfinite(trial.candidate.logits).all():
             raise Diverged("the candidate's outputs are not finite; lower the learning_rate")
-        kind = effect(trial.champion, trial.candidate).kind
+        kind = effect(trial.champion, trial.candidate, trial.gone).kind
         answers = self._far(trial, _by_answers(self.gates))
         if kind is Kind.NO_EFFECT or answers.value > nearest:
             return Found(answers, False, kind)

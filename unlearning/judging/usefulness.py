@@ -8,9 +8,10 @@ import numpy as np
 from scipy import stats
 
 from unlearning.domain import BoolArray, Group, IntArray, Measurement
-from unlearning.judging.trial import Trial, exactly, within
+from unlearning.judging.trial import Trial, accuracies, exactly, within
 from unlearning.statistics.intervals import (
     LEVEL,
+    NOTHING,
     clopper_pearson,
     held_together,
     paired_difference,
@@ -28,23 +29,25 @@ def utility(trial: Trial) -> Iterator[Measurement]:
     after = candidate.logits[tested].argmax(1) == labels
     before = champion.logits[tested].argmax(1) == labels
     n = len(labels)
-    yield within("test_accuracy", clopper_pearson(float(after.sum()), n), n)
-    yield within("champion_accuracy", clopper_pearson(float(before.sum()), n), n)
-    yield within("accuracy_drop", paired_difference(before, after, people), n)
-    yield from _learning_curve(trial, float(before.mean()))
+    for name, right in (("test_accuracy", after), ("champion_accuracy", before)):
+        yield within(name, clopper_pearson(float(right.sum()), n) if n else NOTHING, n)
+    yield within("accuracy_drop", paired_difference(before, after, people) if n else NOTHING, n)
+    yield from _learning_curve(trial)
     yield from _class_drops(labels, people, before, after)
 
 
-def _learning_curve(trial: Trial, champion_accuracy: float) -> Iterator[Measurement]:
+def _learning_curve(trial: Trial) -> Iterator[Measurement]:
     """Predict an honest retrain's loss of accuracy, from the shadows' to the champion's.
 
-    Accuracy is taken to grow with the logarithm of the number of training examples. Where the
-    champion had hardly more of them than a shadow, since half of the data has been erased, two
-    points make no line: no loss is foretold, and no more allowed than margin and seeds allow.
+    Both on the whole test set, also where a class goes: what the bank knows of the shadows is over
+    all of it, and a class that is easier or harder than others is no gain. Accuracy is taken to
+    grow with the logarithm of the number of training examples. Where the champion had hardly more
+    of them than a shadow, since half of the data has been erased, two points make no line: no loss
+    is foretold, and no more allowed than margin and seeds allow.
     """
     forget = int(trial.candidate.of(Group.FORGET).sum())
     doublings = np.log2(trial.train_size / trial.shadow_size)
-    gained = champion_accuracy - trial.shadow_accuracy
+    gained = accuracies(trial.champion)[Group.TEST] - trial.shadow_accuracy
     slope = gained / doublings if doublings >= LEAST_DOUBLINGS else np.zeros_like(gained)
     drops = slope * -np.log2(max(1, trial.train_size - forget) / trial.train_size)
     n = len(drops)

@@ -189,3 +189,5 @@ def test_a_class_of_which_one_example_stays_is_looked_at_as_the_gate_looks_at_it
     kept = dataclasses.replace(seen.outputs, groups=groups)
     one = dataclasses.replace(ground.original, seen=dataclasses.replace(seen, outputs=kept))
     assert {m.name for m in RUNS["class_geometry"](ground, one)} >= {"mia_nn", "class_tv"}
+    tested = seen.outputs.labels[seen.outputs.of(Group.TEST)]
+    assert RUNS["probes"](ground, one)[0].n == np.isin(tested, ground.gone).sum()

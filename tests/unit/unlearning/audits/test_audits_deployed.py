@@ -307,3 +307,31 @@ def random_bank(parts: Split, rng: np.random.Generator) -> Bank:
     seen = draw_halves(np.concatenate([part.subjects for part in held]), 8, rng)
     logits = rng.normal(size=(8, len(ids), 3)).astype(np.float32)
     return Bank(ids, seen, logits, rng.uniform(0.8, 0.9, 8), np.full(8, 30.0))
+
+
+def test_a_form_that_ruins_what_stays_of_a_class_that_goes_is_refused() -> None:
+    """Utility leaves such a class to `geometry`, which asked the full weights alone."""
+    goes = {"forgotten_classes": (1, 0), "class_out_models": (3, 0), "mia_nn": (0.02, 0.01)}
+    tv = {"class_tv": (0.1, 0.01), "class_tv_null": (0.1, 0.01)}
+    near = {name: toys.measurement(name, *of) for name, of in (goes | tv).items()}
+    far = near | {"class_tv": toys.measurement("class_tv", 0.9, 0.01)}
+    policy = gates_of(IN_FORM | {"geometry": {}})
+    for form, wanted in ((near, Outcome.PASSED), (far, Outcome.FAILED), ({}, Outcome.INCONCLUSIVE)):
+        measured = good() | near | marked(good() | form, "int8")
+        said = {verdict.gate: verdict for verdict in judge(measured, policy)}
+        assert said["deployed_forgetting"].outcome is wanted
+        assert said["geometry"].outcome is Outcome.PASSED
+
+
+def test_judging_asks_a_form_where_a_class_that_goes_is_sent(tmp_path: Path) -> None:
+    parts, path = toys.split(), tmp_path / "network.safetensors"
+    labels = parts.retain.labels
+    parts = replace(
+        parts, forget=parts.retain.take(labels == 0), retain=parts.retain.take(labels > 0)
+    )
+    networks.save(toys.trained(), path)
+    basis = basis_of(path, parts, random_bank(parts, np.random.default_rng(0)), [path] * 3)
+    gates = gates_of(IN_FORM | {"geometry": {}})
+    judged, _ = judge_candidate(path, basis, gates, level=LEVEL, exact=False)
+    assert {"int8/mia_nn", "int8/class_tv", "int8/class_tv_null"} <= judged.measured.keys()
+    assert "int8/class_out_models" not in judged.measured

@@ -273,6 +273,19 @@ def test_a_network_that_answers_one_class_or_nan_fails_integrity() -> None:
     assert outcome("integrity", changed("finite_outputs", 0.999)) is Outcome.FAILED
 
 
+def test_where_one_of_two_classes_goes_an_honest_retrain_answers_the_other() -> None:
+    """It was refused, exact or not, so that nobody could be forgotten with the class."""
+    one = {name: measurement(name, 1) for name in ("answered_classes", "test_classes")}
+    goes, stays = (measurement("forgotten_classes", k) for k in (1, 0))
+    measured = one | {"finite_outputs": measurement("finite_outputs", 1)}
+    gate = Integrity(classes=2)
+    assert gate.judge(measured | {"forgotten_classes": goes}).outcome is Outcome.PASSED
+    assert gate.judge(measured | {"forgotten_classes": stays}).outcome is Outcome.FAILED
+    assert gate.limits(measured | {"forgotten_classes": goes})["answered_classes"][0] == 1
+    two = {"test_classes": measurement("test_classes", 2)}
+    assert gate.judge(measured | two | {"forgotten_classes": goes}).outcome is Outcome.FAILED
+
+
 def test_utility_allows_what_an_honest_retrain_loses() -> None:
     """Limit: predicted .008 + 2 sqrt 2 x .004 + margin .01 = .0293."""
     limits = Utility().limits(good())

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.unit.toys import measurement
+from tests.unit.toys import measurement, outputs
 from tests.unit.unlearning.audits.test_golden_audits import geometry
-from unlearning.audits.class_geometry import whole
+from unlearning.audits.class_geometry import MiaNn, whole
 from unlearning.domain import Decision, Group, Measurement, Outcome, Outputs, Verdict
 from unlearning.errors import PolicyError
 from unlearning.gates.geometry import Geometry
@@ -165,3 +165,62 @@ def test_intervals_cover_the_choice_of_test_examples() -> None:
     size = found(candidate, [one] * 3)["mia_nn"]
     assert size.n == 60
     assert size.high - size.value == pytest.approx(stats.t.ppf(0.975, 59) / 60, rel=1e-6)
+
+
+def several(rng: np.random.Generator, kept: tuple[int, ...] = (), tests: int = 40) -> Outputs:
+    """Of ten classes the first five go, to class 9, but for those that are kept whole."""
+    labels = np.tile(np.arange(10), 1 + tests)
+    looks = np.where((labels < 5) & ~np.isin(labels, kept), 9, labels)
+    logits = 6 * np.eye(10)[looks] + rng.normal(0, 0.3, (len(labels), 10))
+    trained = np.where(labels < 5, Group.FORGET, Group.RETAIN)
+    return outputs(logits, labels, list(np.where(np.arange(len(labels)) < 10, trained, Group.TEST)))
+
+
+def of_five(candidate: Outputs, others: list[Outputs]) -> dict[str, Measurement]:
+    return {m.name: m for m in whole(candidate, others, np.arange(5))}
+
+
+def test_of_five_classes_that_go_one_that_is_kept_whole_is_not_averaged_away() -> None:
+    """In the average over five its total variation of nearly 1 was a fifth, which is allowed."""
+    rng = np.random.default_rng(1)
+    others, gate = [several(rng) for _ in range(3)], Geometry()
+    assert verdict(of_five(several(rng), others), gate).outcome is PASSED
+    said = verdict(of_five(several(rng, kept=(3,)), others), gate)
+    assert said.outcome is FAILED and said.reason.startswith("class 3: ")
+
+
+def test_a_class_without_test_examples_is_not_vouched_for_by_another() -> None:
+    rng = np.random.default_rng(1)
+    everything = [several(rng, kept) for kept in ((), (), (), (), (3,))]
+    kept = ~(everything[0].of(Group.TEST) & (everything[0].labels == 3))
+    *others, candidate = (found.take(kept) for found in everything)
+    said = verdict(of_five(candidate, others), Geometry())
+    assert said.outcome is OPEN and "4 of 5 classes that go were measured" in said.reason
+    known = of_five(several(rng, (1,)).take(kept), others)
+    assert verdict(known, Geometry()).outcome is FAILED  # what was measured refuses all the same
+
+
+@pytest.mark.parametrize(("goes_to", "expected"), [(1, PASSED), (0, FAILED)])
+def test_where_one_class_is_left_what_goes_is_asked_about(goes_to: int, expected: Outcome) -> None:
+    """Of two: no machine can tell one class from no other, and judging ended with its error."""
+
+    def answers(goes_to: int) -> Outputs:
+        labels = np.tile([0, 1], 100)
+        logits = 6 * np.eye(2)[np.where(labels == 0, goes_to, labels)] + rng.normal(
+            0, 0.3, (200, 2)
+        )
+        trained = np.where(labels == 0, Group.FORGET, Group.RETAIN)
+        return outputs(logits, labels, list(np.where(np.arange(200) < 20, trained, Group.TEST)))
+
+    rng = np.random.default_rng(2)
+    others = [answers(1) for _ in range(3)]
+    assert verdict(found(answers(goes_to), others), Geometry()).outcome is expected
+
+
+def test_a_rare_class_that_is_not_drawn_has_its_machine(rng: np.random.Generator) -> None:
+    """One test example of class 2, and 20 drawn of 161: its machine had none of its own."""
+    one = geometry(rng, 0)
+    rare = np.flatnonzero(one.of(Group.TEST) & (one.labels == 2))[1:]
+    one = one.take(~np.isin(np.arange(len(one.labels)), rare))
+    measured = MiaNn(examples=20).measure([one], [one] * 3, np.random.default_rng(0))
+    assert "mia_nn/2" in {m.name for m in measured}

@@ -11,12 +11,15 @@ import pytest
 from tests.unit import toys
 from tests.unit.unlearning.audits.test_audits_deployed import random_bank
 from unlearning import networks
-from unlearning.domain import Split, going
+from unlearning.domain import Group, ShadowOutputs, Split, going
 from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.geometry import Geometry
 from unlearning.gates.utility import Utility
 from unlearning.judging import candidates
 from unlearning.judging.candidates import basis_of, judge_candidate
+from unlearning.judging.trial import Trial
+from unlearning.judging.usefulness import utility
+from unlearning.judging.verdicts import judge
 from unlearning.statistics.intervals import LEVEL
 from unlearning.terms import Outcome
 
@@ -87,6 +90,32 @@ def test_of_a_class_of_which_one_stays_no_retrained_model_is_asked_to_know_it(
     assert "class_drop/0" not in judged.measured and "class_drop/1" in judged.measured
     assert said["utility"].outcome is not Outcome.FAILED, said["utility"].reason
     assert said["geometry"].outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_class_that_goes_and_is_harder_than_others_is_no_gain_of_the_champion() -> None:
+    """It knows half of class 0 and all of the others, .75 in all, as every shadow does: nothing was
+    gained by twice the examples. On the classes that stay it is at 1.00, which was held against
+    their .75, so that a candidate could lose .25 * log2(4 / 3) = 10 % of what stays."""
+    labels = np.tile([0, 1], 200)
+    given = np.where((labels == 0) & (np.arange(400) % 4 == 0), 1, labels)
+    groups = np.repeat([Group.FORGET, Group.RETAIN, Group.TEST], [100, 100, 200])
+    labels[:200] = np.repeat([0, 1], 100)
+    champion = toys.outputs(np.eye(2)[given], labels, list(groups))
+    none = ShadowOutputs(np.zeros((8, 100, 2)), np.zeros((8, 100), dtype=bool))
+    trial = Trial(champion, champion, none, np.full(8, 0.75), 200.0, 400, np.array([0]))
+    measured = {m.name: m for m in utility(trial)}
+    assert measured["champion_accuracy"].value == 1
+    assert measured["predicted_drop"].value == 0
+
+
+def test_where_no_test_example_is_of_a_class_that_stays_utility_is_no_number() -> None:
+    labels = np.repeat([0, 1, 0], 50)
+    groups = np.repeat([Group.FORGET, Group.RETAIN, Group.TEST], 50)
+    champion = toys.outputs(np.eye(2)[labels], labels, list(groups))
+    none = ShadowOutputs(np.zeros((8, 50, 2)), np.zeros((8, 50), dtype=bool))
+    trial = Trial(champion, champion, none, np.full(8, 0.75), 50.0, 100, np.array([0]))
+    (said,) = judge({m.name: m for m in utility(trial)}, [Utility()])
+    assert said.outcome is Outcome.INCONCLUSIVE and "not a number" in said.reason
 
 
 LIMITS = [{"examples": 50, "holdout": 50, "auc": 0.6, "tail": 0.1, "fpr": 0.05}]
