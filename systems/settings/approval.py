@@ -27,7 +27,8 @@ class Skew:
     """From when a batch lies in one class.
 
     times: by how much that class's share of what is forgotten exceeds its share of the training
-    data. examples: fewer of it are not asked about: chance makes any class that of a small batch.
+    data, or that of all others falls below theirs: of two classes none can be three times a half.
+    examples: fewer of it are not asked about: chance makes any class that of a small batch.
     """
 
     times: float = field(metadata=between(1, 1_000_000))
@@ -37,14 +38,34 @@ class Skew:
         """Say that a class is one in which the batch lies; None if it is not."""
         if not forgets or not training_set or one.forgets < self.examples:
             return None
-        share, usual = one.forgets / forgets, one.trains / training_set
-        if share <= self.times * usual:
+        if self.excess(one, forgets, training_set) <= self.times:
             return None
+        share, usual = one.forgets / forgets, one.trains / training_set
         named = f"class {one.name}" if one.name else "one class"
-        return (
+        told = (
             f"{one.forgets} of {forgets} examples that are forgotten are of {named} ({share:.1%}), "
-            f"which is {usual:.1%} of the training examples: more than {self.times:g} times as much"
+            f"which is {usual:.1%} of the training examples: "
         )
+        if share > self.times * usual:
+            return f"{told}more than {self.times:g} times as much"
+        return f"{told}all others have less than their share by more than {self.times:g} times"
+
+    def excess(self, one: InClass, forgets: int, training_set: int) -> float:
+        """Give by how much a class's share exceeds its usual one, or the others' falls below.
+
+        Others count where a third of `examples` of them, by three `times`, were to be expected.
+        Infinite where there is none of these.
+        """
+        own = _times(one.forgets * training_set, one.trains * forgets)
+        expected = (training_set - one.trains) * forgets
+        if expected * self.times < self.examples * training_set:
+            return own
+        return max(own, _times(expected, (forgets - one.forgets) * training_set))
+
+
+def _times(of: int, usual: int) -> float:
+    """Give a ratio of counts; of nothing it is 0, and over nothing infinite."""
+    return (of / usual) if usual > 0 else float("inf") if of > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -33,5 +33,6 @@ def in_one_class(
     }
     if not found:
         return None
-    label = max(found, key=lambda one: (found[one].forgets / found[one].trains, -one))
+    sizes, excess = (gone.total(), known.total()), rules.skew.excess
+    label = max(found, key=lambda one: (excess(found[one], *sizes), -one))
     return replace(found[label], name=classes(ws)[label]) if named else found[label]

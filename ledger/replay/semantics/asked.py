@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from ledger.chain import Entry
 from ledger.deadlines import HOURS, bounds, profile_of
@@ -48,7 +49,12 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
         found.stands_since = datetime.fromisoformat(entry.at)
         if not profile_of(found.jurisdiction).pauses:
             yield f"request {ref}: {found.jurisdiction} does not let the clock pause"
-    found.unconfirmed = ASKED in body
+    found.unconfirmed, found.confirmed = ASKED in body, "identity" in body
+    found.question = "question" in body
+    if found.unconfirmed and (found.state is not State.HELD or found.confirmed):
+        yield f"request {ref}: is asked who it is from, expected held until that is confirmed"
+    yield from _on_a_ground(ref, found, found.state, body)
+    yield from _taking_the_place(history, ref, found, body)
     history.requests[ref] = found
 
 
@@ -94,8 +100,7 @@ def said(history: History, entry: Entry) -> Iterator[str]:
         yield f"request {ref}: goes on, and nobody has confirmed who asks"
     if run := history.working(ref):
         yield f"request {ref}: is in run {run.ref}, expected one that no run works on"
-    if "ground" in entry.body and provision(entry.body["ground"], found.jurisdiction) is None:
-        yield f"request {ref}: is {state} on a ground that {found.jurisdiction} does not know"
+    yield from _on_a_ground(ref, found, state, entry.body)
     found.state = state
 
 
@@ -107,9 +112,16 @@ def confirmed(history: History, entry: Entry) -> Iterator[str]:
         yield f"request {ref}: is {found.state}, cannot become {state} by a confirmation"
     if "state" in body and not found.unconfirmed:
         yield f"request {ref}: becomes {state} by a confirmation, and did not wait for one"
+    if found.confirmed:
+        yield f"request {ref}: is confirmed, and was confirmed before"
+    expected = State.HELD if found.question else State.ACCEPTED
+    if found.unconfirmed and body.get("state") != expected:
+        yield f"request {ref}: waited to be confirmed, expected {expected} from then on"
     since = found.counted_from(at)
     if "due_at" in body:
         yield from _on_a_day(ref, body["due_at"], found, since, extended=found.extended)
+    found.confirmed = True
+    yield from _taking_the_place(history, ref, found, body)
     found.state, found.stood, found.stands_since = state, since - found.received_at, None
     found.unconfirmed = False
 
@@ -145,6 +157,25 @@ def _on_a_day(
             f"request {ref}: is due at {got}, received at {found.received_at.isoformat()} expected "
             f"the {limit} limit of {found.jurisdiction}, {day} or the next working day"
         )
+
+
+def _on_a_ground(
+    ref: str, found: Request, state: State, body: Mapping[str, object]
+) -> Iterator[str]:
+    if "ground" in body and provision(str(body["ground"]), found.jurisdiction) is None:
+        yield f"request {ref}: is {state} on a ground that {found.jurisdiction} does not know"
+
+
+def _taking_the_place(
+    history: History, ref: str, found: Request, body: Mapping[str, Any]
+) -> Iterator[str]:
+    """Why others cannot go with a request from now on: only those that wait, unconfirmed."""
+    for name in body.get("same", {}):
+        other = history.request(name)
+        if not found.confirmed or other is found or other.confirmed:
+            yield f"request {ref}: takes the place of {name}, and was not confirmed before it"
+        if other.state is not State.ACCEPTED:
+            yield f"request {ref}: takes the place of {name}, which is {other.state}"
 
 
 def _unserved(history: History, ref: str, state: State) -> Iterator[str]:

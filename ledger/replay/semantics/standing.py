@@ -22,8 +22,9 @@ class Illegal(Exception):
 class Request:
     """A request. run: the last one over it, or the one that erased the same.
 
-    unconfirmed: it waits until it is confirmed who asks. stands_since: its clock stands still until
-    then. stood: how long it did.
+    unconfirmed: it waits until it is confirmed who asks, and confirmed that it was. question: what
+    else a person has to look at then. stands_since: its clock stands still until then. stood: how
+    long it did.
     """
 
     state: State
@@ -32,6 +33,8 @@ class Request:
     run: str | None
     extended: bool = False
     unconfirmed: bool = False
+    confirmed: bool = False
+    question: bool = False
     stands_since: datetime | None = None
     stood: timedelta = timedelta(0)
 

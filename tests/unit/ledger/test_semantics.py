@@ -262,6 +262,36 @@ PLANTED: dict[str, tuple[Callable[[Story], object], str]] = {
         ),
         "req-9: becomes accepted by a confirmation, and did not wait for one",
     ),
+    "accepted before it was confirmed who asks": (
+        lambda s: s.submit("req-9", "accepted", identity_asked="runs"),
+        "req-9: is asked who it is from, expected held",
+    ),
+    "denied at once on a ground of another law": (
+        lambda s: s.submit("req-9", "denied", ground="transaction"),
+        "req-9: is denied on a ground that gdpr does not know",
+    ),
+    "confirmed by somebody else": (
+        lambda s: (
+            s.submit("req-9", identity={"method": "login", "by": "portal"}),
+            s.tell("identity_confirmed", "req-9/identity_confirmed", {"request": "req-9"}),
+        ),
+        "req-9: is confirmed, and was confirmed before",
+    ),
+    "let go on past a question by a confirmation": (
+        lambda s: (
+            s.submit("req-9", "held", identity_asked="runs", question="is it all of a class"),
+            s.verb("identity_confirmed", "req-9", "accepted"),
+        ),
+        "req-9: waited to be confirmed, expected held from then on",
+    ),
+    "the reason of a denial written over": (
+        lambda s: s.submit("req-9", identity={"method": "login"}, same={"req-4": "goes with it"}),
+        "req-9: takes the place of req-4, which is denied",
+    ),
+    "first among others, and nobody confirmed it": (
+        lambda s: (s.submit("req-8"), s.submit("req-9", same={"req-8": "goes with it"})),
+        "req-9: takes the place of req-8, and was not confirmed before it",
+    ),
     "waits again, and was erased": (
         lambda s: s.before("req-1/complete", lambda s: s.move("req-1", "accepted")),
         "req-1: waits again, and run-1 has listed what it names as erased",

@@ -47,6 +47,13 @@ SKEW = Approval(skew=Skew(times=3, examples=100))
         (SKEW, replace(OF_9000, forgets=99, in_class=InClass(99, 900)), None),
         (SKEW, replace(OF_9000, forgets=100, in_class=InClass(100, 900)), 1),
         (SKEW, replace(RELEASED, forgets=0, in_class=None), None),
+        # Of two classes as large none is three times its half; the other is less than a third of
+        # its: 66 of 400 are 16.5 %, 67 are 16.75 %, and a sixth are 16.67 %.
+        (SKEW, replace(OF_9000, forgets=400, in_class=InClass(334, 4500)), 1),
+        (SKEW, replace(OF_9000, forgets=400, in_class=InClass(333, 4500)), None),
+        (SKEW, replace(OF_9000, forgets=200, in_class=InClass(200, 4500)), 1),
+        # Of a class that is 99 % of the data chance leaves out all others: two were to be expected.
+        (SKEW, replace(OF_9000, forgets=200, in_class=InClass(200, 8910)), None),
         (ALL, HELD, 2),
         (replace(ALL, refused_retrain=False), HELD, None),
         (replace(ALL, refused_retrain=False), replace(HELD, whole_classes=1), None),
@@ -140,6 +147,8 @@ def test_the_reason_names_the_class_where_nothing_is_logged_and_counts_elsewhere
     )
     (logged,) = rules.foreseen(0, 100, 9000, InClass(80, 900))
     assert "of one class (80.0%)" in logged
+    (half,) = rules.foreseen(0, 200, 9000, InClass(190, 4500))
+    assert half.endswith("all others have less than their share by more than 3 times")
 
 
 def test_of_a_class_that_goes_whole_is_asked_once() -> None:
