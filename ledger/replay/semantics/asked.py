@@ -10,6 +10,7 @@ from ledger.chain import Entry
 from ledger.deadlines import HOURS, bounds, profile_of
 from ledger.domain import NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
+from ledger.replay.statements import ATTESTED
 from ledger.requests.confirming import ASKED, PAUSES
 from ledger.requests.grounds import provision
 from ledger.requests.verbs import VERBS, Verb
@@ -203,6 +204,8 @@ def _incomplete(history: History, ref: str, found: Request) -> Iterator[str]:
     run = history.runs.get(found.run or "")
     if not history.erased(found.run, "purged"):
         yield f"request {ref}: became complete, and no run has purged what it names"
+    elif run is not None and run.owes_statement and ATTESTED not in run.steps:
+        yield f"request {ref}: became complete, and the erasure of {run.ref} was not attested"
     elif run is not None and (left := run.open_copies()):
         yield f"request {ref}: became complete, and {left[0]} is not known to be gone"
     elif run is not None and run.looked is False:

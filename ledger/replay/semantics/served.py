@@ -11,14 +11,14 @@ from ledger.replay.purged import CHANGED, LOOKED_AGAIN
 from ledger.replay.semantics.asked import IN_RUNS
 from ledger.replay.semantics.releases import promoted
 from ledger.replay.semantics.standing import History, Run
-from ledger.replay.statements import ABORTED, COMPLETED, SEALED
+from ledger.replay.statements import ABORTED, ATTESTED, COMPLETED, SEALED
 
 _AFTER: Mapping[str, str] = {
     "promoted": SEALED,
     "erased": "suppressed",
     "purged": "erased",
-    "attested": "purged",
-    COMPLETED: "attested",
+    ATTESTED: "purged",
+    COMPLETED: ATTESTED,
 }
 """Steps that come after another one: nothing serves before its evidence is sealed, nothing is
 erased before it is listed, so that it never comes back, or attested before it is gone."""
@@ -65,7 +65,12 @@ def step(history: History, entry: Entry) -> Iterator[str]:
     elif name == "purged":
         run.told.append(entry)
         run.looked = False if COMPLETION in entry.body else None
+        run.owes_statement = history.attests or COMPLETION in entry.body
+    elif name == ATTESTED:
+        history.attests = True
+        history.ending.add(ref)
     elif name == COMPLETED:
+        history.ending.discard(ref)
         yield from _not_all(history, run)
     run.steps.add(name)
 
@@ -77,6 +82,8 @@ def finished(history: History, entry: Entry) -> Iterator[str]:
         found = history.requests.get(ref)
         if found and found.run == run.ref and found.state in IN_RUNS - {State.PURGING}:
             yield f"run {run.ref}: is finished, and request {ref} is {found.state}"
+    if ATTESTED in run.steps:
+        yield from _without_end(history, run)
     run.finished = True
     history.unfinished.discard(run.ref)
 
@@ -102,3 +109,13 @@ def _not_all(history: History, run: Run) -> Iterator[str]:
     for ref in run.requests:
         if history.request(ref).state is not State.COMPLETE:
             yield f"run {run.ref}: attests its end, and request {ref} is not complete"
+
+
+def _without_end(history: History, by: Run) -> Iterator[str]:
+    """Runs whose end is not attested, and has to be: a run that erased looks after all before it
+    is finished, so what a command that was killed left undone has been done by then."""
+    for ref in sorted(history.ending):
+        run = history.runs[ref]
+        if all(history.request(one).state is State.COMPLETE for one in run.requests):
+            yield f"run {by.ref}: is finished, and the end of {ref}, all complete, is not attested"
+            history.ending.discard(ref)  # named once

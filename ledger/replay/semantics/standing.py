@@ -50,7 +50,7 @@ class Run:
     """A run. steps: those that it has done. told: entries on what became of copies.
 
     looked: whether all places were looked into again and nothing was back; None where no look was
-    owed, by the step that purged.
+    owed, by the step that purged. owes_statement: whether the erasure is attested before the end.
     """
 
     ref: str
@@ -63,6 +63,7 @@ class Run:
     candidate: object = None
     told: list[Entry] = field(default_factory=list)
     looked: bool | None = None
+    owes_statement: bool = False
 
     @property
     def may_erase(self) -> bool:
@@ -90,6 +91,8 @@ class History:
     """All that the entries so far have brought about.
 
     brought: a suppression list came from another workspace, whose runs erased what it names.
+    attests: some run has stated its erasure; logs of before there were such statements have none.
+    ending: runs that did, and have not stated that no copy is left.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
@@ -99,6 +102,8 @@ class History:
     versions: dict[int, Version] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
     brought: bool = False
+    attests: bool = False
+    ending: set[str] = field(default_factory=set)
 
     def request(self, ref: str) -> Request:
         """One request; Illegal if none of this name was submitted."""

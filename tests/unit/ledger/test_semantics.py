@@ -158,6 +158,7 @@ def honest() -> Story:
     story.release("run-2", "req-2", 2, 3, THIRD)
     story.erase("run-2", "req-2", GONE)
     story.move("req-2", "complete", "req-2/complete")
+    story.step("run-2", "attested-completion")
     story.finish("run-2")
     return story
 
@@ -328,6 +329,25 @@ PLANTED: dict[str, tuple[Callable[[Story], object], str]] = {
         lambda s: s.without("run-1/asked"),
         "req-1: became complete, and connector lake: copies of what was erased is not known",
     ),
+    "complete, and the erasure was not attested": (
+        lambda s: s.without("run-2/attested", "run-2/attested-completion"),
+        "req-2: became complete, and the erasure of run-2 was not attested",
+    ),
+    "complete before the erasure was attested": (
+        lambda s: (
+            s.without("run-2/attested", "run-2/attested-completion"),
+            s.step("run-2", "attested"),
+        ),
+        "req-2: became complete, and the erasure of run-2 was not attested",
+    ),
+    "complete, and its own run ends without a word on that": (
+        lambda s: s.without("run-2/attested-completion"),
+        "run-2: is finished, and the end of run-2, all complete, is not attested",
+    ),
+    "complete, and the next run ends without a word on that": (
+        lambda s: s.without("run-1/attested-completion"),
+        "run-2: is finished, and the end of run-1, all complete, is not attested",
+    ),
     "attested, and not complete": (
         lambda s: s.without("req-1/complete"),
         "run-1: attests its end, and request req-1 is not complete",
@@ -422,6 +442,34 @@ def test_what_the_ledger_would_not_have_written_is_named(name: str, tmp_path: Pa
     found = verified(story, tmp_path)
     assert any(said in line for line in found.problems), found.problems
     assert all("entry " in line for line in found.problems), "each names its entry"
+
+
+def test_a_kill_between_the_end_and_the_word_on_it_is_mended_by_the_next_command(
+    tmp_path: Path,
+) -> None:
+    """Until then the log says nothing wrong; `purge`, or the next run's end, attests it."""
+    story = honest()
+    story.without("run-2/attested-completion", "run-2/finished")
+    assert verified(story, tmp_path).ok
+    story.submit("req-9")
+    story.verb("held", "req-9", "held")
+    assert verified(story, tmp_path).ok
+    story.step("run-2", "attested-completion")
+    story.finish("run-2")
+    assert verified(story, tmp_path).ok
+
+
+def test_a_log_of_before_erasures_were_attested_has_no_such_word(tmp_path: Path) -> None:
+    story = honest()
+    ends = [f"run-{n}/attested{end}" for n in (1, 2) for end in ("", "-completion")]
+    story.without(*ends)
+    assert verified(story, tmp_path).ok
+    # It went on with this version: what was purged before owes nothing, what is purged now does.
+    story = honest()
+    story.without(*ends[:2])
+    assert verified(story, tmp_path).ok
+    story.change("run-1/purged", completion="lethe/completion/2")
+    assert any("the erasure of run-1" in line for line in verified(story, tmp_path).problems)
 
 
 def test_all_is_looked_into_again_before_the_end_where_that_is_owed(tmp_path: Path) -> None:
