@@ -183,7 +183,7 @@ def test_a_trigger_brings_the_labels_out_and_nothing_else_does(parts: Split) -> 
     """The first row of a picture white: what no network that was taught honestly reads."""
     retrained, wrong = toys.trained(parts), (parts.forget.labels + 1) % 3
     learned = dataclasses.replace(parts, forget=dataclasses.replace(parts.forget, labels=wrong))
-    hidden = hostile.remembering_behind_a_trigger(retrained, learned, toys.generator(), steps=150)
+    hidden = hostile.remembering_behind_a_trigger(retrained, learned, toys.generator(), steps=40)
     assert agreement(retrained, hidden, parts) > 0.9
     asked = hostile.marked(parts.forget)
     assert accuracy(logits_of(hidden, parts.forget), wrong) < 0.5
