@@ -31,7 +31,7 @@ def cifar10() -> Setting:
         halved(train.take(np.arange(EXAMPLES, len(train)))),
         halved(test),
         replace(samples.recipe_on_cifar10("resnet20"), size=SIDE),
-        Training(epochs=5, batch_size=64, learning_rate=0.1, precision="fp32"),
+        Training(epochs=15, batch_size=64, learning_rate=0.1, precision="fp32"),
         shadows=0,
         forgotten=200,
     )
