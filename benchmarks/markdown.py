@@ -10,3 +10,8 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
     return "".join("| " + " | ".join(line) + " |\n" for line in cells)
+
+
+def n_seeds(count: int) -> str:
+    """Say how many seeds: one seed, or so many."""
+    return "1 seed" if count == 1 else f"{count} seeds"

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.bank_study.cells import CHAMPION, RETRAINED, SHADOW, Seen
 from benchmarks.gates.tables import grouped
+from benchmarks.markdown import n_seeds
 from benchmarks.markdown import table as markdown
 from benchmarks.means import mean_of
 from unlearning.domain import Outcome
@@ -98,7 +99,7 @@ def words(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
     line = next(line for line in lines if "networks" in line)
     counted = ", ".join(f"{n} of {name}" for name, n in line["networks"].items())
     return (
-        f"{name}, {line['seeds']} seeds, for each {line['draws']} banks of each smaller size; "
+        f"{name}, {n_seeds(line['seeds'])}, for each {line['draws']} banks of each smaller size; "
         f"judged (network and forget set): {counted}. Intervals are at 95 %: Student's over seeds "
         "for means, Clopper and Pearson's over networks for shares."
     )

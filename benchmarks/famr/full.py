@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from benchmarks import record, samples
 from benchmarks.famr.trials import columns_of
+from benchmarks.methods.full_cifar import PARTS, whole
 from unlearning.domain import BoolArray, Examples, Split, joined
 from unlearning.errors import UsageError
 from unlearning.methods.famr import Famr
@@ -58,7 +59,7 @@ VARIANTS: Mapping[str, Famr] = {
 }
 PICTURES = ("image", "img")
 LABELS = ("label", "fine_label")
-FOLDERS = (samples.SHARED / "cifar100", samples.SHARED / "cifar10")
+FOLDERS = (samples.SHARED / "cifar100", samples.SHARED / "cifar10", PARTS)
 WEIGHTS = samples.SHARED / "weights"
 MEAN = DEVIATION = (0.5, 0.5, 0.5)
 """Of timm's ViTs: pixels from -1 to 1."""
@@ -115,13 +116,19 @@ def ground(folders: Sequence[Path] = FOLDERS, weights: Path = WEIGHTS) -> tuple[
         for name, path in files.items()
         if name not in there
     ]
-    found = next((f for f in folders if all(_files(f, part) for part in ("train", "test"))), None)
+    found = next((f for f in folders if _readable(f)), None)
     if found is None or not there:
         lacks = missing if found else [f"no pictures in {' or '.join(f.name for f in folders)}/"]
         raise UsageError(f"famr --full: nothing to measure: {'; '.join(lacks)}")
     known, test = (_examples(found, part) for part in ("train", "test"))
     classes = int(max(known.labels.max(), test.labels.max())) + 1
     return Ground(known, test, classes, there), missing
+
+
+def _readable(folder: Path) -> bool:
+    """Whether pictures are there; CIFAR-10's parts, which travel one by one, count when all are."""
+    of = whole if folder == PARTS else _files
+    return all(of(folder, part) for part in ("train", "test"))
 
 
 def _files(folder: Path, part: str) -> list[Path]:

@@ -34,15 +34,19 @@ RECIPE = samples.recipe_on_cifar10("resnet18-cifar")
 def files(part: str) -> list[Path]:
     """Give the Parquet files of `train` or `test`: the shared one, or its parts."""
     for folder in (samples.SHARED / "cifar10", PARTS):
-        found = sorted(folder.glob(f"{part}*.parquet"))
-        rows = sum(pq.ParquetFile(path).metadata.num_rows for path in found)
-        if found and rows == COUNTS[part]:
+        if found := whole(folder, part):
             return found
     raise UsageError(
         f"cifar10 {part}: {COUNTS[part]:,} images are neither in ../shared/data nor, all parts "
         f"together, in {PARTS.relative_to(samples.ROOT)}; "
         "make them with benchmarks.methods.full_cifar"
     )
+
+
+def whole(folder: Path, part: str) -> list[Path]:
+    """Give a part's Parquet files in a folder if all its pictures are there, else none."""
+    found = sorted(folder.glob(f"{part}*.parquet"))
+    return found if sum(map(_rows, found)) == COUNTS[part] else []
 
 
 def examples(part: str) -> Examples:

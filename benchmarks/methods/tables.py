@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import n_seeds
 from benchmarks.markdown import table as markdown
 from benchmarks.methods.cells import ORIGINAL, OTHER, RETRAINED
 
@@ -75,7 +76,8 @@ def page(name: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> str:
         f"# {name}\n\n"
         f"{settings['recipe']['network']}, {settings['train']:,} training, "
         f"{settings['holdout']:,} holdout and {settings['test']:,} test examples, "
-        f"{settings['shadows']} shadows, {settings['seeds']} seeds with an original each. Mean +- "
+        f"{settings['shadows']} shadows, {n_seeds(settings['seeds'])} with an original each. "
+        "Mean +- "
         "standard deviation over the seeds; in percent, with the gap to the retrained model in "
         "brackets (the mean of the gaps, not the gap of the means); D_KL and JS in nats. "
         "`mia_entropy_lr` is the share of the forget set that is taken for members, `mia_conf_svc` "

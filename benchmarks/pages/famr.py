@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.means import mean_of
 from benchmarks.pages.results import FROM_DOCS, load
 
@@ -19,7 +19,8 @@ def transformer(name: str) -> str:
     asked = result["settings"]
     words = (
         f"**{asked['data']}**, {asked['train']:,} training and {asked['test']:,} test images, a "
-        f"timm vision transformer of four layers, {asked['seeds']} seeds; mean and 95 % interval. "
+        f"timm vision transformer of four layers, {n_seeds(asked['seeds'])}; "
+        "mean and 95 % interval. "
         "Ret: accuracy on test images of what stays, For: on the forget set, in per cent; CE, Ent "
         "and KL from the original on the forget set, in nats (a uniform answer has CE and Ent of "
         "2.30); probe: AUC of a linear probe for the forgotten class on the features.\n"
@@ -46,7 +47,8 @@ def anchors(name: str) -> str:
     """Write the anchor's trade beside the original and the retrained network, task by task."""
     result = load(name)
     words = (
-        f"{result['settings']['seeds']} seeds; mean and 95 % interval (Student), columns as above; "
+        f"{n_seeds(result['settings']['seeds'])}; mean and 95 % interval (Student), "
+        "columns as above; "
         "distance: of the weights from the original's.\n"
     )
     rows = result["rows"]
@@ -77,7 +79,7 @@ def sweep(name: str) -> str:
     result = load(name)
     rows, seeds = result["rows"], result["settings"]["seeds"]
     parts = (
-        f"{seeds} seeds. The forgotten class among a block's features (mean over tokens, test "
+        f"{n_seeds(seeds)}. The forgotten class among a block's features (mean over tokens, test "
         "examples): AUC of a linear probe, and its distance from the rest over the "
         f"spread around both; {told_by(seeds)}:\n",
         _layers(rows["layers"]),
@@ -130,7 +132,7 @@ def _descent(rows: list[dict[str, Any]]) -> str:
 def widths(name: str) -> str:
     """Write a table for each task, width by width."""
     result = load(name)
-    words = f"{result['settings']['seeds']} seeds; mean and 95 % interval, columns as above.\n"
+    words = f"{n_seeds(result['settings']['seeds'])}; mean and 95 % interval, columns as above.\n"
     rows = result["rows"]
     parts = [
         f"{words_of}\n\n{_widths([row for row in rows if row['task'] == task])}"
@@ -164,6 +166,6 @@ def clusters(name: str) -> str:
     count, seeds = (result["settings"][key] for key in ("neighbours", "seeds"))
     words = (
         f"Of a forgotten example's {count} nearest neighbours by features, among test examples, "
-        f"the share of its class; {seeds} seeds, {told_by(seeds)}.\n\n"
+        f"the share of its class; {n_seeds(seeds)}, {told_by(seeds)}.\n\n"
     )
     return words + table(("", *(f"block {block.rpartition('.')[2]}" for block in blocks)), lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.pages.results import load, page_of
 
 USUAL = "the usual gate"
@@ -19,7 +19,8 @@ def operating(name: str) -> str:
     words = (
         f"**{settings['data']}**: {settings['recipe']['network']}, {settings['train']:,} training, "
         f"{settings['holdout']:,} holdout and {settings['test']:,} test examples, "
-        f"{settings['shadows']} shadows, up to {settings['seeds']} seeds with a champion each. All "
+        f"{settings['shadows']} shadows, up to {n_seeds(settings['seeds'])} with a "
+        "champion each. All "
         "are judged as made elsewhere: none counts as exact. In brackets 95 % intervals.\n\n"
     )
     demands = [

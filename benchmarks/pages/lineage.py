@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.pages.results import load
 
 
@@ -36,7 +36,7 @@ def measured(name: str) -> str:
     cells = dict.fromkeys(tuple(row.get(key) for key in keys) for row in rows)
     lines = [_cell(cell, [r for r in rows if tuple(map(r.get, keys)) == cell]) for cell in cells]
     words = (
-        f"{asked['train']:,} training images, {asked['network']}, {asked['seeds']} seeds; whole "
+        f"{asked['train']:,} training images, {asked['network']}, {n_seeds(asked['seeds'])}; whole "
         f"training is {asked['epochs']} epochs.\n\n"
     )
     heads = ("people", "candidate", "passes", "processor seconds", "test accuracy", "decision")

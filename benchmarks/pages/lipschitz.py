@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.means import mean_of
 from benchmarks.pages.results import load
 
@@ -53,7 +53,7 @@ def trained(name: str) -> str:
     words = (
         f"**{settings['data']}**: {settings['train']:,} training and {settings['test']:,} test "
         f"examples, {settings['recipe']['network']}, {settings['training']['epochs']} epochs, "
-        f"{settings['seeds']} seeds; mean, and Student's 95 % interval of it.\n\n"
+        f"{n_seeds(settings['seeds'])}; mean, and Student's 95 % interval of it.\n\n"
     )
     header = (
         "clipper",
@@ -122,7 +122,7 @@ def tracking(name: str) -> str:
     result = load(name)
     steps, seeds = (result["settings"][key] for key in ("steps", "seeds"))
     words = (
-        f"One iteration a step over {steps} steps of SGD, {seeds} seeds; relative error of the "
+        f"One iteration a step over {steps} steps of SGD, {n_seeds(seeds)}; relative error of the "
         "largest singular value in per cent, the worst of all layers and seeds. Looked at after "
         "every fifth step.\n\n"
     )
@@ -156,7 +156,7 @@ def ensembles(name: str) -> str:
     words = (
         f"**{settings['data']}**: {settings['members']} members of "
         f"{settings['recipe']['network']}, {settings['train']:,} training examples, "
-        f"{settings['training']['epochs']} epochs, {settings['seeds']} seeds; "
+        f"{settings['training']['epochs']} epochs, {n_seeds(settings['seeds'])}; "
         f"{settings['attacked']} test examples under {attack['name'].upper()}, {attack['steps']} "
         f"steps, at most {attack['bound']:g} a pixel. Mean, and Student's 95 % interval of it.\n\n"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.means import told, words_of
 from benchmarks.methods import beside, tables
 from benchmarks.pages.results import load, machine, named, page_of
@@ -45,7 +45,7 @@ def _task(task: str, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -
     forgotten = " or ".join(f"{size:,}" for size in sizes)
     words = (
         f"**{settings['data']}, {task}**: {forgotten} of {settings['train']:,} "
-        f"examples forgotten, {settings['recipe']['network']}, {settings['seeds']} seeds with "
+        f"examples forgotten, {settings['recipe']['network']}, {n_seeds(settings['seeds'])} with "
         f"an original each; {words_of(settings['seeds'])}, in per cent.\n\n"
     )
     rates, attacks = (_there(names, of) for names in (RATES, ATTACKS))
@@ -132,7 +132,7 @@ def amun(name: str) -> str:
     rows = [*found["tuning"], *found["table"]]
     words = (
         f"**{settings['data']}**: {settings['recipe']['network']} on {settings['train']:,} "
-        f"examples, {settings['seeds']} seeds with an original and people of their own; "
+        f"examples, {n_seeds(settings['seeds'])} with an original and people of their own; "
         f"{words_of(settings['seeds'])}, in per cent. The aim of each column is the row "
         "`retrained`.\n"
     )

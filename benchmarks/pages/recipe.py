@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import n_seeds, table
 from benchmarks.pages.results import load
 
 
@@ -17,7 +17,8 @@ def recipes(name: str) -> str:
     by = {recipe: [row for row in rows if row["recipe"] == recipe] for recipe in names}
     before = mean(row["cpu_seconds"] for row in by["before"])
     first = rows[0]
-    words = f"**{first['data']}**: {first['n']:,} training examples, {len(by['before'])} seeds.\n\n"
+    words = f"**{first['data']}**: {first['n']:,} training examples, "
+    words += f"{n_seeds(len(by['before']))}.\n\n"
     header = ("recipe", "network", "epochs", "seconds", "of before", "test", "training", "gap")
     return words + table(header, [_line(recipe, of, before) for recipe, of in by.items()])
 

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from benchmarks.famr import full
 from benchmarks.gpu import study as gpu
+from benchmarks.methods import full_cifar
 from unlearning.errors import UsageError
 from unlearning.training.loop import Training
 
@@ -86,3 +87,14 @@ def test_weights_of_another_network_are_refused(folders: tuple[Path, Path]) -> N
 
 def test_it_is_a_step_of_what_waits_for_a_gpu() -> None:
     assert tuple(gpu.STEPS["famr"][:2]) == ("famr", "--full")
+
+
+def test_cifar10_in_parts_counts_when_all_parts_are_there(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full, "PARTS", folders[0])
+    monkeypatch.setattr(full_cifar, "COUNTS", {"train": 24, "test": 6})
+    with pytest.raises(UsageError, match="no pictures in cifar100/"):
+        full.ground([folders[0]], folders[1])
+    pq.write_table(pq.read_table(folders[0] / "train-0.parquet"), folders[0] / "train-1.parquet")
+    assert len(full.ground([folders[0]], folders[1])[0].train) == 24
