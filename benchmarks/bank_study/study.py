@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> Path:
     numbers = zip(SHARES, args.largest or LARGEST[args.data], strict=True)
     largest = {share: most for share, most in numbers if most}
     banks = {share: bank_of(shelf, setting, share, most) for share, most in largest.items()}
-    there = kept(list(grounds_of(args.data, setting, load_bank(halves), folder, args.seeds)))
+    there = kept(list(grounds_of(args.data, setting, load_bank(halves), folder, range(args.seeds))))
     place = Place(args.data, shelf.folder, halves, samples.ROOT / "policy.yaml")
     rows = all_judged(there, place, Draws(banks, args.sizes, args.draws))
     table = tables.table(rows)

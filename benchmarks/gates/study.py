@@ -1,12 +1,14 @@
 """What the gates say of planted candidates: pretenders, and honest retrained models.
 
     python -m benchmarks.gates --data digits --seeds 10
-    python -m benchmarks.gates --data cifar10 --seeds 10
+    python -m benchmarks.gates --data cifar10 --seeds 1
+    python -m benchmarks.gates --data cifar10 --seeds 4 --first 1
 
 Forget sets of several kinds and sizes, each with every candidate of the module `candidates`, are
 judged by the policy's gates and by the usual one (attack AUC <= .55, accuracy drop <= 1 point).
 Networks, their answers and each judged forget set are kept under --cache by their content, so that
-an interrupted run goes on. Writes gates-DATA.json and gates-DATA.md to benchmarks/results.
+an interrupted run goes on. Writes gates-DATA.json and gates-DATA.md to benchmarks/results, from
+another first seed on gates-DATA-from-SEED, whose counts the page adds.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="gates", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", choices=sorted(WANTED), default="digits")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help="the last one and one")
+    parser.add_argument("--first", type=int, default=0, help="seed, by which results are named")
     parser.add_argument("--kinds", nargs="+", help="random, subject, class, memorised; default all")
     parser.add_argument("--sizes", nargs="+", type=int, help="only forget sets of so many examples")
     parser.add_argument("--workers", type=int, default=1)
@@ -60,9 +63,12 @@ def wanted(args: argparse.Namespace, bank: Path) -> list[Ground]:
     """Give the grounds, with the forget sets of the kinds and sizes that are asked for."""
     setting = setting_of(args.data)
     folder = args.cache / setting.name
-    found = list(grounds_of(args.data, setting, bank_of(bank), folder, args.seeds))
+    seeds = range(args.first, args.seeds)
+    found = list(grounds_of(args.data, setting, bank_of(bank), folder, seeds))
     kept = named(found, args.kinds, args.sizes)
     if not kept:
+        if not found:
+            raise UsageError(f"--first: got {args.first}, expected less than --seeds, {args.seeds}")
         have = sorted({f"{a.kind} {a.size}" for ground in found for a in ground.asked})
         raise UsageError(f"--kinds, --sizes: got none that there is; expected of {', '.join(have)}")
     return kept
@@ -146,10 +152,11 @@ def run(args: argparse.Namespace) -> Path:
     found = wanted(args, bank)
     place = Place(args.data, folder, bank, args.policy)
     rows = all_judged(found, place, args.workers)
-    name = f"gates-{args.data}"
+    name = f"gates-{args.data}" + (f"-from-{args.first}" if args.first else "")
     settings = {
         "data": args.data,
         "seeds": args.seeds,
+        "first": args.first,
         "train": len(setting.train),
         "holdout": len(setting.holdout),
         "test": len(setting.test),

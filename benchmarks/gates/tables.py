@@ -19,6 +19,21 @@ DECISIONS = (Decision.RELEASED, Decision.REFUSED, Decision.INCONCLUSIVE)
 GROSS_RELEASED, BAD_RELEASED, GOOD_RELEASED, GOOD_REFUSED = 0.005, 0.02, 0.80, 0.02
 """At most, at most, at least, at most; the first is held against its interval's upper end."""
 
+GROSS = f"gross: released never (upper bound at most {GROSS_RELEASED:.1%})"
+BAD = f"bad by construction: released at most {BAD_RELEASED:.0%}"
+SURE = f"good, decidable: released at least {GOOD_RELEASED:.0%}"
+SURE_REFUSED = f"good, decidable: refused at most {GOOD_REFUSED:.0%}"
+ALL_REFUSED = f"good, all: refused at most {GOOD_REFUSED:.0%}"
+
+DEMANDED: Mapping[str, Callable[[Interval], bool]] = {
+    GROSS: lambda found: found.value == 0 and found.high <= GROSS_RELEASED,
+    BAD: lambda found: found.value <= BAD_RELEASED,
+    SURE: lambda found: found.value >= GOOD_RELEASED,
+    SURE_REFUSED: lambda found: found.value <= GOOD_REFUSED,
+    ALL_REFUSED: lambda found: found.value <= GOOD_REFUSED,
+}
+"""What the share of which a demand speaks must be."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -104,6 +119,10 @@ def _released(row: Row) -> bool:
     return row.decision == Decision.RELEASED
 
 
+def _refused(row: Row) -> bool:
+    return row.decision == Decision.REFUSED
+
+
 def _rounded(found: Interval | None) -> list[float] | None:
     return None if found is None else [round(x, 4) for x in (found.value, found.low, found.high)]
 
@@ -166,29 +185,40 @@ def demands(rows: Sequence[Row]) -> list[Demand]:
 
 
 def _demands(rows: Sequence[Row]) -> Iterator[Demand]:
-    gross, bad = ([row for row in rows if row.is_a == kind] for kind in ("gross", "bad"))
-    found = share(gross, _released)
-    met = found is not None and found.value == 0 and found.high <= GROSS_RELEASED
-    words = f"gross: released never (upper bound at most {GROSS_RELEASED:.1%})"
-    yield Demand(words, found, share(gross, _usually), len(gross), met)
-
-    found = share(bad, _released)
-    met = found is not None and found.value <= BAD_RELEASED
-    words = f"bad by construction: released at most {BAD_RELEASED:.0%}"
-    yield Demand(words, found, share(bad, _usually), len(bad), met)
-
-    good = [row for row in rows if row.is_a == "good"]
+    gross, bad, good = ([row for row in rows if row.is_a == k] for k in ("gross", "bad", "good"))
     sure = [row for row in good if row.decidable]
-    found = share(sure, _released)
-    met = found is not None and found.value >= GOOD_RELEASED
-    words = f"good, decidable: released at least {GOOD_RELEASED:.0%}"
-    yield Demand(words, found, share(sure, _usually), len(sure), met)
+    yield _held_to(GROSS, gross, _released, _usually)
+    yield _held_to(BAD, bad, _released, _usually)
+    yield _held_to(SURE, sure, _released, _usually)
+    yield _held_to(SURE_REFUSED, sure, _refused, lambda row: not _usually(row))
+    yield _held_to(ALL_REFUSED, good, _refused, lambda row: not _usually(row))
 
-    for words, of in (("good, decidable", sure), ("good, all", good)):
-        found = share(of, lambda row: row.decision == Decision.REFUSED)
-        met = found is not None and found.value <= GOOD_REFUSED
-        usual = share(of, lambda row: not _usually(row))
-        yield Demand(f"{words}: refused at most {GOOD_REFUSED:.0%}", found, usual, len(of), met)
+
+def _held_to(
+    demand: str, rows: Sequence[Row], said: Callable[[Row], bool], usual: Callable[[Row], bool]
+) -> Demand:
+    found = share(rows, said)
+    return Demand(demand, found, share(rows, usual), len(rows), _met_by(demand, found))
+
+
+def _met_by(demand: str, found: Interval | None) -> bool:
+    return found is not None and DEMANDED[demand](found)
+
+
+def pooled(results: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Add what recorded demands of several results counted, in the form of each of them."""
+    return [_added(same) for same in zip(*results, strict=True)]
+
+
+def _added(same: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    words, n = same[0]["demand"], sum(one["n"] for one in same)
+    ours, usual = (_again(same, n, of) for of in ("found", "usual gate"))
+    return Demand(words, ours, usual, n, _met_by(words, ours)).as_json()
+
+
+def _again(same: Sequence[Mapping[str, Any]], n: int, of: str) -> Interval | None:
+    counts = [round(one[of][0] * one["n"]) for one in same if one["n"]]
+    return clopper_pearson(sum(counts), n) if n else None
 
 
 def by_door(rows: Sequence[Row]) -> list[dict[str, Any]]:

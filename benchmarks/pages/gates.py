@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.gates.tables import pooled
 from benchmarks.markdown import n_seeds, table
-from benchmarks.pages.results import load, page_of
+from benchmarks.pages.results import load, named, page_of
 
 USUAL = "the usual gate"
 SAID = ("released", "refused", "inconclusive", "released by the usual gate")
@@ -19,14 +20,9 @@ def operating(name: str) -> str:
     words = (
         f"**{settings['data']}**: {settings['recipe']['network']}, {settings['train']:,} training, "
         f"{settings['holdout']:,} holdout and {settings['test']:,} test examples, "
-        f"{settings['shadows']} shadows, up to {n_seeds(settings['seeds'])} with a "
-        "champion each. All "
+        f"{settings['shadows']} shadows, up to {_seeds_of(settings)} with a champion each. All "
         "are judged as made elsewhere: none counts as exact. In brackets 95 % intervals.\n\n"
     )
-    demands = [
-        [d["demand"], d["n"], share(d["found"]), share(d["usual gate"]), _met(d)]
-        for d in rows["demands"]
-    ]
     said = [
         [row["candidate"], row["is a"], row["n"], *(share(row[word]) for word in SAID)]
         for row in rows["candidates"]
@@ -34,13 +30,37 @@ def operating(name: str) -> str:
     header = ("candidate", "is", "n", "released", "refused", "inconclusive", f"{USUAL} releases")
     return (
         words
-        + table(("demand", "n", "found", f"by {USUAL}", ""), demands)
+        + _demanded(rows["demands"])
         + "\nEach candidate, on all requests:\n\n"
         + table(header, said)
         + "\n"
         + doors(rows.get("doors", []))
         + page_of(name, "Each request")
     )
+
+
+def together(name: str) -> str:
+    """Write the demands over all champions: a ground's result, and those from later seeds on."""
+    further = named(f"{name}-from-*")
+    results = [load(one) for one in (name, *further)]
+    champions = sum(r["settings"]["seeds"] - r["settings"].get("first", 0) for r in results)
+    return f"All {champions} champions.\n\n" + _demanded(demands_of(name))
+
+
+def demands_of(name: str) -> list[dict[str, Any]]:
+    """Give what was demanded on a ground and found, over all its results."""
+    return pooled([load(one)["rows"]["demands"] for one in (name, *named(f"{name}-from-*"))])
+
+
+def _seeds_of(settings: dict[str, Any]) -> str:
+    return n_seeds(settings["seeds"] - settings.get("first", 0))
+
+
+def _demanded(rows: Sequence[dict[str, Any]]) -> str:
+    lines = [
+        [d["demand"], d["n"], share(d["found"]), share(d["usual gate"]), _met(d)] for d in rows
+    ]
+    return table(("demand", "n", "found", f"by {USUAL}", ""), lines)
 
 
 FIRST = ("attack", "tails")

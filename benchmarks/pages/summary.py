@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.markdown import table
 from benchmarks.means import told
 from benchmarks.pages import whole_runs
-from benchmarks.pages.gates import share
+from benchmarks.pages.gates import demands_of, share
 from benchmarks.pages.results import load, there
 from benchmarks.pages.year import summed_up
 
@@ -38,7 +38,7 @@ def summary() -> str:
 def _gates() -> Iterator[list[str]]:
     for ground in GROUNDS:
         if there(f"gates-{ground}"):
-            rows = load(f"gates-{ground}")["rows"]["demands"]
+            rows = demands_of(f"gates-{ground}")
             yield from (_demand(ground, row) for row in rows if row["demand"] in DEMANDS)
 
 

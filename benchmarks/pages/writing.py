@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.asked import tables as asked
@@ -40,6 +41,7 @@ ASKED = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- /table -->\n)", re.DOTALL)
 RESULTS: dict[str, Callable[[str], str]] = {
     "gates-digits": gates.operating,
     "gates-cifar10": gates.operating,
+    "gates-cifar10-from-1": gates.operating,
     **dict.fromkeys(whole_runs.NAMES, whole_runs.whole),
     "methods-cifar10-conv-medium-random": methods.compared,
     "methods-cifar10-conv-medium-class": methods.compared,
@@ -113,6 +115,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
 
 OTHERS: dict[str, Callable[[], str]] = {
     "summary": summary,
+    "gates-cifar10-together": partial(gates.together, "gates-cifar10"),
     "methods": methods.registered,
     "methods-cifar10-full": methods.full,
 }

@@ -162,3 +162,12 @@ def test_units_are_asked_for_whole() -> None:
     found = asked("subject", units, np.array([2, 0, 1]), units > 0, 1)
     assert np.flatnonzero(found.forgets).tolist() == [4, 5] and found.size == 2
     assert np.flatnonzero(found.half).tolist() == [0, 1, 4, 5]
+
+
+def test_results_of_other_champions_are_added_as_if_counted_at_once() -> None:
+    first = [row()] * 400 + [good("released")] * 9 + [good("refused")]
+    others = [row(seed=1)] * 400 + [good("released", seed=1)]
+    apart = [[d.as_json() for d in tables.demands(rows)] for rows in (first, others)]
+    at_once = [d.as_json() for d in tables.demands([*first, *others])]
+    assert tables.pooled(apart) == at_once
+    assert not apart[0][0]["met"] and at_once[0]["met"]
