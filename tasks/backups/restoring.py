@@ -45,6 +45,12 @@ def prepare(ws: Workspace) -> Opened:
     ledger = ledger_at(ws, read_only=False)
     if ledger.log.find(_list_key(plan)) is not None:  # a crash came between the two
         suppression.replace(ws.records, _newest(ws))
+    if ledger.known(_request(plan)) is None:  # its run changes data/, and ends what it began
+        _make_objects(ws)
+    return opened(str(ws.root))
+
+
+def _make_objects(ws: Workspace) -> None:
     before = versions.data_version(ws)
     if (made := versions.add(ws)) != before:
         raise IntegrityError(
@@ -53,7 +59,6 @@ def prepare(ws: Workspace) -> Opened:
         )
     if versions.remote_inside(ws):
         versions.push(ws)
-    return opened(str(ws.root))
 
 
 def reopened(ws: Workspace) -> Opened:
@@ -69,7 +74,7 @@ def replay(at: Opened, decided: Decided) -> tuple[str, int] | None:
     such examples while nobody has said.
     """
     plan = _plan(at.ws)
-    ref = f"req-{plan.restore.removeprefix('rst-')}"
+    ref = _request(plan)
     held_to(at, plan.restore, decided)
     if (known := at.ledger.known(ref)) is not None:
         return ref, known.examples
@@ -194,6 +199,10 @@ def _plan(ws: Workspace) -> Restoring:
 def _newest(ws: Workspace) -> suppression.Suppression:
     own = suppression.load(ws.records, ws.keys)
     return suppression.parsed(durable.read(ws.records / closed.LIST), own.key, closed.LIST)
+
+
+def _request(plan: Restoring) -> str:
+    return f"req-{plan.restore.removeprefix('rst-')}"
 
 
 def _list_key(plan: Restoring) -> str:

@@ -74,9 +74,10 @@ def asked(at: Opened, who: str) -> str:
 
 
 def begun(at: Opened, ref: str, note: Callable[[Run], dict[str, Any]]) -> Run:
-    """Begin a run over a request as far as what it notes of its forget set."""
+    """Begin a run over a request as far as what it notes of its forget set, or go on with it."""
     at = opened(at.root)
-    run = Run(at, at.ledger.start_run([ref], now=utc_now()))
+    held = at.ledger.unfinished_run([ref])
+    run = Run(at, held or at.ledger.start_run([ref], now=utc_now()))
     policy = adopt.content_in_force(at.ledger, at.ws.policy)
     durable.make_folder(run.folder)
     durable.write(run.folder / "policy.yaml", policy)

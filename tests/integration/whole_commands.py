@@ -281,7 +281,7 @@ def _migrated(mlruns: Path) -> None:
 
 def _served(root: str, ref: str) -> dict[str, Any]:
     at = opened(root)
-    if at.ledger.request(ref).state not in (State.PURGING, State.COMPLETE):
+    if at.ledger.request(ref).run is None or at.ledger.unfinished_run([ref]):
         backups.erased(at, ref)
     return {"decision": "purge"}
 
