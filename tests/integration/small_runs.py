@@ -22,7 +22,7 @@ from tasks.extract import find
 from tasks.purge import finish_purging, purge_copies
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
-from tasks.running.run import Run
+from tasks.running.run import Run, close
 from tasks.suppress import suppress_examples
 from unlearning.digests import sha256_hex
 from unlearning.domain import SPLITS
@@ -119,5 +119,5 @@ def closed(run: Run) -> Run:
     run = again(run)
     attest_erasure(run)
     finish_purging(run.at, run.requests)
-    run.at.ledger.finish_run(run.ref, now=utc_now())
+    close(run)
     return again(run)
