@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,20 @@ def test_a_verb_on_what_is_received_settles_it_first(ws: Workspace) -> None:
     assert (denied["state"], denied["ground"]) == ("denied", "excessive")
     shown = queries.show(ws.root, ref)
     assert shown["ground"] == shown["history"][-1]["ground"] == "excessive"
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"), [("deny", {"ground"}), ("extend", {"inform_person_by", "said"})]
+)
+def test_a_verb_is_answered_where_the_clock_has_gone_back(
+    ws: Workspace, verb: str, told: set[str]
+) -> None:
+    """The log says so in an entry after the verb's, which was taken for it: `deny` had denied, and
+    ended as an error of ours; `extend` did not say by when the person is to be told."""
+    ref = submit(ws)["request"]
+    ahead = datetime.now(UTC) + timedelta(hours=3)
+    opened(str(ws.root)).ledger.record("noted", {}, key="noted", now=ahead)
+    assert told <= answering.say(ws.root, verb, ref, "many ask").keys()
 
 
 def test_the_log_says_who_sent_a_request_and_nothing_of_whom(ws: Workspace) -> None:

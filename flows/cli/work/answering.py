@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ def say(
 
             require_untouched(at, request)
         if verb == Verb.DENY and (ended := deny_unreadable(at, request, reason, ground)):
-            return as_record(ended) | _said(at)
+            return as_record(ended) | {"ground": _said(at, ended.ref)["ground"]}
         found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now(), ground=ground)
-        told = at.ledger.log.entries()[-1].body.get("inform_by")
+        said = _said(at, found.ref)
+        told = said.get("inform_by")
         informed = {"inform_person_by": told, "said": reason} if told else {}
-        return as_record(found) | informed | (_said(at) if verb == Verb.DENY else {})
+        return (
+            as_record(found) | informed | ({"ground": said["ground"]} if "ground" in said else {})
+        )
 
 
 def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:
@@ -38,6 +42,7 @@ def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:
         return as_record(found) | {"identity": said.as_value()}
 
 
-def _said(at: Opened) -> dict[str, Any]:
-    """The ground of the denial that was recorded last."""
-    return {"ground": at.ledger.log.entries()[-1].body["ground"]}
+def _said(at: Opened, request: str) -> Mapping[str, Any]:
+    """What the newest entry on a request says; one on the clock, gone back, may have followed."""
+    entries = at.ledger.log.newest_first()
+    return next(entry.body for entry in entries if entry.body.get("request") == request)
