@@ -14,8 +14,9 @@ from unlearning.terms import Measurement, Outcome
 PART, PARTS = "part/", "forget_parts"
 """The attack on a part, as deployed and by `/door`; how many parts there are."""
 
-STRANGERS, CHAMPION = "part_strangers/", "part_champion/"
-"""A part's comparable holdout examples, and the untouched champion's attack AUC on it."""
+STRANGERS, CHAMPION, LEARNED = "part_strangers/", "part_champion/", "part_learned/"
+"""A part's comparable holdout examples, the untouched champion's attack AUC on it, and whether
+these strangers were learned."""
 
 LimitFor = Callable[[int, int], tuple[Limit, bool]]
 
@@ -56,6 +57,7 @@ def parts(
         yield _said(m, surely, limit, enough=enough, forgiving=forgiving)
         if name == f"{PART}{number}":
             yield from _powerless(m, measured.get(f"{CHAMPION}{number}"))
+            yield from _learned(measured.get(f"{LEARNED}{number}"), limit.auc - 0.5, count)
 
 
 def _said(m: Measurement, surely: Interval, limit: Limit, *, enough: bool, forgiving: bool) -> Said:
@@ -80,3 +82,19 @@ def _powerless(m: Measurement, champion: Measurement | None) -> Iterator[Said]:
         told = words(champion)
     reason = f"a class, or the rest, by itself: the test has no power here, champion {told}"
     yield Outcome.INCONCLUSIVE, reason
+
+
+def _learned(m: Measurement | None, allowed: float, count: int) -> Iterator[Said]:
+    """A part whose strangers were learned looks forgotten, and is remembered.
+
+    Of all strangers together a tenth hardly shows. Here its interval is wide, so that the number
+    itself is held to the limit.
+    """
+    if m is None or not usable(m):
+        reason = "was not measured, or is no number: it needs test examples of each part"
+        yield Outcome.INCONCLUSIVE, f"{LEARNED.rstrip('/').replace('_', ' ')} {reason}"
+    elif m.value > allowed:
+        surely = held_together(interval_of(m), count).low > allowed
+        text = f"a class, or the rest, by itself: it {'' if surely else 'may have '}learned"
+        outcome = Outcome.FAILED if surely else Outcome.INCONCLUSIVE
+        yield outcome, f"{text} the strangers: {words(m)}"

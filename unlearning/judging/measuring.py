@@ -7,7 +7,7 @@ Nothing here decides. The candidate, the untouched champion (the positive contro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from unlearning.domain import (
     Outputs,
     ShadowOutputs,
 )
-from unlearning.gates.parts import CHAMPION, PART, PARTS, STRANGERS
+from unlearning.gates.parts import CHAMPION, LEARNED, PART, PARTS, STRANGERS
 from unlearning.judging.strangers import learned_strangers
 from unlearning.judging.trial import (
     Trial,
@@ -160,7 +160,8 @@ def _forgetting(trial: Trial, attack: Attack, level: float) -> Iterator[Measurem
             yield within("door/moved", found.less(scores).interval(level), n)
     yield memorised_tenth(part, *_choosing_and_judging(trial), attack, level)
     yield from _parts(trial, attack, level)
-    yield learned_strangers(trial)
+    forgotten = np.unique(part.labels[part.of(Group.FORGET)])
+    yield learned_strangers(trial, forgotten)
     yield exactly("holdout_examples", len(scores.holdout), len(scores.holdout))
     yield exactly("forget_subjects", len(np.unique(scores.forget_subjects)), n)
     yield exactly("forget_level", level, n)
@@ -189,6 +190,7 @@ def _parts(trial: Trial, attack: Attack, level: float) -> Iterator[Measurement]:
         champion = score(untouched.take(kept), judging, attack)
         yield within(f"{CHAMPION}{number}", champion.interval(), n)
         yield within(f"{PART}{number}", found.interval(level), n)
+        yield replace(learned_strangers(trial, classes), name=f"{LEARNED}{number}")
         for door, outputs in doors.items():
             behind = outputs.take(kept)
             broken = _broken(plain, behind)

@@ -23,15 +23,15 @@ from unlearning.statistics.intervals import (
 from unlearning.statistics.signals import scaled_confidence
 
 
-def learned_strangers(trial: Trial) -> Measurement:
+def learned_strangers(trial: Trial, classes: IntArray) -> Measurement:
     """Measure by how much the AUC of confidence, holdout against test, exceeds the champion's.
 
-    Of the classes that are judged. The champion is whom the auditor knows: where holdout and test
-    set differ by themselves, or strangers were chosen, it shows that too, and the same examples
-    make most of chance fall out.
+    Of these classes, which are judged. The champion is whom the auditor knows: where holdout and
+    test set differ by themselves, or strangers were chosen, it shows that too, and the same
+    examples make most of chance fall out.
     """
     own = trial.candidate
-    alike = np.isin(own.labels, np.unique(own.labels[own.of(Group.FORGET)]))
+    alike = np.isin(own.labels, classes)
     holdout, test = own.of(Group.HOLDOUT) & alike, own.of(Group.TEST) & alike
     after, before = (scaled_confidence(of.logits, of.labels) for of in (own, trial.champion))
     people = own.subjects[holdout], own.subjects[test]

@@ -17,7 +17,7 @@ from scipy import stats
 from unlearning.domain import FloatArray, Group, IntArray, Measurement, Outcome, Outputs
 from unlearning.gates.forgetting import Forgetting
 from unlearning.gates.parts import CHAMPION as CHAMPION_OF_PART
-from unlearning.gates.parts import PARTS, STRANGERS
+from unlearning.gates.parts import LEARNED, PARTS, STRANGERS
 from unlearning.statistics import as_one
 from unlearning.statistics.intervals import (
     LEVEL,
@@ -202,6 +202,7 @@ def _assumed_parts(case: Case, champion: float) -> Iterator[Measurement]:
     yield Measurement(PARTS, count, count, count, case.examples)
     for number, (_, strangers) in enumerate(case.parts):
         yield Measurement(f"{STRANGERS}{number}", strangers, strangers, strangers, strangers)
+        yield Measurement(f"{LEARNED}{number}", 0.0, 0.0, 0.0, strangers)  # as of all
         yield _assumed_champion(f"{CHAMPION_OF_PART}{number}", case.part(number), champion)
 
 

@@ -25,6 +25,7 @@ def parted(*aucs: float, n: int = 500, strangers: int = 2500) -> dict[str, Measu
     for number, auc in enumerate(aucs):
         found.append(measurement(f"part_strangers/{number}", strangers))
         found.append(measurement(f"part_champion/{number}", 0.80, 0.03, n))
+        found.append(measurement(f"part_learned/{number}", 0.0, 0.06, strangers))
         for door in ("", *(f"/{name}" for name in DOORS_OF_PARTS)):
             found.append(measurement(f"part/{number}{door}", auc, 0.03, n))
     return good() | {m.name: m for m in found}
@@ -46,7 +47,8 @@ def test_of_one_part_nothing_more_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "gone", ["part/1", "part/1/relearned", "part_champion/1", "part_strangers/1"]
+    "gone",
+    ["part/1", "part/1/relearned", "part_champion/1", "part_strangers/1", "part_learned/1"],
 )
 def test_a_part_that_was_not_measured_never_passes(gone: str) -> None:
     measured = parted(0.50, 0.51)
@@ -82,17 +84,38 @@ def test_a_part_that_is_too_small_or_that_the_champion_does_not_stand_out_of_is_
     assert outcome(parted(0.50, 0.50) | forgotten_by_all) is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("learned", "wanted"),
+    [(0.04, Outcome.PASSED), (0.06, Outcome.INCONCLUSIVE), (0.20, Outcome.FAILED)],
+)
+def test_who_learned_the_strangers_of_one_part_is_not_released(
+    learned: float, wanted: Outcome
+) -> None:
+    """.05 are allowed; two intervals that hold together are 1.14 times as wide."""
+    found = {"part_learned/1": measurement("part_learned/1", learned, 0.06, 2500)}
+    assert outcome(parted(0.50, 0.50) | found) is wanted
+
+
+def test_strangers_that_were_learned_show_in_their_part() -> None:
+    """Those of class 1 are surer by 1.5, and so are its forgotten examples, which were kept: the
+    class looks forgotten. In all classes together half of it shows."""
+    measured = measure(two_classes((False, True), learned=True), LiraRecalibrated())
+    assert measured["part/1"].value == pytest.approx(0.5, abs=0.06)
+    assert abs(measured["part_learned/0"].value) < 0.08 < 0.2 < measured["part_learned/1"].value
+    assert measured["holdout_learned"].value < measured["part_learned/1"].value - 0.08
+
+
 def test_an_exact_retraining_is_not_refused_for_avoiding_a_class() -> None:
     exact = {"by_lineage": measurement("by_lineage", 1)}
     assert outcome(parted(0.50, 0.30) | exact) is not Outcome.FAILED
     assert outcome(parted(0.50, 0.70) | exact) is Outcome.FAILED
 
 
-def two_classes(known: tuple[bool, bool]) -> Trial:
+def two_classes(known: tuple[bool, bool], *, learned: bool = False) -> Trial:
     """Classes 0 and 1 go, 600 each, against 1,200 strangers of each; shadows saw half.
 
     known: whether the candidate still answers each as surely as a network that saw it does. The
-    champion saw both.
+    champion saw both. learned: whether it learned the strangers of class 1.
     """
     rng = np.random.default_rng(0)
     groups = (
@@ -114,6 +137,7 @@ def two_classes(known: tuple[bool, bool]) -> Trial:
     seen[1::2] = ~seen[::2]
     bank = ShadowOutputs(answers(np.pad(seen & forget[:3600], ((0, 0), (0, 600))))[:, :3600], seen)
     left = forget & np.asarray(known)[labels % 2]
+    left |= learned & (labels == 1) & (np.asarray(groups) == Group.HOLDOUT)
     candidate, champion = (outputs(answers(saw), labels, groups) for saw in (left, forget))
     return Trial(candidate, champion, bank, np.full(16, 0.5), 2100.0, 4200, np.array([0, 1]))
 
