@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ledger import sealed
-from ledger.domain import DeletionRequest, State
+from ledger.domain import State
 from ledger.evidence import COMPLETION
 from ledger.replay.lineage import PROMOTED, Release, releases, taints, weights_to_go
 from ledger.replay.purged import (
@@ -39,6 +39,7 @@ from tasks.connectors.asking import ask_again, ask_all, open_lines
 from tasks.connectors.owing import forget_demands
 from tasks.erasing.again import elsewhere_again, look_again, replaced, unasked
 from tasks.erasing.derived import BANK, purge_derived
+from tasks.erasing.serving import serving_runs
 from tasks.running import bases
 from tasks.running.champion import TAINTED, put_back
 from tasks.running.grace import kept_until, purging_requests
@@ -107,26 +108,26 @@ def _tag_tainted(run: Run) -> None:
         return
     made = releases(run.at.ledger.log.entries())
     for old in held(run.at, made):
-        if _taints(run.ref, old, made):
+        if _taints([run.ref], old, made):
             models.set_tags(mlruns, name, old.version, {f"{TAINTED}{run.ref}": entry.at})
 
 
-def remaining(at: Opened, request: DeletionRequest, now: datetime) -> list[Copy]:
-    """List what is left of a request: versions that learned from its examples, and stray copies.
+def remaining(at: Opened, runs: Collection[str], now: datetime) -> list[Copy]:
+    """List what is left of what some runs erased: versions that learned from it, and stray copies.
 
     A version is kept until its days of grace are over. A copy in a place that cannot be asked for
     older versions is listed as long as nobody looked there.
     """
     made = releases(at.ledger.log.entries())
-    learned = [old for old in held(at, made) if _taints(request.run, old, made)]
+    learned = [old for old in held(at, made) if _taints(runs, old, made)]
     kept = [_kept(at, old, made, now) for old in learned]
-    elsewhere = [*open_lines(at, request.run), *unverified(at, request)]
-    return [*kept, *_strays(at, learned, made, request.run), *elsewhere]
+    outside = (copy for run in runs for copy in (*open_lines(at, run), *unverified(at, run)))
+    return [*kept, *_strays(at, learned, made, runs), *dict.fromkeys(outside)]
 
 
-def _taints(run: str | None, old: Held, made: Sequence[Release]) -> bool:
+def _taints(runs: Collection[str], old: Held, made: Sequence[Release]) -> bool:
     """Whether a run's release taints a version; none does of a run that released nothing."""
-    return any(release.run == run for release in old.tainted_by(made))
+    return any(release.run in runs for release in old.tainted_by(made))
 
 
 def _kept(at: Opened, old: Held, made: Sequence[Release], now: datetime) -> Copy:
@@ -140,32 +141,30 @@ def _kept(at: Opened, old: Held, made: Sequence[Release], now: datetime) -> Copy
 
 
 def _strays(
-    at: Opened, told: Sequence[Held], made: Sequence[Release], run: str | None
+    at: Opened, told: Sequence[Held], made: Sequence[Release], runs: Collection[str]
 ) -> list[Copy]:
     """Look for the weights of tainted versions in files that are not told of with these."""
-    digests = weights_to_go(made, lambda by: by.run == run)
+    digests = weights_to_go(made, lambda by: by.run in runs)
     apart = [path for old in told for path in old.files]
     return copies(at.ws.mlruns, digests, apart=apart) if digests else []
 
 
 def finish_linked(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Complete requests that go with runs of others, but for runs that are not at their end."""
-    unfinished = at.ledger.unfinished_runs()
-    return finish_purging(at, [r for r in refs if at.ledger.request(r).run not in unfinished])
+    unfinished, serving = at.ledger.unfinished_runs().keys(), serving_runs(at, refs)
+    return finish_purging(at, [ref for ref in refs if unfinished.isdisjoint(serving[ref])])
 
 
 def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     """Erase the versions whose days of grace are over, and complete the requests that have none.
 
-    With a request those of the same run go, since the same copies keep them. Right before the end
+    With a request those of the same runs go, since the same copies keep them. Right before the end
     everything is looked into once more. Gives the copies that went and those that remain; a request
-    stays `purging` while one does.
+    stays `purging` while one does, whichever of the runs that serve it that is of.
     """
     now = utc_now()
-    runs = {run for ref in refs if (run := at.ledger.request(ref).run)}
-    refs = sorted(
-        {*refs, *(request.ref for request in purging_requests(at) if request.run in runs)}
-    )
+    serving = _with_others(at, refs)
+    refs, runs = sorted(serving), {run for of in serving.values() for run in of}
     waiting = {request.run for request in purging_requests(at) if request.run}
     note_descendants(at, sorted(runs | waiting))  # first: what goes next may be a link to them
     found = _erase_due(at, now)
@@ -174,12 +173,13 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     found += elsewhere_again(at, sorted(run for run in runs if unasked(at, run)))
     looked: dict[str, list[Copy]] = {}
     for ref in refs:
-        request = at.ledger.request(ref)
-        left = remaining(at, request, now)
-        if request.run and _ended(left):
-            if request.run not in looked:
-                looked[request.run] = look_again(at, request.run)
-            left = [*looked[request.run], *remaining(at, request, now)]
+        own = at.ledger.request(ref).run
+        left = remaining(at, serving[ref], now)
+        if serving[ref] and _ended(left):
+            again = [run for run in serving[ref] if run == own or run in waiting]
+            looked |= {run: look_again(at, run) for run in again if run not in looked}
+            back = [copy for run in again for copy in looked[run]]
+            left = [*back, *remaining(at, serving[ref], now)]
         found += [copy for copy in left if copy not in found]
         if _ended(left):
             at.ledger.move(ref, State.COMPLETE, now=now, key=f"{ref}/complete")
@@ -187,6 +187,22 @@ def finish_purging(at: Opened, refs: Sequence[str]) -> list[dict[str, str]]:
     attest_completions(at)
     tell_upgrades(at)
     return as_records(found)
+
+
+def _with_others(at: Opened, refs: Sequence[str]) -> Mapping[str, Collection[str]]:
+    """Give these requests, and those that a run of theirs serves too, with the runs of each.
+
+    Not what goes on with another run that is not at its end.
+    """
+    purging = {request.ref: request.run for request in purging_requests(at)}
+    serving, unfinished = serving_runs(at, {*refs, *purging}), at.ledger.unfinished_runs().keys()
+    runs = {run for ref in refs for run in serving[ref]}
+    others = {
+        ref
+        for ref, run in purging.items()
+        if run in runs or not (runs.isdisjoint(serving[ref]) or unfinished & {*serving[ref]})
+    }
+    return {ref: serving[ref] for ref in {*refs, *others}}
 
 
 def _ended(left: Sequence[Copy]) -> bool:

@@ -17,14 +17,16 @@ from ledger.replay.purged import standing
 from ledger.replay.statements import completion_contradictions, erasure_contradictions
 from systems.data.stores import DvcStore
 from tasks.attest import erased_assurance
-from tasks.running.opened import Opened
+from tasks.running.opened import Opened, opened
 from tasks.running.run import Run
 from tests.integration.small_runs import (
     STEPS,
     again,
+    begun,
     closed,
     copied,
     extracted,
+    noted,
     person,
     small,
 )
@@ -108,6 +110,54 @@ def test_an_unverified_copy_is_no_proof_until_an_operator_confirms_it(at: Opened
     assert shown["purged"] == last["purged"]
     with pytest.raises(UsageError, match="no unverified copy"):
         serving.purge(root, ref, Word(REMOTE, "again"))
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_what_several_runs_erased_waits_for_the_copies_of_each(at: Opened) -> None:
+    """The log has it go with the last; a copy of the first's people is as open as one of its."""
+    one, other = person(at), person(at, 1)
+    first = ended(at, one)
+    second = ended(opened(at.root), other)
+    root = at.ws.root
+    both = Selector("subject", (one, other))
+    ref = str(requesting.submit(root, both, None, "gdpr", None)["request"])
+
+    def states() -> list[str]:
+        known = opened(at.root).ledger
+        return [str(known.request(r).state) for r in (*first.requests, *second.requests, ref)]
+
+    assert opened(at.root).ledger.request(ref).run == second.ref
+    serving.purge(root, second.requests[0], Word(REMOTE, "removed by the provider"))
+    assert states() == ["purging", "complete", "purging"]
+    found = serving.purge(root, ref)
+    left = [copy["what"] for copy in found["copies"] if copy["status"] == "unverified"]
+    assert left, "those of the first run are told of, whichever request is asked about"
+    found = serving.purge(root, ref, Word(REMOTE, "these too"))
+    assert found["state"] == "complete"
+    assert states() == ["complete"] * 3
+    said = [e for e in opened(at.root).ledger.log.entries() if e.event == "confirmed"]
+    assert [e.body["run"] for e in said] == [second.ref, first.ref]
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_who_is_served_by_a_run_waits_for_what_an_earlier_one_erased_of_the_same(
+    at: Opened,
+) -> None:
+    """A request names somebody whom an earlier run erased, and somebody whom nobody has yet."""
+    one, other = person(at), person(at, 1)
+    first = ended(at, one)
+    both = Selector("subject", (one, other))
+    ref = str(requesting.submit(at.ws.root, both, None, "gdpr", None)["request"])
+    run = begun(opened(at.root), ref, noted)
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A0", "records": []})
+    run.once("sealed", lambda: {"statement": "0" * 64})
+    own = stated(closed(run), ERASURE)["purged"]["unverified"]
+    for name in own:
+        word = Word(name.removeprefix(f"{REMOTE}: "), "seen")
+        assert serving.purge(at.ws.root, ref, word)["state"] == "purging"
+    found = serving.purge(at.ws.root, first.requests[0], Word(REMOTE, "seen"))
+    assert found["state"] == "complete"
+    assert opened(at.root).ledger.request(ref).state is State.COMPLETE
 
 
 @pytest.mark.usefixtures("forgetful")

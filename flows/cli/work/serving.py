@@ -62,6 +62,7 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
     with ready(path) as at:
         from tasks.confirm import confirm
         from tasks.connectors.asking import at_once
+        from tasks.erasing.serving import serving_runs
         from tasks.keeping.purging import purge_due
         from tasks.purge import finish_purging
         from tasks.witness import bring_up_to_date
@@ -71,15 +72,17 @@ def purge(path: Path, request: str | None, word: Word | None = None) -> dict[str
         found = at.ledger.request(request)
         if found.state not in (State.PURGING, State.COMPLETE):
             raise UsageError(f"request {request}: is {found.state}, expected purging; forget first")
-        if held := at.ledger.unfinished_runs().get(found.run or ""):
+        unfinished, runs = at.ledger.unfinished_runs(), serving_runs(at, [request])[request]
+        for run, held in ((run, unfinished[run]) for run in runs if run in unfinished):
             raise UsageError(
-                f"request {request}: its run {found.run} was cut off and may not have erased "
+                f"request {request}: its run {run} was cut off and may not have erased "
                 f"anything yet, expected one that came to its end: go on with it: "
                 f"`lethe forget {' '.join(held)}`"
             )
         if word:
             confirm(at, request, word.copy, word.reason)
-        at_once(at, found.run)
+        for run in runs:
+            at_once(at, run)
         # One that is complete may have been cut off before its key went and its end was attested.
         copies = finish_purging(at, [request] if found.state is State.PURGING else [])
         bring_up_to_date(at)
