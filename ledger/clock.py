@@ -2,13 +2,16 @@
 
 Nothing is refused for it, since the clock may have been ahead before. But the law's dates are held
 against the entries' times, so a time that lies before that of an earlier entry is said in the log
-by an entry of its own; one of which nobody says so was not written by this ledger.
+by an entry of its own; one of which nobody says so was not written by this ledger, or by one of
+before. Of such a one a person may tell afterwards, with a reason. That takes no deadline back: what
+had to be done by a day is held against the clock from before it went back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from ledger.chain import Entry
@@ -30,3 +33,46 @@ def untold(newest: Sequence[Entry]) -> Iterator[Entry]:
         gone = datetime.fromisoformat(earlier.at) - datetime.fromisoformat(later.at)
         if gone > TOLD_FROM and later.seq not in told:
             yield later
+
+
+SOON = 8
+"""By how many entries later the ledger itself tells of one; a crash may have come in between."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Entries, by their numbers, of which it is told that their time went back.
+
+    at_once: by the ledger. later: by a person, who gave a reason; the entry that says so.
+    """
+
+    at_once: frozenset[int]
+    later: Mapping[int, Entry]
+
+    def __contains__(self, seq: int) -> bool:
+        """Whether anybody tells of an entry."""
+        return seq in self.at_once or seq in self.later
+
+
+def told(entries: Iterable[Entry]) -> Told:
+    """Give what a log tells of its clock; what comes late and without a reason tells nothing."""
+    at_once, later = set[int](), dict[int, Entry]()
+    for entry in entries:
+        seq = entry.body.get("entry") if entry.event == WENT_BACK else None
+        if isinstance(seq, int) and seq < entry.seq:
+            if entry.body.get("reason"):
+                later.setdefault(seq, entry)
+            elif entry.seq - seq <= SOON:
+                at_once.add(seq)
+    return Told(frozenset(at_once), later)
+
+
+def jumps(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Give the entries whose time went back by more than is allowed, and of which nobody tells."""
+    known, latest = told(entries), datetime.min.replace(tzinfo=UTC)
+    for entry in entries:
+        at = datetime.fromisoformat(entry.at)
+        if latest - at > ALLOWED and entry.seq not in known:
+            yield entry
+            latest = at
+        latest = at if entry.seq in known else max(at, latest)

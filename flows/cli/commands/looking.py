@@ -121,13 +121,26 @@ def log(
     since: Annotated[
         Path | None, typer.Option(help="A kept checkpoint: prove that the log only grew.")
     ] = None,
+    went_back: Annotated[
+        int | None, typer.Option(help="Entry before which the clock went back; with --reason.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it did; names nobody.")] = None,
 ) -> None:
-    """Write the log, or a proof of one entry, for `verify`; or move it into a database."""
+    """Write the log, or a proof of an entry, for `verify`; move it; tell of an earlier clock."""
     from flows.cli.work import exporting, moving
 
     def work(call: Call) -> dict[str, Any]:
-        if [export is not None, move, prove is not None].count(True) != 1:
-            raise UsageError("log: expected one of --export FILE, --move and --prove ENTRY")
+        asked = [export is not None, move, prove is not None, went_back is not None]
+        if asked.count(True) != 1:
+            raise UsageError(
+                "log: expected one of --export FILE, --move, --prove ENTRY and --went-back ENTRY"
+            )
+        if (went_back is None) is not (reason is None):
+            raise UsageError("log: expected --reason TEXT with --went-back, and with it alone")
+        if went_back is not None and reason is not None:
+            from flows.cli.work import timing
+
+            return timing.tell(call.workspace, went_back, reason)
         if (prove is None) is not (out is None) or (since is not None and prove is None):
             raise UsageError("log: expected --out FILE, and --since FILE if at all, with --prove")
         if prove is not None and out is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ledger.chain import Entry, Verification
-from ledger.clock import ALLOWED, WENT_BACK
+from ledger.clock import ALLOWED, WENT_BACK, told
 from ledger.replay.drift import FIRST
 from ledger.replay.lineage import TAINTED
 from ledger.replay.semantics import asked, releases, served
@@ -47,18 +47,20 @@ def replayed(entries: Sequence[Entry], name: str) -> Verification:
     history = History()
     problems = [f"{name}: {line}" for line in _problems(entries, history)]
     back = sum(entry.event == WENT_BACK for entry in entries)
-    told = f"; the clock went back {numbered(back, 'time', 'times')}, as it tells" if back else ""
+    words = f"; the clock went back {numbered(back, 'time', 'times')}, as it tells" if back else ""
+    later = ", ".join(f"entry {seq} by {one.seq}" for seq, one in told(entries).later.items())
+    words += f", of which afterwards: {later}" if later else ""
     of = (
         numbered(len(history.requests), "request", "requests"),
         numbered(len(history.runs), "run", "runs"),
         numbered(len(history.versions), "release", "releases"),
     )
-    return Verification((f"{name}: {', '.join(of)}: replayed{told}",), tuple(problems))
+    return Verification((f"{name}: {', '.join(of)}: replayed{words}",), tuple(problems))
 
 
 def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
     keys: dict[str, int] = {}
-    back = {entry.body.get("entry") for entry in entries if entry.event == WENT_BACK}
+    back, went = told(entries), set[int]()
     latest: datetime | None = None
     for entry in counted(entries, len(entries), "log", "entries"):
         first = keys.setdefault(entry.key, entry.seq)
@@ -66,7 +68,12 @@ def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
             yield f"entry {entry.seq}, {entry.event}: has the key of entry {first}: {entry.key}"
         try:
             at = datetime.fromisoformat(entry.at)
-            if latest is None or at > latest or entry.seq in back:
+            if latest is None or at > latest:
+                latest = at
+            elif entry.seq in back:
+                went.add(entry.seq)
+                if entry.seq in back.later:
+                    history.not_before = max(history.not_before or latest, latest)
                 latest = at
             elif latest - at > ALLOWED:
                 yield (
@@ -75,6 +82,8 @@ def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
                 )
         except (ValueError, TypeError):
             yield f"entry {entry.seq}, {entry.event}: its time is none"
+        if one := next((n for n, by in back.later.items() if by is entry and n not in went), None):
+            yield f"entry {entry.seq}, {entry.event}: the time of entry {one} did not go back"
         for line in _asked(RULES.get(entry.event, served.told), history, entry):
             yield f"entry {entry.seq}, {entry.event}: {line}"
 

@@ -135,10 +135,11 @@ def extended(history: History, entry: Entry) -> Iterator[str]:
     first = bounds(since, found.jurisdiction)
     if found.state not in VERBS[Verb.EXTEND].states:
         yield f"request {ref}: is {found.state}, expected an open one to extend"
-    if datetime.fromisoformat(entry.at) > first[1]:
+    moment = max(datetime.fromisoformat(entry.at), history.not_before or first[1])
+    if moment > first[1]:
         yield (
-            f"request {ref}: was extended at {entry.at}, expected by {first[1].isoformat()}: the "
-            "first time limit was over"
+            f"request {ref}: was extended at {moment.isoformat()}, expected by "
+            f"{first[1].isoformat()}: the first time limit was over"
         )
     if found.extended:
         yield f"request {ref}: was extended before, the law knows no second extension"

@@ -92,7 +92,8 @@ class History:
 
     brought: a suppression list came from another workspace, whose runs erased what it names.
     attests: some run has stated its erasure; logs of before there were such statements have none.
-    ending: runs that did, and have not stated that no copy is left.
+    ending: runs that did, and have not stated that no copy is left. not_before: what the clock had
+    come to before it went back, of which somebody told afterwards.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class History:
     brought: bool = False
     attests: bool = False
     ending: set[str] = field(default_factory=set)
+    not_before: datetime | None = None
 
     def request(self, ref: str) -> Request:
         """One request; Illegal if none of this name was submitted."""

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import GENESIS, Entry, Verification, sign_entry
+from ledger.clock import WENT_BACK, jumps
 from ledger.deadlines import bounds, due_at, extended_due_at
 from ledger.domain import Selector
 from ledger.keyring import keyring_of
@@ -636,6 +637,52 @@ def test_a_crash_before_it_was_told_is_made_good(records: Path, keys: Path) -> N
     assert not read_again(records).ok
     Ledger.open(records, keys).record("counted", {}, key="counted/2", now=BEGAN)
     assert read_again(records).ok
+
+
+def jumped(*, told_by: dict[str, Any] | None = None) -> Story:
+    """An earlier log: a request, a clock that was put back by a month, and an extension."""
+    story = Story()
+    story.tell("initialised", "initialised", {"version": 1, "sha256": FIRST}, 0)
+    story.submit("req-1")
+    story.tell("noted", "noted", {}, 40)
+    story.tell("noted", "noted/back", {}, 10)
+    for number in range(10):
+        story.tell("noted", f"noted/{number}", {})
+    if told_by is not None:
+        story.tell(WENT_BACK, f"{WENT_BACK}/4", {"entry": 4, **told_by})
+    return story
+
+
+def test_a_clock_that_went_back_untold_is_told_afterwards_by_a_person(tmp_path: Path) -> None:
+    (first, *_) = verified(jumped(), tmp_path).problems
+    assert "entry 4, noted: is of" in first
+    assert [one.seq for one in jumps(jumped().entries())] == [4]
+    said = {"reason": "the clock was ahead", "by": "privacy-officer"}
+    story = jumped(told_by=said)
+    found = verified(story, tmp_path)
+    assert found.problems == () and list(jumps(story.entries())) == []
+    assert "as it tells, of which afterwards: entry 4 by 15" in found.checked[-1]
+    assert not verified(jumped(told_by={}), tmp_path).ok, "late and without a reason it tells none"
+
+
+def test_who_tells_afterwards_takes_no_deadline_back(tmp_path: Path) -> None:
+    """The extension is of day 10 by its own time; the clock had come to day 40 before it."""
+    story = jumped(told_by={"reason": "the clock was ahead", "by": "somebody"})
+    story.before("noted/9", lambda s: s.extend("req-1", LONGEST))
+    story.change(f"{WENT_BACK}/4", entry=4)
+    (line,) = verified(story, tmp_path).problems
+    assert "req-1: was extended at 2026-04-11" in line
+    story = jumped(told_by={"reason": "the clock was ahead", "by": "somebody"})
+    story.before("noted", lambda s: s.extend("req-1", LONGEST, days=9))
+    story.change(f"{WENT_BACK}/4", entry=5)
+    assert verified(story, tmp_path).ok, "before it went back it was in time"
+
+
+def test_of_an_entry_whose_time_did_not_go_back_nobody_tells(tmp_path: Path) -> None:
+    story = jumped(told_by={"reason": "the clock was ahead", "by": "somebody"})
+    story.tell(WENT_BACK, f"{WENT_BACK}/3", {"entry": 3, "reason": "so", "by": "somebody"})
+    (line,) = verified(story, tmp_path).problems
+    assert "the time of entry 3 did not go back" in line
 
 
 def read_again(records: Path) -> Verification:
