@@ -19,6 +19,10 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FILE = re.compile(
     r"`((?:flows|tasks|systems|unlearning|ledger|benchmarks|tests|infra|docs)/[\w./*-]+\.\w+)[^`]*`"
 )
+FOLDER = re.compile(
+    r"`((?:flows|tasks|systems|unlearning|ledger|benchmarks|tests|infra|docs)/(?:[\w.-]+/?)*)`"
+)
+TEST = re.compile(r"`(test_\w+\.py)`")
 DOTTED = re.compile(r"`((?:flows|tasks|systems|unlearning|ledger|benchmarks)(?:\.\w+)+)`")
 RESULTS = "benchmarks/results"
 ELSEWHERE = re.compile(r"^[a-z]+:")
@@ -100,13 +104,15 @@ def test_the_site_leads_to_every_page() -> None:
 
 
 def missing_code(text: str) -> list[str]:
-    """Give the files, and the dotted names, that a page names in backticks and are not there.
+    """Give the files, folders and dotted names that a page names in backticks and are not there.
 
-    Results may be absent; NAME stands for any.
+    Results may be absent; NAME stands for any. A test may be named without its folder.
     """
     plain = FENCED.sub("", text)
-    named = [path for path in FILE.findall(plain) if not path.startswith(RESULTS + "/")]
-    files = [path for path in named if "NAME" not in path and not any(ROOT.glob(path))]
+    named = dict.fromkeys([*FILE.findall(plain), *FOLDER.findall(plain)])
+    asked = [path for path in named if not path.startswith(RESULTS + "/") and "NAME" not in path]
+    files = [path for path in asked if not any(ROOT.glob(path))]
+    files += [name for name in TEST.findall(plain) if not any((ROOT / "tests").rglob(name))]
     return files + [name for name in DOTTED.findall(plain) if not resolves(name)]
 
 
@@ -125,10 +131,13 @@ def resolves(name: str) -> bool:
 def test_planted_names_of_code_are_found() -> None:
     text = (
         "`flows/forget.py` `flows/vanished.py` `benchmarks/results/none-*.json` `tests/unit/*.py`\n"
+        "`tests/unit/` `flows/cli` `flows/gone/` `test_docs.py` `test_vanished.py`\n"
         "`unlearning.digests.sha256_hex` `unlearning.digests.md5_hex` `ledger.nothing`\n"
     )
     assert missing_code(text) == [
         "flows/vanished.py",
+        "flows/gone/",
+        "test_vanished.py",
         "unlearning.digests.md5_hex",
         "ledger.nothing",
     ]
