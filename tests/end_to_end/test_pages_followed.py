@@ -45,6 +45,7 @@ WAITS, DENIED, NOTHING = 13, 12, 2
 IN_PASSING: tuple[tuple[str, int], ...] = (
     ("lethe log --prove 1 --out first.json --since CHECKPOINT.json", 0),
     ("lethe verify first.json --since CHECKPOINT.json --key records/public.pem", 0),
+    ("lethe log --went-back 1 --reason 'the clock was ahead'", NOTHING),
     ("lethe replay RUN", 0),
     ("lethe forget --all", NOTHING),
     ("lethe --install-completion && true", 0),  # in a shell, which it looks for
