@@ -37,7 +37,7 @@ from tasks.running.opened import Opened
 from tasks.running.run import Run
 from tests.registers import DONE, READ, STALE, Operation, Raced, unanswered
 from tests.unit.submitted import accepted, workspace
-from unlearning.errors import LetheError
+from unlearning.errors import InfrastructureError, LetheError
 
 WORKERS, ROUNDS, NAME = 4, 1, "lethe"
 DISTURBED = 10  # times in one history
@@ -142,7 +142,7 @@ def _fenced(at: Opened) -> Iterator[Opened]:
     except LetheError as problem:
         try:
             at.ledger.log.require_alone()
-        except WorkspaceBusy:
+        except (WorkspaceBusy, InfrastructureError):  # the connection that asks may be cut as well
             raise _Fenced from problem
         raise
 
