@@ -13,7 +13,6 @@ from unlearning.audits.changes import gap, mean_change, measured, share
 from unlearning.audits.representation import Representation
 from unlearning.domain import FloatArray, Group, IntArray, Measurement
 from unlearning.errors import UsageError
-from unlearning.judging.trial import exempt_classes
 
 Probe = Callable[[FloatArray, IntArray, FloatArray], IntArray]
 """Learns from features (n, d) with labels (n,), and gives labels (m,) for other features (m, d)."""
@@ -24,11 +23,11 @@ class Probes:
     """How well a probe on the features still tells the forgotten apart, against retrained models.
 
     Needs features of the candidate, of the original and of at least one model retrained without the
-    forget set; a bank's shadows are outputs only and cannot stand in. Where classes are forgotten
-    whole, a new last layer is learned on holdout examples of all classes and asked about test
-    examples of those. No network has trained on either; the training examples themselves will not
-    do, since the original alone has memorised them, and a last layer learned from what is memorised
-    serves it badly on other examples. Where no class is forgotten whole, it is learned on retain
+    forget set; a bank's shadows are outputs only and cannot stand in. Where classes go, a new last
+    layer is learned on holdout examples of all classes and asked about test examples of those. No
+    network has trained on either; the training examples themselves will not do, since the original
+    alone has memorised them, and a last layer learned from what is memorised serves it badly on
+    other examples. Where no class goes, it is learned on retain
     examples and asked about the forget set. A retrained network is itself well above chance, since
     features transfer, so that the difference counts, not the rate. For each probe (`linear`:
     logistic regression; `mean`: nearest class mean) and layer:
@@ -55,13 +54,12 @@ class Probes:
         original: Representation,
         retrained: Sequence[Representation],
         rng: np.random.Generator,
-        gone: IntArray | None = None,
+        gone: IntArray,
     ) -> list[Measurement]:
         """Measure at every layer; raises UsageError without examples or retrained models.
 
-        gone: the classes that go; those that none is retained of, where nobody says.
+        gone: the classes that go.
         """
-        gone = exempt_classes(candidate.outputs) if gone is None else gone
         exam = self._exam(candidate, gone, rng)
         if not (len(retrained) and len(exam.learned) and len(exam.asked)):
             raise UsageError(

@@ -99,6 +99,8 @@ def by_name(found: Sequence[Measurement]) -> Mapping[str, Measurement]:
 LABELS = [0, 1, 2, 2, 0, 0, 1, 1, 2, 2, 0, 2, 2]
 GROUPS = [RETAIN] * 2 + [FORGET] * 2 + [HOLDOUT] * 6 + [TEST] * 3
 KNOWS = [7, 7, 7, 7, 0, 0.1, 5, 5.1, 10, 10.1, 0, 10, 9]
+NONE, CLASS_2 = np.array([], dtype=np.int64), np.array([2])
+"""Classes that go."""
 BLIND = [7, 7, 7, 7, 0, 0.1, 5, 5.1, 0, 5.1, 0, 10, 9]
 
 
@@ -112,12 +114,12 @@ def test_a_whole_class_is_learned_and_asked_about_where_no_network_trained(
     training examples, all at 7, do not count.
     """
     knows, blind = (represented(f, LABELS, GROUPS) for f in (KNOWS, BLIND))
-    found = by_name(Probes().measure(knows, knows, [blind], rng))
+    found = by_name(Probes().measure(knows, knows, [blind], rng, CLASS_2))
     assert found["probe/mean/deep"].value == 1.0
     assert found["probe/mean/deep"].n == 2
     assert found["probe_gap/mean/deep"].value == 1.0
     assert found["probe_drop/mean/deep"].value == 0.0
-    forgot = by_name(Probes().measure(blind, knows, [blind, blind], rng))
+    forgot = by_name(Probes().measure(blind, knows, [blind, blind], rng, CLASS_2))
     assert forgot["probe/mean/deep"].value == 0.0
     assert forgot["probe_gap/mean/deep"].value == 0.0
     assert forgot["probe_drop/mean/deep"].value == 1.0
@@ -132,7 +134,7 @@ def test_where_no_class_goes_whole_the_forget_set_itself_is_asked_about(
     labels, groups = [0, 0, 1, 1, 0, 1], [RETAIN] * 4 + [FORGET] * 2
     half = represented([0, 0, 5, 5, 1, 2], labels, groups)
     both = represented([0, 0, 5, 5, 1, 4], labels, groups)
-    found = by_name(Probes().measure(both, both, [half], rng))
+    found = by_name(Probes().measure(both, both, [half], rng, NONE))
     assert found["probe/mean/deep"].value == 1.0
     assert found["probe_gap/mean/deep"].value == 0.5
     assert found["probe_gap/linear/deep"].value == 0.5
@@ -152,17 +154,17 @@ def test_a_method_that_moves_the_last_layer_only_drops_nothing(rng: np.random.Ge
     candidate = method.unlearn(original, parts, toys.generator(), silent)
     models = [representation_of(network, parts) for network in (candidate, original)]
     assert not np.array_equal(models[0].outputs.logits, models[1].outputs.logits)
-    found = Probes().measure(models[0], models[1], [models[1]], rng)
+    found = Probes().measure(models[0], models[1], [models[1]], rng, parts.forgotten_classes)
     assert {m.value for m in found if m.name.startswith(("probe_drop/", "probe_gap/"))} == {0.0}
 
 
 def test_probes_and_alignment_need_a_retrained_model(rng: np.random.Generator) -> None:
     one = represented(KNOWS, LABELS, GROUPS)
     with pytest.raises(UsageError, match="got 0 retrained models"):
-        Probes().measure(one, one, [], rng)
+        Probes().measure(one, one, [], rng, CLASS_2)
     untold = represented(KNOWS[:4], LABELS[:4], GROUPS[:4])
     with pytest.raises(UsageError, match="0 examples to learn from and 0 to ask"):
-        Probes().measure(untold, untold, [untold], rng)
+        Probes().measure(untold, untold, [untold], rng, CLASS_2)
     with pytest.raises(UsageError, match="got no retrained"):
         Alignment().measure(one, one, [], rng)
     with pytest.raises(UsageError, match="got 2 forget examples, expected at least 8"):
