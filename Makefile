@@ -26,7 +26,7 @@ test: $(READY)  ## Run the three tiers of tests, cheapest first; stop at the fir
 		echo "== tests/$$tier"; \
 		$(BIN)/python -m pytest -n 2 --dist worksteal "tests/$$tier" || exit 1; done
 
-long: $(READY)  ## Run the tests that `make test` leaves out for time (about 4 minutes)
+long: $(READY)  ## Run the tests that `make test` leaves out for time (about 5 minutes)
 	@LETHE_LONG=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 lint: $(READY)  ## Check style, format and types

@@ -196,6 +196,7 @@ class TestPolicy:
         yield lethe("policy", "--adopt", path, "--reason", "why not", code=USAGE)
 
 
+@pytest.mark.long
 def test_a_class_that_is_empty_by_now(lethe: Lethe) -> None:
     """Who asks for it again is served by the run that forgot it."""
     found = lethe.forget(lethe.submit("--class", "3")).json

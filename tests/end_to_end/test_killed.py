@@ -125,13 +125,13 @@ def assert_erased(lethe: Lethe, canary: Canary) -> None:
 def test_one_run_killed_at_every_entry_of_its_log(lethe: Lethe, undisturbed: Undisturbed) -> None:
     """Killed after each step's work and after each entry, the run still ends as if it never was.
 
-    Each kill meets the state that all the kills before it have left. Every third entry, and every
+    Each kill meets the state that all the kills before it have left. Every fifth entry, and every
     one where `make proof` asks.
     """
     request, canary = person_in(lethe)
     *before, last = undisturbed.marks
     assert last == "finished"
-    for step in before[:: 1 if LONG else 3]:
+    for step in before[:: 1 if LONG else 5]:
         if step in undisturbed.steps:
             lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=False))
         lethe.forget(request, code=KILLED, killer=AtEntry(step, logged=True))

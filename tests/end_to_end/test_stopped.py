@@ -30,6 +30,7 @@ def stopped(lethe: Lethe, function: str, *words: str) -> None:
     assert_one_line(lethe(*words, code=AGAIN, killer=AtCall(function, end=stop)))
 
 
+@pytest.mark.long
 def test_init_is_undone_before_the_data_are_in_and_goes_on_after(
     tmp_path: Path, context: ForkServerContext
 ) -> None:
