@@ -53,7 +53,8 @@ class _InForms:
 
     def __post_init__(self) -> None:
         known = FORMS + EXPORTED
-        if isinstance(self.forms, str) or not self.forms or set(self.forms) - set(known):
+        named = isinstance(self.forms, list | tuple) and all(form in known for form in self.forms)
+        if not named or not self.forms:
             raise PolicyError(f"gates.deployed.forms: got {self.forms!r}, expected some of {known}")
 
     def worst(self, name: str, measured: Mapping[str, Measurement]) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -438,3 +439,9 @@ def test_a_few_whom_training_lifts_above_strangers_do_not_pass(
     """To who never saw them they are strangers, so that .5 is where they lie; .6 is the limit."""
     moved = {"door/moved": measurement("door/moved", value, reach)}
     assert outcome("forgetting", {**one_person(), **moved}) is said
+
+
+@pytest.mark.parametrize("odd", ["int8", [], 3, None, ["fp4"], [["int8"]], [{"int8": 1}]])
+def test_forms_that_are_none_are_told_in_one_line(odd: Any) -> None:
+    with pytest.raises(PolicyError, match=r"deployed\.forms: got .*, expected some of"):
+        Deployed(forms=odd)
