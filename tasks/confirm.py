@@ -48,9 +48,8 @@ def confirm(at: Opened, ref: str, named: str, reason: str) -> None:
             f"--confirm: no unverified copy of {ref} is called {named!r}, expected one of "
             f"{len(unsure)}, or its place ({places}): see `lethe purge {ref}`"
         )
-    for copy in dict.fromkeys(
-        c for c, _ in meant
-    ):  # one backup is a copy of many runs' people, and goes for all of them
+    # One backup is a copy of many runs' people, and goes for all of them.
+    for copy in dict.fromkeys(copy for copy, _ in meant):
         if copy.where == BACKUP:
             destroyed(at, _short(copy), reason)
     for run in runs:

@@ -117,8 +117,7 @@ def _letters(at: Opened, since: Sequence[Entry], mib: int) -> Iterator[letters.L
         if entry >= since[0].seq:
             line = "the suppression list, which tells nobody anything without its key"
             yield letters.of_object(_list_key(entry), content, line)
-    head = checkpoint.of_log(at.ledger.log.entries())
-    signed = checkpoint.signed(head, load_signing_key(at.ws.keys))
+    head, signed = _head(at)
     line = f"the log's head at entry {head.entries}, {head.head}"
     yield letters.of_object(_head_key(head), signed, line)
 
@@ -208,9 +207,13 @@ def _head_key(head: Checkpoint) -> str:
     return f"{CHECKPOINTS}/{head.entries:012d}.json"
 
 
-def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
+def _head(at: Opened) -> tuple[Checkpoint, bytes]:
     head = checkpoint.of_log(at.ledger.log.entries())
-    content = checkpoint.signed(head, load_signing_key(at.ws.keys))
+    return head, checkpoint.signed(head, load_signing_key(at.ws.keys))
+
+
+def _give_head(at: Opened, place: Witness, until: datetime | None) -> None:
+    head, content = _head(at)
     try:
         place.give(_head_key(head), content, until)
     except IntegrityError:
@@ -224,36 +227,22 @@ def _given_before(at: Opened, content: bytes, head: Checkpoint) -> bool:
     return not kept.root and kept == replace(head, root="")
 
 
-def lists_of(url: str, ring: Keyring) -> list[newest.Kept]:
+def lists_of(place: Witness, ring: Keyring) -> list[newest.Kept]:
     """Read every suppression list that a witness has, oldest first; IntegrityError as in `seen`."""
-    place = witness_at(url)
     return [newest.checked(place.read(key), ring) for key in place.keys(f"{SUPPRESSION}/")]
 
 
-def erasing_runs(url: str) -> frozenset[str]:
+def erasing_runs(place: Witness) -> frozenset[str]:
     """Name the runs of which a witness has a statement that they erased."""
-    parts = (key.split("/") for key in witness_at(url).keys(f"{EVIDENCE}/"))
+    parts = (key.split("/") for key in place.keys(f"{EVIDENCE}/"))
     return frozenset(part[1] for part in parts if part[2:] == [ERASURE, SIGNATURE])
 
 
-def seen(url: str, ring: Keyring) -> list[Checkpoint]:
+def seen(place: Witness, ring: Keyring) -> list[Checkpoint]:
     """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
-    return seen_at(witness_at(url), ring)
-
-
-def seen_at(place: Witness, ring: Keyring) -> list[Checkpoint]:
-    """Do so of a witness that was opened."""
     return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]
 
 
-def draws_of(url: str) -> dict[str, str]:
-    """Give the keys of the draws that a witness's keeper has asked for, by their names.
-
-    A mailbox has none: its keeper cannot put anything where Lethe reads.
-    """
-    return {} if is_mailbox(url) else draws_at(witness_at(url))
-
-
-def draws_at(place: Witness) -> dict[str, str]:
-    """Do so of a witness that was opened."""
+def draws_of(place: Witness) -> dict[str, str]:
+    """Give the keys of the draws that a witness's keeper has asked for, by their names."""
     return {name: sha256_hex(place.read(name)) for name in place.keys(DRAWS)}

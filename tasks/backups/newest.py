@@ -24,6 +24,7 @@ from ledger.suppression import Suppression
 from systems.archive.packing import Description
 from systems.data import versions
 from systems.settings.workspace import Workspace
+from systems.witness.places import witness_at
 from tasks import witness
 from tasks.running.growth import IMPORTED
 from unlearning.counting import numbered
@@ -190,7 +191,8 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
         ring = ring.with_keys(read_chain(_bytes(found.log), ring).keys)
     lost = f"if it is gone for good, --witness-gone {url} --reason TEXT"
     try:
-        checkpoints = witness.seen(url, ring)
+        place = witness_at(url)
+        checkpoints = witness.seen(place, ring)
     except InfrastructureError as away:
         raise InfrastructureError(f"{away}; {lost}") from away
     if not checkpoints:
@@ -205,11 +207,11 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
     found = replace(
         found,
         seen=max(found.seen, *(one.entries for one in checkpoints)),
-        erased_by=found.erased_by | (witness.erasing_runs(url) - logged),
+        erased_by=found.erased_by | (witness.erasing_runs(place) - logged),
         sources=(*found.sources, name),
         told=True,
     )
-    for kept in witness.lists_of(url, ring)[-1:]:
+    for kept in witness.lists_of(place, ring)[-1:]:
         if kept.entries > len(backup.entries):
             found = _with_list(backup, found, kept.content, name)
     return found

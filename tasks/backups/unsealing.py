@@ -21,6 +21,7 @@ from systems.settings.restoring import Restoring, restoring
 from systems.settings.service import FILE as SERVICE
 from systems.settings.service import load_service
 from systems.settings.workspace import Workspace
+from systems.witness.places import witness_at
 from tasks.backups.newest import (
     backup_of,
     imports_since,
@@ -135,7 +136,7 @@ def _require_gone(found: Workspace, ring: Keyring, url: str) -> None:
             f"its {SERVICE} has it"
         )
     try:
-        known = seen(url, ring)
+        known = seen(witness_at(url), ring)
     except InfrastructureError:
         return
     if known:

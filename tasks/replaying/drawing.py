@@ -28,7 +28,9 @@ from ledger.replay.draws import (
     waiting,
     witnessed,
 )
+from systems.settings.mailing import is_mailbox
 from systems.settings.service import load_service
+from systems.witness.places import witness_at
 from tasks.replaying.again import Replay, elsewhere, replayed
 from tasks.replaying.shares import share_in_force
 from tasks.running.opened import Opened
@@ -72,9 +74,10 @@ def _keys(at: Opened) -> Iterator[tuple[str, str, str | None]]:
     entries = at.ledger.log.entries()
     known = {(e.body["from"], e.body["name"]) for e in entries if is_draw(e)}
     given = False
-    for url in load_service(at.ws.root).witness.at:
+    # Nobody can put anything into a mailbox where Lethe would read it.
+    for url in (url for url in load_service(at.ws.root).witness.at if not is_mailbox(url)):
         source = name_of(url)
-        for name, key in draws_of(url).items():
+        for name, key in draws_of(witness_at(url)).items():
             given = True
             if (source, name) not in known:
                 yield key, source, name

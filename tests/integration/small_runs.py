@@ -12,6 +12,7 @@ from ledger import durable, keys
 from ledger.domain import Selector, State
 from systems.data import importing, loading, versions
 from systems.data.sources import Columns, Source
+from systems.settings.ownership import MARK
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
 from tasks import adopt
@@ -55,6 +56,13 @@ def small(root: Path) -> Path:
 
 def copied(original: Path, root: Path) -> Opened:
     shutil.copytree(original, root, symlinks=True)
+    return opened(str(root))
+
+
+def another(original: Path, root: Path) -> Opened:
+    """A workspace of its own, not the copy of one."""
+    copied(original, root)
+    (root / "records" / MARK).unlink(missing_ok=True)
     return opened(str(root))
 
 

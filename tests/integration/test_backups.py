@@ -42,10 +42,10 @@ from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.witness import bring_up_to_date
 from tests.integration.small_runs import (
+    another,
     asked,
     begun,
     closed,
-    copied,
     noted,
     person,
     small,
@@ -61,9 +61,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def at(original: Path, tmp_path: Path) -> Opened:
-    at = copied(original, tmp_path / "workspace")
-    (at.ws.records / "place").unlink()  # the original's, whose place a copy has not
-    return opened(at.root)
+    return another(original, tmp_path / "workspace")
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tests.integration.buckets import bucket_on_loopback
-from tests.integration.small_runs import again, closed, extracted, person, small
+from tests.integration.small_runs import again, another, closed, extracted, person, small
 from tests.integration.systems_outside import Outside, configured, images_of, listening
 from tests.tampering import LONG
 from unlearning.errors import InfrastructureError, UsageError
@@ -53,9 +53,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def at(original: Path, tmp_path: Path) -> Opened:
-    root = shutil.copytree(original, tmp_path / "workspace", symlinks=True)
-    (root / "records" / MARK).unlink()  # a workspace of its own, not a copy of one
-    return opened(str(root))
+    return another(original, tmp_path / "workspace")
 
 
 @pytest.fixture(scope="module")

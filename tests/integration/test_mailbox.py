@@ -29,7 +29,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.witness import bring_up_to_date
 from tests.integration.mail_server import MailServer, mail_on_loopback
-from tests.integration.small_runs import small
+from tests.integration.small_runs import another, small
 from tests.integration.test_witness import RUN, log_check, sealed
 from unlearning.errors import InfrastructureError, UsageError
 
@@ -43,9 +43,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def site(workspace: Path, tmp_path: Path) -> Opened:
-    copy = shutil.copytree(workspace, tmp_path / "site", symlinks=True)
-    (copy / "records" / "place").unlink(missing_ok=True)
-    return opened(str(copy))
+    return another(workspace, tmp_path / "site")
 
 
 @pytest.fixture

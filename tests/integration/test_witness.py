@@ -76,7 +76,7 @@ def test_a_folder_has_the_bundle_and_the_head(site: Opened, tmp_path: Path) -> N
     assert told["given"] == 4
     for path in folder.iterdir():
         assert (tmp_path / "share/evidence" / RUN / path.name).read_bytes() == path.read_bytes()
-    found = seen(str(tmp_path / "share"), load_public_keys(site.ws.public_key))
+    found = seen(witness_at(str(tmp_path / "share")), load_public_keys(site.ws.public_key))
     assert [one.head for one in found] == [site.ledger.log.head]
     assert site.ledger.log.entries()[-1].previous == head
     assert site.ledger.log.entries()[-1].key.startswith(WITNESSED)

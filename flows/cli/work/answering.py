@@ -29,9 +29,8 @@ def say(
         said = _said(at, found.ref)
         told = said.get("inform_by")
         informed = {"inform_person_by": told, "said": reason} if told else {}
-        return (
-            as_record(found) | informed | ({"ground": said["ground"]} if "ground" in said else {})
-        )
+        grounds = {"ground": said["ground"]} if "ground" in said else {}
+        return as_record(found) | informed | grounds
 
 
 def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:

@@ -133,12 +133,12 @@ def _as_seen(content: bytes, public: Keyring, witness: str) -> Verification:
     """Hold the log against every checkpoint that a witness has; one without any is a problem."""
     from systems.witness.mail import Mail
     from systems.witness.places import witness_at
-    from tasks.witness import draws_at, seen_at
+    from tasks.witness import draws_of, seen
 
     place, chain = witness_at(witness), read_chain(content, public)
-    known, entries = seen_at(place, public.with_keys(chain.keys)), chain.entries
+    known, entries = seen(place, public.with_keys(chain.keys)), chain.entries
     problems = objections_to(known, entries) if known else ["witness: has no checkpoint"]
-    asked, mine = draws_at(place), name_of(witness)
+    asked, mine = draws_of(place), name_of(witness)
     problems += draws.unlike(entries, mine, asked)
     given = {one.entries for one in known}
     told = [f"witness: {draws.counted(entries, mine, asked, given)}"] if asked else []
