@@ -15,7 +15,7 @@ from systems.data.texts import look
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
-from tasks.approval.skew import in_one_class
+from tasks.approval.skew import tallied
 from tasks.generated.whole import why_only_exact
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.conditions import under
@@ -253,7 +253,8 @@ def _extract(run: Run) -> dict[str, Any]:
     only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
     known = _known(run, only, told["chances"])
     found = _lineage(run, known, out)
-    skewed = in_one_class(ws, run.policy().approval, forgotten)
+    tally = tallied(run.at, forgotten)
+    skewed = tally.in_one_class(run.policy().approval.skew)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -264,7 +265,8 @@ def _extract(run: Run) -> dict[str, Any]:
         "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
         "yielding": sorted(out.yielding),
         "training_set": loading.counts(ws)[TRAIN],
-        "whole_classes": len(classes_lost(ws, (), forgotten)),
+        "whole_classes": tally.whole,
+        "going_classes": tally.going,
         **({"in_class": {"forgets": skewed.forgets, "trains": skewed.trains}} if skewed else {}),
         "drift": drift,
         **told,

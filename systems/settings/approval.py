@@ -76,6 +76,7 @@ class Facts:
     examples. losses: of test accuracy, by the name of the measurement, None where it is missing.
     held_back: exact retraining that the utility gate alone did not pass; released: by the gates.
     in_class: the class in which most is forgotten for its size, where the rule asks about one.
+    going_classes: classes that go though some of each stay.
     """
 
     whole_classes: int
@@ -85,6 +86,7 @@ class Facts:
     released: bool
     held_back: bool
     in_class: InClass | None = None
+    going_classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,11 @@ class Question:
 class Approval:
     """What is sent to a person; a policy that says nothing of it sends nothing.
 
-    whole_class: a class is forgotten whole. share: more than this share of the training data is
-    forgotten. utility_loss: the accuracy lost, measured or predicted for an honest retrain, is
-    more. refused_retrain: exact retraining that the utility gate alone holds back may be released
-    by two persons; without it such a run ends as refused. skew: what is forgotten lies in one
-    class.
+    whole_class: a class goes, all of it or but for less than half as large a share as stays of all
+    others. share: more than this share of the training data is forgotten. utility_loss: the
+    accuracy lost, measured or predicted for an honest retrain, is more. refused_retrain: exact
+    retraining that the utility gate alone holds back may be released by two persons; without it
+    such a run ends as refused. skew: what is forgotten lies in one class.
     """
 
     whole_class: bool = field(default=False, metadata={"key": "class"})
@@ -128,24 +130,37 @@ class Approval:
         if not (facts.released or override):
             return None
         counts = (facts.whole_classes, facts.forgets, facts.training_set)
-        foreseen = self.foreseen(*counts, facts.in_class)
+        going = facts.going_classes
+        foreseen = self.foreseen(*counts, facts.in_class, going_classes=going)
         reasons = (*_against_the_gate(override), *foreseen, *self._losses(facts))
         return Question(reasons, override) if reasons else None
 
     def foreseen(
-        self, whole_classes: int, forgets: int, training_set: int, in_class: InClass | None = None
+        self,
+        whole_classes: int,
+        forgets: int,
+        training_set: int,
+        in_class: InClass | None = None,
+        *,
+        going_classes: int = 0,
     ) -> tuple[str, ...]:
         """Give the reasons that are known before anything is trained; arguments as of `Facts`."""
         found, share = [], forgets / training_set if training_set else 1.0
         if self.whole_class and whole_classes:
             found.append(f"{whole_classes} class(es) are forgotten whole")
+        if self.whole_class and going_classes:
+            found.append(
+                f"{going_classes} class(es) go: less than half as large a share of each stays as "
+                "of all other examples"
+            )
         if self.share is not None and not share <= self.share:
             found.append(
                 f"{forgets} of {training_set} training examples are forgotten ({share:.1%}), more "
                 f"than {self.share:.1%}"
             )
-        # Of a class that goes whole is asked already.
-        if self.skew and in_class and not (self.whole_class and whole_classes):
+        # Of a class that goes is asked already.
+        goes = self.whole_class and (whole_classes or going_classes)
+        if self.skew and in_class and not goes:
             found += filter(None, [self.skew.reason(in_class, forgets, training_set)])
         return tuple(found)
 

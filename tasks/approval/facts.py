@@ -34,6 +34,7 @@ def facts_of(
         released=decision is Decision.RELEASED,
         held_back=limits_hold and held_back(outcomes, exact=last["exact"]),
         in_class=in_class_of(forget_set),
+        going_classes=going_of(forget_set),
     )
 
 
@@ -41,6 +42,11 @@ def in_class_of(forget_set: Mapping[str, Any]) -> InClass | None:
     """Read the class in which most is forgotten; None where nobody was to be asked about one."""
     found = forget_set.get("in_class")
     return InClass(int(found["forgets"]), int(found["trains"])) if found else None
+
+
+def going_of(forget_set: Mapping[str, Any]) -> int:
+    """Read how many classes go though some of each stay; runs from before it was asked say none."""
+    return int(forget_set.get("going_classes", 0))
 
 
 def _losses(attempt: Mapping[str, Any]) -> dict[str, float | None]:

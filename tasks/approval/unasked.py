@@ -13,7 +13,7 @@ from ledger.replay.lineage import PROMOTED
 from systems.settings.approval import Approval
 from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace
-from tasks.approval.facts import in_class_of
+from tasks.approval.facts import going_of, in_class_of
 from unlearning.errors import LetheError
 
 
@@ -46,4 +46,5 @@ def _reasons(rules: Approval, extracted: Mapping[str, Any]) -> tuple[str, ...]:
     if not all(isinstance(count, int) for count in counts):
         return ("the log does not tell how much is forgotten",)
     whole, forgets, known = counts
-    return rules.foreseen(whole, forgets, known, in_class_of(extracted))
+    skewed, going = in_class_of(extracted), going_of(extracted)
+    return rules.foreseen(whole, forgets, known, skewed, going_classes=going)

@@ -20,7 +20,7 @@ from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.adopt import check_task
-from tasks.approval.skew import in_one_class
+from tasks.approval.skew import tallied
 from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
@@ -36,7 +36,7 @@ from tasks.planning.rungs import (
     without_bases,
 )
 from tasks.planning.waiting import collecting_told
-from tasks.requests.asked import classes_lost, restriction
+from tasks.requests.asked import restriction
 from tasks.running import bases
 from tasks.running.champion import sealed_champion
 from tasks.running.conditions import under
@@ -102,10 +102,10 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
 
 def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]:
     """Say why a person will be asked before a release, as far as it is known before."""
-    whole = len(classes_lost(at.ws, (), frozenset(ids[TRAIN])))
-    counts = (whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN])
-    skewed = in_one_class(at.ws, rules.approval, ids[TRAIN], named=True)
-    return list(rules.approval.foreseen(*counts, skewed))
+    tally = tallied(at, ids[TRAIN])
+    counts = (tally.whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN])
+    skewed = tally.in_one_class(rules.approval.skew, named=True)
+    return list(rules.approval.foreseen(*counts, skewed, going_classes=tally.going))
 
 
 def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from ledger.domain import Selector
 from ledger.requests import Ledger
 from systems.data import resolving
 from systems.data.importing import import_dataset
+from systems.data.loading import classes
 from systems.data.reading import read_table
 from systems.data.sources import Source
 from systems.data.texts import look
 from systems.settings.approval import Approval, InClass, Skew
 from systems.settings.params import load_params
 from systems.settings.workspace import Workspace, write_templates
-from tasks.approval.skew import in_one_class
+from tasks.approval.skew import Tally, tally_of
 from tests.unit.input.files_of_weights import renamed
 from tests.unit.input.forms import N, encoded, picture, put
 from unlearning.errors import UsageError
@@ -127,14 +128,18 @@ def test_what_lies_in_one_class_is_counted_and_its_name_is_for_people_alone(
     of_class = {label for example, label, _ in trained if example in mine}
     assert len(of_class) == 1 and len(mine) >= 2
     all_of_it = sum(label in of_class for _, label, _ in trained)
-    assert in_one_class(ws, rules, mine) == InClass(len(mine), all_of_it)
-    found = in_one_class(ws, rules, mine, named=True)
+
+    def of(forgotten: list[str]) -> Tally:
+        return tally_of(table, classes(ws), forgotten)
+
+    assert of(mine).in_one_class(rules.skew) == InClass(len(mine), all_of_it)
+    found = of(mine).in_one_class(rules.skew, named=True)
     assert found is not None and found.name in ("ape", "cat")
     assert rules.foreseen(0, len(mine), len(trained), found)
     both = [example for example, _, _ in trained]
-    assert not rules.foreseen(0, len(both), len(trained), in_one_class(ws, rules, both))
-    assert in_one_class(ws, rules, mine[:1]) is None
-    assert in_one_class(ws, Approval(), mine) is None
+    assert not rules.foreseen(0, len(both), len(trained), of(both).in_one_class(rules.skew))
+    assert of(mine[:1]).in_one_class(rules.skew) is None
+    assert of(mine).in_one_class(None) is None
 
 
 def test_one_of_two_classes_is_denied_at_once(ws: Workspace) -> None:

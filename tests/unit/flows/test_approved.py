@@ -86,6 +86,12 @@ def test_only_the_word_of_another_makes_a_release(reviewer: str | None, decision
         ({"class": True}, ONE_CLASS, False, "nobody was asked although 1 class(es)"),
         ({"class": True}, ONE_CLASS, True, None),
         ({"class": True}, {**ONE_CLASS, "whole_classes": 0}, False, None),
+        (
+            {"class": True},
+            {**ONE_CLASS, "whole_classes": 0, "going_classes": 1},
+            False,
+            "1 class(es) go",
+        ),
         ({"share": 0.05}, ONE_CLASS, False, "10 of 100 training examples"),
         ({"class": True}, {"train": 1, "training_set": 9}, False, "the log does not tell"),
         (None, ONE_CLASS, False, None),

@@ -31,6 +31,7 @@ SKEW = Approval(skew=Skew(times=3, examples=100))
         (Approval(), replace(RELEASED, whole_classes=9, forgets=999), None),
         (ALL, RELEASED, None),
         (ALL, replace(RELEASED, whole_classes=1), 1),
+        (ALL, replace(RELEASED, going_classes=1), 1),  # a few of it stay
         (ALL, replace(RELEASED, forgets=200), None),  # the share itself is within
         (ALL, replace(RELEASED, forgets=201), 1),
         (ALL, replace(RELEASED, losses={"loss": 0.02}), None),
