@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from unlearning.errors import RequestDenied, UsageError
 
@@ -73,11 +74,14 @@ class Selector:
     """What a request wants forgotten: personal data, so it lives in the sealed store only.
 
     values: subject ids, example ids, class names, or the one value of `column` for "where".
+    only, without: example ids; of what belongs to the values it selects those alone, or not those.
     """
 
     kind: SelectorKind
     values: tuple[str, ...]
     column: str | None = None
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a selector that selects nothing or in no known way."""
@@ -93,7 +97,29 @@ class Selector:
 
     def ordered(self) -> Selector:
         """The same demand in one form: each value once, in order."""
-        return replace(self, values=tuple(sorted(set(self.values))))
+        only, without = (tuple(sorted(set(ids))) for ids in (self.only, self.without))
+        values = tuple(sorted(set(self.values)))
+        return replace(self, values=values, only=only, without=without)
+
+    def apart(self, ids: Collection[str]) -> tuple[Selector, Selector]:
+        """Cut it in two: these of its examples, and all others."""
+        part = tuple(sorted(ids))
+        if not self.only:
+            return replace(self, only=part), replace(self, without=(*self.without, *part))
+        rest = tuple(example for example in self.only if example not in ids)
+        return replace(self, only=part), replace(self, only=rest)
+
+    def as_value(self) -> dict[str, Any]:
+        """All of it as canonical JSON takes it, in the form that every selector has had."""
+        whole = {"kind": self.kind, "values": self.values, "column": self.column}
+        cut = {"only": self.only, "without": self.without}
+        return whole | {name: ids for name, ids in cut.items() if ids}
+
+
+def selector_of(value: Mapping[str, Any]) -> Selector:
+    """What `Selector.as_value` gave."""
+    cut = {name: tuple(value.get(name, ())) for name in ("only", "without")}
+    return Selector(value["kind"], tuple(value["values"]), value["column"], **cut)
 
 
 @dataclass(frozen=True)

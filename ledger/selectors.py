@@ -6,11 +6,11 @@ import hashlib
 import hmac
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import durable, sealed
-from ledger.domain import Selector
+from ledger.domain import Selector, selector_of
 from ledger.errors import KeyMissing, SealAltered, WorkspaceBusy
 from ledger.keys import suppression_key
 from ledger.lock import BUSY
@@ -19,7 +19,10 @@ from unlearning.digests import canonical_json
 
 @dataclass(frozen=True)
 class SelectorStore:
-    """The sealed selectors of one workspace: records/sealed/<ref>.bin."""
+    """The sealed selectors of one workspace: records/sealed/<ref>.bin.
+
+    Of a request from which a part was taken, <part>.rest is what it names since.
+    """
 
     folder: Path
     keys: Path
@@ -43,16 +46,24 @@ class SelectorStore:
         then the caller is `alone`, and has made sure that the workspace's lock is still his.
         """
         durable.write(self._unrecorded, ref.encode())
-        sealed.seal(self._path(ref), self.keys, ref, asdict(selector))
+        sealed.seal(self._path(ref), self.keys, ref, selector.as_value())
         return self._commitment(ref, selector)
 
-    def get(self, ref: str, commitment: str) -> Selector:
-        """Open a selector; SealAltered if it is not the one that was committed to."""
-        value = sealed.unseal(self._path(ref), self.keys, ref)
-        selector = Selector(value["kind"], tuple(value["values"]), value["column"])
+    def put_rest(self, ref: str, part: str, rest: Selector) -> str:
+        """Seal what a request names once `part`, which was `put` just now, is taken from it."""
+        sealed.seal(self._rest(part), self.keys, ref, rest.as_value())
+        return self._commitment(ref, rest)
+
+    def get(self, ref: str, commitment: str, part: str | None = None) -> Selector:
+        """Open a selector; SealAltered if it is not the one that was committed to.
+
+        part: the last that was taken from it, if any.
+        """
+        path = self._path(ref) if part is None else self._rest(part)
+        selector = selector_of(sealed.unseal(path, self.keys, ref))
         if not hmac.compare_digest(commitment, self._commitment(ref, selector)):
             raise SealAltered(
-                f"sealed/{ref}.bin: holds another selector than the log committed to: "
+                f"{durable.short_name(path)}: holds another selector than the log committed to: "
                 "restore it from your backup"
             )
         return selector
@@ -77,7 +88,11 @@ class SelectorStore:
 
         It outlives the selector, and nobody can test a guess against it without that key.
         """
-        said = {"key": idempotency_key, "jurisdiction": jurisdiction, **asdict(selector.ordered())}
+        said = {
+            "key": idempotency_key,
+            "jurisdiction": jurisdiction,
+            **selector.ordered().as_value(),
+        }
         content = b"request\0" + canonical_json(said)
         return hmac.new(suppression_key(self.keys), content, hashlib.sha256).hexdigest()
 
@@ -115,6 +130,7 @@ class SelectorStore:
         with self.alone():
             for ref in self.unrecorded():
                 if ref not in known:
+                    durable.remove_file(self._rest(ref), within=self.folder)
                     sealed.discard(self._path(ref), self.keys, ref)
                 self.recorded()
             sealed.clear_unfinished(self.folder, self.keys)
@@ -127,8 +143,11 @@ class SelectorStore:
 
     def _commitment(self, ref: str, selector: Selector) -> str:
         # Under the request's own key: once that is shredded, nobody can test a guess against it.
-        content = canonical_json(asdict(selector))
+        content = canonical_json(selector.as_value())
         return hmac.new(sealed.request_key(self.keys, ref), content, hashlib.sha256).hexdigest()
 
     def _path(self, ref: str) -> Path:
         return self.folder / f"{ref}.bin"
+
+    def _rest(self, part: str) -> Path:
+        return self.folder / f"{part}.rest"

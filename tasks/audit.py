@@ -93,7 +93,8 @@ def measure(at: Opened, case: Case, retrained: Sequence[Trained]) -> list[dict[s
     recipe = recipe_of(at)
     # A class is compared with holdout examples of its own by the audits themselves, and probes
     # need those of all classes; only an attribute has to be selected here.
-    likewise = at.ledger.selector(case.request).kind == "where"
+    asked = at.ledger.selector(case.request)
+    likewise = asked.kind == "where" and not asked.only
     ground = ground_of(
         cut(at, held_ids(at, case.request), likewise=likewise),
         networks.load(models.verified(sealed_champion(at))),

@@ -78,9 +78,10 @@ def likewise(selectors: Sequence[Selector]) -> bool:
     """Say whether the selected holdout examples are the ones to compare with.
 
     So it is for classes and attributes: other examples would measure the class or attribute, not
-    the membership. A person's or a single example in the holdout set is no such comparison.
+    the membership. A person's or a single example in the holdout set is no such comparison, nor are
+    some examples of a class.
     """
-    return all(selector.kind in ("class", "where") for selector in selectors)
+    return all(one.kind in ("class", "where") and not one.only for one in selectors)
 
 
 def refusal(at: Opened, ids: dict[str, list[str]]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger import suppression
 from ledger.domain import Selector, State
-from systems.data import loading
+from systems.data import loading, resolving
 from systems.data.alike.erased import likenesses
 from systems.data.texts import look
 from tasks.requests.asked import open_requests
@@ -54,7 +54,7 @@ def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
     values = [value for example in images for value in suppression.example_values(*example)]
     values += suppression.subject_values(subjects)
     for ref in run.requests:
-        values += _asked_for(run.at.ledger.selector(ref))
+        values += _asked_for(run, run.at.ledger.selector(ref), version)
     return values + suppression.looks(values, look)
 
 
@@ -72,9 +72,21 @@ def _list_again(run: Run, sha256: str) -> None:
     run.erases()  # it is the same list again, or an alarm
 
 
-def _asked_for(selector: Selector) -> list[tuple[str, str]]:
-    """What a class or an attribute is known by; ids are listed where they belonged to something."""
-    return [] if selector.kind == "example" else suppression.selector_values(selector)
+def _asked_for(run: Run, selector: Selector, version: str | None) -> list[tuple[str, str]]:
+    """What a class or an attribute is known by; ids are listed where they belonged to something.
+
+    Of a request that was cut in two only what nothing is left of: the other part may be held.
+    """
+    if selector.kind == "example":
+        return []
+    if not (selector.only or selector.without):
+        return suppression.named_values(selector)
+    each = [Selector(selector.kind, (value,), selector.column) for value in selector.values]
+    earlier = resolving.resolve_earlier(run.at.ws, version, each) if version else None
+    found = earlier or resolving.resolve_all(run.at.ws, each)
+    going = frozenset(run.all_ids())
+    gone = (one for one, named in zip(each, found, strict=True) if going.issuperset(named.ids))
+    return [value for one in gone for value in suppression.named_values(one)]
 
 
 def _covered(run: Run) -> list[str]:

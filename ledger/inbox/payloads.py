@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import SealAltered
@@ -57,7 +57,7 @@ class Payloads:
         """What is kept of what came under a key, to know it when it comes again."""
         if incoming.key is None:
             return None
-        said = {"jurisdiction": incoming.jurisdiction, **asdict(incoming.selector.ordered())}
+        said = {"jurisdiction": incoming.jurisdiction, **incoming.selector.ordered().as_value()}
         return self._digest("content", [incoming.source, incoming.key, said])
 
     def nonce_digest(self, source: str, nonce: str) -> str:

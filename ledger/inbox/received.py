@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from ledger.domain import COMMAND_LINE, Selector
+from ledger.domain import COMMAND_LINE, Selector, selector_of
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Incoming:
 
     def as_value(self) -> dict[str, Any]:
         """All of it as canonical JSON takes it."""
-        return {**asdict(self), "received_at": self.received_at.isoformat()}
+        selector, received_at = self.selector.as_value(), self.received_at.isoformat()
+        return {**asdict(self), "selector": selector, "received_at": received_at}
 
 
 def incoming_of(value: dict[str, Any]) -> Incoming:
     """What `as_value` gave."""
-    said = value["selector"]
-    selector = Selector(said["kind"], tuple(said["values"]), said["column"])
+    selector = selector_of(value["selector"])
     received_at = datetime.fromisoformat(value["received_at"])
     return Incoming(**{**value, "selector": selector, "received_at": received_at})
 

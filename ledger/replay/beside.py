@@ -131,9 +131,11 @@ def _selectors(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
         for e in entries
         if e.event in STATING and "state" in e.body
     }
+    rests = {e.body["part_of"]: f"{e.body['request']}.rest" for e in entries if "rest" in e.body}
     for ref, state in states.items():
-        if state not in ("complete", "denied") and not (folder / f"{ref}.bin").is_file():
-            yield f"sealed/{ref}.bin: is missing, request {ref} is {state}: restore it"
+        name = rests.get(ref, f"{ref}.bin")
+        if state not in ("complete", "denied") and not (folder / name).is_file():
+            yield f"sealed/{name}: is missing, request {ref} is {state}: restore it"
 
 
 def _receipts(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:

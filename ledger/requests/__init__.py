@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ledger.domain import State as State
 from ledger.domain import check_move
 from ledger.lines import Lines, lines_of
 from ledger.log import Log
-from ledger.requests import confirming, runs, submitting, verbs
+from ledger.requests import confirming, runs, splitting, submitting, verbs
 from ledger.requests.book import Book
 from ledger.requests.identity import Identity
 from ledger.requests.verbs import Verb as Verb
@@ -208,6 +208,26 @@ class Ledger:
         ground: of a denial, one of `grounds`; UsageError for another.
         """
         return verbs.say(self._book, verb, ref, reason, now, ground)
+
+    def hold_part(
+        self, ref: str, ids: Collection[str], *, examples: int, reason: str, now: datetime
+    ) -> DeletionRequest:
+        """Hold some examples that a request names, as a request of its own, and return that.
+
+        ids: of these examples; examples: how many the request names now. The rest stays as it is.
+        RequestDenied unless it is accepted or held and no run is at it, UsageError for nothing or
+        all of it.
+        """
+        return splitting.split(self._book, ref, ids, examples, reason, now)
+
+    def parts(self, ref: str) -> list[DeletionRequest]:
+        """The parts that were taken from a request, as they stand."""
+        return [self.request(str(entry.body["request"])) for entry in self._book.parts(ref)]
+
+    def part_of(self, ref: str) -> str | None:
+        """The request that this one was taken from as a part; None if it is none."""
+        entry = self.log.find(f"{ref}/submitted")
+        return entry.body.get(splitting.PART_OF) if entry else None
 
     def start_run(self, refs: Sequence[str], *, now: datetime) -> str:
         """Begin a run over accepted requests and return its reference.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from threading import RLock
 
+from ledger.chain import Entry
 from ledger.domain import DeletionRequest, Selector
 from ledger.errors import KeyMissing, KeyUnusable, SelectorMissing, UnknownReference
 from ledger.log import Log
@@ -14,6 +16,11 @@ from unlearning.errors import RequestDenied
 
 LOST = (KeyMissing, KeyUnusable, SelectorMissing)
 """What says that nobody can tell any more what a request named."""
+
+
+def part_of(ref: str, number: int) -> str:
+    """What the parts of a request are called, so that the log is asked for them by name."""
+    return f"{ref}-{number}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,10 @@ class Book:
                 f"request {ref}: is {found.state}{why}, expected an open one: what it named was "
                 f"destroyed when it ended: see `lethe show {ref}`"
             )
-        return self.selectors.get(ref, self.commitment(ref))
+        part = self.newest_part(ref)
+        if part is None:
+            return self.selectors.get(ref, self.commitment(ref))
+        return self.selectors.get(ref, str(part.body["rest"]["commitment"]), part.body["request"])
 
     def lost(self, ref: str) -> str | None:
         """Say why nobody can tell what an open request named; None if it can be read."""
@@ -64,6 +74,15 @@ class Book:
         """What the log keeps in place of a request's selector."""
         entry = self.log.find(f"{ref}/submitted")
         return str(entry.body["commitment"]) if entry else ""
+
+    def newest_part(self, ref: str) -> Entry | None:
+        """The entry of the last part that was taken from a request; None if none was."""
+        return next(reversed(self.parts(ref)), None)
+
+    def parts(self, ref: str) -> list[Entry]:
+        """The entries of the parts that were taken from a request, in their order."""
+        found = (self.log.find(f"{part_of(ref, n)}/submitted") for n in count(1))
+        return [entry for entry in takewhile(lambda entry: entry is not None, found) if entry]
 
     def next_key(self, ref: str) -> str:
         """A key of the log that only this entry can have."""

@@ -26,6 +26,9 @@ ASKED = "identity_asked"
 RUNS, PAUSES = "runs", "pauses"
 """What the clock does while a request waits."""
 
+STOOD, EXTENDED = "paused", "extended"
+"""How long a clock stood still, and whether a deadline was extended, in bodies."""
+
 UNCONFIRMED = "waits until it is confirmed who asks: `lethe confirm`"
 
 
@@ -58,6 +61,9 @@ def unconfirmed_among(entries: Iterable[Entry]) -> frozenset[str]:
 
 def paused(book: Book, ref: str, now: datetime) -> timedelta:
     """How long a request's clock has stood still, until now or until it was confirmed."""
+    begun = book.log.find(f"{ref}/submitted")
+    if begun is not None and (stood := begun.body.get(STOOD)):
+        return timedelta(seconds=stood)  # a part has it from the request that it is taken from
     asked, said = _asked(book, ref), book.log.find(f"{ref}/{CONFIRMED}")
     if asked is None or asked.body[ASKED] != PAUSES:
         return timedelta(0)
@@ -67,7 +73,10 @@ def paused(book: Book, ref: str, now: datetime) -> timedelta:
 
 def extended(book: Book, ref: str) -> bool:
     """Whether a request's deadline was extended before."""
-    return any(e.event == "extended" and e.body["request"] == ref for e in book.log.entries())
+    begun = book.log.find(f"{ref}/submitted")
+    if begun is not None and begun.body.get(EXTENDED):
+        return True
+    return any(e.event == EXTENDED and e.body["request"] == ref for e in book.log.entries())
 
 
 def confirm(book: Book, ref: str, identity: Identity, now: datetime) -> DeletionRequest:
@@ -115,7 +124,7 @@ def _moved(book: Book, current: DeletionRequest, now: datetime) -> dict[str, Any
         return {}
     limit = longest_due_at if extended(book, current.ref) else due_at
     due = limit(current.received_at, current.jurisdiction, paused=stood)
-    return {"due_at": timestamp(due), "paused": int(stood.total_seconds())}
+    return {"due_at": timestamp(due), STOOD: int(stood.total_seconds())}
 
 
 def _asked(book: Book, ref: str) -> Entry | None:

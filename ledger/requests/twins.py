@@ -7,7 +7,6 @@ that was received first. Each keeps its own deadline.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -93,4 +92,4 @@ def _note_asked(book: Book, ref: str) -> None:
 
 
 def _meaning(selector: Selector) -> str:
-    return digest_of(asdict(selector.ordered()))
+    return digest_of(selector.ordered().as_value())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -65,7 +65,7 @@ def say(
     require_reason(reason, f"why: it is logged with `{verb}`")
     with book.lock:
         current, rule = book.request(ref), VERBS[verb]
-        _check(book, verb, current)
+        require_sayable(book, verb, current, rule.states)
         said = _extension(book, current, now) if rule.to is None else {"state": rule.to}
         if verb is Verb.DENY:
             said = {**said, "ground": require_ground(ground, current.jurisdiction)}
@@ -77,7 +77,10 @@ def say(
         return found
 
 
-def _check(book: Book, verb: Verb, current: DeletionRequest) -> None:
+def require_sayable(
+    book: Book, verb: Verb, current: DeletionRequest, states: Collection[State]
+) -> None:
+    """Raise RequestDenied where the state of a request, or its run, does not allow a verb."""
     ref, rule = current.ref, VERBS[verb]
     run = next((r for r, refs in book.store.tables.unfinished_runs().items() if ref in refs), None)
     if rule.to is not None and run is not None:
@@ -90,11 +93,11 @@ def _check(book: Book, verb: Verb, current: DeletionRequest) -> None:
             f"request {ref}: waits until it is confirmed who asks, resume expected one that does "
             f"not: `lethe confirm {ref} --identity METHOD:SYSTEM`, or deny it"
         )
-    if current.state not in rule.states:
+    if current.state not in states:
         why = f" ({current.reason})" if current.reason and current.state.terminal else ""
         raise RequestDenied(
             f"request {ref}: is {current.state}{why}, {verb} expected one that is "
-            f"{', '.join(sorted(rule.states))}: see `lethe show {ref}`"
+            f"{', '.join(sorted(states))}: see `lethe show {ref}`"
         )
 
 

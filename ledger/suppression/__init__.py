@@ -31,6 +31,7 @@ from ledger.suppression.values import ID, IMAGE, KEY, KINDS, LOOK, Look, folded
 from ledger.suppression.values import example_values as example_values
 from ledger.suppression.values import ids_of as ids_of
 from ledger.suppression.values import looks as looks
+from ledger.suppression.values import named_values as named_values
 from ledger.suppression.values import selector_values as selector_values
 from ledger.suppression.values import subject_values as subject_values
 from ledger.suppression.values import tokens_of as tokens_of

@@ -29,7 +29,17 @@ def example_values(example_id: str, image_sha256: str) -> list[tuple[str, str]]:
 
 
 def selector_values(selector: Selector) -> list[tuple[str, str]]:
-    """What is listed of a selector, as (kind, value): personal data."""
+    """What is listed of a selector, as (kind, value): personal data.
+
+    Of some examples alone that are their ids: more may be left of who or what they belong to.
+    """
+    if selector.only:
+        return [(ID, example) for example in selector.only]
+    return named_values(selector)
+
+
+def named_values(selector: Selector) -> list[tuple[str, str]]:
+    """What a selector names, as (kind, value), whichever of its examples it is about."""
     before = "" if selector.column is None else f"{selector.column}\0"
     return [(KIND_OF[selector.kind], before + value) for value in selector.values]
 

@@ -111,11 +111,13 @@ def _resolution(table: pa.Table, column: str, selector: Selector, dataset: Datas
     if selector.kind == "class":
         values = [dataset.classes[label] for label in values]
     wanted, seen = frozenset(selector.values), set()
+    only, without = frozenset(selector.only), frozenset(selector.without)
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for value, example, split in zip(values, *_columns(table, EXAMPLE, SPLIT), strict=True):
         if value in wanted:
-            splits[split].append(example)
             seen.add(value)
+            if example not in without and (not only or example in only):
+                splits[split].append(example)
     unknown = tuple(value for value in dict.fromkeys(selector.values) if value not in seen)
     train, holdout, test = (tuple(splits[split]) for split in (TRAIN, HOLDOUT, TEST))
     return Resolution(train, holdout, test, unknown, _alike(set(values) - seen, selector.values))

@@ -87,6 +87,9 @@ def _request(known: Known, row: Row, run: str) -> Facts:
     }
     confirmed = known.at.ledger.identity(str(row["request"]))
     said = identity_in_words(confirmed, reference=False) if confirmed else None
+    apart = known.at.ledger.parts(str(row["request"]))
+    named = [f"{one.ref} ({one.examples})" for one in apart]
+    found["Not in it, but apart"] = ", ".join(named) or None
     return _shown(found | {"Who asks was confirmed": said} | _linked(known, row, run))
 
 

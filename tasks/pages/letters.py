@@ -17,6 +17,7 @@ from ledger.replay.purged import purged_copies
 from ledger.replay.statements import ATTESTED, COMPLETED
 from ledger.requests.confirming import ASKED, PAUSES
 from ledger.requests.grounds import provision
+from ledger.requests.splitting import PART_OF
 from systems.report.grounds import ground_in_words
 from systems.report.letters import (
     ACKNOWLEDGEMENT,
@@ -62,7 +63,7 @@ def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str
         "law": law,
         "acknowledge_by": _date(by, law) if (by := row.get("acknowledge_by")) else None,
     }
-    if entries:
+    if entries and PART_OF not in entries[0].body:  # the request that it is taken from has one
         yield ACKNOWLEDGEMENT, _first(facts, entries)
         if (clock := entries[0].body.get(ASKED)) is not None:
             yield IDENTITY, facts | {"pauses": clock == PAUSES}
@@ -111,7 +112,8 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         {"what": None, "version": number, "until": until.date().isoformat()}
         for number, until in kept_versions(known, run)
     ]
-    risen = known.upgraded.get(str(row["request"]))
+    ref = str(row["request"])
+    risen, apart = known.upgraded.get(ref), known.at.ledger.parts(ref)
     return {
         "upgraded_on": _date(risen.at, law) if risen else None,
         "upgraded_by": risen.body["by"] if risen else None,
@@ -121,6 +123,7 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         "method": known.step(run, "decided").get("method"),
         "remaining": [] if complete else left,
         "confirmed": list(copies["confirmed"]),
+        "apart": [{"request": one.ref, "examples": one.examples} for one in apart],
     }
 
 

@@ -73,6 +73,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
             *_to_confirm(row),
             ("Law", row["jurisdiction"]),
             ("Examples", row["examples"]),
+            *_cut(known, ref),
             ("Who asks was confirmed", _confirmed(known, ref)),
             *([("Assurance", risen)] if risen else []),
         ],
@@ -85,6 +86,15 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
 def _to_confirm(row: Row) -> list[tuple[str, str | None]]:
     by = row.get("acknowledge_by")
     return [("Receipt to be confirmed by", day(by))] if by else []
+
+
+def _cut(known: Known, ref: str) -> Iterator[tuple[str, object]]:
+    """Say of which request it is a part, and which parts were taken from it."""
+    if (whole := known.at.ledger.part_of(ref)) is not None:
+        yield "Part of", link(whole, f"{whole}.html")
+    for part in known.at.ledger.parts(ref):
+        words = f"{part.ref}: {part.examples}, {part.state}"
+        yield "Apart from it", link(words, f"{part.ref}.html")
 
 
 def _confirmed(known: Known, ref: str) -> str | None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+
+from ledger.requests import DeletionRequest
 from tasks.requests.asked import open_requests
 from tasks.running.opened import Opened
 from tasks.running.run import Run
-from unlearning.errors import RequestDenied
+from unlearning.errors import RequestDenied, UsageError
 
 
-def require_untouched(at: Opened, ref: str) -> None:
-    """RequestDenied if an unfinished run of others is to erase some of what a request names."""
+def hold_part(
+    at: Opened, ref: str, ids: Collection[str], reason: str, now: datetime
+) -> DeletionRequest:
+    """Hold some of a request's examples, as a request of its own, which is given; the rest stays.
+
+    UsageError for an id that the request does not name.
+    """
     named = next((one.all_ids for one in open_requests(at).asked if one.ref == ref), frozenset())
+    if strange := sum(one not in named for one in ids):
+        raise UsageError(
+            f"--example: {strange} of {len(ids)} ids are none that {ref} names, expected ids of "
+            "its examples: nothing was held"
+        )
+    require_untouched(at, ref, frozenset(ids))
+    return at.ledger.hold_part(ref, ids, examples=len(named), reason=reason, now=now)
+
+
+def require_untouched(at: Opened, ref: str, named: frozenset[str] | None = None) -> None:
+    """RequestDenied if an unfinished run of others is to erase some of what a request names.
+
+    named: only these of its examples.
+    """
+    if named is None:
+        asked = open_requests(at).asked
+        named = next((one.all_ids for one in asked if one.ref == ref), frozenset())
     for run, refs in at.ledger.unfinished_runs().items():
         found = Run(at, run)
         if ref not in refs and found.done("extracted") and not named.isdisjoint(found.all_ids()):

@@ -138,9 +138,26 @@ def deny(
     _say(ctx, "deny", request, reason, ground)
 
 
-def hold(ctx: typer.Context, request: Reference, reason: Reason) -> None:
-    """Keep a request, and what it names, from every run; its deadline runs on."""
-    _say(ctx, "hold", request, reason)
+def hold(
+    ctx: typer.Context,
+    request: Reference,
+    reason: Reason,
+    example: Annotated[
+        list[str] | None, typer.Option(help="Only this one of its examples; repeatable.")
+    ] = None,
+    example_file: Annotated[Path | None, typer.Option(help="Ids, one a line; -: stdin.")] = None,
+) -> None:
+    """Keep a request, or some of its examples, from every run; its deadline runs on."""
+    from flows.cli.work import answering
+    from flows.cli.work.ids import with_ids_of
+
+    def work(call: Call) -> dict[str, Any]:
+        ids = with_ids_of(example, example_file, option="--example-file")
+        if not ids:
+            return answering.say(call.workspace, "hold", request, reason)
+        return answering.hold_part(call.workspace, request, ids, reason)
+
+    answer(ctx, work)
 
 
 def resume(ctx: typer.Context, request: Reference, reason: Reason) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,15 @@ def say(
         informed = {"inform_person_by": told, "said": reason} if told else {}
         grounds = {"ground": said["ground"]} if "ground" in said else {}
         return as_record(found) | informed | grounds
+
+
+def hold_part(path: Path, request: str, ids: Sequence[str], reason: str) -> dict[str, Any]:
+    """Hold some of a request's examples under the lock, and name the part that they are now."""
+    from tasks.requests.hold import hold_part as held
+
+    with working(path, restoring=True) as at:
+        part = held(at, request, ids, reason, utc_now())
+        return as_record(part) | {"part_of": request, "left": at.ledger.request(request).examples}
 
 
 def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def show(path: Path, request: str) -> dict[str, Any]:
         **listed(ledger, found),
         **_question(at, found),
         **_upgraded(ledger, request),
+        **_cut(ledger, request),
         **({"ground": grounds[-1]} if grounds else {}),
         **({"identity": identity} if identity else {}),
         "judgements": judged,
@@ -88,6 +89,13 @@ def _question(at: Opened, request: DeletionRequest) -> dict[str, Any]:
     run = Run(at, str(request.run))
     found = awaiting(at.ledger.log.entries(), run.ref)
     return {"approval": as_told(run, found)} if found else {}
+
+
+def _cut(ledger: Ledger, request: str) -> dict[str, Any]:
+    """Name the request that this one is a part of, and the parts that were taken from it."""
+    whole, parts = ledger.part_of(request), ledger.parts(request)
+    told = [{"request": p.ref, "state": str(p.state), "examples": p.examples} for p in parts]
+    return ({"part_of": whole} if whole else {}) | ({"parts": told} if told else {})
 
 
 def _upgraded(ledger: Ledger, request: str) -> dict[str, Any]:

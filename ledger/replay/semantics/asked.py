@@ -11,8 +11,10 @@ from ledger.deadlines import HOURS, bounds, profile_of
 from ledger.domain import NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
 from ledger.replay.statements import ATTESTED
-from ledger.requests.confirming import ASKED, PAUSES
+from ledger.requests.book import part_of
+from ledger.requests.confirming import ASKED, EXTENDED, PAUSES, STOOD
 from ledger.requests.grounds import provision
+from ledger.requests.splitting import PART_OF, REST, SPLIT
 from ledger.requests.verbs import VERBS, Verb
 
 BEGINNINGS = frozenset({State.RECEIVED, State.ACCEPTED, State.DENIED, State.HELD, State.PURGING})
@@ -45,7 +47,10 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
         yield f"request {ref}: goes with a run that has erased nothing"
     if body.get("commitment") and received > datetime.fromisoformat(entry.at):
         yield f"request {ref}: was received at {body['received_at']}, after it was submitted"
-    yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
+    if {PART_OF, REST} & body.keys():
+        yield from _part(history, ref, found, body)
+    else:
+        yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
     if body.get(ASKED) == PAUSES:
         found.stands_since = datetime.fromisoformat(entry.at)
         if not profile_of(found.jurisdiction).pauses:
@@ -166,6 +171,28 @@ def _on_a_ground(
 ) -> Iterator[str]:
     if "ground" in body and provision(str(body["ground"]), found.jurisdiction) is None:
         yield f"request {ref}: is {state} on a ground that {found.jurisdiction} does not know"
+
+
+def _part(history: History, ref: str, found: Request, body: Mapping[str, Any]) -> Iterator[str]:
+    """Why it cannot be a part of another: held, of one that waits, with that one's deadline."""
+    name = str(body.get(PART_OF))
+    whole = history.request(name)
+    whole.parts += 1
+    if ref != (wanted := part_of(name, whole.parts)) or REST not in body:
+        yield f"request {ref}: is a part of {name}, expected {wanted}, and what is left"
+    if found.state is not State.HELD:
+        yield f"request {ref}: is a part of {name} and begins as {found.state}, expected held"
+    if whole.state not in SPLIT or whole.unconfirmed:
+        yield f"request {ref}: is a part of {name}, which is {whole.state}, expected one that waits"
+    if run := history.working(name):
+        yield f"request {ref}: is a part of {name}, which is in run {run.ref}"
+    since = whole.received_at + whole.stood
+    told = (found.received_at, found.jurisdiction, body.get(STOOD, 0), body.get(EXTENDED, False))
+    stood = int(whole.stood.total_seconds())
+    if told != (whole.received_at, whole.jurisdiction, stood, whole.extended):
+        yield f"request {ref}: is a part of {name}, and was received at another time or law"
+    found.extended, found.stood = whole.extended, whole.stood
+    yield from _on_a_day(ref, body["due_at"], found, since, extended=whole.extended)
 
 
 def _taking_the_place(

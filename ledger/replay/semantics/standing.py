@@ -24,7 +24,7 @@ class Request:
 
     unconfirmed: it waits until it is confirmed who asks, and confirmed that it was. question: what
     else a person has to look at then. stands_since: its clock stands still until then. stood: how
-    long it did.
+    long it did. parts: how many were taken from it.
     """
 
     state: State
@@ -37,6 +37,7 @@ class Request:
     question: bool = False
     stands_since: datetime | None = None
     stood: timedelta = timedelta(0)
+    parts: int = 0
 
     def counted_from(self, at: datetime) -> datetime:
         """When its deadline is counted from, at a moment: later by what its clock stood still."""

@@ -44,7 +44,7 @@ class Written:
 
 
 class Orders(RuleBasedStateMachine):
-    """Receive, hold, resume, deny, extend, claim, give back, release, purge, taint, restart."""
+    """Receive, hold (all or some), resume, deny, extend, claim, give back, release, taint..."""
 
     requests: Bundle[str] = Bundle("requests")
     runs: Bundle[str] = Bundle("runs")
@@ -102,6 +102,20 @@ class Orders(RuleBasedStateMachine):
             return
         self.ledger.say(verb, ref, reason="art. 12", now=self.now)
         self.book[ref] = replace(one, state=may[one.state])
+
+    @rule(target=requests, ref=requests)
+    def some_of_it_is_held(self, ref: str) -> str:
+        """A part is a request of its own, with the deadline of the whole; the rest stays."""
+        one, examples = self.book[ref], self.ledger.request(ref).examples
+        said = {"examples": examples, "reason": "art. 17(3)", "now": self.now}
+        if one.state not in {"accepted", "held"} or examples < 2:
+            with self.refused(LetheError):
+                self.ledger.hold_part(ref, ["e-1"], **said)
+            return ref
+        part = self.ledger.hold_part(ref, [f"e-{len(self.book)}"], **said)
+        assert (part.examples, self.ledger.request(ref).examples) == (1, examples - 1)
+        self.book[part.ref] = replace(one, state="held")
+        return part.ref
 
     @rule(ref=requests)
     def extended(self, ref: str) -> None:
