@@ -128,6 +128,13 @@ def _check_statement(folder: Path, ring: Keyring) -> tuple[dict[str, Any], list[
     return statement, named or [f"{STATEMENT}: bytes are not the sealed ones, its values are"]
 
 
+def signed_statement(content: bytes, signature: bytes, ring: Keyring) -> dict[str, Any]:
+    """Read a statement by itself; empty unless one of these keys signed these bytes."""
+    proof = _object(signature)
+    genuine = _signed(signature, proof, ring) and sha256_hex(content) == proof["statement"]
+    return _object(content) if genuine else {}
+
+
 def _signed(content: bytes, proof: dict[str, Any], ring: Keyring) -> bool:
     digests = {name: proof.get(name) for name in ("statement", "values")}
     try:

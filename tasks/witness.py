@@ -7,19 +7,19 @@ asked what it has: it is sent what the log has had since it was sent something l
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger import checkpoint, durable, suppression
 from ledger.backups import newest
 from ledger.chain import Entry
 from ledger.checkpoint import WITNESSED, Checkpoint
 from ledger.errors import OutsideWorkspace
-from ledger.evidence import ERASURE, LATER, SIGNATURE
-from ledger.keyring import Keyring
+from ledger.evidence import ERASURE, LATER, SIGNATURE, STATEMENT, signed_statement
+from ledger.keyring import ROTATED, Keyring
 from ledger.keys import load_public_keys, load_signing_key
 from ledger.replay.beside import STATEMENTS
 from systems.settings.mailing import Mailing, is_mailbox
@@ -38,6 +38,8 @@ from unlearning.errors import IntegrityError, UsageError
 EVIDENCE, CHECKPOINTS, SUPPRESSION = "evidence", "checkpoints", "suppression"
 DRAWS = "draws/"
 """Where a witness's keeper puts what draws retrainings to be replayed."""
+
+Read = TypeVar("Read")
 
 OWNER = "lethe-owner"
 """Object at a witness: the random name of the one workspace that it sees."""
@@ -113,13 +115,19 @@ def _letters(at: Opened, since: Sequence[Entry], mib: int) -> Iterator[letters.L
     for part in _sealed(at, since):
         key = f"{EVIDENCE}/{part.relative_to(at.ws.evidence).as_posix()}"
         yield letters.of_statement(key, part, _files(part), mib)
-    for entry, content in _newest_list(at):
-        if entry >= since[0].seq:
+    for kept in _newest_list(at):
+        if kept.entries >= since[0].seq:
             line = "the suppression list, which tells nobody anything without its key"
-            yield letters.of_object(_list_key(entry), content, line)
+            own = replace(kept, entries=max(kept.entries, _key_since(since)))
+            yield letters.of_object(_list_key(own), _signed(at, own), line)
     head, signed = _head(at)
     line = f"the log's head at entry {head.entries}, {head.head}"
     yield letters.of_object(_head_key(head), signed, line)
+
+
+def _key_since(entries: Sequence[Entry]) -> int:
+    """Give the entry that the signing key is of: a list that was sent may come again by another."""
+    return max((entry.seq for entry in entries if entry.event == ROTATED), default=0)
 
 
 def _sealed(at: Opened, entries: Sequence[Entry]) -> Iterator[Path]:
@@ -185,22 +193,25 @@ def _give_list(at: Opened, place: Witness, until: datetime | None) -> bool:
     """Give the suppression list as the log tells of it: who restores a backup needs the newest."""
     known = frozenset(place.keys(f"{SUPPRESSION}/"))
     return any(
-        _list_key(entry) not in known and place.give(_list_key(entry), content, until)
-        for entry, content in _newest_list(at)
+        _list_key(kept) not in known and place.give(_list_key(kept), _signed(at, kept), until)
+        for kept in _newest_list(at)
     )
 
 
-def _newest_list(at: Opened) -> Iterator[tuple[int, bytes]]:
-    """Give the list, signed, and its entry; none where an erasure is yet to give its own."""
+def _newest_list(at: Opened) -> Iterator[newest.Kept]:
+    """Give the list with its entry; none where an erasure is yet to give its own."""
     told = suppressed(at.ledger.log.entries())
     path = at.ws.records / suppression.FILE
     if told is not None and suppression.digest(at.ws.records) == told.body["sha256"]:
-        kept = newest.Kept(told.seq, durable.read(path))
-        yield told.seq, newest.signed(kept, load_signing_key(at.ws.keys))
+        yield newest.Kept(told.seq, durable.read(path))
 
 
-def _list_key(entry: int) -> str:
-    return f"{SUPPRESSION}/{entry:012d}.json"
+def _signed(at: Opened, kept: newest.Kept) -> bytes:
+    return newest.signed(kept, load_signing_key(at.ws.keys))
+
+
+def _list_key(kept: newest.Kept) -> str:
+    return f"{SUPPRESSION}/{kept.entries:012d}.json"
 
 
 def _head_key(head: Checkpoint) -> str:
@@ -228,19 +239,54 @@ def _given_before(at: Opened, content: bytes, head: Checkpoint) -> bool:
 
 
 def lists_of(place: Witness, ring: Keyring) -> list[newest.Kept]:
-    """Read every suppression list that a witness has, oldest first; IntegrityError as in `seen`."""
-    return [newest.checked(place.read(key), ring) for key in place.keys(f"{SUPPRESSION}/")]
+    """Read every suppression list that a witness has, oldest first; IntegrityError as in `seen`.
+
+    By what was signed, not by its name, which is whoever's who put it there.
+    """
+    found = (
+        _genuine(key, newest.checked, place.read(key), ring)
+        for key in place.keys(f"{SUPPRESSION}/")
+    )
+    return sorted(found, key=lambda kept: kept.entries)
 
 
-def erasing_runs(place: Witness) -> frozenset[str]:
-    """Name the runs of which a witness has a statement that they erased."""
-    parts = (key.split("/") for key in place.keys(f"{EVIDENCE}/"))
-    return frozenset(part[1] for part in parts if part[2:] == [ERASURE, SIGNATURE])
+def erasing_runs(place: Witness, ring: Keyring, beside: Container[str]) -> frozenset[str]:
+    """Name the runs of which a witness has a statement that they erased, but for those `beside`.
+
+    IntegrityError for one that is not genuine, or is another run's: anybody writes to a mailbox.
+    """
+    keys = frozenset(place.keys(f"{EVIDENCE}/"))
+    parts = (key.split("/") for key in keys)
+    runs = {part[1] for part in parts if part[2:] == [ERASURE, SIGNATURE] and part[1] not in beside}
+    for run in sorted(runs):
+        folder = f"{EVIDENCE}/{run}/{ERASURE}"
+        there = f"{folder}/{STATEMENT}" in keys
+        content = place.read(f"{folder}/{STATEMENT}") if there else b""
+        signature = place.read(f"{folder}/{SIGNATURE}")
+        if signed_statement(content, signature, ring).get("run") != run:
+            raise IntegrityError(
+                f"witness: {folder}/{STATEMENT} is none that the given key signed of that run, "
+                "expected one as the witness was given: it was altered, or is not of this workspace"
+            )
+    return frozenset(runs)
+
+
+def _genuine(
+    key: str, checked: Callable[[bytes, Keyring], Read], content: bytes, ring: Keyring
+) -> Read:
+    """Read one object; IntegrityError says which it is, to be looked for at the witness."""
+    try:
+        return checked(content, ring)
+    except IntegrityError as problem:
+        raise IntegrityError(f"witness: {key}: {problem}") from problem
 
 
 def seen(place: Witness, ring: Keyring) -> list[Checkpoint]:
     """Read every checkpoint that a witness has; IntegrityError for one that is not genuine."""
-    return [checkpoint.checked(place.read(key), ring) for key in place.keys(f"{CHECKPOINTS}/")]
+    return [
+        _genuine(key, checkpoint.checked, place.read(key), ring)
+        for key in place.keys(f"{CHECKPOINTS}/")
+    ]
 
 
 def draws_of(place: Witness) -> dict[str, str]:

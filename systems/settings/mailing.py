@@ -48,22 +48,35 @@ class Mailing:
 
 
 def is_mailbox(url: str) -> bool:
-    """Whether a witness is meant as a mailbox."""
-    return url.startswith(("smtp:", "smtps:"))
+    """Whether a witness is meant as a mailbox, in whatever spelling."""
+    return url.strip().lower().startswith(("smtp:", "smtps:"))
 
 
 def require_mailbox(url: str) -> None:
     """PolicyError for another spelling, which is not told: it may hold a password or a person."""
-    if not _MAILBOX.fullmatch(url):
+    if not _MAILBOX.fullmatch(url) or not _has_port(url):
         raise PolicyError(
             "service.yaml: witness.at: got a mailbox in another spelling, expected "
             "smtp://HOST[:PORT]/NAME@DOMAIN or smtps://...; credentials belong into the environment"
         )
 
 
+def _has_port(url: str) -> bool:
+    """Whether the port that a mailbox names, if it does, can be one."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def shown(url: str) -> str:
-    """Give a witness's address as others may see it: of a mailbox the server alone."""
-    if not is_mailbox(url):
-        return url
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    """Give a witness's address as others may see it: without credentials, of a mailbox its server.
+
+    Of a mailbox in another spelling nothing, since it may hold a password anywhere.
+    """
+    if is_mailbox(url) and not _MAILBOX.fullmatch(url):
+        return "a mailbox"
+    scheme, found, rest = url.partition("://")
+    server, slash, path = rest.partition("/")
+    told = f"{scheme}{found}{server.rpartition('@')[2]}"
+    return told if is_mailbox(url) else f"{told}{slash}{path}"

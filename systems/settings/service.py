@@ -12,7 +12,7 @@ from pathlib import Path
 from systems.settings.checking import build, read_yaml
 from systems.settings.connectors import Connector
 from systems.settings.events import Endpoint, Intake
-from systems.settings.mailing import Mailing, is_mailbox, require_mailbox
+from systems.settings.mailing import Mailing, is_mailbox, require_mailbox, shown
 from unlearning.errors import PolicyError
 from unlearning.settings import between
 
@@ -23,7 +23,7 @@ TEXT, JSON = "text", "json"
 _PORT = between(0, 65_535)
 _SECONDS = between(1, 86_400)
 _CRON = re.compile(r"\S+( \S+){4}")
-_WITNESS = re.compile(r"s3://[^/\s]+(/.*)?|/.+")
+_WITNESS = re.compile(r"s3://[^/@\s]+(/.*)?|/.+")
 _HOST = re.compile(r"[A-Za-z0-9:.\-]+")
 
 
@@ -92,8 +92,8 @@ class Witnessing:
                     )
             elif not _WITNESS.fullmatch(url):
                 raise PolicyError(
-                    f"{FILE}: witness.at: got {url!r}, expected s3://BUCKET/PREFIX, an absolute "
-                    "path of a folder or smtp://HOST/NAME@DOMAIN"
+                    f"{FILE}: witness.at: got {shown(url)!r}, expected "
+                    "s3://BUCKET/PREFIX, an absolute path of a folder or smtp://HOST/NAME@DOMAIN"
                 )
 
 

@@ -22,7 +22,8 @@ from unlearning.digests import digest_of, sha256_hex
 
 RUN = r"run-[0-9a-f]{12}"
 KEYS = re.compile(
-    rf"(checkpoints|suppression)/\d{{12}}\.json|evidence/{RUN}(/erasure|/completion)?/statement\.(json|sig)"
+    rf"(checkpoints|suppression)/\d{{12}}\.json|evidence/{RUN}(/erasure|/completion)?/statement\.(json|sig)",
+    re.ASCII,
 )
 """Of attachments that are read again; a statement's other files come along in one archive."""
 

@@ -81,13 +81,13 @@ class Mail:
             if content is None:
                 too_large += 1
                 continue
-            brought = _objects(message_from_bytes(content), f"{self.path.name}: message {number}")
+            brought = _objects(content, f"{self.path.name}: message {number}")
             others += not brought
-            for key, bytes_ in brought.items():
+            for key, bytes_ in brought:
                 if objects.setdefault(key, bytes_) != bytes_:
                     raise IntegrityError(
                         f"witness: {self.path.name}: message {number} brings another {key} than "
-                        f"one before it: {_MENDED}"
+                        f"one before it, or two: {_MENDED}"
                     )
         return Found(objects, others, too_large)
 
@@ -98,8 +98,18 @@ _MENDED = (
 
 
 def is_mail(path: Path) -> bool:
-    """Whether a path is an mbox file or a Maildir."""
-    return path.is_file() or all((path / name).is_dir() for name in _MAILDIR)
+    """Whether a path is an mbox file or a Maildir; InfrastructureError where that is not shown."""
+    try:
+        return path.is_file() or all((path / name).is_dir() for name in _MAILDIR)
+    except OSError as problem:
+        raise _unread(path, problem) from problem
+
+
+def _unread(path: Path, problem: Exception) -> InfrastructureError:
+    return InfrastructureError(
+        f"witness: the mail in {path.name} cannot be read ({type(problem).__name__}), expected "
+        "an mbox file or a Maildir that nobody is changing: try again"
+    )
 
 
 def _messages(path: Path) -> Iterator[bytes | None]:
@@ -113,10 +123,7 @@ def _messages(path: Path) -> Iterator[bytes | None]:
         finally:
             box.close()
     except (OSError, KeyError, mailbox.Error) as problem:
-        raise InfrastructureError(
-            f"witness: the mail in {path.name} cannot be read ({type(problem).__name__}), expected "
-            "an mbox file or a Maildir that nobody is changing: try again"
-        ) from problem
+        raise _unread(path, problem) from problem
 
 
 def _opened(path: Path) -> mailbox.Mailbox[Any]:
@@ -133,14 +140,20 @@ def _bytes(file: IO[bytes]) -> bytes | None:
     return content if len(content) <= MOST else None
 
 
-def _objects(message: Message, where: str) -> dict[str, bytes]:
-    """Give the objects that a message brings, also where it was sent on as an attachment."""
-    brought = {}
-    for part in message.walk():
-        key = key_of(_name(part))
-        if key is not None:
-            content = part.get_payload(decode=True)
-            brought[key] = content if isinstance(content, bytes) else b""
+def _objects(content: bytes, where: str) -> list[tuple[str, bytes]]:
+    """Give the objects that a message brings, also where it was sent on as an attachment.
+
+    One that is nested deeper than can be followed is none of Lethe's.
+    """
+    try:
+        message = message_from_bytes(content)
+        brought = [
+            (key, bytes_ if isinstance(bytes_ := part.get_payload(decode=True), bytes) else b"")
+            for part in message.walk()
+            if (key := key_of(_name(part))) is not None
+        ]
+    except RecursionError:
+        return []
     if not brought and NUMBER.fullmatch(str(message.get("Message-ID", "")).strip()):
         raise IntegrityError(
             f"witness: {where} is Lethe's by its number and brings nothing: it was cut, or altered "

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
+from threading import Timer
 from urllib.parse import urlsplit
 
 from ledger import durable
@@ -27,6 +29,28 @@ USER, PASSWORD, PASSWORD_FILE = "LETHE_SMTP_USER", "LETHE_SMTP_PASSWORD", "LETHE
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
+class _Patient(smtplib.SMTP):
+    """Gives an answer as long as a session has in all: else a server that drips is waited for."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one answer; what comes too late ends the connection."""
+        cut = Timer(float(self.timeout), _cut, [self.sock])
+        cut.start()
+        try:
+            return super().getreply()
+        finally:
+            cut.cancel()
+
+
+class _PatientTls(_Patient, smtplib.SMTP_SSL):
+    """The same over TLS from the first byte."""
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # of TLS too, which is being read
+
+
 @dataclass(frozen=True)
 class Mailbox:
     """Where messages go. whole: TLS from the first byte."""
@@ -38,10 +62,25 @@ class Mailbox:
     settings: Mailing
 
     def send(self, messages: Sequence[EmailMessage]) -> None:
-        """Send all in one session; InfrastructureError unless the server took each of them."""
-        with self._session() as session:
-            for one in messages:
+        """Send all; InfrastructureError unless the server took each of them.
+
+        Servers take so many in one session: after one that took some, the rest goes in another.
+        """
+        left = list(messages)
+        while left:
+            with self._session() as session:
+                left = self._send(session, left)
+
+    def _send(self, session: smtplib.SMTP, messages: Sequence[EmailMessage]) -> list[EmailMessage]:
+        """Send what one session takes, and give the rest; what smtplib raises if it takes none."""
+        for taken, one in enumerate(messages):
+            try:
                 session.send_message(one, self.settings.sender, [self.recipient])
+            except OSError:
+                if not taken:
+                    raise
+                return list(messages[taken:])
+        return []
 
     def reach(self) -> None:
         """Log in and ask for nothing; InfrastructureError where that fails."""
@@ -52,10 +91,15 @@ class Mailbox:
     def _session(self) -> Iterator[smtplib.SMTP]:
         """Turn what smtplib raises into one error, which names no person: answers quote them."""
         try:
-            with self._connected() as session:
+            session = self._connected()
+            try:
                 session.ehlo_or_helo_if_needed()
                 self._log_in(session)
                 yield session
+                with suppress(OSError):  # what it took it has, whatever it says to the end
+                    session.quit()
+            finally:
+                session.close()
         except (OSError, ValueError) as problem:
             raise InfrastructureError(
                 f"witness: the mail server {self.host}:{self.port} did not take what was sent "
@@ -66,8 +110,8 @@ class Mailbox:
         seconds = self.settings.seconds
         if self.whole:
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=seconds, context=context)
-        session = smtplib.SMTP(self.host, self.port, timeout=seconds)
+            return _PatientTls(self.host, self.port, timeout=seconds, context=context)
+        session = _Patient(self.host, self.port, timeout=seconds)
         if self.settings.encrypt != NO_TLS:
             try:
                 session.starttls(context=ssl.create_default_context())

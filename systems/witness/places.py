@@ -55,11 +55,13 @@ def witness_at(url: str) -> Witness:
             "mail itself: give --witness the path of an mbox file or a Maildir"
         )
     parts = urlsplit(url)
-    if parts.scheme == "s3" and parts.netloc:
+    if parts.scheme == "s3" and parts.netloc and "@" not in parts.netloc:
         return Bucket(parts.netloc, parts.path.strip("/"))
     if not parts.scheme and Path(url).is_absolute():
         return Mail(Path(url)) if is_mail(Path(url)) else Folder(Path(url))
-    raise UsageError(f"witness: got {url!r}, expected s3://BUCKET/PREFIX or an absolute path")
+    raise UsageError(
+        f"witness: got {shown(url)!r}, expected s3://BUCKET/PREFIX or an absolute path"
+    )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ledger.replay.lineage import TAINTED, origin, releases
 from ledger.suppression import Suppression
 from systems.archive.packing import Description
 from systems.data import versions
+from systems.settings.mailing import shown
 from systems.settings.workspace import Workspace
 from systems.witness.places import witness_at
 from tasks import witness
@@ -189,7 +190,7 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
     name, ring = f"witness {checkpoint.name_of(url)}", backup.ring
     if len(found.log) > len(backup.entries):
         ring = ring.with_keys(read_chain(_bytes(found.log), ring).keys)
-    lost = f"if it is gone for good, --witness-gone {url} --reason TEXT"
+    lost = f"if it is gone for good, --witness-gone {shown(url)} --reason TEXT"
     try:
         place = witness_at(url)
         checkpoints = witness.seen(place, ring)
@@ -198,7 +199,7 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
     if not checkpoints:
         raise IntegrityError(
             f"{name}: has no checkpoint, expected those of this workspace: look for what became of "
-            f"{url}; {lost}"
+            f"{shown(url)}; {lost}"
         )
     known = [one for one in checkpoints if one.entries <= len(found.log)]
     for problem in checkpoint.objections(known, found.log):
@@ -207,7 +208,7 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
     found = replace(
         found,
         seen=max(found.seen, *(one.entries for one in checkpoints)),
-        erased_by=found.erased_by | (witness.erasing_runs(place) - logged),
+        erased_by=found.erased_by | (witness.erasing_runs(place, ring, logged)),
         sources=(*found.sources, name),
         told=True,
     )

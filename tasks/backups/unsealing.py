@@ -6,6 +6,7 @@ What is to be done is noted before it is in its place; until then a second call 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ledger.log import require_recordable
 from systems.archive.packing import Description
 from systems.archive.unpacking import chosen, key_of, unpack
 from systems.settings import restoring as closed
+from systems.settings.mailing import shown
 from systems.settings.restoring import Restoring, restoring
 from systems.settings.service import FILE as SERVICE
 from systems.settings.service import load_service
@@ -98,9 +100,10 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
     found = Workspace(tree)
     backup = backup_of(found)
     require_described(described, file.name, backup, found)
-    for url in asked.gone:
-        _require_gone(found, backup.ring, url)
-    known = known_since(backup, asked.newest, _witnesses(found, asked))
+    gone = [url for named in asked.gone for url in _meant(found, named)]
+    for url in gone:
+        _require_gone(backup.ring, url)
+    known = known_since(backup, asked.newest, _witnesses(found, asked, gone))
     durable.write(found.records / closed.LIST, suppression.encoded(known.listed))
     plan = Restoring(
         restore=f"rst-{secrets.token_hex(6)}",
@@ -115,34 +118,40 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
         imports=imports_since(backup, known.log),
         marks=marks_since(backup, known.log),
         aside=_put_aside(found),
-        gone=tuple(sorted(map(name_of, asked.gone))),
+        gone=tuple(sorted({*map(name_of, gone)})),
         reason=asked.reason,
     )
     closed.note(found, plan)
     durable.write(ws.root / HALFWAY / WHOLE, b"")
 
 
-def _witnesses(found: Workspace, asked: Asked) -> list[str]:
+def _witnesses(found: Workspace, asked: Asked, gone: Collection[str]) -> list[str]:
     """Those that are named, and those of the workspace itself, less those that are gone."""
     all_ = dict.fromkeys((*asked.witnesses, *load_service(found.root).witness.at))
-    return [url for url in all_ if url not in asked.gone]
+    return [url for url in all_ if url not in gone]
 
 
-def _require_gone(found: Workspace, ring: Keyring, url: str) -> None:
-    """UsageError for another workspace's witness, RequestDenied for one that answers."""
-    if url not in load_service(found.root).witness.at:
+def _meant(found: Workspace, named: str) -> list[str]:
+    """Give a witness of the backup's own by its address, or as it is shown; UsageError for none."""
+    meant = [url for url in load_service(found.root).witness.at if named in (url, shown(url))]
+    if not meant:
         raise UsageError(
-            f"--witness-gone: got {url}, which is none of the backup's witnesses, expected one as "
-            f"its {SERVICE} has it"
+            f"--witness-gone: got {shown(named)}, which is none of the backup's witnesses, "
+            f"expected one as its {SERVICE} has it"
         )
+    return meant
+
+
+def _require_gone(ring: Keyring, url: str) -> None:
+    """RequestDenied for a witness that answers."""
     try:
         known = seen(witness_at(url), ring)
     except InfrastructureError:
         return
     if known:
         raise RequestDenied(
-            f"--witness-gone: {url} answers, and has {len(known)} checkpoints, expected one that "
-            "is gone: leave it out, and the witness is asked"
+            f"--witness-gone: {shown(url)} answers, and has {len(known)} checkpoints, expected "
+            "one that is gone: leave it out, and the witness is asked"
         )
 
 

@@ -15,15 +15,23 @@ from threading import Event, Thread
 
 @dataclass
 class MailServer:
-    """What it does, and what it saw. refuses: whom. login: USER and password, or none."""
+    """What it does, and what it saw.
+
+    whole: TLS from the first byte. refuses: whom. login: USER and password, or none. most: messages
+    of one session. drips: it says its first words by and by.
+    """
 
     path: Path
     port: int = 0
     tls: ssl.SSLContext | None = None
+    whole: bool = False
     login: tuple[str, str] | None = None
     refuses: str | None = None
     loses: bool = False
     silent: bool = False
+    drips: bool = False
+    most: int | None = None
+    farewell: str = "221 bye"
     secure: list[bool] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,8 +50,12 @@ class MailServer:
         if self.silent:
             await reader.read()
             return
+        while self.drips:
+            say("220-wait")
+            await writer.drain()
+            await asyncio.sleep(0.2)
         say("220 ready")
-        known, secure = self.login is None, False
+        known, secure, taken = self.login is None, self.whole, 0
         while line := (await reader.readline()).decode().strip():
             verb = line.split()[0].upper()
             if verb == "EHLO":
@@ -59,6 +71,9 @@ class MailServer:
                 _, user, password = base64.b64decode(line.split()[2]).decode().split("\0")
                 known = (user, password) == self.login
                 say("235 well" if known else f"535 {user} is nobody here")
+            elif verb == "MAIL" and taken == self.most:
+                say("421 enough")
+                break
             elif verb == "MAIL" and not known:
                 say("530 log in")
             elif verb == "RCPT" and self.refuses and self.refuses in line:
@@ -69,9 +84,10 @@ class MailServer:
                 self.secure.append(secure)
                 if not self.loses:
                     self._keep(content[:-5].replace(b"\r\n..", b"\r\n."))
+                taken += 1
                 say("250 taken")
             elif verb == "QUIT":
-                say("221 bye")
+                say(self.farewell)
                 break
             else:
                 say("250 well")
@@ -90,7 +106,9 @@ def mail_on_loopback(server: MailServer) -> Iterator[MailServer]:
     loop, ready = asyncio.new_event_loop(), Event()
 
     async def listen() -> asyncio.Server:
-        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+        listening = await asyncio.start_server(
+            server.serve, "127.0.0.1", 0, ssl=server.tls if server.whole else None
+        )
         server.port = listening.sockets[0].getsockname()[1]
         ready.set()
         return listening

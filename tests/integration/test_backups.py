@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import mailbox
 import shutil
+from contextlib import closing
 from dataclasses import replace
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,6 +45,7 @@ from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
 from tasks.witness import bring_up_to_date
+from tests.integration.mail_server import MailServer, mail_on_loopback
 from tests.integration.small_runs import (
     another,
     asked,
@@ -320,6 +325,43 @@ class TestRestoring:
         assert found["replayed"] > 0 and who not in subjects(tmp_path / "new")
         assert not (tmp_path / "new/service.yaml").exists()
         assert [note.split()[0] for note in found["notes"]] == ["service.yaml"]
+
+    def test_mail_brings_the_newest_list(
+        self, at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The mailbox is not asked, and said so by its server; a key that came between is known."""
+        with mail_on_loopback(MailServer(tmp_path / "inbox")) as server:
+            url = f"smtp://127.0.0.1:{server.port}/auditor@example.org"
+            mail = "{sender: a@example.com, encrypt: none, seconds: 5}"
+            named = f"witness:\n  at: ['{url}']\n  mail: {mail}\n"
+            (at.ws.root / "service.yaml").write_text(named)
+            bring_up_to_date(at)
+            take(at, tmp_path / "backups", None)
+            who = person(at)
+            run = erased(at, asked(at, who))
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr("tasks.witness._record", Mock(side_effect=KeyboardInterrupt))
+                bring_up_to_date(run.at)
+            run.at.ledger.rotate_key(reason="may have been seen", now=utc_now())
+            bring_up_to_date(opened(run.at.root))
+        shown, log = f"smtp://127.0.0.1:{server.port}", shutil.copy(at.ws.log, tmp_path / "log")
+        word = Asked(tmp_path / "backups", newest=(Path(log),), witnesses=(str(server.path),))
+        with pytest.raises(InfrastructureError, match=f"--witness-gone {shown} --rea") as problem:
+            backing_up.restore(tmp_path / "new", word)
+        assert "auditor" not in str(problem.value)
+        word = replace(word, gone=(shown,), reason="it is read as a file")
+        forged = EmailMessage()
+        name = "evidence__run-0123456789ab__erasure__statement.sig"
+        forged.add_attachment(b"{}", "application", "octet-stream", filename=name)
+        whole = server.path.read_bytes()
+        with closing(mailbox.mbox(server.path)) as box:
+            box.add(forged)
+        with pytest.raises(IntegrityError, match="run-0123456789ab/erasure/statement"):
+            backing_up.restore(tmp_path / "new", word)
+        server.path.write_bytes(whole)
+        found = backing_up.restore(tmp_path / "new", word)
+        assert found["not_asked"] == [name_of(url)]
+        assert found["replayed"] > 0 and who not in subjects(tmp_path / "new")
 
     def test_a_witness_that_is_gone_is_left_out_on_a_logged_word(
         self, at: Opened, tmp_path: Path

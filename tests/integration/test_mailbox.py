@@ -53,7 +53,7 @@ def server(tmp_path: Path) -> Iterator[MailServer]:
 
 
 def mailed_by(at: Opened, server: MailServer, **more: object) -> str:
-    url = f"smtp://127.0.0.1:{server.port}/{PERSON}"
+    url = f"smtp{'s' * server.whole}://127.0.0.1:{server.port}/{PERSON}"
     said = {"sender": "lethe@example.com", "encrypt": "none", "seconds": 2, **more}
     mail = ", ".join(f"{name}: {value}" for name, value in said.items())
     (at.ws.root / "service.yaml").write_text(f"witness:\n  at: ['{url}']\n  mail: {{{mail}}}\n")
@@ -206,6 +206,53 @@ def test_a_password_goes_over_tls_alone(
     with pytest.raises(InfrastructureError, match="SMTPAuthenticationError 535") as problem:
         bring_up_to_date(site)
     assert "faces" not in str(problem.value)
+
+
+def test_tls_from_the_first_byte_believes_no_other_server(
+    site: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, authority = certified(tmp_path)
+    inbox = MailServer(tmp_path / "inbox.mbox", tls=context, whole=True, login=("faces", "secret"))
+    monkeypatch.setenv(USER, "faces")
+    monkeypatch.setenv(PASSWORD, "secret")
+    with mail_on_loopback(inbox) as server:
+        mailed_by(site, server)
+        with pytest.raises(InfrastructureError, match="SSLCertVerificationError"):
+            bring_up_to_date(site)
+        assert server.secure == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        bring_up_to_date(site)
+        assert server.secure == [True]
+        assert log_check(site, str(server.path))["ok"]
+
+
+def test_what_takes_more_than_one_session_goes_in_several(site: Opened, server: MailServer) -> None:
+    """Else nothing beyond a server's limit would ever arrive, however often it is tried."""
+    server.most = 1
+    mailed_by(site, server)
+    sealed(site)
+    assert bring_up_to_date(site)[0]["given"] == 2
+    assert len(set(subjects(server))) == len(subjects(server)) == 2
+    server.most = 0
+    site.ledger.record("noted", {}, key="later", now=utc_now())
+    with pytest.raises(InfrastructureError, match="SMTPSenderRefused 421"):
+        bring_up_to_date(site)
+
+
+def test_what_a_server_took_it_has_whatever_it_says_to_the_end(
+    site: Opened, server: MailServer
+) -> None:
+    server.farewell = "500 what"
+    mailed_by(site, server)
+    assert bring_up_to_date(site)[0]["given"] == 1
+
+
+def test_a_server_that_never_comes_to_an_end_is_left(site: Opened, server: MailServer) -> None:
+    """Each line comes in time, the answer does not."""
+    server.drips = True
+    mailed_by(site, server, seconds=1)
+    with pytest.raises(InfrastructureError, match="the mail server"):
+        bring_up_to_date(site)
 
 
 def test_a_password_does_not_leave_the_machine_in_clear(

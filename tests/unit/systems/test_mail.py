@@ -14,6 +14,7 @@ from ledger.checkpoint import Checkpoint, checked, signed
 from ledger.evidence import seal
 from ledger.keyring import Keyring
 from systems.settings.mailing import Mailing, require_mailbox, shown
+from systems.settings.service import Witnessing
 from systems.witness import letters, mail
 from systems.witness.mail import Mail
 from systems.witness.places import witness_at
@@ -83,6 +84,16 @@ def test_two_forms_of_one_object_are_an_alarm(tmp_path: Path) -> None:
         list(found.keys(""))
 
 
+def test_two_forms_in_one_message_are_an_alarm(tmp_path: Path) -> None:
+    """As a keeper sends on what he got, several at once."""
+    around = somebody("see below")
+    for key in (OTHER, KEY):
+        around.add_attachment(written(head(3, key)))
+    found = kept(tmp_path / "box", around)
+    with pytest.raises(IntegrityError, match=r"brings another checkpoints/0+3\.json"):
+        list(found.keys(""))
+
+
 def test_a_checkpoint_by_another_key_is_none(tmp_path: Path) -> None:
     found = kept(tmp_path / "box", written(head(1, OTHER)))
     with pytest.raises(IntegrityError, match="is none that the given key signed"):
@@ -112,6 +123,7 @@ def test_one_that_was_cut_is_an_alarm(tmp_path: Path) -> None:
         b"Content-Disposition: attachment; filename*0*=no'; filename*x=y\n\nx",
         b"Content-Type: multipart/mixed; boundary=a\n\n--a\n--a\nContent-Type: multipart/b\n",
         b"Message-ID: <\xff\xfe>\n\n",
+        b"Content-Type: message/rfc822\n\n" * 3000,
         b"",
     ],
 )
@@ -184,12 +196,25 @@ def test_a_mailbox_is_not_asked_and_not_shown() -> None:
         "smtp:///a@b.example",
         "smtp://mail.example.org/a@b.example\nBcc: c@d.example",
         "smtp://mail.example.org/a@b.example/secret",
+        "SMTP://somebody:secret@mail.example.org/a@b.example",
+        " smtp://somebody:sec/secret@mail.example.org/a@b.example",
+        "smtp://mail.example.org:99999/a@b.example",
+        "smtp://mail.example.org:0/a@b.example",
     ],
 )
 def test_another_spelling_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(PolicyError, match="in another spelling") as problem:
-        require_mailbox(url)
+        Witnessing((url,), mail=Mailing("a@b.example"))
     assert "secret" not in str(problem.value)
+    assert "secret" not in shown(url)
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@example.org/x", "s3://me:secret@bucket/x"])
+def test_no_witness_has_credentials_in_its_address(url: str) -> None:
+    for asked in (witness_at, lambda url: Witnessing((url,))):
+        with pytest.raises((PolicyError, UsageError)) as problem:
+            asked(url)
+        assert "secret" not in str(problem.value)
 
 
 def test_a_sender_is_an_address() -> None:
