@@ -15,7 +15,7 @@ from systems.data.texts import look
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Rung
 from systems.settings.workspace import Workspace
-from tasks.approval.skew import tallied
+from tasks.approval.skew import batch
 from tasks.generated.whole import why_only_exact
 from tasks.requests.asked import Restriction, classes_lost, restriction
 from tasks.running.conditions import under
@@ -254,8 +254,7 @@ def _extract(run: Run) -> dict[str, Any]:
     only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
     known = _known(run, only, told["chances"])
     found = _lineage(run, known, out)
-    tally = tallied(run.at, forgotten)
-    skewed = tally.in_one_class(run.policy().approval.skew)
+    asked = batch(run.at, run.parent().version, forgotten).noted(run.policy().approval)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),
@@ -266,9 +265,7 @@ def _extract(run: Run) -> dict[str, Any]:
         "left_out": sorted({one.ref for one in out.out} - set(run.requests)),
         "yielding": sorted(out.yielding),
         "training_set": loading.counts(ws)[TRAIN],
-        "whole_classes": tally.whole,
-        "going_classes": tally.going,
-        **({"in_class": {"forgets": skewed.forgets, "trains": skewed.trains}} if skewed else {}),
+        **asked,
         "drift": drift,
         **told,
         "not_tried": _not_tried(run, only, told["chances"], known, found),

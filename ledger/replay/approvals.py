@@ -6,13 +6,14 @@ question by its hash. All of it comes before the decision, so the sealed evidenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ledger.chain import Entry
 from ledger.domain import same_staff
+from ledger.replay.drift import Line
 
 PROPOSED = "proposed"
 """Step of a run: what it would do is sent to a person. Its entry says why, and on which records."""
@@ -164,6 +165,34 @@ def unapproved(entries: Sequence[Entry]) -> Iterator[str]:
         run, _, step = entry.key.rpartition("/")
         if entry.event == "step" and step == PROPOSED:
             yield from objections(entries, run)
+
+
+def miscounted(line: Line, run: str, exact: Collection[str], least: int | None) -> Iterator[str]:
+    """Where a run adds up otherwise than the log what was forgotten since the last exact training.
+
+    least: examples of one class from which on the run's policy asks about it, None if it never
+    does. Runs from before it was added up say nothing of it.
+    """
+    told, begun = line.body(f"{run}/extracted"), line.body(f"{run}/begun")
+    own = told.get("of_classes")
+    if own is None:
+        return
+    past = line.forgotten(begun["parent"], exact)
+    if told["drift"]["examples"] != past.drift.examples:
+        yield (
+            f"approval: {run} counts {told['drift']['examples']} examples as forgotten since the "
+            f"last exact training, the log has {past.drift.examples}"
+        )
+    if least is None:
+        return
+    counted = {token: int(n) + past.classes[token] for token, n in own.items()}
+    named = told.get("in_class_since")
+    if named is None:
+        right = not past.drift.examples or max(counted.values(), default=0) < least
+    else:
+        right = named["forgets"] == counted.get(named["class"])
+    if not right or sum(own.values()) != told["train"]:
+        yield f"approval: {run} adds up by class otherwise than the log what was forgotten before"
 
 
 def _step(entries: Sequence[Entry], run: object, step: str) -> Entry | None:

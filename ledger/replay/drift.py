@@ -8,8 +8,9 @@ any more. So it is counted, along the champion's own line and not over all that 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.chain import Entry
@@ -29,16 +30,26 @@ class Drift:
     examples: int = 0
 
 
+@dataclass(frozen=True)
+class Forgotten:
+    """What a version's approximate releases forgot since its last exact training.
+
+    since: the run of that training, FIRST for the first version. classes: examples of each class,
+    by its token under `since`; runs that nobody was to be asked about by class say none.
+    """
+
+    since: str
+    drift: Drift = Drift()
+    classes: Counter[str] = field(default_factory=Counter)
+
+
 def drift_of(entries: Sequence[Entry], version: int, exact: Collection[str]) -> Drift:
     """Count what lies between a version and the last exact training that it descends from.
 
     exact: the methods that train exactly. The first version, which no run made, counts as such a
     training. A release of which the log does not say how it was made counts as approximate.
     """
-    found = {entry.key: entry.body for entry in entries}
-    runs, _ = since_exact(found, version, exact)
-    forgotten = [int(_body(found, f"{run}/extracted").get("train", 0)) for run in runs]
-    return Drift(len(forgotten), sum(forgotten))
+    return Line.of(entries).forgotten(version, exact).drift
 
 
 def since_exact(
@@ -48,19 +59,47 @@ def since_exact(
 
     found: what entries say, by their keys. None where the first version is that training.
     """
-    made = {
-        body["version"]: (key.removesuffix(PROMOTED), body["parent"])
-        for key, body in found.items()
-        if key.endswith(PROMOTED)
-    }
-    runs = list[str]()
-    while version in made:
-        run, version = made.pop(version)
-        if _body(found, f"{run}/decided").get("method") in exact:
-            return runs, run
-        runs.append(run)
-    return runs, None
+    return Line(found).since_exact(version, exact)
 
 
-def _body(found: Mapping[str, Mapping[str, Any]], key: str) -> Mapping[str, Any]:
-    return found.get(key, {})
+class Line:
+    """What entries say, read once for the lines of many versions."""
+
+    def __init__(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take what entries say, by their keys."""
+        self.found = found
+        self._made: dict[int, tuple[str, int]] = {
+            body["version"]: (key.removesuffix(PROMOTED), body["parent"])
+            for key, body in found.items()
+            if key.endswith(PROMOTED)
+        }
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Line:
+        """Read entries."""
+        return cls({entry.key: entry.body for entry in entries})
+
+    def body(self, key: str) -> Mapping[str, Any]:
+        """Give what the entry of a key says, nothing where there is none."""
+        return self.found.get(key, {})
+
+    def since_exact(self, version: int, exact: Collection[str]) -> tuple[list[str], str | None]:
+        """Give what the function of this name does."""
+        runs, seen = list[str](), set[int]()
+        while version in self._made and version not in seen:
+            seen.add(version)
+            run, version = self._made[version]
+            if self.body(f"{run}/decided").get("method") in exact:
+                return runs, run
+            runs.append(run)
+        return runs, None
+
+    def forgotten(self, version: int, exact: Collection[str]) -> Forgotten:
+        """Count what approximate releases forgot since the last exact one before a version."""
+        runs, since = self.since_exact(version, exact)
+        told = [self.body(f"{run}/extracted") for run in runs]
+        classes = Counter[str]()
+        for one in told:
+            classes.update(one.get("of_classes", {}))
+        drift = Drift(len(runs), sum(int(one.get("train", 0)) for one in told))
+        return Forgotten(since or FIRST, drift, classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -69,6 +69,23 @@ def _times(of: int, usual: int) -> float:
 
 
 @dataclass(frozen=True)
+class Summed:
+    """What a run and the approximate releases since the last exact training forget together.
+
+    training_set: the training examples of then. in_class: as of `Facts`, among the classes of which
+    the run forgets any.
+    """
+
+    forgets: int
+    training_set: int
+    in_class: InClass | None = None
+
+
+SUMMED = "; counted with what was forgotten since the last exact training"
+"""Ends a reason that the run alone does not give."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a run comes to, as far as the rule asks.
 
@@ -76,7 +93,8 @@ class Facts:
     examples. losses: of test accuracy, by the name of the measurement, None where it is missing.
     held_back: exact retraining that the utility gate alone did not pass; released: by the gates.
     in_class: the class in which most is forgotten for its size, where the rule asks about one.
-    going_classes: classes that go though some of each stay.
+    going_classes: classes that go though some of each stay. summed: with the releases before it;
+    None where there is none to be counted.
     """
 
     whole_classes: int
@@ -87,6 +105,7 @@ class Facts:
     held_back: bool
     in_class: InClass | None = None
     going_classes: int = 0
+    summed: Summed | None = None
 
 
 @dataclass(frozen=True)
@@ -130,8 +149,8 @@ class Approval:
         if not (facts.released or override):
             return None
         counts = (facts.whole_classes, facts.forgets, facts.training_set)
-        going = facts.going_classes
-        foreseen = self.foreseen(*counts, facts.in_class, going_classes=going)
+        more = (facts.in_class, facts.going_classes, facts.summed)
+        foreseen = self.foreseen(*counts, *more)
         reasons = (*_against_the_gate(override), *foreseen, *self._losses(facts))
         return Question(reasons, override) if reasons else None
 
@@ -141,11 +160,14 @@ class Approval:
         forgets: int,
         training_set: int,
         in_class: InClass | None = None,
-        *,
         going_classes: int = 0,
+        summed: Summed | None = None,
     ) -> tuple[str, ...]:
-        """Give the reasons that are known before anything is trained; arguments as of `Facts`."""
-        found, share = [], forgets / training_set if training_set else 1.0
+        """Give the reasons that are known before anything is trained; arguments as of `Facts`.
+
+        What was released before is added only where the run alone is within a bound.
+        """
+        found = list[str]()
         if self.whole_class and whole_classes:
             found.append(f"{whole_classes} class(es) are forgotten whole")
         if self.whole_class and going_classes:
@@ -153,16 +175,37 @@ class Approval:
                 f"{going_classes} class(es) go: less than half as large a share of each stays as "
                 "of all other examples"
             )
-        if self.share is not None and not share <= self.share:
-            found.append(
-                f"{forgets} of {training_set} training examples are forgotten ({share:.1%}), more "
-                f"than {self.share:.1%}"
-            )
+        alone = Summed(forgets, training_set, in_class)
+        found += self._first(self._large, alone, summed)
         # Of a class that goes is asked already.
         goes = self.whole_class and (whole_classes or going_classes)
-        if self.skew and in_class and not goes:
-            found += filter(None, [self.skew.reason(in_class, forgets, training_set)])
+        if not goes:
+            found += self._first(self._skewed, alone, summed)
         return tuple(found)
+
+    def _large(self, of: Summed) -> str | None:
+        share = of.forgets / of.training_set if of.training_set else 1.0
+        if self.share is None or share <= self.share:
+            return None
+        return (
+            f"{of.forgets} of {of.training_set} training examples are forgotten ({share:.1%}), "
+            f"more than {self.share:.1%}"
+        )
+
+    def _skewed(self, of: Summed) -> str | None:
+        if self.skew is None or of.in_class is None:
+            return None
+        return self.skew.reason(of.in_class, of.forgets, of.training_set)
+
+    def _first(
+        self, ask: Callable[[Summed], str | None], alone: Summed, summed: Summed | None
+    ) -> list[str]:
+        """Give the reason that a run gives by itself, else the one with what was before it."""
+        said = ask(alone)
+        if said is None and summed is not None and alone.forgets:
+            said = ask(summed)
+            said = None if said is None else said + SUMMED
+        return [] if said is None else [said]
 
     def _losses(self, facts: Facts) -> tuple[str, ...]:
         if self.utility_loss is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from systems.settings.approval import Facts, InClass
+from systems.settings.approval import Facts, InClass, Summed
 from tasks.running.records import measurements_of
 from unlearning.judging.verdicts import decide_run, held_back
 from unlearning.terms import TRAIN, Decision
@@ -35,6 +35,7 @@ def facts_of(
         held_back=limits_hold and held_back(outcomes, exact=last["exact"]),
         in_class=in_class_of(forget_set),
         going_classes=going_of(forget_set),
+        summed=summed_of(forget_set),
     )
 
 
@@ -47,6 +48,16 @@ def in_class_of(forget_set: Mapping[str, Any]) -> InClass | None:
 def going_of(forget_set: Mapping[str, Any]) -> int:
     """Read how many classes go though some of each stay; runs from before it was asked say none."""
     return int(forget_set.get("going_classes", 0))
+
+
+def summed_of(forget_set: Mapping[str, Any]) -> Summed | None:
+    """Read what is forgotten together with earlier releases; runs from before say nothing of it."""
+    spent = forget_set["drift"]["examples"] if "of_classes" in forget_set else 0
+    if not spent:
+        return None
+    found = forget_set.get("in_class_since")
+    most = InClass(int(found["forgets"]), int(found["trains"])) if found else None
+    return Summed(int(forget_set[TRAIN] + spent), int(forget_set["drift"]["training"]), most)
 
 
 def _losses(attempt: Mapping[str, Any]) -> dict[str, float | None]:

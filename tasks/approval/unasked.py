@@ -8,12 +8,13 @@ from typing import Any
 from ledger import adoptions
 from ledger.chain import Entry
 from ledger.errors import SealAltered
-from ledger.replay.approvals import PROPOSED
+from ledger.replay.approvals import PROPOSED, miscounted
+from ledger.replay.drift import Line
 from ledger.replay.lineage import PROMOTED
 from systems.settings.approval import Approval
-from systems.settings.policy import load_policy
+from systems.settings.policy import EXACT, load_policy
 from systems.settings.workspace import Workspace
-from tasks.approval.facts import going_of, in_class_of
+from tasks.approval.facts import going_of, in_class_of, summed_of
 from unlearning.errors import LetheError
 
 
@@ -22,12 +23,13 @@ def unasked(ws: Workspace, entries: Sequence[Entry]) -> Iterator[str]:
 
     A policy that is lost is a problem that others name.
     """
-    known = {entry.key: entry.body for entry in entries}
-    for key in known:
+    line = Line.of(entries)
+    for key in line.found:
         run, _, step = key.rpartition("/")
-        if step == PROMOTED and f"{run}/{PROPOSED}" not in known:
-            begun, extracted = known.get(f"{run}/begun", {}), known.get(f"{run}/extracted", {})
-            reasons = _reasons(_approval(ws, begun), extracted)
+        if step == PROMOTED and f"{run}/{PROPOSED}" not in line.found:
+            rules = _approval(ws, line.body(f"{run}/begun"))
+            yield from miscounted(line, run, EXACT, rules.skew.examples if rules.skew else None)
+            reasons = _reasons(rules, line.body(f"{run}/extracted"))
             if reasons:
                 yield f"approval: {run} was released, nobody was asked although {reasons[0]}"
 
@@ -46,5 +48,5 @@ def _reasons(rules: Approval, extracted: Mapping[str, Any]) -> tuple[str, ...]:
     if not all(isinstance(count, int) for count in counts):
         return ("the log does not tell how much is forgotten",)
     whole, forgets, known = counts
-    skewed, going = in_class_of(extracted), going_of(extracted)
-    return rules.foreseen(whole, forgets, known, skewed, going_classes=going)
+    more = (in_class_of(extracted), going_of(extracted), summed_of(extracted))
+    return rules.foreseen(whole, forgets, known, *more)

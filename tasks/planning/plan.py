@@ -20,7 +20,7 @@ from systems.registry.erasure import REGISTRY
 from systems.settings.chances import not_tried
 from systems.settings.policy import EXACT, Policy, Rung, load_policy
 from tasks.adopt import check_task
-from tasks.approval.skew import tallied
+from tasks.approval.skew import batch
 from tasks.backups.destroying import residual
 from tasks.connectors.owing import present
 from tasks.extract import find, likewise
@@ -89,7 +89,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "error": error_told(
             rules, before, not_tried(chances), exact_only=exact_only or not ids[TRAIN]
         ),
-        "approval": _approval(at, rules, ids),
+        "approval": _approval(at, rules, champion.version, ids[TRAIN]),
         "ladder": ladder,
         "cheapest_start": cheapest_start(ladder, rate),
         "assurance": levels(ladder, untouched=not ids[TRAIN]),
@@ -100,12 +100,12 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     }
 
 
-def _approval(at: Opened, rules: Policy, ids: dict[str, list[str]]) -> list[str]:
+def _approval(at: Opened, rules: Policy, version: int, forgotten: Sequence[str]) -> list[str]:
     """Say why a person will be asked before a release, as far as it is known before."""
-    tally = tallied(at, ids[TRAIN])
-    counts = (tally.whole, len(ids[TRAIN]), loading.counts(at.ws)[TRAIN])
-    skewed = tally.in_one_class(rules.approval.skew, named=True)
-    return list(rules.approval.foreseen(*counts, skewed, going_classes=tally.going))
+    found, skew = batch(at, version, forgotten), rules.approval.skew
+    counts = (found.own.whole, len(forgotten), loading.counts(at.ws)[TRAIN])
+    named = (found.own.in_one_class(skew, named=True), found.going, found.summed(skew, named=True))
+    return list(rules.approval.foreseen(*counts, *named))
 
 
 def _rung(at: Opened, rung: Rung, ids: dict[str, list[str]], rate: float | None) -> dict[str, Any]:

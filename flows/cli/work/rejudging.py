@@ -9,10 +9,11 @@ from typing import Any
 
 from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
+from ledger.replay.approvals import miscounted
 from ledger.replay.attempts import Earlier, earlier_attempts, error_spent
 from ledger.replay.bundles import Bundle
 from ledger.replay.chances import Under
-from ledger.replay.drift import drift_of
+from ledger.replay.drift import Line, drift_of
 from ledger.replay.judgements import ERROR
 from ledger.replay.statements import Journal
 from systems.settings.chances import not_tried
@@ -71,6 +72,8 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
         yield from (f"attempt {number}: {line}" for line in _attempt(attempt, gates, level))
     asked = question_of(statement, rules)
     yield from misasked(asked, begun)
+    least = rules.approval.skew.examples if rules.approval.skew else None
+    yield from miscounted(Line.of(entries), statement["run"], EXACT, least)
     yield from _decision(statement, None if asked is None else answer_to(begun))
 
 

@@ -10,6 +10,8 @@ import yaml
 
 from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
+from ledger.replay.approvals import miscounted
+from ledger.replay.drift import Line
 from ledger.replay.statements import Journal
 from systems.settings.policy import load_policy
 from systems.settings.workspace import TEMPLATES, Workspace
@@ -110,5 +112,56 @@ def test_the_log_shows_a_release_that_nobody_was_asked_about(
     (tmp_path / "policy.yaml").rename(ws.policies / f"{digest}.yaml")
     told = [step("begun", policy=digest), step("extracted", **forget_set)]
     told += [step("proposed", **QUESTION)] if asked else []
-    problems = list(unasked(ws, log(*told, step("promoted", version=2))))
+    problems = list(unasked(ws, log(*told, step("promoted", version=2, parent=1))))
     assert (problems == []) if found is None else found in problems[0]
+
+
+def released(number: int, parent: int, method: str, **extracted: Any) -> list[Any]:
+    """A run's steps; its release makes the version after its parent."""
+    told = {"begun": {"parent": parent}, "extracted": {"whole_classes": 0, **extracted}}
+    told |= {"decided": {"method": method}, "promoted": {"version": parent + 1, "parent": parent}}
+    return [("step", f"run-{number}/{name}", body) for name, body in told.items()]
+
+
+def counted(examples: int, before: int, left: int, **told: Any) -> dict[str, Any]:
+    drift = {"examples": before, "training": left + before}
+    return {"train": examples, "training_set": left, "drift": drift, **told}
+
+
+@pytest.mark.parametrize(
+    ("first", "told", "found"),
+    [
+        # 15 and 10 of 100 are a quarter, each alone is within a fifth
+        ("finetune", counted(10, 15, 85, of_classes={}), "although 25 of 100 training examples"),
+        ("retrain", counted(10, 0, 85, of_classes={}), None),
+        ("finetune", counted(10, 0, 85, of_classes={}), "the log has 15"),  # it hides them
+        ("finetune", counted(10, 15, 85), None),  # of before they were added up
+    ],
+)
+def test_the_log_adds_up_what_was_released_since_the_last_exact_training(
+    tmp_path: Path, first: str, told: dict[str, Any], found: str | None
+) -> None:
+    digest = sha256_file(policy(tmp_path, {"share": 0.2}))
+    ws = Workspace.at(tmp_path)
+    ws.policies.mkdir(parents=True)
+    (tmp_path / "policy.yaml").rename(ws.policies / f"{digest}.yaml")
+    runs = [*released(1, 1, first, **counted(15, 0, 100)), *released(2, 2, "finetune", **told)]
+    entries = [(e, k, b | ({"policy": digest} if "begun" in k else {})) for e, k, b in runs]
+    problems = list(unasked(ws, log(*entries)))
+    assert (problems == []) if found is None else found in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("told", "right"),
+    [
+        ({"of_classes": {"x": 60}, "in_class_since": {"class": "x", "forgets": 120}}, True),
+        ({"of_classes": {"x": 60}, "in_class_since": {"class": "x", "forgets": 60}}, False),
+        ({"of_classes": {"x": 60}}, False),
+        ({"of_classes": {"y": 60}}, True),
+        ({"of_classes": {}}, False),
+    ],
+)
+def test_what_is_added_up_by_class_is_added_up_again(told: dict[str, Any], right: bool) -> None:
+    before = released(1, 1, "finetune", **counted(60, 0, 900, of_classes={"x": 60}))
+    line = Line.of(log(*before, *released(2, 2, "finetune", **counted(60, 60, 840, **told))))
+    assert (list(miscounted(line, "run-2", {"retrain"}, 100)) == []) is right

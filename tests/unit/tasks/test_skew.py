@@ -1,12 +1,21 @@
-"""What of each class goes and stays, and which classes go by it."""
+"""What of each class goes and stays, by a run and by those before it, and who is asked by it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from tasks.approval.skew import tally_of
+from ledger.replay.drift import Drift, Forgotten
+from systems.settings.approval import Approval, Skew
+from systems.settings.budget import Budget
+from tasks.approval.facts import facts_of
+from tasks.approval.skew import Batch, tally_of
 
+RELEASED = {"decision": "released", "exact": False, "verdicts": []}
 LABELS = [0] * 10 + [1] * 10 + [2] * 10
 
 
@@ -36,3 +45,54 @@ def rows() -> pa.Table:
 def test_a_class_goes_whole_or_but_for_a_few(gone: list[int], whole: int, going: int) -> None:
     found = tally_of(rows(), ("a", "b", "c"), [f"e{n}" for n in gone])
     assert (found.whole, found.going) == (whole, going)
+
+
+def batch(forgotten: Collection[str], stays: pa.Table, past: Forgotten) -> Batch:
+    """What a run forgets; the token of a class is its name."""
+    names = ("a", "b", "c")
+    return Batch(tally_of(stays, names, forgotten), names, past)
+
+
+def asked(rules: Approval, size: int) -> list[int]:
+    """Forget the first class, ten training examples, in requests of a size; say who is asked."""
+    left, past, found = rows(), Forgotten("initialised"), list[int]()
+    for number, first in enumerate(range(0, 10, size)):
+        ids = [f"e{n}" for n in range(first, min(10, first + size))]
+        now = batch(ids, left, past)
+        told = {"train": len(ids), "training_set": left.num_rows - 3, **now.noted(rules)}
+        drift = Budget().told(past.drift, len(ids), left.num_rows - 3)
+        facts = facts_of(told | {"drift": drift}, [RELEASED], limits_hold=True)
+        found += [number] if rules.question(facts) else []
+        spent = Drift(past.drift.releases + 1, past.drift.examples + len(ids))
+        past = Forgotten(past.since, spent, past.classes + Counter(told["of_classes"]))
+        left = left.filter(pc.invert(pc.is_in(left["example_id"], pa.array(ids))))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rules", "size", "who"),
+    [
+        # 5 of 30 are a sixth, 6 a fifth, 7 more: alone none is
+        (Approval(share=0.2), 1, [6, 7, 8, 9]),
+        (Approval(share=0.2), 10, [0]),
+        # all of 4 are of one class, which is a third: as much as of the fourth on
+        (Approval(skew=Skew(2, 4)), 1, [3, 4, 5, 6, 7, 8, 9]),
+        (Approval(skew=Skew(2, 4)), 3, [1, 2, 3]),
+        # of 10 the sixth leaves 4, less than half
+        (Approval(whole_class=True), 1, [5, 6, 7, 8, 9]),
+        (Approval(whole_class=True), 5, [1]),
+    ],
+)
+def test_a_batch_gains_nothing_by_being_split(rules: Approval, size: int, who: list[int]) -> None:
+    assert asked(rules, size) == who
+
+
+def test_of_what_others_forgot_before_nobody_is_asked_again() -> None:
+    """Nine of class a are gone; who asks for one of class b is no part of that."""
+    past = Forgotten("run-1", Drift(3, 9), Counter(a=9))
+    left = rows().slice(9)
+    rules = Approval(whole_class=True, skew=Skew(2, 4))
+    other = batch(["e15"], left, past).noted(rules)
+    assert (other["going_classes"], other.get("in_class_since")) == (0, None)
+    last = batch(["e9"], left, past).noted(rules)
+    assert last["in_class_since"] == {"class": "a", "forgets": 10, "trains": 10}
