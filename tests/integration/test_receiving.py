@@ -337,6 +337,25 @@ def test_a_key_of_before_there_was_an_inbox_gives_that_request_back(
     assert submit(ws, key="k")["request"] == first
 
 
+def test_an_identity_that_comes_with_a_repetition_is_told_of_and_not_taken(ws: Workspace) -> None:
+    said = "login:portal/7f3a"
+    with held(ws):
+        ref = submit(ws, key="k")["request"]
+        (waits,) = submit(ws, key="k", identity=said)["notes"]
+    (onward,) = submit(ws, key="k", identity=said)["notes"]
+    assert "was not taken" in waits and f"lethe show {ref}" in waits
+    assert "was not taken" in onward and f"lethe confirm {ref} --identity {said}" in onward
+    assert opened(str(ws.root)).ledger.identity(ref) is None
+    answering.confirm(ws.root, ref, said)
+    assert "notes" not in submit(ws, key="k", identity=said)
+    (other,) = submit(ws, key="k", identity="document:desk")["notes"]
+    assert "is confirmed (login by portal, 7f3a)" in other and "lethe confirm" not in other
+    answering.say(ws.root, "deny", submit(ws, key="other")["request"], "by mistake")
+    (ended,) = submit(ws, key="other", identity=said)["notes"]
+    assert "it is denied" in ended
+    assert "notes" not in submit(ws, key="new", identity=said)
+
+
 def test_a_key_that_was_used_for_another_demand_is_said_or_denied(
     ws: Workspace,
 ) -> None:

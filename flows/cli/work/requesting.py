@@ -15,7 +15,7 @@ from ledger.deadlines import profile_of
 from ledger.domain import COMMAND_LINE, Selector
 from ledger.errors import WorkspaceBusy
 from ledger.inbox import Inbox, Incoming, Receipt
-from ledger.requests.identity import identity_in
+from ledger.requests.identity import identity_in, identity_in_words
 from systems.settings.receiving import inbox_of
 from systems.settings.workspace import Workspace
 from tasks.requests.receive import settle
@@ -65,6 +65,7 @@ def submit(
     """Receive a request, and settle it at once if nobody else is at work in the workspace.
 
     Values that look like one of the data and are none are asked about, unless meant as_written.
+    notes: that an identity was not taken, where the request was received before under its key.
     """
     received = _moment(received_at, profile_of(jurisdiction).zone)
     ws = workable(path)
@@ -74,21 +75,47 @@ def submit(
     with closing(inbox_of(ws)) as inbox:
         receipt = inbox.receive(incoming, now=utc_now())
         try:
-            return _settled(ws, inbox, receipt, selector)
+            return _settled(ws, inbox, receipt, incoming)
         except WorkspaceBusy:
-            return as_it_stands(looked_at(ws), inbox, receipt.ref) | {"unknown": None}
+            at = looked_at(ws)
+            found = as_it_stands(at, inbox, receipt.ref) | {"unknown": None}
+            return found | _notes(at, inbox, receipt, identity)
         except LetheError as problem:
             raise _still_received(inbox, receipt, problem) from problem
 
 
-def _settled(ws: Workspace, inbox: Inbox, receipt: Receipt, selector: Selector) -> dict[str, Any]:
+def _settled(ws: Workspace, inbox: Inbox, receipt: Receipt, asked: Incoming) -> dict[str, Any]:
     present = None if receipt.repeated else receipt.ref
     with held(ws):
         at = opened(str(ws.root))
         settled = settle(at, inbox, present=present)
         found = at.ledger.request(inbox.known_as(receipt.ref))
         unknown = [one.unknown for one in settled if one.request.ref == found.ref]
-        return {**as_record(found), "unknown": unknown[0] if unknown else _unknown(at, selector)}
+        count = unknown[0] if unknown else _unknown(at, asked.selector)
+        told = _notes(at, inbox, receipt, asked.identity)
+        return {**as_record(found), "unknown": count, **told}
+
+
+def _notes(
+    at: Opened, inbox: Inbox, receipt: Receipt, identity: str | None
+) -> dict[str, list[str]]:
+    """Say that a repetition's identity was not taken; nothing if it is the one that is known."""
+    ref = inbox.known_as(receipt.ref)
+    if identity is None or not (receipt.repeated or ref != receipt.ref):
+        return {}
+    request, known = at.ledger.known(ref), at.ledger.identity(ref)
+    if known == identity_in(identity, "--identity").as_value():
+        return {}
+    before = f"request {ref}: was received before under this key"
+    if known is not None:
+        before, onward = f"{before}, and is confirmed ({identity_in_words(known)})", "nothing to do"
+    elif request is None:
+        onward = f"see `lethe show {ref}` once it is settled"
+    elif request.state.terminal:
+        onward = f"it is {request.state}, which needs none"
+    else:
+        onward = f"`lethe confirm {ref} --identity {identity}` takes it"
+    return {"notes": [f"{before}: this --identity was not taken: {onward}"]}
 
 
 def _unknown(at: Opened, selector: Selector) -> int:
