@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -94,12 +95,28 @@ def _foreign(mlruns: Path, stored: Stored, aliases: Mapping[str, int]) -> Foreig
         name=str(stored.name),
         version=int(stored.version),
         source=source,
-        digests=frozenset([*map(sha256_file, files), *claimed]),
+        digests=frozenset([*map(_digest, files), *claimed]),
         files=files,
         own_store=within or not files,
         derived=derived(source, stored.tags),
         aliases=aliases_of(int(stored.version), aliases),
     )
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, which is read again only where it is another or was written since.
+
+    A command asks for the same versions several times, and weights are large. Who sets a time back
+    changes the file's own all the same.
+    """
+    at = path.stat()
+    return _read(path, (at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns))
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, state: tuple[int, ...]) -> str:
+    """Read a file. state: by which it is known to be the same."""
+    return sha256_file(path)
 
 
 def _lies_in(folder: Path, path: Path) -> bool:

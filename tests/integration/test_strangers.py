@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 from flows.cli.work import queries
 from ledger.domain import State
 from systems.copies import Status
-from systems.registry import models, places, tracking
+from systems.registry import foreign, models, places, tracking
 from systems.settings.workspace import Workspace
 from tasks import purge
 from tasks.confirm import confirm
@@ -26,6 +27,7 @@ from tasks.running.records import utc_now
 from tasks.versions.taint import taint
 from tests.integration.releasing import RECIPE, untrained
 from tests.unit.submitted import accepted, workspace
+from unlearning.digests import sha256_file
 from unlearning.errors import IntegrityError, UsageError
 
 NAME = "lethe"
@@ -125,6 +127,22 @@ def test_a_strangers_version_is_left_alone_and_told(at: Opened, tmp_path: Path) 
     purge.finish_purging(without_grace(at), [request(at)])
     assert numbers(at) == [2, number]
     assert at.ledger.request(request(at)).state is State.COMPLETE
+
+
+def test_a_strangers_file_is_read_once_until_it_is_written_again(
+    at: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is as long as before and bears the same time. A command asks more than once."""
+    number, theirs = by_hand(at, elsewhere(at, tmp_path / "theirs", 2)), tmp_path / "theirs"
+    read, before = list[Path](), (theirs / "model.bin").stat()
+    monkeypatch.setattr(foreign, "sha256_file", lambda p: read.append(p) or sha256_file(p))
+    (note,) = queries.list_(at.ws.root, "versions", None)["notes"]
+    assert f"version {number} of lethe" in note and "has the weights of version 2" in note
+    assert read == [theirs / "model.bin"]
+    shutil.copy(models.version(at.ws.mlruns, NAME, 1).weights, theirs / "model.bin")
+    os.utime(theirs / "model.bin", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (note,) = queries.list_(at.ws.root, "versions", None)["notes"]
+    assert "has the weights of version 1" in note and len(read) == 2
 
 
 def test_an_alias_on_a_strangers_version_is_an_alarm_and_is_put_back(
