@@ -22,7 +22,8 @@ class Restoring:
     entries: of what is in it. told: somebody was asked who would know of erasures since; sources:
     who. open_requests: how many open requests the newest log has that the backup lacks; None where
     there was no newer log. imports: how often data came in since. marks: versions that were marked
-    as tainted since, each with its SHA-256 and reason. aside: service.yaml was put aside. gone:
+    as tainted since, each with its SHA-256 and reason. said: what persons said since that keeps
+    requests from being served. aside: service.yaml was put aside. gone:
     witnesses, by their names in the log, that were not asked, for the reason that somebody gave.
     """
 
@@ -37,6 +38,7 @@ class Restoring:
     open_requests: int | None = None
     imports: int = 0
     marks: tuple[dict[str, Any], ...] = field(default=())
+    said: tuple[dict[str, Any], ...] = field(default=())
     aside: bool = False
     gone: tuple[str, ...] = ()
     reason: str | None = None
@@ -50,7 +52,7 @@ def restoring(ws: Workspace) -> Restoring | None:
     try:
         tree = json.loads(durable.read(path))
         tree |= {name: tuple(tree[name]) for name in ("sources", "marks")}
-        tree |= {"gone": tuple(tree.get("gone", ()))}
+        tree |= {name: tuple(tree.get(name, ())) for name in ("gone", "said")}
         return Restoring(**tree)
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(

@@ -7,7 +7,7 @@ no line of the backup's. Nobody is believed who shows another history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ from ledger.domain import State
 from ledger.errors import LogAltered
 from ledger.keyring import Keyring
 from ledger.lines import LOG
+from ledger.replay.beside import STATING
 from ledger.replay.lineage import TAINTED, origin, releases
+from ledger.requests.splitting import PART_OF
+from ledger.requests.verbs import Verb
 from ledger.suppression import Suppression
 from systems.archive.packing import Description
 from systems.data import versions
@@ -230,10 +233,51 @@ def open_requests(backup: Backup, log: Sequence[Entry]) -> int | None:
     since = log[len(backup.entries) :]
     if not since:
         return None
-    refs = {e.key.removesuffix("/submitted") for e in since if e.key.endswith("/submitted")}
+    begun = [e for e in since if e.event == "submitted" and PART_OF not in e.body]
+    refs = {str(e.body["request"]) for e in begun}
     over = {State.PURGING, State.COMPLETE, State.DENIED}
     ended = {str(e.body.get("request")) for e in since if e.body.get("state") in over}
     return len(refs - ended)
+
+
+def said_since(backup: Backup, log: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
+    """Give what persons said since that keeps the backup's open requests from being served.
+
+    That is a hold or a denial, with its reason. Of a request that a part was taken from since,
+    nobody here can tell which examples stay: all of it is held.
+    """
+    known, since = dict(_stated(backup.entries)), log[len(backup.entries) :]
+    last = dict(_stated(since))
+    parts = {str(e.body[PART_OF]): str(e.body["request"]) for e in since if PART_OF in e.body}
+    still = (ref for ref, body in known.items() if not State(body["state"]).terminal)
+    found = (_said_of(ref, last, parts.get(ref)) for ref in still)
+    return tuple(one for one in found if one is not None)
+
+
+def _said_of(
+    ref: str, last: Mapping[str, Mapping[str, Any]], part: str | None
+) -> dict[str, Any] | None:
+    said = last.get(ref, {})
+    if part is not None and last[part]["state"] != State.COMPLETE:
+        why = f"some of it was held or denied since the backup, as {part}: hold that again"
+        return {"request": ref, "verb": str(Verb.HOLD), "reason": why}
+    verbs = {State.DENIED: Verb.DENY, State.HELD: Verb.HOLD}
+    if said.get("state") not in verbs:
+        return None
+    verb = str(verbs[State(said["state"])])
+    return {
+        "request": ref,
+        "verb": verb,
+        "reason": said.get("reason"),
+        "ground": said.get("ground"),
+    }
+
+
+def _stated(entries: Iterable[Entry]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give each entry that says a request's state, by the request."""
+    for entry in entries:
+        if entry.event in STATING and "state" in entry.body:
+            yield str(entry.body["request"]), entry.body
 
 
 def imports_since(backup: Backup, log: Sequence[Entry]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from ledger import durable, suppression
 from ledger.backups import REPLAY, RESTORED
 from ledger.domain import Selector
+from ledger.requests.verbs import VERBS, Verb
 from systems.data import loading, versions
 from systems.registry import models
 from systems.settings import restoring as closed
@@ -30,7 +31,7 @@ from tasks.running.records import utc_now
 from tasks.running.standing import BROUGHT
 from tasks.versions.taint import taint
 from unlearning.counting import numbered
-from unlearning.errors import IntegrityError, UsageError
+from unlearning.errors import IntegrityError, RequestDenied, UsageError
 
 ONE_GONE = "witness was not asked, on your word that it is gone"
 MANY_GONE = "witnesses were not asked, on your word that they are gone"
@@ -109,6 +110,7 @@ def finish(at: Opened, replayed: int, request: str | None) -> dict[str, Any]:
         )
     _put_in_force(at, plan, newest)
     problems = _mark(at, plan)
+    unsaid = _say_again(at, plan)
     purge_due(at)
     said = {
         "backup": plan.backup,
@@ -133,7 +135,7 @@ def finish(at: Opened, replayed: int, request: str | None) -> dict[str, Any]:
         "suppressed": len(newest.tokens),
         "sources": list(plan.sources),
         "checked": list(found.checked),
-        "notes": [*_notes(plan), *unlike(newest)],
+        "notes": [*_notes(plan), *unsaid, *unlike(newest)],
         "problems": problems,
     }
 
@@ -160,6 +162,21 @@ def _mark(at: Opened, plan: Restoring) -> list[str]:
     return [str(one["problem"]) for one in marked if one.get("problem")]
 
 
+def _say_again(at: Opened, plan: Restoring) -> list[str]:
+    """Hold and deny what was held or denied since; name what cannot be, since a run is at it."""
+    unsaid = []
+    for said in plan.said:
+        ref, verb = str(said["request"]), Verb(said["verb"])
+        if at.ledger.request(ref).state is VERBS[verb].to:
+            continue  # a crash came after
+        reason = str(said.get("reason") or f"as it stood before the restore of {plan.backup}")
+        try:
+            at.ledger.say(verb, ref, reason=reason, now=utc_now(), ground=said.get("ground"))
+        except RequestDenied as problem:
+            unsaid.append(f"{ref} was to be kept from being served ({verb}), as before: {problem}")
+    return unsaid
+
+
 def _notes(plan: Restoring) -> list[str]:
     notes = []
     if not plan.told:
@@ -178,6 +195,9 @@ def _notes(plan: Restoring) -> list[str]:
         notes.append(
             f"the newest log has {several} that this backup lacks: submit what is open again"
         )
+    if plan.said:
+        several = numbered(len(plan.said), "request was", "requests were")
+        notes.append(f"{several} held or denied since, and so again: see `lethe list requests`")
     if plan.imports:
         times = numbered(plan.imports, "time", "times")
         notes.append(f"data came in {times} since, which this backup lacks: import them again")

@@ -31,6 +31,7 @@ from tasks.backups.newest import (
     marks_since,
     open_requests,
     require_described,
+    said_since,
 )
 from tasks.witness import seen
 from unlearning.errors import InfrastructureError, RequestDenied, UsageError
@@ -117,6 +118,7 @@ def _unseal(ws: Workspace, described: Description, file: Path, key: bytes, asked
         open_requests=open_requests(backup, known.log),
         imports=imports_since(backup, known.log),
         marks=marks_since(backup, known.log),
+        said=said_since(backup, known.log),
         aside=_put_aside(found),
         gone=tuple(sorted({*map(name_of, gone)})),
         reason=asked.reason,

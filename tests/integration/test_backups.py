@@ -19,12 +19,12 @@ import pytest
 from PIL import Image
 
 from flows.cli import main
-from flows.cli.work import backing_up, serving
+from flows.cli.work import answering, backing_up, requesting, serving
 from flows.cli.work.backing_up import Asked
 from ledger import durable, evidence, suppression
 from ledger.backups import BACKUP, standing
 from ledger.checkpoint import name_of
-from ledger.domain import State
+from ledger.domain import Selector, State
 from ledger.errors import KeyMissing, SealAltered
 from ledger.keys import load_signing_key
 from ledger.replay.lineage import TAINTED
@@ -37,6 +37,7 @@ from tasks.backups.newest import backup_of, marks_since
 from tasks.backups.taking import take
 from tasks.data.alike import Decided
 from tasks.data.importing import take_in
+from tasks.extract import find
 from tasks.keeping.drill import drill
 from tasks.keeping.verified import verify_records
 from tasks.running.growth import IMPORTED
@@ -283,6 +284,32 @@ class TestRestoring:
         backup = backup_of(at.ws)
         older = replace(backup, chain=replace(backup.chain, entries=before))
         assert marks_since(older, at.ledger.log.entries()) == (mark,)
+
+    def test_what_was_held_or_denied_since_is_so_again(self, at: Opened, tmp_path: Path) -> None:
+        refs = [asked(at, person(at, number)) for number in range(4)]
+        threes = requesting.submit(at.ws.root, Selector("class", ("3",)), None, "gdpr", None)
+        take(opened(at.root), tmp_path / "backups", None)
+        held, denied, resumed, left, cut = *refs, str(threes["request"])
+        for verb, ref in (("hold", held), ("hold", resumed), ("resume", resumed)):
+            answering.say(at.ws.root, verb, ref, "a lawsuit")
+        answering.say(at.ws.root, "deny", denied, "a lawsuit", "legal_claims")
+        one = find(at.ws, [Selector("class", ("3",))])["train"][0]
+        answering.hold_part(at.ws.root, cut, [one], "a lawsuit")
+        asking = Asked(tmp_path / "backups", newest=(at.ws.log,))
+        notes = backing_up.restore(tmp_path / "new", asking)["notes"]
+        assert [note for note in notes if "3 requests were held or denied since" in note]
+        assert not [note for note in notes if "open request" in note]
+        there = opened(str(tmp_path / "new")).ledger
+        states = {ref: str(there.request(ref).state) for ref in (held, denied, resumed, left, cut)}
+        assert states == {
+            held: "held",
+            denied: "denied",
+            resumed: "accepted",
+            left: "accepted",
+            cut: "held",
+        }
+        assert f"{cut}-1" in str(there.request(cut).reason)
+        assert verify_records(Workspace(tmp_path / "new"), None).ok
 
     def test_an_older_list_than_the_log_beside_it_is_an_alarm(
         self, at: Opened, tmp_path: Path
