@@ -76,3 +76,30 @@ def jumps(entries: Sequence[Entry]) -> Iterator[Entry]:
             yield entry
             latest = at
         latest = at if entry.seq in known else max(at, latest)
+
+
+def turned(entries: Iterable[Entry], known: Told) -> dict[int, datetime]:
+    """Give what the clock had come to before it went back, by the entries told of afterwards.
+
+    Only of those whose time did go back; a time that is none is passed over.
+    """
+    found, latest = dict[int, datetime](), datetime.min.replace(tzinfo=UTC)
+    for entry in entries:
+        try:
+            at = datetime.fromisoformat(entry.at)
+            behind = at <= latest
+        except (ValueError, TypeError):
+            continue
+        if behind and entry.seq in known.later:
+            found[entry.seq] = latest
+        if not behind or entry.seq in known:
+            latest = at
+    return found
+
+
+def come_to(turns: Mapping[int, datetime], since: int, now: datetime) -> datetime:
+    """Give the moment that counts for what began with entry `since`: now, or what came before.
+
+    What began after the clock went back was never due by the clock of before.
+    """
+    return max([now, *(came for seq, came in turns.items() if seq > since)])

@@ -18,6 +18,10 @@ LOST = (KeyMissing, KeyUnusable, SelectorMissing)
 """What says that nobody can tell any more what a request named."""
 
 
+PART_OF = "part_of"
+"""What a part's entry calls the request that it is taken from."""
+
+
 def part_of(ref: str, number: int) -> str:
     """What the parts of a request are called, so that the log is asked for them by name."""
     return f"{ref}-{number}"
@@ -83,6 +87,12 @@ class Book:
         """The entries of the parts that were taken from a request, in their order."""
         found = (self.log.find(f"{part_of(ref, n)}/submitted") for n in count(1))
         return [entry for entry in takewhile(lambda entry: entry is not None, found) if entry]
+
+    def begun_with(self, ref: str) -> int:
+        """The number of the entry that a request, or that of which it is a part, began with."""
+        entry = self.log.find(f"{ref}/submitted")
+        whole = entry.body.get(PART_OF) if entry else None
+        return self.begun_with(whole) if whole else entry.seq if entry else 0
 
     def next_key(self, ref: str) -> str:
         """A key of the log that only this entry can have."""

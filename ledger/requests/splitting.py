@@ -13,13 +13,14 @@ from typing import Any
 
 from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
+from ledger.requests.book import PART_OF as PART_OF
 from ledger.requests.book import Book, part_of
 from ledger.requests.confirming import EXTENDED, STOOD, extended, identity_of, paused, unconfirmed
 from ledger.requests.verbs import Verb, require_sayable
 from unlearning.errors import RequestDenied, UsageError
 
-PART_OF, REST = "part_of", "rest"
-"""What a part's entry calls the request that it is taken from, and what that one names since."""
+REST = "rest"
+"""What a part's entry calls that which the request that it is taken from names since."""
 
 SPLIT = frozenset({State.ACCEPTED, State.HELD})
 """The states of a request that a part may be taken from."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ledger.clock import come_to, told, turned
 from ledger.deadlines import due_at, extended_due_at
 from ledger.domain import DeletionRequest, State, require_reason
 from ledger.moments import timestamp
@@ -103,8 +104,9 @@ def require_sayable(
 
 def _extension(book: Book, current: DeletionRequest, now: datetime) -> dict[str, Any]:
     """The law's longest deadline, once, and the day by which the person is told of it and why."""
-    stood = paused(book, current.ref, now)
-    due = extended_due_at(current.received_at, current.jurisdiction, now=now, paused=stood)
+    stood, entries = paused(book, current.ref, now), book.log.entries()
+    moment = come_to(turned(entries, told(entries)), book.begun_with(current.ref), now)
+    due = extended_due_at(current.received_at, current.jurisdiction, now=moment, paused=stood)
     if current.due_at >= due or extended(book, current.ref):  # while a clock stands, due grows
         raise RequestDenied(
             f"request {current.ref}: its deadline was extended to {current.due_at.isoformat()}, "

@@ -34,6 +34,10 @@ def test_an_old_jump_is_told_by_whoever_answers_for_it(
     for entry, reason in ((back + 1, "ahead"), (back, " ")):
         with pytest.raises(UsageError):
             tell(at.ws.root, entry, reason)
+    # What comes late and without a reason tells nothing, and keeps nobody from telling.
+    at.ledger.log.append("time_went_back", {"entry": back}, key=f"time_went_back/{back}", now=now)
+    with pytest.raises(UsageError, match="e-mail"):
+        tell(at.ws.root, back, "as ops@example.org says")
     found = tell(at.ws.root, back, "the clock was ahead by forty days")
     assert found["by"] == "privacy-officer"
     said = opened(at.root).ledger.log.entries()[-1]

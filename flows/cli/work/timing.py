@@ -29,5 +29,6 @@ def tell(path: Path, entry: int, reason: str) -> dict[str, Any]:
                 "--log`"
             )
         body = {"entry": entry, "reason": reason, "by": operator()}
-        said = at.ledger.record(WENT_BACK, body, key=f"{WENT_BACK}/{entry}", now=utc_now())
+        key = at.ledger.log.next_key(f"{WENT_BACK}/{entry}")
+        said = at.ledger.record(WENT_BACK, body, key=key, now=utc_now())
         return {"told": entry, "entry": said.seq, "by": body["by"]}

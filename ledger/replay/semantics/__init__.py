@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ledger.chain import Entry, Verification
-from ledger.clock import ALLOWED, WENT_BACK, told
+from ledger.clock import ALLOWED, WENT_BACK, told, turned
 from ledger.replay.drift import FIRST
 from ledger.replay.lineage import TAINTED
 from ledger.replay.semantics import asked, releases, served
@@ -60,7 +60,8 @@ def replayed(entries: Sequence[Entry], name: str) -> Verification:
 
 def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
     keys: dict[str, int] = {}
-    back, went = told(entries), set[int]()
+    back = told(entries)
+    turns = turned(entries, back)
     latest: datetime | None = None
     for entry in counted(entries, len(entries), "log", "entries"):
         first = keys.setdefault(entry.key, entry.seq)
@@ -71,9 +72,7 @@ def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
             if latest is None or at > latest:
                 latest = at
             elif entry.seq in back:
-                went.add(entry.seq)
-                if entry.seq in back.later:
-                    history.not_before = max(history.not_before or latest, latest)
+                history.turns |= {entry.seq: turns[entry.seq]} if entry.seq in turns else {}
                 latest = at
             elif latest - at > ALLOWED:
                 yield (
@@ -82,7 +81,7 @@ def _problems(entries: Sequence[Entry], history: History) -> Iterator[str]:
                 )
         except (ValueError, TypeError):
             yield f"entry {entry.seq}, {entry.event}: its time is none"
-        if one := next((n for n, by in back.later.items() if by is entry and n not in went), None):
+        if one := next((n for n, by in back.later.items() if by is entry and n not in turns), None):
             yield f"entry {entry.seq}, {entry.event}: the time of entry {one} did not go back"
         for line in _asked(RULES.get(entry.event, served.told), history, entry):
             yield f"entry {entry.seq}, {entry.event}: {line}"

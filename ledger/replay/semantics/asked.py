@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.chain import Entry
+from ledger.clock import come_to
 from ledger.deadlines import HOURS, bounds, profile_of
 from ledger.domain import NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
@@ -38,7 +39,9 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
     """A request begins, once, due on a day that its law counts."""
     body, ref = entry.body, entry.body["request"]
     received = datetime.fromisoformat(body["received_at"])
-    found = Request(State(body["state"]), received, body["jurisdiction"], body.get("run"))
+    whole = history.requests.get(body.get(PART_OF) or "")
+    since = whole.since if whole else entry.seq
+    found = Request(State(body["state"]), received, body["jurisdiction"], body.get("run"), since)
     if ref in history.requests:
         yield f"request {ref}: was submitted before"
     if found.state not in BEGINNINGS:
@@ -140,7 +143,7 @@ def extended(history: History, entry: Entry) -> Iterator[str]:
     first = bounds(since, found.jurisdiction)
     if found.state not in VERBS[Verb.EXTEND].states:
         yield f"request {ref}: is {found.state}, expected an open one to extend"
-    moment = max(datetime.fromisoformat(entry.at), history.not_before or first[1])
+    moment = come_to(history.turns, found.since, datetime.fromisoformat(entry.at))
     if moment > first[1]:
         yield (
             f"request {ref}: was extended at {moment.isoformat()}, expected by "

@@ -25,12 +25,14 @@ class Request:
     unconfirmed: it waits until it is confirmed who asks, and confirmed that it was. question: what
     else a person has to look at then. stands_since: its clock stands still until then. stood: how
     long it did. parts: how many were taken from it.
+    since: the entry that it, or what it is a part of, began with.
     """
 
     state: State
     received_at: datetime
     jurisdiction: str
     run: str | None
+    since: int
     extended: bool = False
     unconfirmed: bool = False
     confirmed: bool = False
@@ -93,8 +95,8 @@ class History:
 
     brought: a suppression list came from another workspace, whose runs erased what it names.
     attests: some run has stated its erasure; logs of before there were such statements have none.
-    ending: runs that did, and have not stated that no copy is left. not_before: what the clock had
-    come to before it went back, of which somebody told afterwards.
+    ending: runs that did, and have not stated that no copy is left. turns: what the clock had
+    come to before it went back, by the entries of which somebody told afterwards.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class History:
     brought: bool = False
     attests: bool = False
     ending: set[str] = field(default_factory=set)
-    not_before: datetime | None = None
+    turns: dict[int, datetime] = field(default_factory=dict)
 
     def request(self, ref: str) -> Request:
         """One request; Illegal if none of this name was submitted."""

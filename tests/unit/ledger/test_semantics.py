@@ -678,6 +678,18 @@ def test_who_tells_afterwards_takes_no_deadline_back(tmp_path: Path) -> None:
     assert verified(story, tmp_path).ok, "before it went back it was in time"
 
 
+def test_what_began_after_the_clock_went_back_is_not_held_to_what_it_had_come_to(
+    tmp_path: Path,
+) -> None:
+    """It had come to day 40; a request of day 8 is submitted after that and extended on day 38."""
+    story = jumped(told_by={"reason": "the clock was ahead", "by": "somebody"})
+    came = BEGAN + timedelta(days=8)
+    own = {"received_at": timestamp(came), "due_at": timestamp(due_at(came, "gdpr"))}
+    story.submit("req-2", **own)
+    story.extend("req-2", extended_due_at(came, "gdpr", now=came), days=38)
+    assert verified(story, tmp_path).ok
+
+
 def test_of_an_entry_whose_time_did_not_go_back_nobody_tells(tmp_path: Path) -> None:
     story = jumped(told_by={"reason": "the clock was ahead", "by": "somebody"})
     story.tell(WENT_BACK, f"{WENT_BACK}/3", {"entry": 3, "reason": "so", "by": "somebody"})

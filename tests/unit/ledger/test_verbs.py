@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.clock import WENT_BACK
 from ledger.domain import NEXT, DeletionRequest, Selector, State
 from ledger.errors import KeyMissing, LateExtension, SelectorMissing
 from ledger.requests import Ledger, Verb
@@ -223,3 +224,21 @@ def die_at(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", dying)
+
+
+def test_who_told_of_a_clock_afterwards_extends_nothing_that_was_over_before(
+    ledger: Ledger,
+) -> None:
+    """What verify would hold against the log is not written: also of a part taken later."""
+    old = submit(ledger)
+    ledger.log.append("noted", {}, key="ahead", now=NOW + 40 * DAY)
+    back = ledger.log.append("noted", {}, key="back", now=NOW).seq
+    told = {"entry": back, "reason": "the clock was ahead", "by": "somebody"}
+    for number in range(5):
+        ledger.log.append("noted", {}, key=f"noted/{number}", now=NOW)
+    ledger.record(WENT_BACK, told, key="told", now=NOW)
+    part = ledger.hold_part(old.ref, ["e-7"], examples=3, reason="a lawsuit", now=NOW)
+    for request in (old, part):
+        with pytest.raises(LateExtension, match="asked for at 2026-07-20"):
+            say(ledger, Verb.EXTEND, request.ref, NOW + DAY)
+    assert say(ledger, Verb.EXTEND, submit(ledger, who="joe").ref, NOW + DAY)
