@@ -137,6 +137,7 @@ def test_a_class_goes_from_init_to_verify(drawing: Lethe) -> None:
     assert [path.name for path in (Path(done["evidence"]) / "plots").iterdir()] == ["sheet-2.png"]
 
 
+@pytest.mark.long
 def test_a_persons_pictures_are_served_by_exact_retraining_alone(drawing: Lethe) -> None:
     request = drawing.submit("--subject", "person/001")
     plan = drawing("plan", request).json

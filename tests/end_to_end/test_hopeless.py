@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import people_of
@@ -14,6 +16,7 @@ STRICT: dict[str, Any] = {**CHEAP, "hopeless": 0.5}
 """No test decides here on one person of a dozen digits: a perfect retrain would seldom pass."""
 
 
+@pytest.mark.long
 def test_a_rung_that_cannot_pass_is_planned_and_served_without(lethe: Lethe) -> None:
     (person,) = people_of(lethe.root, "train", 1)
     request = lethe.submit("--subject", person)

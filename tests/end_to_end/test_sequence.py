@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.commandline import Lethe, subjects
 from tests.end_to_end.policies import CHEAP
 from tests.end_to_end.traces import people_of
@@ -39,6 +41,7 @@ def tried(found: dict[str, Any]) -> list[str]:
     return [attempt["method"] for attempt in found["attempts"]]
 
 
+@pytest.mark.long
 def test_when_the_drift_budget_is_used_up_only_retraining_is_left(
     lethe: Lethe,
 ) -> None:

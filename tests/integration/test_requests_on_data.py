@@ -21,6 +21,7 @@ from tasks import purge, train
 from tasks.claim import link_erased
 from tasks.erase import erase_examples
 from tasks.extract import find
+from tasks.generated.whole import goes_whole
 from tasks.requests.asked import restricted_ids
 from tasks.running import parts
 from tasks.running.opened import Opened, opened
@@ -396,3 +397,11 @@ def test_a_key_that_a_crash_left_goes_with_the_next_purge(at: Opened) -> None:
     run.at.ledger.move(run.requests[0], State.COMPLETE, now=utc_now())  # killed before it shredded
     serving.purge(at.ws.root, None)
     assert list((at.ws.keys / "requests").iterdir()) == []
+
+
+def test_a_generator_forgets_one_class_that_goes_whole_and_nothing_else(at: Opened) -> None:
+    threes, fives = (find(at.ws, [Selector("class", (name,))])["train"] for name in "35")
+    assert goes_whole(at.ws, frozenset(threes))
+    assert not goes_whole(at.ws, frozenset(threes[1:]))
+    assert not goes_whole(at.ws, frozenset([*threes, *fives]))
+    assert not goes_whole(at.ws, frozenset([*threes, fives[0]]))
