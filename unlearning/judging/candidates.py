@@ -197,7 +197,7 @@ def judge_candidate(
         controls_of(measured, gates),
         decide(verdicts, exact=exact),
         {group.name.lower(): value for group, value in accuracies(trial.candidate).items()},
-        effect(trial.champion, trial.candidate, trial.gone),
+        effect(trial.champion, trial.candidate, trial.gone, basis.references),
     )
     return judged, _pictures(trial, basis.split.classes)
 

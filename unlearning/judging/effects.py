@@ -5,6 +5,7 @@ It decides nothing; gates do. It tells whoever reads a refusal which way to turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,7 +25,8 @@ KEPT_ADVANTAGE = 0.1
 """Share of the accuracy above chance that must be left, or the network has collapsed."""
 
 STILL_ANSWERED = 0.1
-"""Share of a class forgotten whole that is still answered so, above which it is not forgotten."""
+"""Share of a class that goes that is still answered so, by which more than by models that were
+trained without it is not forgotten; who never saw a class at all answers nothing so."""
 
 LEAST_FALL, SHARED_FALL = 0.1, 0.5
 """Test accuracy lost, from which on it counts, and its share of what the forget set lost."""
@@ -57,10 +59,14 @@ class Effect:
     words: str
 
 
-def effect(original: Outputs, candidate: Outputs, gone: IntArray) -> Effect:
+def effect(
+    original: Outputs, candidate: Outputs, gone: IntArray, without: Sequence[Outputs] = ()
+) -> Effect:
     """Compare a candidate's outputs with the original's on the same examples.
 
-    gone: the classes that go, which it need not know any more.
+    gone: the classes that go, which it need not know any more. without: outputs of models that were
+    trained without the forget set; where there are none, nobody can tell how much of a class is
+    still known to who saw what stays of it, and only classes of which nothing stays are asked for.
     """
     tested = np.asarray(original.of(Group.TEST) & ~np.isin(original.labels, gone))
     broken = _collapse(original, candidate, tested)
@@ -71,7 +77,8 @@ def effect(original: Outputs, candidate: Outputs, gone: IntArray) -> Effect:
     if answers <= CHANGED_ANSWERS and logits <= CHANGED_LOGITS:
         return Effect(Kind.NO_EFFECT, f"{moved}: {HARDER}")
     fall = None if len(gone) else _shared_fall(original, candidate, tested)
-    seen = _still_answered(original, candidate) or fall or _flat(original, candidate, tested)
+    seen = _still_answered(original, candidate, gone, without)
+    seen = seen or fall or _flat(original, candidate, tested)
     return seen or Effect(Kind.CHANGED, moved)
 
 
@@ -112,16 +119,21 @@ def _collapse(original: Outputs, candidate: Outputs, tested: BoolArray) -> str:
     return ""
 
 
-def _still_answered(original: Outputs, candidate: Outputs) -> Effect | None:
-    """Say how much of the classes that are forgotten whole is still answered so."""
-    whole = original.of(Group.FORGET) & np.isin(original.labels, exempt_classes(original))
-    if not whole.any():
+def _still_answered(
+    original: Outputs, candidate: Outputs, gone: IntArray, without: Sequence[Outputs]
+) -> Effect | None:
+    """Say how much of the classes that go is still answered so."""
+    asked = gone if without else np.intersect1d(gone, exempt_classes(original))
+    where = original.of(Group.FORGET) & np.isin(original.labels, asked)
+    if not where.any():
         return None
-    share = float((candidate.logits[whole].argmax(1) == original.labels[whole]).mean())
-    if share <= STILL_ANSWERED:
+    labels = original.labels[where]
+    shares = [float(np.mean(of.logits[where].argmax(1) == labels)) for of in (candidate, *without)]
+    share, usual = shares[0], sum(shares[1:]) / max(1, len(without))
+    if share - usual <= STILL_ANSWERED:
         return None
-    words = f"{share:.1%} of what goes as a whole class is still answered so"
-    return Effect(Kind.STILL_ANSWERED, f"{words}, by one without it nothing would be: {HARDER}")
+    words = f"{share:.1%} of what goes as a class is still answered so"
+    return Effect(Kind.STILL_ANSWERED, f"{words}, by one without it {usual:.1%} would be: {HARDER}")
 
 
 def _shared_fall(original: Outputs, candidate: Outputs, tested: BoolArray) -> Effect | None:

@@ -110,7 +110,27 @@ def test_a_class_that_is_still_answered_is_told_of(still: int, kind: Kind) -> No
     found = said(answers(labels, labels), answers(labels, given))
     assert found.kind is kind
     if kind is Kind.STILL_ANSWERED:
-        assert "11.0% of what goes as a whole class" in found.words and "raise" in found.words
+        assert "11.0% of what goes as a class" in found.words and "raise" in found.words
+
+
+@pytest.mark.parametrize(("still", "kind"), [(50, Kind.CHANGED), (51, Kind.STILL_ANSWERED)])
+def test_a_class_but_for_a_few_is_held_against_models_that_saw_these(
+    still: int, kind: Kind
+) -> None:
+    """One of class 0 stays; two models that saw it alone answer 30 and 50 of the hundred so."""
+    labels = np.concatenate([np.zeros(101), np.ones(99), np.arange(100) % 2]).astype(np.int64)
+
+    def knowing(count: int) -> Outputs:
+        given = labels.copy()
+        given[count:100] = 1
+        return answers(labels, given)
+
+    before, after, gone = answers(labels, labels), knowing(still), np.array([0])
+    found = effect(before, after, gone, [knowing(30), knowing(50)])
+    assert found.kind is kind
+    assert kind is Kind.CHANGED or "51.0% of what goes" in found.words
+    assert kind is Kind.CHANGED or "by one without it 40.0% would be" in found.words
+    assert effect(before, after, gone).kind is Kind.CHANGED  # nobody can tell
 
 
 def test_flat_answers_to_the_forget_set_alone_are_told_of(original) -> None:

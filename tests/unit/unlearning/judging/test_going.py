@@ -17,6 +17,7 @@ from unlearning.gates.geometry import Geometry
 from unlearning.gates.utility import Utility
 from unlearning.judging import candidates
 from unlearning.judging.candidates import basis_of, judge_candidate
+from unlearning.judging.effects import Kind
 from unlearning.judging.trial import Trial
 from unlearning.judging.usefulness import utility
 from unlearning.judging.verdicts import judge
@@ -73,7 +74,10 @@ def test_a_sample_of_what_stays_makes_no_part_of_a_random_draw(
 def test_of_a_class_of_which_one_stays_no_retrained_model_is_asked_to_know_it(
     tmp_path: Path,
 ) -> None:
-    """It was refused for the accuracy of that class, the exact one too; now `geometry` asks."""
+    """It was refused for the accuracy of that class, the exact one too; now `geometry` asks.
+
+    Beside it, as the model trained without them, the champion with larger logits still knows them.
+    """
     labels = toys.examples(300, seed=1).labels
     where = (labels == 0) & (np.arange(300) > 0)
     parts = parted(where)
@@ -82,10 +86,17 @@ def test_of_a_class_of_which_one_stays_no_retrained_model_is_asked_to_know_it(
     alone = replace(parts, forget=parts.forget.take(np.arange(0)))
     networks.save(toys.trained(alone), tmp_path / "retrained.safetensors")
     gates = (Forgetting(limits_by_size=LIMITS), Geometry(), Utility())
-    basis = basis_of(champion, parts, bank)
-    judged, _ = judge_candidate(
-        tmp_path / "retrained.safetensors", basis, gates, level=LEVEL, exact=True
+    retrained, larger = tmp_path / "retrained.safetensors", networks.load(champion)
+    basis = basis_of(champion, parts, bank, [retrained])
+    judged, _ = judge_candidate(retrained, basis, gates, level=LEVEL, exact=True)
+    for weights in list(larger.parameters())[-2:]:
+        weights.data *= 1.2
+    networks.save(larger, tmp_path / "larger.safetensors")
+    known, _ = judge_candidate(
+        tmp_path / "larger.safetensors", basis, gates[:1], level=LEVEL, exact=False
     )
+    assert judged.effect.kind is not Kind.STILL_ANSWERED
+    assert known.effect.kind is Kind.STILL_ANSWERED, known.effect.words
     said = {verdict.gate: verdict for verdict in judged.verdicts}
     assert "class_drop/0" not in judged.measured and "class_drop/1" in judged.measured
     assert said["utility"].outcome is not Outcome.FAILED, said["utility"].reason
