@@ -47,11 +47,13 @@ def test_when_the_drift_budget_is_used_up_only_retraining_is_left(
 ) -> None:
     people = people_of(lethe.root, "train", 2)
     first, second = (lethe.submit("--subject", person) for person in people)
-    policy = {**CHEAP, "drift": {"releases": 1, "share": 0.5}}
+    asks = {"skew": {"times": 3, "examples": 100_000}}  # about no class, but all are counted
+    policy = {**CHEAP, "drift": {"releases": 1, "share": 0.5}, "approval": asks}
     found = lethe.forget(first, policy=policy, killer=TakenAsExact("finetune")).json
     assert (tried(found), found["decision"]) == (["finetune"], "released")
     assert (found["drift"]["releases"], found["drift"]["exact_only"]) == (0, False)
-    gone = statement(found)["forget_set"]["train"]
+    forgot = statement(found)["forget_set"]
+    gone, classes = forgot["train"], forgot["of_classes"]
 
     plan = lethe("plan", second).json
     assert [rung["method"] for rung in plan["ladder"]] == ["retrain"]
@@ -64,7 +66,10 @@ def test_when_the_drift_budget_is_used_up_only_retraining_is_left(
 
     found = lethe.forget(second, policy=policy).json
     assert (tried(found), found["assurance"]) == (["retrain"], "A3")
-    assert found["drift"] == plan["drift"] == statement(found)["forget_set"]["drift"]
+    after = statement(found)["forget_set"]
+    assert found["drift"] == plan["drift"] == after["drift"]
+    assert (sum(classes.values()), sum(after["of_classes"].values())) == (gone, after["train"])
+    assert {*classes} & {*after["of_classes"]}  # a class has one token until an exact release
     assert lethe("verify", found["evidence"]).json["ok"]
     assert lethe("show", second).json["runs"][-1]["drift"] == plan["drift"]["words"]
 
