@@ -14,6 +14,7 @@ from ledger import adoptions
 from ledger.domain import State
 from ledger.replay.attempts import earlier_attempts
 from ledger.replay.judgements import ERROR, JUDGEMENT, judgements, levels_outside
+from ledger.replay.lineage import releases
 from systems.registry import models
 from systems.registry.models import ModelVersion
 from systems.settings.policy import EXACT, JUDGEMENTS, Policy, load_policy
@@ -44,6 +45,7 @@ from unlearning.digests import sha256_file
 from unlearning.domain import TRAIN, Decision, Outcome, Split
 from unlearning.errors import InfrastructureError, RequestDenied
 from unlearning.gates.deployed import check_exporters, forms_of
+from unlearning.gates.elsewhere import Elsewhere
 from unlearning.judging.candidates import (
     Basis,
     Judged,
@@ -197,6 +199,8 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     adopt.check_task(rules, at.params)
     gates = gates_of(rules.gates)
     check_exporters(forms_of(gates))
+    if at.params.generator is None and not _made_here(at, candidate):
+        gates = (*gates, Elsewhere(examples=rules.elsewhere))
     champion = sealed_champion(at)
     selectors = [at.ledger.selector(request)]
     asked = _asked(at, request)
@@ -218,6 +222,11 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
     }
     at.ledger.record(JUDGEMENT, body, key=f"{request}/{JUDGEMENT}-{asked + 1}", now=utc_now())
     return {**as_json(judged), **notes, "judgements": asked + 1}
+
+
+def _made_here(at: Opened, candidate: str) -> bool:
+    """Say whether it is a version that served here, by the log."""
+    return any(one.sha256 == candidate for one in releases(at.ledger.log.entries()))
 
 
 def _require_kind(at: Opened, weights: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks.markdown import table as markdown
+from systems.settings.policy import ELSEWHERE
 from unlearning.domain import Decision
 from unlearning.statistics.intervals import Interval, clopper_pearson
 
@@ -21,6 +22,7 @@ GROSS_RELEASED, BAD_RELEASED, GOOD_RELEASED, GOOD_REFUSED = 0.005, 0.02, 0.80, 0
 
 GROSS = f"gross: released never (upper bound at most {GROSS_RELEASED:.1%})"
 BAD = f"bad by construction: released at most {BAD_RELEASED:.0%}"
+JUDGED = f"the same, as `lethe judge` decides, on {ELSEWHERE} examples or more"
 SURE = f"good, decidable: released at least {GOOD_RELEASED:.0%}"
 SURE_REFUSED = f"good, decidable: refused at most {GOOD_REFUSED:.0%}"
 ALL_REFUSED = f"good, all: refused at most {GOOD_REFUSED:.0%}"
@@ -28,6 +30,7 @@ ALL_REFUSED = f"good, all: refused at most {GOOD_REFUSED:.0%}"
 DEMANDED: Mapping[str, Callable[[Interval], bool]] = {
     GROSS: lambda found: found.value == 0 and found.high <= GROSS_RELEASED,
     BAD: lambda found: found.value <= BAD_RELEASED,
+    JUDGED: lambda found: found.value <= BAD_RELEASED,
     SURE: lambda found: found.value >= GOOD_RELEASED,
     SURE_REFUSED: lambda found: found.value <= GOOD_REFUSED,
     ALL_REFUSED: lambda found: found.value <= GOOD_REFUSED,
@@ -208,6 +211,20 @@ def _met_by(demand: str, found: Interval | None) -> bool:
 def pooled(results: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Add what recorded demands of several results counted, in the form of each of them."""
     return [_added(same) for same in zip(*results, strict=True)]
+
+
+def as_judged(cells: Sequence[Mapping[str, Any]], is_a: Mapping[str, str]) -> dict[str, Any]:
+    """Say of recorded rows how many bad ones `lethe judge` would have released.
+
+    That asks of a candidate made elsewhere, as all here count, for so many examples. is_a: what
+    each candidate is.
+    """
+    bad = [cell for cell in cells if is_a[cell["candidate"]] == "bad"]
+    out = [cell for cell in bad if cell["decision"] == Decision.RELEASED]
+    released = sum(cell["size"] >= ELSEWHERE for cell in out)
+    usual = sum(cell["usual"] == Decision.RELEASED for cell in bad)
+    ours, theirs = (clopper_pearson(k, len(bad)) if bad else None for k in (released, usual))
+    return Demand(JUDGED, ours, theirs, len(bad), _met_by(JUDGED, ours)).as_json()
 
 
 def _added(same: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.gates.tables import pooled
+from benchmarks.gates.tables import BAD, as_judged, pooled
 from benchmarks.markdown import n_seeds, table
 from benchmarks.pages.results import load, named, page_of
 
@@ -30,7 +30,7 @@ def operating(name: str) -> str:
     header = ("candidate", "is", "n", "released", "refused", "inconclusive", f"{USUAL} releases")
     return (
         words
-        + _demanded(rows["demands"])
+        + _demanded(_with_judged(rows))
         + "\nEach candidate, on all requests:\n\n"
         + table(header, said)
         + "\n"
@@ -49,7 +49,16 @@ def together(name: str) -> str:
 
 def demands_of(name: str) -> list[dict[str, Any]]:
     """Give what was demanded on a ground and found, over all its results."""
-    return pooled([load(one)["rows"]["demands"] for one in (name, *named(f"{name}-from-*"))])
+    results = [load(one)["rows"] for one in (name, *named(f"{name}-from-*"))]
+    return pooled([_with_judged(rows) for rows in results])
+
+
+def _with_judged(rows: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Add to what the gates said of the bad ones what `lethe judge` would have said."""
+    is_a = {row["candidate"]: row["is a"] for row in rows["table"]}
+    place = 1 + [row["demand"] for row in rows["demands"]].index(BAD)
+    judged = as_judged(rows["cells"], is_a)
+    return [*rows["demands"][:place], judged, *rows["demands"][place:]]
 
 
 def _seeds_of(settings: dict[str, Any]) -> str:

@@ -43,6 +43,10 @@ ALARM, REVERT = "alarm", "revert"
 JUDGEMENTS = 20
 """Candidates from outside that a request may be asked about, where a policy says nothing."""
 
+ELSEWHERE = 500
+"""Examples below which a candidate that was made elsewhere is not decided on, where a policy says
+nothing: from so many on no imitation was released (docs/results/gates.md)."""
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -57,11 +61,12 @@ class Policy:
     """What is tried, in order, and what a candidate must show; `digest` is the file's SHA-256.
 
     attempts: candidates at most over the same requests. drift: how far approximate releases may
-    lead. judgements: how often `lethe judge` answers on a request. approval: what is sent to a
-    person before it is released. collect: when the service begins a run. reconcile: `alarm` or
-    `revert`, for an alias that somebody moved. hopeless: a rung of which the chance of release is
-    surely below that is not tried, exact retraining apart (a fraction, 0: every one is). replay:
-    how many released retrainings are drawn to be done again.
+    lead. judgements: how often `lethe judge` answers on a request. elsewhere: fewest examples by
+    which it decides on a candidate that was not made here. approval: what is sent to a person
+    before it is released. collect: when the service begins a run. reconcile: `alarm` or `revert`,
+    for an alias that somebody moved. hopeless: a rung of which the chance of release is surely
+    below that is not tried, exact retraining apart (a fraction, 0: every one is). replay: how many
+    released retrainings are drawn to be done again.
     """
 
     ladder: tuple[Rung, ...]
@@ -69,6 +74,7 @@ class Policy:
     attempts: int
     drift: Budget
     judgements: int
+    elsewhere: int
     approval: Approval
     collect: Collect
     reconcile: str
@@ -189,7 +195,7 @@ def load_policy(path: Path) -> Policy:
 def parse_policy(content: bytes, name: str) -> Policy:
     """Read a policy from a file's bytes; PolicyError as in `load_policy`."""
     tree = parse_yaml(content, name)
-    known = {"ladder", "gates", "attempts", "drift", "judgements"}
+    known = {"ladder", "gates", "attempts", "drift", "judgements", "elsewhere"}
     known |= {"approval", "collect", "reconcile", "hopeless", "replay"}
     for key in tree.keys() - known:
         raise PolicyError(f"{name}: unknown key '{key}', expected one of {sorted(known)}")
@@ -199,6 +205,7 @@ def parse_policy(content: bytes, name: str) -> Policy:
         attempts=_count(tree.get("attempts"), f"{name}: attempts"),
         drift=build(Budget, tree["drift"], f"{name}: drift") if "drift" in tree else Budget(),
         judgements=_count(tree.get("judgements", JUDGEMENTS), f"{name}: judgements"),
+        elsewhere=_count(tree.get("elsewhere", ELSEWHERE), f"{name}: elsewhere"),
         approval=build(Approval, tree.get("approval", {}), f"{name}: approval", defaults=True),
         collect=build(Collect, tree.get("collect", {}), f"{name}: collect", defaults=True),
         reconcile=_word(tree.get("reconcile", ALARM), f"{name}: reconcile"),

@@ -13,6 +13,7 @@ from systems.settings.policy import Policy
 _WHEN_HIGHER = {
     "attempts": "looser",
     "judgements": "looser",
+    "elsewhere": "stricter",
     "drift.releases": "looser",
     "drift.share": "looser",
     "gates.integrity.classes": "stricter",
@@ -48,6 +49,7 @@ def _tree(policy: Policy) -> dict[str, Any]:
     return {
         "attempts": policy.attempts,
         "judgements": policy.judgements,
+        "elsewhere": policy.elsewhere,
         "drift": asdict(policy.drift),
         "collect": asdict(policy.collect),
         "reconcile": policy.reconcile,

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.gates import tables
 from benchmarks.gates.grounds import asked
 from benchmarks.gates.tables import Row
+from systems.settings.policy import ELSEWHERE
 
 AUC = {"forget_auc": (0.70, 0.40, 0.60), "accuracy_drop": (0.0, -1.0, 0.05)}
 
@@ -171,3 +172,21 @@ def test_results_of_other_champions_are_added_as_if_counted_at_once() -> None:
     at_once = [d.as_json() for d in tables.demands([*first, *others])]
     assert tables.pooled(apart) == at_once
     assert not apart[0][0]["met"] and at_once[0]["met"]
+
+
+def test_judge_decides_on_many_examples_alone() -> None:
+    """All count as made elsewhere: below so many whoever passes is left undecided."""
+
+    def cell(candidate: str, size: int, decision: str) -> dict[str, object]:
+        return {"candidate": candidate, "size": size, "decision": decision, "usual": "refused"}
+
+    cells = [
+        cell("imitation", ELSEWHERE - 1, "released"),
+        cell("imitation", ELSEWHERE, "refused"),
+        cell("untouched", ELSEWHERE, "released"),
+    ]
+    is_a = {"imitation": "bad", "untouched": "gross"}
+    found = tables.as_judged(cells, is_a)
+    assert (found["n"], found["found"][0], found["met"]) == (2, 0.0, True)
+    more = tables.as_judged([*cells, cell("imitation", ELSEWHERE, "released")], is_a)
+    assert (more["found"][0], more["met"]) == (0.3333, False)

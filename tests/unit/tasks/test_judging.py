@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ledger.domain import Selector
 from systems.settings.generators import GeneratorParams
 from systems.settings.workspace import TEMPLATES
 from tasks import judge
@@ -39,6 +40,40 @@ def test_a_policy_of_the_other_task_judges_nobody(
     at: Any = SimpleNamespace(params=SimpleNamespace(task=task))
     with pytest.raises(PolicyError, match="got those of the task"):
         judge.judge_for(at, "req-0", tmp_path / "weights", policy)
+
+
+class Asked(Exception):
+    """The gates that a candidate would be asked by."""
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_what_was_made_elsewhere_is_asked_for_more_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    def asked(*_: Any, gates: Any, **__: Any) -> Any:
+        raise Asked([gate.name for gate in gates])
+
+    ids: dict[str, list[str]] = {"train": ["a"], "holdout": [], "test": []}
+    known: dict[str, Any] = {
+        "_require_kind": None,
+        "sealed_champion": None,
+        "_asked": 0,
+        "find": ids,
+    }
+    known |= {"refusal": None, "_level_outside": 0.95, "cut": None, "_laid_out": (asked, {})}
+    for name, value in known.items():
+        monkeypatch.setattr(judge, name, lambda *_, v=value, **__: v)
+    (tmp_path / "weights").write_bytes(b"any")
+    served = "sha" if not here else judge.sha256_file(tmp_path / "weights")
+    monkeypatch.setattr(judge, "releases", lambda _: [SimpleNamespace(sha256=served)])
+    log: Any = SimpleNamespace(entries=lambda: ())
+    ledger = SimpleNamespace(log=log, selector=lambda _: Selector("subject", ("jane",)))
+    at: Any = SimpleNamespace(
+        params=SimpleNamespace(task=CLASSIFY, generator=None), ledger=ledger, ws=None
+    )
+    with pytest.raises(Asked) as found:
+        judge.judge_for(at, "req-0", tmp_path / "weights", TEMPLATES / "policy.yaml")
+    assert ("elsewhere" in found.value.args[0]) is not here
 
 
 def test_a_policy_of_the_other_task_plans_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
