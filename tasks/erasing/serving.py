@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ledger import suppression
+from ledger.domain import State
 from ledger.suppression import Suppression
 from tasks.running.opened import Opened
+from tasks.running.records import utc_now
+from unlearning.errors import InfrastructureError
 
 
 def serving_runs(at: Opened, refs: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
@@ -30,3 +33,15 @@ def _serving(at: Opened, ref: str, listed: Suppression) -> Iterator[str]:
         return
     erased = listed.erasers(at.ledger.selector(ref))
     yield from (run for run in erased if at.ledger.log.find(f"{run}/started"))
+
+
+def also_serving(at: Opened) -> Mapping[str, tuple[str, ...]]:
+    """Name the runs that the purging requests wait for, to be shown: as far as the keys are there.
+
+    Who only looks at a workspace may have none of them, and is told of the log's own runs.
+    """
+    purging = [r.ref for r in at.ledger.requests(None, utc_now()) if r.state is State.PURGING]
+    try:
+        return serving_runs(at, purging) if purging else {}
+    except InfrastructureError:
+        return {}

@@ -12,6 +12,7 @@ from ledger.chain import Entry
 from ledger.replay.lineage import Release, releases
 from ledger.replay.purged import assured, purged_copies
 from ledger.replay.upgrades import upgrades
+from tasks.erasing.serving import also_serving
 from tasks.running.opened import Opened
 
 
@@ -20,6 +21,7 @@ class Known:
     """The log of a workspace. of_request: entries that name it; runs: those that served it.
 
     now: when the pages are made. upgraded: the entry by which a request's assurance has risen.
+    serving: runs that a purging request waits for, with those that erased some of the same before.
     """
 
     at: Opened
@@ -29,6 +31,7 @@ class Known:
     of_request: Mapping[str, list[Entry]] = field(default_factory=dict)
     runs: Mapping[str, list[str]] = field(default_factory=dict)
     upgraded: Mapping[str, Entry] = field(default_factory=dict)
+    serving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def step(self, run: str | None, step: str) -> dict[str, Any]:
         """What a step of a run recorded; nothing if it was not done."""
@@ -58,7 +61,8 @@ def known_of(at: Opened, now: datetime) -> Known:
             named[ref].append(entry)
             if entry.event in ("run_started", "linked"):
                 served[ref].append(str(entry.body["run"]))
-    return Known(at, entries, releases(entries), now, named, served, upgrades(entries))
+    risen, serving = upgrades(entries), also_serving(at)
+    return Known(at, entries, releases(entries), now, named, served, risen, serving)
 
 
 def _requests_of(entry: Entry) -> list[str]:

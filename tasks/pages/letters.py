@@ -106,13 +106,17 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
     if attested is None or copies is None or not ended:
         return None
     complete = row["state"] == State.COMPLETE
-    named = (*copies["unverified"], *copies["remaining"])
+    ref = str(row["request"])
+    runs = dict.fromkeys([run, *known.serving.get(ref, ())])
+    of_each = [found for one in runs if (found := purged_copies(known.entries, one)) is not None]
+    named = dict.fromkeys(
+        name for found in of_each for name in (*found["unverified"], *found["remaining"])
+    )
     left = [{"what": name, "version": None, "until": None} for name in named]
     left += [
         {"what": None, "version": number, "until": until.date().isoformat()}
-        for number, until in kept_versions(known, run)
+        for number, until in sorted({kept for one in runs for kept in kept_versions(known, one)})
     ]
-    ref = str(row["request"])
     risen, apart = known.upgraded.get(ref), known.at.ledger.parts(ref)
     return {
         "upgraded_on": _date(risen.at, law) if risen else None,
@@ -122,7 +126,7 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         "assurance": known.assurance(run),
         "method": known.step(run, "decided").get("method"),
         "remaining": [] if complete else left,
-        "confirmed": list(copies["confirmed"]),
+        "confirmed": list(dict.fromkeys(n for found in of_each for n in found["confirmed"])),
         "apart": [{"request": one.ref, "examples": one.examples} for one in apart],
     }
 

@@ -63,6 +63,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
     """Lay out one request. reports: the page of each run that has one."""
     ref, runs = str(row["request"]), list(dict.fromkeys(known.runs.get(str(row["request"]), ())))
     risen = _risen(known.upgraded.get(ref))
+    waited_for = dict.fromkeys([*runs, *known.serving.get(ref, ())])
     return {
         "ref": ref,
         "known": [
@@ -79,7 +80,7 @@ def page_of(known: Known, row: Row, reports: Mapping[str, str]) -> dict[str, Any
         ],
         "history": [_happened(entry) for entry in known.of_request.get(ref, ())],
         "runs": [_run(known, run, reports) for run in runs],
-        "copies": [copy for run in runs for copy in copies_of(known, run)],
+        "copies": [copy for run in waited_for for copy in copies_of(known, run)],
     }
 
 
@@ -151,4 +152,6 @@ def _kept_until(known: Known, runs: Sequence[str], first: datetime) -> datetime:
     """As the purge reckons: grace from the first taint on, at most until a deadline."""
     grace = first + timedelta(days=known.at.params.model.grace_days)
     found = known.at.ledger.requests(None, known.now)
-    return min([grace, *(r.due_at for r in found if r.run in runs and r.state is State.PURGING)])
+    purging = [r for r in found if r.state is State.PURGING]
+    serving = {r.ref: {r.run, *known.serving.get(r.ref, ())} for r in purging}
+    return min([grace, *(r.due_at for r in purging if not serving[r.ref].isdisjoint(runs))])

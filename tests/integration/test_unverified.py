@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,17 @@ from flows.cli.work.serving import Word
 from ledger.domain import Selector, State
 from ledger.evidence import COMPLETION, ERASURE, read_sealed
 from ledger.keys import load_public_keys
+from ledger.replay.lineage import Release
 from ledger.replay.purged import standing
 from ledger.replay.statements import completion_contradictions, erasure_contradictions
 from systems.data.stores import DvcStore
 from tasks.attest import erased_assurance
+from tasks.pages.known import known_of
+from tasks.pages.letters import letters
+from tasks.pages.requests import page_of
+from tasks.running.grace import kept_until
 from tasks.running.opened import Opened, opened
+from tasks.running.records import as_record, utc_now
 from tasks.running.run import Run
 from tests.integration.small_runs import (
     STEPS,
@@ -141,7 +149,7 @@ def test_what_several_runs_erased_waits_for_the_copies_of_each(at: Opened) -> No
 
 @pytest.mark.usefixtures("forgetful")
 def test_who_is_served_by_a_run_waits_for_what_an_earlier_one_erased_of_the_same(
-    at: Opened,
+    at: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request names somebody whom an earlier run erased, and somebody whom nobody has yet."""
     one, other = person(at), person(at, 1)
@@ -155,6 +163,25 @@ def test_who_is_served_by_a_run_waits_for_what_an_earlier_one_erased_of_the_same
     for name in own:
         word = Word(name.removeprefix(f"{REMOTE}: "), "seen")
         assert serving.purge(at.ws.root, ref, word)["state"] == "purging"
+    # What it waits for is told of it: where it is shown, on its page, in the letter on it.
+    shown = queries.show(at.ws.root, ref)
+    assert {row["run"] for row in shown["runs"]} == {first.ref, run.ref}
+    left = {n for row in shown["runs"] for n in row["purged"]["unverified"]}
+    now = opened(at.root)
+    known, row = known_of(now, utc_now()), as_record(now.ledger.request(ref))
+    page = page_of(known, row, {})["copies"]
+    assert left == {name for status, name, _ in page if status == "unverified"}
+    letters_ = {kind: text for kind, language, text in letters(known, row) if language == "en"}
+    assert left and all(name in letters_["completion"] for name in left)
+    # And a version that learned from them goes by its deadline, which may be the first.
+    made = [
+        Release(1, "1" * 64, None, None, utc_now()),
+        Release(2, "2" * 64, 1, first.ref, utc_now(), exact=True),
+    ]
+    soon = replace(now.ledger.request(ref), due_at=utc_now() + timedelta(days=1))
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.running.grace.purging_requests", lambda _: [soon])
+        assert kept_until(now, 1, made) == soon.due_at
     found = serving.purge(at.ws.root, first.requests[0], Word(REMOTE, "seen"))
     assert found["state"] == "complete"
     assert opened(at.root).ledger.request(ref).state is State.COMPLETE

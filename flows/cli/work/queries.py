@@ -33,6 +33,7 @@ from systems.settings.workspace import Workspace
 from tasks import adopt
 from tasks.approval.words import as_told
 from tasks.backups.keeping import listed as backups_of
+from tasks.erasing.serving import also_serving
 from tasks.keeping.verified import verify_records
 from tasks.replaying import shares
 from tasks.running.opened import Opened
@@ -52,7 +53,8 @@ def show(path: Path, request: str) -> dict[str, Any]:
     if found is None:
         return {**record, "judgements": 0, "history": [], "runs": []}
     begun = [e.body["run"] for e in ledger.log.entries() if _began(e.event, e.body, request)]
-    runs = list(dict.fromkeys([*begun, *([found.run] if found.run else [])]))
+    serving = also_serving(at).get(request, ())
+    runs = list(dict.fromkeys([*begun, *([found.run] if found.run else []), *serving]))
     history = [_told(e) for e in ledger.log.entries() if e.body.get("request") == request]
     decided = {run: ledger.log.find(f"{run}/decided") for run in runs}
     tried = [
