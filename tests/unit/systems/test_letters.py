@@ -22,7 +22,7 @@ KEPT = {"what": None, "version": 3, "until": "2026-03-01"}
 DONE = {
     **FACTS,
     **{"erased_on": "2026-01-20", "completed_on": None, "assurance": "A2"},
-    **{"remaining": [COPY, KEPT], "confirmed": []},
+    **{"remaining": [COPY, KEPT], "confirmed": [], "apart": []},
     **{"upgraded_on": None, "upgraded_by": None, "method": None},
 }
 RISEN = {**DONE, "upgraded_on": "2026-06-01", "upgraded_by": "run-2", "remaining": []}
@@ -157,3 +157,11 @@ def test_where_receipt_is_confirmed_by_a_day_the_letter_says_how_it_goes_on(
     facts = {**FACTS, "law": "ccpa", "acknowledge_by": "2026-01-16"}
     assert said in written("acknowledgement", language, facts)
     assert said not in written("acknowledgement", language, FACTS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_person_is_told_what_is_apart_and_under_which_reference(language: str) -> None:
+    apart = [{"request": "req-1-1", "examples": 2}]
+    told = written("completion", language, {**DONE, "apart": apart})
+    assert "req-1-1" in told and "\n\n\n\n" not in told
+    assert "req-1-1" not in written("completion", language, DONE)
