@@ -6,7 +6,7 @@ question by its hash. All of it comes before the decision, so the sealed evidenc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -167,8 +167,8 @@ def unapproved(entries: Sequence[Entry]) -> Iterator[str]:
             yield from objections(entries, run)
 
 
-def miscounted(line: Line, run: str, exact: Collection[str], least: int | None) -> Iterator[str]:
-    """Where a run adds up otherwise than the log what was forgotten since the last exact training.
+def miscounted(line: Line, run: str, least: int | None) -> Iterator[str]:
+    """Where a run adds up otherwise than the log what was forgotten since somebody approved.
 
     least: examples of one class from which on the run's policy asks about it, None if it never
     does. Runs from before it was added up say nothing of it.
@@ -177,18 +177,18 @@ def miscounted(line: Line, run: str, exact: Collection[str], least: int | None) 
     own = told.get("of_classes")
     if own is None:
         return
-    past = line.forgotten(begun["parent"], exact)
-    if told["drift"]["examples"] != past.drift.examples:
+    past, counts = line.forgotten(begun["parent"]), told.get("since_approved", {}).get("examples")
+    if counts != past.examples:
         yield (
-            f"approval: {run} counts {told['drift']['examples']} examples as forgotten since the "
-            f"last exact training, the log has {past.drift.examples}"
+            f"approval: {run} counts {counts} examples as forgotten since a person last approved, "
+            f"the log has {past.examples}"
         )
     if least is None:
         return
     counted = {token: int(n) + past.classes[token] for token, n in own.items()}
     named = told.get("in_class_since")
     if named is None:
-        right = not past.drift.examples or max(counted.values(), default=0) < least
+        right = not past.examples or max(counted.values(), default=0) < least
     else:
         right = named["forgets"] == counted.get(named["class"])
     if not right or sum(own.values()) != told["train"]:

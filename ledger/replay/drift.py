@@ -9,7 +9,7 @@ any more. So it is counted, along the champion's own line and not over all that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,14 +32,14 @@ class Drift:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a version's approximate releases forgot since its last exact training.
+    """What the releases that lead to a version forgot since a person approved one of them.
 
-    since: the run of that training, FIRST for the first version. classes: examples of each class,
-    by its token under `since`; runs that nobody was to be asked about by class say none.
+    since: the run of that release, FIRST where nobody did. classes: examples of each class, by its
+    token under `since`; runs that nobody was to be asked about by class say none.
     """
 
     since: str
-    drift: Drift = Drift()
+    examples: int = 0
     classes: Counter[str] = field(default_factory=Counter)
 
 
@@ -49,7 +49,7 @@ def drift_of(entries: Sequence[Entry], version: int, exact: Collection[str]) -> 
     exact: the methods that train exactly. The first version, which no run made, counts as such a
     training. A release of which the log does not say how it was made counts as approximate.
     """
-    return Line.of(entries).forgotten(version, exact).drift
+    return Line.of(entries).drift(version, exact)
 
 
 def since_exact(
@@ -85,21 +85,36 @@ class Line:
 
     def since_exact(self, version: int, exact: Collection[str]) -> tuple[list[str], str | None]:
         """Give what the function of this name does."""
+        return self._since(version, lambda decided: decided.get("method") in exact)
+
+    def drift(self, version: int, exact: Collection[str]) -> Drift:
+        """Count approximate releases since the last exact training before a version."""
+        runs, _ = self.since_exact(version, exact)
+        return Drift(len(runs), sum(self._train(run) for run in runs))
+
+    def forgotten(self, version: int) -> Forgotten:
+        """Count what was forgotten since a person approved a release on the line to a version.
+
+        Exact releases count too: what is asked is how much goes, not what may be left of it.
+        """
+        runs, since = self._since(version, lambda decided: bool(decided.get("approval")))
+        classes = Counter[str]()
+        for run in runs:
+            classes.update(self.body(f"{run}/extracted").get("of_classes", {}))
+        return Forgotten(since or FIRST, sum(self._train(run) for run in runs), classes)
+
+    def _since(
+        self, version: int, ends: Callable[[Mapping[str, Any]], bool]
+    ) -> tuple[list[str], str | None]:
+        """Give the runs that lead to a version, the last first, up to one whose decision ends."""
         runs, seen = list[str](), set[int]()
         while version in self._made and version not in seen:
             seen.add(version)
             run, version = self._made[version]
-            if self.body(f"{run}/decided").get("method") in exact:
+            if ends(self.body(f"{run}/decided")):
                 return runs, run
             runs.append(run)
         return runs, None
 
-    def forgotten(self, version: int, exact: Collection[str]) -> Forgotten:
-        """Count what approximate releases forgot since the last exact one before a version."""
-        runs, since = self.since_exact(version, exact)
-        told = [self.body(f"{run}/extracted") for run in runs]
-        classes = Counter[str]()
-        for one in told:
-            classes.update(one.get("of_classes", {}))
-        drift = Drift(len(runs), sum(int(one.get("train", 0)) for one in told))
-        return Forgotten(since or FIRST, drift, classes)
+    def _train(self, run: str) -> int:
+        return int(self.body(f"{run}/extracted").get("train", 0))

@@ -70,7 +70,7 @@ def _times(of: int, usual: int) -> float:
 
 @dataclass(frozen=True)
 class Summed:
-    """What a run and the approximate releases since the last exact training forget together.
+    """What a run forgets together with all since a person last approved a release.
 
     training_set: the training examples of then. in_class: as of `Facts`, among the classes of which
     the run forgets any.
@@ -81,7 +81,7 @@ class Summed:
     in_class: InClass | None = None
 
 
-SUMMED = "; counted with what was forgotten since the last exact training"
+SUMMED = "; counted with what was forgotten since a person last approved"
 """Ends a reason that the run alone does not give."""
 
 

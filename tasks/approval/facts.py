@@ -52,12 +52,12 @@ def going_of(forget_set: Mapping[str, Any]) -> int:
 
 def summed_of(forget_set: Mapping[str, Any]) -> Summed | None:
     """Read what is forgotten together with earlier releases; runs from before say nothing of it."""
-    spent = forget_set["drift"]["examples"] if "of_classes" in forget_set else 0
-    if not spent:
+    told = forget_set.get("since_approved", {})
+    if not (spent := int(told.get("examples", 0))):
         return None
     found = forget_set.get("in_class_since")
     most = InClass(int(found["forgets"]), int(found["trains"])) if found else None
-    return Summed(int(forget_set[TRAIN] + spent), int(forget_set["drift"]["training"]), most)
+    return Summed(int(forget_set[TRAIN] + spent), int(told["training"]), most)
 
 
 def _losses(attempt: Mapping[str, Any]) -> dict[str, float | None]:

@@ -16,7 +16,6 @@ from ledger.replay.drift import Forgotten, Line
 from systems.data.columns import EXAMPLE, LABEL, SPLIT
 from systems.data.loading import classes
 from systems.settings.approval import Approval, InClass, Skew, Summed
-from systems.settings.policy import EXACT
 from tasks.running.opened import Opened
 from tasks.running.rows import rows_of
 from unlearning.digests import canonical_json
@@ -74,10 +73,10 @@ class Tally:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a run forgets, beside what approximate releases since the last exact training did.
+    """What a run forgets, beside what was forgotten since a person approved a release.
 
     tokens: of the classes, by label, as the log has them: nobody knows the class by one without the
-    key, nor by that of another exact training. past: what was forgotten since then.
+    key, nor by that of before another approval. past: what was forgotten since then.
     """
 
     own: Tally
@@ -96,7 +95,7 @@ class Batch:
 
     def summed(self, rules: Skew | None, *, named: bool = False) -> Summed | None:
         """Give what is forgotten together; None where nothing was before. named: of people."""
-        spent = self.past.drift.examples
+        spent = self.past.examples
         if not spent:
             return None
         gone, both = int(self.own.gone.sum()), self._both
@@ -116,6 +115,10 @@ class Batch:
         said: dict[str, Any] = {
             "whole_classes": self.own.whole,
             "going_classes": self.going,
+            "since_approved": {
+                "examples": self.past.examples,
+                "training": int(self.own.gone.sum() + self.own.stays.sum()) + self.past.examples,
+            },
             "of_classes": {token: n for token, n in pairs if n and asked},
         }
         if own is not None:
@@ -138,7 +141,7 @@ class Batch:
 def batch(at: Opened, version: int, forgotten: Collection[str]) -> Batch:
     """Count training examples that are to be forgotten, by class. version: to unlearn from."""
     own = tally_of(rows_of(at), classes(at.ws), forgotten)
-    past = Line.of(at.ledger.log.entries()).forgotten(version, EXACT)
+    past = Line.of(at.ledger.log.entries()).forgotten(version)
     key = suppression_key(at.ws.keys)
     return Batch(own, tuple(_token(key, past.since, name) for name in own.names), past)
 

@@ -12,7 +12,7 @@ from ledger.replay.approvals import PROPOSED, miscounted
 from ledger.replay.drift import Line
 from ledger.replay.lineage import PROMOTED
 from systems.settings.approval import Approval
-from systems.settings.policy import EXACT, load_policy
+from systems.settings.policy import load_policy
 from systems.settings.workspace import Workspace
 from tasks.approval.facts import going_of, in_class_of, summed_of
 from unlearning.errors import LetheError
@@ -28,7 +28,7 @@ def unasked(ws: Workspace, entries: Sequence[Entry]) -> Iterator[str]:
         run, _, step = key.rpartition("/")
         if step == PROMOTED and f"{run}/{PROPOSED}" not in line.found:
             rules = _approval(ws, line.body(f"{run}/begun"))
-            yield from miscounted(line, run, EXACT, rules.skew.examples if rules.skew else None)
+            yield from miscounted(line, run, rules.skew.examples if rules.skew else None)
             reasons = _reasons(rules, line.body(f"{run}/extracted"))
             if reasons:
                 yield f"approval: {run} was released, nobody was asked although {reasons[0]}"

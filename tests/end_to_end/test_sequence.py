@@ -69,7 +69,7 @@ def test_when_the_drift_budget_is_used_up_only_retraining_is_left(
     after = statement(found)["forget_set"]
     assert found["drift"] == plan["drift"] == after["drift"]
     assert (sum(classes.values()), sum(after["of_classes"].values())) == (gone, after["train"])
-    assert {*classes} & {*after["of_classes"]}  # a class has one token until an exact release
+    assert {*classes} & {*after["of_classes"]}  # a class has one token until an approval
     assert lethe("verify", found["evidence"]).json["ok"]
     assert lethe("show", second).json["runs"][-1]["drift"] == plan["drift"]["words"]
 

@@ -73,7 +73,7 @@ def _judged_again(bundle: Bundle, folder: Path) -> Iterator[str]:
     asked = question_of(statement, rules)
     yield from misasked(asked, begun)
     least = rules.approval.skew.examples if rules.approval.skew else None
-    yield from miscounted(Line.of(entries), statement["run"], EXACT, least)
+    yield from miscounted(Line.of(entries), statement["run"], least)
     yield from _decision(statement, None if asked is None else answer_to(begun))
 
 
