@@ -225,52 +225,68 @@ def _bytes(entries: Iterable[Entry]) -> bytes:
     return b"".join(entry.line() for entry in entries)
 
 
+OVER = frozenset({State.PURGING, State.COMPLETE, State.DENIED})
+"""States of a request of which nothing is to be served any more."""
+
+
 def open_requests(backup: Backup, log: Sequence[Entry]) -> int | None:
     """Count the requests that a newer log has, that nobody served, and that the backup lacks.
 
-    None without such a log. What they named is not in the backup: they are to be submitted again.
+    None without such a log. What they named is not in the backup: they are to be submitted again,
+    also one of which only a part is open. A part of a request that the backup has is not counted.
     """
     since = log[len(backup.entries) :]
     if not since:
         return None
-    begun = [e for e in since if e.event == "submitted" and PART_OF not in e.body]
-    refs = {str(e.body["request"]) for e in begun}
-    over = {State.PURGING, State.COMPLETE, State.DENIED}
-    ended = {str(e.body.get("request")) for e in since if e.body.get("state") in over}
-    return len(refs - ended)
+    wholes = _wholes(since)
+    begun = {str(e.body["request"]) for e in since if e.event == "submitted"}
+    ended = {str(e.body.get("request")) for e in since if e.body.get("state") in OVER}
+    return len({_root(ref, wholes) for ref in begun - ended} & begun)
 
 
 def said_since(backup: Backup, log: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
     """Give what persons said since that keeps the backup's open requests from being served.
 
-    That is a hold or a denial, with its reason. Of a request that a part was taken from since,
-    nobody here can tell which examples stay: all of it is held.
+    That is a hold or a denial, with its reason. Of a request that parts were taken from since,
+    nobody here can tell which examples stay: all of it is held, as long as some do and some not.
     """
     known, since = dict(_stated(backup.entries)), log[len(backup.entries) :]
-    last = dict(_stated(since))
-    parts = {str(e.body[PART_OF]): str(e.body["request"]) for e in since if PART_OF in e.body}
+    last, wholes = dict(_stated(since)), _wholes(since)
+    parts: dict[str, dict[str, State]] = {}
+    for ref in wholes:
+        parts.setdefault(_root(ref, wholes), {})[ref] = State(last[ref]["state"])
     still = (ref for ref, body in known.items() if not State(body["state"]).terminal)
-    found = (_said_of(ref, last, parts.get(ref)) for ref in still)
+    found = (_said_of(ref, last.get(ref, {}), parts.get(ref, {})) for ref in still)
     return tuple(one for one in found if one is not None)
 
 
 def _said_of(
-    ref: str, last: Mapping[str, Mapping[str, Any]], part: str | None
+    ref: str, said: Mapping[str, Any], parts: Mapping[str, State]
 ) -> dict[str, Any] | None:
-    said = last.get(ref, {})
-    if part is not None and last[part]["state"] != State.COMPLETE:
-        why = f"some of it was held or denied since the backup, as {part}: hold that again"
-        return {"request": ref, "verb": str(Verb.HOLD), "reason": why}
+    """Say what keeps a request from being served. parts: taken from it or from its parts."""
     verbs = {State.DENIED: Verb.DENY, State.HELD: Verb.HOLD}
-    if said.get("state") not in verbs:
+    verb = verbs.get(State(said["state"])) if said else None
+    kept = [part for part, state in parts.items() if state in verbs]
+    waits = [part for part, state in parts.items() if state not in OVER]
+    if apart := waits if verb is Verb.DENY else kept:
+        why = f"{apart[-1]} was taken from it since the backup, and some of it held or denied"
+        return {"request": ref, "verb": str(Verb.HOLD), "reason": f"{why}: hold that again"}
+    if verb is None:
         return None
-    verb = str(verbs[State(said["state"])])
-    return {
-        "request": ref,
-        "verb": verb,
-        "reason": said.get("reason"),
-        "ground": said.get("ground"),
-    }
+    reason, ground = said.get("reason"), said.get("ground")
+    return {"request": ref, "verb": str(verb), "reason": reason, "ground": ground}
+
+
+def _wholes(entries: Iterable[Entry]) -> dict[str, str]:
+    """Give the request that each part was taken from, by the part, in their order."""
+    return {str(e.body["request"]): str(e.body[PART_OF]) for e in entries if PART_OF in e.body}
+
+
+def _root(ref: str, wholes: Mapping[str, str]) -> str:
+    """Follow a part to what it was taken from, as far as these parts tell."""
+    while ref in wholes:
+        ref = wholes[ref]
+    return ref
 
 
 def _stated(entries: Iterable[Entry]) -> Iterator[tuple[str, Mapping[str, Any]]]:

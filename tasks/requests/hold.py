@@ -19,7 +19,8 @@ def hold_part(
 
     UsageError for an id that the request does not name.
     """
-    named = next((one.all_ids for one in open_requests(at).asked if one.ref == ref), frozenset())
+    at.ledger.selector(ref)  # one that is none, has ended or is lost says so
+    named = named_by(at, [ref])
     if strange := sum(one not in named for one in ids):
         raise UsageError(
             f"--example: {strange} of {len(ids)} ids are none that {ref} names, expected ids of "
@@ -32,16 +33,22 @@ def hold_part(
 def require_untouched(at: Opened, ref: str, named: frozenset[str] | None = None) -> None:
     """RequestDenied if an unfinished run of others is to erase some of what a request names.
 
+    Also one that was cut off before it had looked for what that is: it is claimed, and goes on.
     named: only these of its examples.
     """
-    if named is None:
-        asked = open_requests(at).asked
-        named = next((one.all_ids for one in asked if one.ref == ref), frozenset())
+    named = named_by(at, [ref]) if named is None else named
     for run, refs in at.ledger.unfinished_runs().items():
         found = Run(at, run)
-        if ref not in refs and found.done("extracted") and not named.isdisjoint(found.all_ids()):
+        going = found.all_ids() if found.done("extracted") else named_by(at, refs)
+        if ref not in refs and not named.isdisjoint(going):
             raise RequestDenied(
                 f"request {ref}: run {run} is to erase some of what it names, expected no such "
                 f"run: leave it first with `lethe abort {run} --reason TEXT`; one that has "
                 f"released something cannot be left: `lethe forget {' '.join(refs)}`"
             )
+
+
+def named_by(at: Opened, refs: Collection[str]) -> frozenset[str]:
+    """Give the examples that open requests name; personal data."""
+    named = (one.all_ids for one in open_requests(at).asked if one.ref in refs)
+    return frozenset[str]().union(*named)

@@ -120,3 +120,23 @@ def test_what_a_run_of_others_is_to_erase_can_no_longer_be_held(at: Opened) -> N
     with pytest.raises(RequestDenied, match="abort"):
         held(at, ref, one)
     assert held(at, ref, other)
+
+
+def test_nor_what_a_run_of_others_has_claimed_and_not_looked_for_yet(at: Opened) -> None:
+    ref = asked(at)
+    one = ids_of(at)[0]
+    selector = Selector("example", (one,))
+    theirs = str(requesting.submit(at.ws.root, selector, None, "gdpr", None)["request"])
+    opened(at.root).ledger.start_run([theirs], now=utc_now())
+    with pytest.raises(RequestDenied, match="abort"):
+        held(at, ref, one)
+    with pytest.raises(RequestDenied, match="abort"):
+        answering.say(at.ws.root, "hold", ref, "a lawsuit")
+
+
+def test_no_part_of_what_has_ended(at: Opened) -> None:
+    ref = asked(at)
+    one = ids_of(at)[0]
+    answering.say(at.ws.root, "deny", ref, "a lawsuit")
+    with pytest.raises(RequestDenied, match="is denied"):
+        held(at, ref, one)
