@@ -115,7 +115,12 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def _key_path(keys: Path, ref: str) -> Path:
-    if not is_reference(ref):
+def require_reference(text: str) -> None:
+    """UnknownReference for a text that cannot be a request's reference."""
+    if not is_reference(text):
         raise UnknownReference("a reference has 1 to 64 letters, digits and hyphens, got another")
+
+
+def _key_path(keys: Path, ref: str) -> Path:
+    require_reference(ref)
     return keys / REQUESTS / f"{ref}.key"

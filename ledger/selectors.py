@@ -45,6 +45,7 @@ class SelectorStore:
         Until `recorded` is called the selector counts as one that a crash kept from the log; until
         then the caller is `alone`, and has made sure that the workspace's lock is still his.
         """
+        sealed.require_reference(ref)
         durable.write(self._unrecorded, ref.encode())
         sealed.seal(self._path(ref), self.keys, ref, selector.as_value())
         return self._commitment(ref, selector)

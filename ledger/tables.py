@@ -61,7 +61,7 @@ def _submitted(connection: Connection, body: Mapping[str, Any], at: str) -> None
     columns = {name: body.get(name) for name in _SUBMITTED}
     connection.execute(insert(requests).values(ref=body["request"], **columns))
     if "rest" in body:
-        _change(connection, body["part_of"], examples=body["rest"]["examples"])
+        _change(connection, str(body.get("part_of")), examples=body["rest"]["examples"])
     _go_with(connection, body)
 
 

@@ -225,8 +225,12 @@ def judge_for(at: Opened, request: str, weights: Path, policy: Path) -> dict[str
 
 
 def _made_here(at: Opened, candidate: str) -> bool:
-    """Say whether it is a version that served here, by the log."""
-    return any(one.sha256 == candidate for one in releases(at.ledger.log.entries()))
+    """Say whether it is a version that a run made and that served here, by the log.
+
+    The first version may be a file that was brought (`lethe init --weights`).
+    """
+    made = (one for one in releases(at.ledger.log.entries()) if one.run is not None)
+    return any(one.sha256 == candidate for one in made)
 
 
 def _require_kind(at: Opened, weights: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger import suppression
@@ -18,7 +19,7 @@ def suppress_examples(run: Run) -> dict[str, Any]:
     """List what goes, before it is gone (I7); other requests for no more than that go with it."""
     run.move(State.PURGING)
     body = run.once("suppressed", lambda: _suppress(run))
-    _list_again(run, body["sha256"])
+    _list_again(run, body)
     for ref in body.get("covers", ()):
         if run.at.ledger.request(ref).state is not State.ACCEPTED:
             continue  # linked already, or denied or held since, where a crash came between
@@ -27,48 +28,51 @@ def suppress_examples(run: Run) -> dict[str, Any]:
 
 
 def _suppress(run: Run) -> dict[str, Any]:
-    ws = run.at.ws
-    added, plain = _listed(run, None)
+    ws, covers = run.at.ws, _covered(run)
+    added, plain = _listed(run, covers, None)
     return {
         "added": added,
         "without_likeness": plain,
         "sha256": suppression.digest(ws.records),
-        "covers": _covered(run),
+        "covers": covers,
     }
 
 
-def _listed(run: Run, version: str | None) -> tuple[int, int]:
+def _listed(run: Run, covers: Sequence[str], version: str | None) -> tuple[int, int]:
     """List what the run erases; give the new lines, and the pictures without a likeness.
 
-    version: where to look instead of in data/, of which some may be gone.
+    covers: other requests, for no more than that. version: where to look instead of in data/, of
+    which some may be gone.
     """
     ws = run.at.ws
     pictures, plain = likenesses(ws, run.all_ids(), version)
-    values = _values(run, version)
+    values = _values(run, covers, version)
     return suppression.add(ws.records, ws.keys, values, run=run.ref, pictures=pictures), plain
 
 
-def _values(run: Run, version: str | None) -> list[tuple[str, str]]:
-    """What the run lists beside likenesses. version: as in `_listed`."""
+def _values(run: Run, covers: Sequence[str], version: str | None) -> list[tuple[str, str]]:
+    """What the run lists beside likenesses. covers, version: as in `_listed`."""
+    ledger = run.at.ledger
     images, subjects = loading.leaving(run.at.ws, run.all_ids(), version)
     values = [value for example in images for value in suppression.example_values(*example)]
     values += suppression.subject_values(subjects)
-    for ref in run.requests:
-        values += _asked_for(run, run.at.ledger.selector(ref), version)
+    for ref in (*run.requests, *covers):
+        if not ledger.request(ref).state.terminal:  # one that goes along may have been denied since
+            values += _asked_for(run, ledger.selector(ref), version)
     return values + suppression.looks(values, look)
 
 
-def _list_again(run: Run, sha256: str) -> None:
+def _list_again(run: Run, listed: Mapping[str, Any]) -> None:
     """Put back on the list what the run had put there, where an older list was put in its place.
 
     What other runs had listed before cannot be made again: `check_standing` has refused a list
     without it.
     """
     ws = run.at.ws
-    if suppression.digest(ws.records) == sha256 or run.done("erased"):
+    if suppression.digest(ws.records) == listed["sha256"] or run.done("erased"):
         return
     version = str((run.done("extracted") or {})["data_version"])
-    _listed(run, version)
+    _listed(run, listed.get("covers", ()), version)
     run.erases()  # it is the same list again, or an alarm
 
 

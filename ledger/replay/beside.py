@@ -131,7 +131,9 @@ def _selectors(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
         for e in entries
         if e.event in STATING and "state" in e.body
     }
-    rests = {e.body["part_of"]: f"{e.body['request']}.rest" for e in entries if "rest" in e.body}
+    rests = {
+        e.body.get("part_of"): f"{e.body['request']}.rest" for e in entries if "rest" in e.body
+    }
     for ref, state in states.items():
         name = rests.get(ref, f"{ref}.bin")
         if state not in ("complete", "denied") and not (folder / name).is_file():

@@ -221,8 +221,9 @@ class Ledger:
         return splitting.split(self._book, ref, ids, examples, reason, now)
 
     def parts(self, ref: str) -> list[DeletionRequest]:
-        """The parts that were taken from a request, as they stand."""
-        return [self.request(str(entry.body["request"])) for entry in self._book.parts(ref)]
+        """The parts that were taken from a request, each before its own, as they stand."""
+        found = [str(entry.body["request"]) for entry in self._book.parts(ref)]
+        return [one for part in found for one in (self.request(part), *self.parts(part))]
 
     def part_of(self, ref: str) -> str | None:
         """The request that this one was taken from as a part; None if it is none."""

@@ -31,10 +31,12 @@ def example_values(example_id: str, image_sha256: str) -> list[tuple[str, str]]:
 def selector_values(selector: Selector) -> list[tuple[str, str]]:
     """What is listed of a selector, as (kind, value): personal data.
 
-    Of some examples alone that are their ids: more may be left of who or what they belong to.
+    Of some examples alone that are their ids: more may be left of who or what they belong to. An
+    example that is apart from others that were named with it is none of them.
     """
-    if selector.only:
-        return [(ID, example) for example in selector.only]
+    if selector.only or selector.kind == "example":
+        ids = selector.only or selector.values
+        return [(ID, example) for example in ids if example not in selector.without]
     return named_values(selector)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from threading import Lock
 
@@ -25,6 +26,7 @@ from ledger.keys import load_public_keys, load_signing_key
 from ledger.projection import Projection
 from ledger.replay.beside import STATEMENTS
 from ledger.replay.following import Place, read_on
+from ledger.requests.book import part_of
 from systems.settings.recording import lines_of
 from systems.settings.workspace import Workspace
 from unlearning.errors import InfrastructureError, RequestDenied
@@ -125,7 +127,17 @@ class Records:
         if found is None:
             return RECEIVED
         tells = source in self._trusted or now > found.due_at
-        return CLOSED if tells and found.state.terminal else IN_PROGRESS
+        return CLOSED if tells and self._ended(found) else IN_PROGRESS
+
+    def _ended(self, found: DeletionRequest) -> bool:
+        """Whether a request has ended, with all parts that were taken from it."""
+        return found.state.terminal and all(map(self._ended, self._parts(found.ref)))
+
+    def _parts(self, ref: str) -> Iterator[DeletionRequest]:
+        for number in count(1):
+            if (part := self._request(part_of(ref, number))) is None:
+                return
+            yield part
 
     def _request(self, ref: str) -> DeletionRequest | None:
         with self._lock:

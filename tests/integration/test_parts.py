@@ -18,6 +18,7 @@ from tasks.requests.asked import open_requests
 from tasks.running.opened import Opened, opened
 from tasks.running.records import utc_now
 from tasks.running.run import Run
+from tasks.suppress import suppress_examples
 from tests.integration import small_runs
 from unlearning.domain import SPLITS
 from unlearning.errors import RequestDenied, UsageError
@@ -79,6 +80,16 @@ def test_the_rest_is_erased_and_the_part_stays_until_it_goes_too(at: Opened) -> 
     assert ids_of(at) == [] and listed(at) and at.ledger.check().ok
 
 
+def test_a_class_whose_request_goes_along_with_others_is_listed(at: Opened) -> None:
+    ref = asked(at)
+    selector = Selector("example", tuple(ids_of(at)))
+    theirs = str(requesting.submit(at.ws.root, selector, None, "gdpr", None)["request"])
+    run = small_runs.begun(at, theirs, small_runs.noted)
+    run.once("decided", lambda: {"decision": "purge", "assurance": "A1", "records": []})
+    assert suppress_examples(run)["covers"] == [ref]
+    assert listed(at)
+
+
 def test_what_is_denied_of_it_stays(at: Opened) -> None:
     ref = asked(at)
     kept = ids_of(at)[0]
@@ -91,15 +102,17 @@ def test_what_is_denied_of_it_stays(at: Opened) -> None:
 
 def test_a_part_is_told_with_the_whole(at: Opened) -> None:
     ref = asked(at)
-    part = held(at, ref, *ids_of(at)[:2])
+    part = held(at, ref, *(ids := ids_of(at)[:2]))
     whole, own = (queries.show(at.ws.root, one) for one in (ref, part))
     assert whole["parts"] == [{"request": part, "state": "held", "examples": 2}]
     assert own["part_of"] == ref and own["examples"] == 2
+    third = held(at, part, ids[0])
     served(opened(at.root), ref)
     known = known_of(opened(at.root), utc_now())
     rows = {row["request"]: row for row in all_requests(at.ws, None, utc_now())}
     texts = {kind: text for kind, language, text in letters(known, rows[ref]) if language == "en"}
-    assert f"2 under {part}" in texts["completion"]
+    assert f"1 under {part}\n" in texts["completion"]
+    assert f"1 under {third}\n" in texts["completion"]
     assert list(letters(known, rows[part])) == []
 
 

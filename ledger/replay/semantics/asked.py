@@ -189,6 +189,10 @@ def _part(history: History, ref: str, found: Request, body: Mapping[str, Any]) -
         yield f"request {ref}: is a part of {name}, which is {whole.state}, expected one that waits"
     if run := history.working(name):
         yield f"request {ref}: is a part of {name}, which is in run {run.ref}"
+    if ("identity" in body) != whole.confirmed or {ASKED, "same"} & body.keys() or found.run:
+        yield f"request {ref}: is a part of {name}, and says of itself what that one does not"
+    if REST in body and min(int(body["examples"]), int(body[REST]["examples"])) < 1:
+        yield f"request {ref}: is a part of {name}, expected some of its examples and not all"
     since = whole.received_at + whole.stood
     told = (found.received_at, found.jurisdiction, body.get(STOOD, 0), body.get(EXTENDED, False))
     stood = int(whole.stood.total_seconds())

@@ -18,7 +18,7 @@ from ledger.domain import Selector, State
 from ledger.inbox import Inbox
 from ledger.keys import load_public_keys
 from ledger.lock import workspace_lock
-from ledger.requests import Ledger
+from ledger.requests import Ledger, Verb
 from ledger.sources import signing
 from systems.intake.http import Surroundings, make_app
 from tests.integration.intake.doors import BODY, POST, Desk, desk, made, opened, with_source
@@ -252,9 +252,12 @@ def test_a_signature_for_one_path_opens_no_other(crm: Desk) -> None:
     assert answers == [200, 401]
 
 
-def completed(at: Desk, ref: str) -> str:
-    """Carry a request through a run whose bundle lies there, as far as the ledger tells."""
-    known = settled(at, ref, examples=3)
+def completed(at: Desk, ref: str, known: str | None = None) -> str:
+    """Carry a request through a run whose bundle lies there, as far as the ledger tells.
+
+    known: what the ledger has it as, where it was settled before.
+    """
+    known = known or settled(at, ref, examples=3)
     ledger = Ledger.open(at.ws.records, at.ws.keys)
     now = datetime.now(UTC)
     run = ledger.start_run([known], now=now)
@@ -283,6 +286,20 @@ def test_the_certificate_is_the_sealed_bundle_once_complete(tmp_path: Path) -> N
             f"{run}/statement.json",
             f"{run}/statement.sig",
         ]
+
+
+def test_a_request_is_not_closed_while_some_of_it_is_held(tmp_path: Path) -> None:
+    at = desk(made(tmp_path), certificates=("crm",))
+    with at.client:
+        ref = at.post().json()["request"]
+        known, now = settled(at, ref, examples=3), datetime.now(UTC)
+        ledger = Ledger.open(at.ws.records, at.ws.keys)
+        part = ledger.hold_part(known, ["e-1"], examples=3, reason="a lawsuit", now=now).ref
+        completed(at, ref, known)
+        assert at.get(f"{POST}/{ref}").json()["state"] == "in_progress"
+        ledger = Ledger.open(at.ws.records, at.ws.keys)
+        ledger.say(Verb.DENY, part, reason="a lawsuit", now=now)
+        assert at.get(f"{POST}/{ref}").json()["state"] == "closed"
 
 
 def test_a_source_that_is_not_trusted_learns_nothing_of_the_end(crm: Desk) -> None:

@@ -11,12 +11,14 @@ import pytest
 
 from ledger.chain import Entry
 from ledger.domain import DeletionRequest, Selector, State, selector_of
+from ledger.errors import UnknownReference
 from ledger.keys import PUBLIC, load_public_keys
 from ledger.lines import lines_of
-from ledger.replay.beside import check_beside
+from ledger.replay.beside import _selectors, check_beside
 from ledger.replay.semantics import replayed
 from ledger.requests import Ledger, Verb
 from ledger.store import Store
+from ledger.suppression import selector_values
 from unlearning.errors import RequestDenied, UsageError
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -165,6 +167,9 @@ FORGED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "due later": lambda body: body | {"due_at": (NOW + timedelta(days=80)).isoformat()},
     "received later": lambda body: body | {"received_at": (NOW - timedelta(days=1)).isoformat()},
     "extended": lambda body: body | {"extended": True},
+    "confirmed": lambda body: body | {"identity": {"method": "login", "by": "portal"}},
+    "waiting to be confirmed": lambda body: body | {"identity_asked": "runs"},
+    "of nothing": lambda body: body | {"examples": 0},
     "without the rest": lambda body: {k: v for k, v in body.items() if k != "rest"},
 }
 
@@ -184,6 +189,39 @@ def test_a_log_is_told_from_one_that_never_came_about(ledger: Ledger, how: str) 
 
 def vars_of(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+
+
+def test_a_part_of_no_request_is_named_and_is_no_crash(ledger: Ledger, keys: Path) -> None:
+    hold_part(ledger, submitted(ledger).ref, "e-7")
+    entries = [
+        Entry(**{**vars_of(e), "body": {k: v for k, v in e.body.items() if k != "part_of"}})
+        for e in ledger.log.entries()
+    ]
+    assert replayed(entries, "log").problems
+    assert list(_selectors(keys.parent / "records" / "sealed", entries))[1:] == []
+
+
+def test_parts_of_parts_are_told_with_the_whole(ledger: Ledger) -> None:
+    whole = submitted(ledger)
+    first = hold_part(ledger, whole.ref, "e-7", "e-8")
+    third = hold_part(ledger, first.ref, "e-8", examples=2)
+    second = hold_part(ledger, whole.ref, "e-9", examples=2)
+    assert [p.ref for p in ledger.parts(whole.ref)] == [first.ref, third.ref, second.ref]
+
+
+def test_a_part_that_no_file_can_be_named_after_leaves_the_workspace_as_it_was(
+    ledger: Ledger, keys: Path
+) -> None:
+    whole = submitted(ledger, ref="r" * 63)
+    with pytest.raises(UnknownReference):
+        hold_part(ledger, whole.ref, "e-7")
+    assert Ledger.open(keys.parent / "records", keys).selector(whole.ref) == WHOLE
+
+
+def test_what_is_apart_of_named_examples_is_not_the_wholes_on_the_list() -> None:
+    part, rest = Selector("example", ("a", "b", "c")).apart(["b"])
+    assert [name for _, name in selector_values(rest)] == ["a", "c"]
+    assert [name for _, name in selector_values(part)] == ["b"]
 
 
 def test_a_selector_is_cut_in_two_and_read_back() -> None:

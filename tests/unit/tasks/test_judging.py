@@ -46,10 +46,12 @@ class Asked(Exception):
     """The gates that a candidate would be asked by."""
 
 
-@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize(("here", "run"), [(True, "run-1"), (False, "run-1"), (False, None)])
 def test_what_was_made_elsewhere_is_asked_for_more_examples(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool, run: str | None
 ) -> None:
+    """Made here is what a run made; the first version may have been brought as a file."""
+
     def asked(*_: Any, gates: Any, **__: Any) -> Any:
         raise Asked([gate.name for gate in gates])
 
@@ -64,8 +66,8 @@ def test_what_was_made_elsewhere_is_asked_for_more_examples(
     for name, value in known.items():
         monkeypatch.setattr(judge, name, lambda *_, v=value, **__: v)
     (tmp_path / "weights").write_bytes(b"any")
-    served = "sha" if not here else judge.sha256_file(tmp_path / "weights")
-    monkeypatch.setattr(judge, "releases", lambda _: [SimpleNamespace(sha256=served)])
+    served = "sha" if run and not here else judge.sha256_file(tmp_path / "weights")
+    monkeypatch.setattr(judge, "releases", lambda _: [SimpleNamespace(sha256=served, run=run)])
     log: Any = SimpleNamespace(entries=lambda: ())
     ledger = SimpleNamespace(log=log, selector=lambda _: Selector("subject", ("jane",)))
     at: Any = SimpleNamespace(
