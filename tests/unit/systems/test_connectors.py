@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -25,6 +25,7 @@ from systems.connectors.webhook import Webhook
 from systems.copies import Status
 from systems.settings.checking import build
 from systems.settings.connectors import BUCKET, FOLDER, WEBHOOK, Connector
+from tasks.running.records import utc_now
 from unlearning.errors import InfrastructureError, PolicyError, UsageError
 
 PICTURE, SHARD, OTHERS = b"their picture", b"a replaced shard", b"somebody else"
@@ -323,7 +324,6 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 # A webhook
 
-NOW = datetime.now(UTC)
 SECRET = "a secret of sixteen"
 RECEIPT = {"reference": DEMAND.reference, "status": "gone", "gone": 2, "not_found": 0}
 
@@ -341,7 +341,7 @@ Answer = Callable[[bytes, dict[str, str]], tuple[int, bytes, dict[str, str]]]
 
 def signed(said: object, nonce: str, source: str = "crm", secret: str = SECRET) -> Any:
     content = json.dumps(said).encode()
-    return 200, content, signing.headers_for(source, secret, content, now=NOW, nonce=nonce)
+    return 200, content, signing.headers_for(source, secret, content, now=utc_now(), nonce=nonce)
 
 
 def asked(keys: SourceKeys, answer: Answer) -> Any:
@@ -353,7 +353,7 @@ def test_it_is_told_the_ids_and_its_signed_word_closes_the_line(keys: SourceKeys
 
     def answer(body: bytes, headers: dict[str, str]) -> Any:
         told.append(json.loads(body))
-        signing.verified(headers, body, keys.of, now=NOW)
+        signing.verified(headers, body, keys.of, now=utc_now())
         return signed(RECEIPT, headers[signing.NONCE])
 
     found = asked(keys, answer)
@@ -415,7 +415,7 @@ def test_only_a_signed_answer_to_this_very_call_counts(keys: SourceKeys) -> None
         return first[0]
 
     assert asked(keys, honest).status is Status.REMOVED
-    old = (NOW - timedelta(minutes=6)).astimezone(UTC)
+    old = utc_now() - timedelta(minutes=6)
     content = json.dumps(RECEIPT).encode()
     forged: dict[str, Answer] = {
         "replayed": lambda *_: first[0],
