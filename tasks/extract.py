@@ -254,7 +254,7 @@ def _extract(run: Run) -> dict[str, Any]:
     only = f"drift budget: {drift['words']}" if drift["exact_only"] else why
     known = _known(run, only, told["chances"])
     found = _lineage(run, known, out)
-    asked = batch(run.at, run.parent().version, forgotten).noted(run.policy().approval)
+    asked = batch(run.at, forgotten).noted(run.policy().approval)
     commitment = run.seal_forget_ids({part: ids[part] for part in SPLITS})
     return {
         "data_version": versions.data_version(ws),

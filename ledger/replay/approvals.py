@@ -173,11 +173,11 @@ def miscounted(line: Line, run: str, least: int | None) -> Iterator[str]:
     least: examples of one class from which on the run's policy asks about it, None if it never
     does. Runs from before it was added up say nothing of it.
     """
-    told, begun = line.body(f"{run}/extracted"), line.body(f"{run}/begun")
+    told = line.body(f"{run}/extracted")
     own = told.get("of_classes")
     if own is None:
         return
-    past, counts = line.forgotten(begun["parent"]), told.get("since_approved", {}).get("examples")
+    past, counts = line.forgotten(run), told.get("since_approved", {}).get("examples")
     if counts != past.examples:
         yield (
             f"approval: {run} counts {counts} examples as forgotten since a person last approved, "
@@ -190,7 +190,7 @@ def miscounted(line: Line, run: str, least: int | None) -> Iterator[str]:
     if named is None:
         right = not past.examples or max(counted.values(), default=0) < least
     else:
-        right = named["forgets"] == counted.get(named["class"])
+        right = named["forgets"] == counted.get(named["class"]) and named["forgets"] >= least
     if not right or sum(own.values()) != told["train"]:
         yield f"approval: {run} adds up by class otherwise than the log what was forgotten before"
 

@@ -9,7 +9,7 @@ any more. So it is counted, along the champion's own line and not over all that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What the releases that lead to a version forgot since a person approved one of them.
+    """What releases forgot since a person approved one.
 
     since: the run of that release, FIRST where nobody did. classes: examples of each class, by its
     token under `since`; runs that nobody was to be asked about by class say none.
@@ -85,36 +85,38 @@ class Line:
 
     def since_exact(self, version: int, exact: Collection[str]) -> tuple[list[str], str | None]:
         """Give what the function of this name does."""
-        return self._since(version, lambda decided: decided.get("method") in exact)
+        runs, seen = list[str](), set[int]()
+        while version in self._made and version not in seen:
+            seen.add(version)
+            run, version = self._made[version]
+            if self.body(f"{run}/decided").get("method") in exact:
+                return runs, run
+            runs.append(run)
+        return runs, None
 
     def drift(self, version: int, exact: Collection[str]) -> Drift:
         """Count approximate releases since the last exact training before a version."""
         runs, _ = self.since_exact(version, exact)
         return Drift(len(runs), sum(self._train(run) for run in runs))
 
-    def forgotten(self, version: int) -> Forgotten:
-        """Count what was forgotten since a person approved a release on the line to a version.
+    def forgotten(self, before: str | None = None) -> Forgotten:
+        """Count what was forgotten since a person last approved a release, as the log goes.
 
-        Exact releases count too: what is asked is how much goes, not what may be left of it.
+        before: the run before whose beginning; None for now. Exact releases count too, and those
+        that were rolled back: what is asked is how much goes, not what may be left of it.
         """
-        runs, since = self._since(version, lambda decided: bool(decided.get("approval")))
+        runs, since = list[str](), FIRST
+        for key in self.found:
+            if before is not None and key == f"{before}/begun":
+                break
+            if key.endswith(PROMOTED):
+                runs.append(key.removesuffix(PROMOTED))
+                if self.body(f"{runs[-1]}/decided").get("approval"):
+                    runs, since = [], runs[-1]
         classes = Counter[str]()
         for run in runs:
             classes.update(self.body(f"{run}/extracted").get("of_classes", {}))
-        return Forgotten(since or FIRST, sum(self._train(run) for run in runs), classes)
-
-    def _since(
-        self, version: int, ends: Callable[[Mapping[str, Any]], bool]
-    ) -> tuple[list[str], str | None]:
-        """Give the runs that lead to a version, the last first, up to one whose decision ends."""
-        runs, seen = list[str](), set[int]()
-        while version in self._made and version not in seen:
-            seen.add(version)
-            run, version = self._made[version]
-            if ends(self.body(f"{run}/decided")):
-                return runs, run
-            runs.append(run)
-        return runs, None
+        return Forgotten(since, sum(self._train(run) for run in runs), classes)
 
     def _train(self, run: str) -> int:
         return int(self.body(f"{run}/extracted").get("train", 0))

@@ -138,10 +138,10 @@ class Batch:
         return Tally(self.own.names, self.own.gone + earlier, self.own.stays)
 
 
-def batch(at: Opened, version: int, forgotten: Collection[str]) -> Batch:
-    """Count training examples that are to be forgotten, by class. version: to unlearn from."""
+def batch(at: Opened, forgotten: Collection[str]) -> Batch:
+    """Count training examples that are to be forgotten, by class."""
     own = tally_of(rows_of(at), classes(at.ws), forgotten)
-    past = Line.of(at.ledger.log.entries()).forgotten(version)
+    past = Line.of(at.ledger.log.entries()).forgotten()
     key = suppression_key(at.ws.keys)
     return Batch(own, tuple(_token(key, past.since, name) for name in own.names), past)
 

@@ -89,7 +89,7 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
         "error": error_told(
             rules, before, not_tried(chances), exact_only=exact_only or not ids[TRAIN]
         ),
-        "approval": _approval(at, rules, champion.version, ids[TRAIN]),
+        "approval": _approval(at, rules, ids[TRAIN]),
         "ladder": ladder,
         "cheapest_start": cheapest_start(ladder, rate),
         "assurance": levels(ladder, untouched=not ids[TRAIN]),
@@ -100,9 +100,9 @@ def plan_of(at: Opened, requests: Sequence[str], policy: Path) -> dict[str, Any]
     }
 
 
-def _approval(at: Opened, rules: Policy, version: int, forgotten: Sequence[str]) -> list[str]:
+def _approval(at: Opened, rules: Policy, forgotten: Sequence[str]) -> list[str]:
     """Say why a person will be asked before a release, as far as it is known before."""
-    found, skew = batch(at, version, forgotten), rules.approval.skew
+    found, skew = batch(at, forgotten), rules.approval.skew
     counts = (found.own.whole, len(forgotten), loading.counts(at.ws)[TRAIN])
     named = (found.own.in_one_class(skew, named=True), found.going, found.summed(skew, named=True))
     return list(rules.approval.foreseen(*counts, *named))

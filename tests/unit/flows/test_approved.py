@@ -160,6 +160,11 @@ def test_the_log_adds_up_what_was_released_since_a_person_approved(
         ({"of_classes": {"x": 60}, "in_class_since": {"class": "x", "forgets": 120}}, True),
         ({"of_classes": {"x": 60}, "in_class_since": {"class": "x", "forgets": 60}}, False),
         ({"of_classes": {"x": 60}}, False),
+        # of y alone is little forgotten, of x 119: it names the wrong one
+        (
+            {"of_classes": {"x": 59, "y": 1}, "in_class_since": {"class": "y", "forgets": 1}},
+            False,
+        ),
         ({"of_classes": {"y": 60}}, True),
         ({"of_classes": {}}, False),
     ],
@@ -168,3 +173,13 @@ def test_what_is_added_up_by_class_is_added_up_again(told: dict[str, Any], right
     before = released(1, 1, "finetune", **counted(60, 0, 900, of_classes={"x": 60}))
     line = Line.of(log(*before, *released(2, 2, "finetune", **counted(60, 60, 840, **told))))
     assert (list(miscounted(line, "run-2", 100)) == []) is right
+
+
+def test_what_was_rolled_back_is_gone_all_the_same() -> None:
+    first = released(1, 1, "finetune", **counted(15, 0, 100, of_classes={"x": 15}))
+    back = ("rolled_back", "rollback/9", {"version": 1, "parent": 2})
+    *told, _ = released(2, 1, "finetune", **counted(10, 15, 85, of_classes={"x": 10}))
+    again = ("step", "run-2/promoted", {"version": 3, "parent": 1})
+    line = Line.of(log(*first, back, *told, again))
+    assert list(miscounted(line, "run-2", None)) == []
+    assert (line.forgotten("run-2").examples, line.forgotten().classes) == (15, {"x": 25})
