@@ -17,7 +17,7 @@ from systems.settings.policy import EXACT, load_policy
 from tasks import adopt
 from tasks.abort import finish_abort, leave_outdated
 from tasks.connectors.owing import check_connectors
-from tasks.extract import erasing_run, find
+from tasks.extract import covering_run, erasing_run, find
 from tasks.requests.choose import require_all
 from tasks.running.champion import sealed_champion
 from tasks.running.computing import require_cluster
@@ -85,7 +85,8 @@ def _linked(at: Opened, ref: str) -> bool:
     if at.ledger.lost(ref) is not None:
         return False
     selector = at.ledger.selector(ref)
-    run = erasing_run(at, selector, find(at.ws, [selector]))
+    ids = find(at.ws, [selector])
+    run = erasing_run(at, selector, ids) or covering_run(at, ref, ids)
     if run is not None:
         at.ledger.link(ref, run, now=utc_now())
     return run is not None

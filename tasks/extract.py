@@ -54,6 +54,18 @@ def erasing_run(at: Opened, selector: Selector, ids: dict[str, list[str]]) -> st
     return max(_open_among(at, runs), default=(0, next(iter(runs), None)))[1]
 
 
+def covering_run(at: Opened, ref: str, ids: Mapping[str, Sequence[str]]) -> str | None:
+    """Name the run that saw that it erases all that an open request still named, as the log has it.
+
+    The list does not tell of a request of which a part is kept, or by class of one that was served
+    by its examples. ids: as of `erasing_run`.
+    """
+    if any(ids[part] for part in SPLITS):
+        return None
+    steps = (e for e in at.ledger.log.newest_first() if e.key.endswith("/suppressed"))
+    return next((e.key.split("/")[0] for e in steps if ref in e.body.get("covers", ())), None)
+
+
 def _open_among(at: Opened, runs: Sequence[str]) -> list[tuple[int, str | None]]:
     """Give those of several runs that have requests open, each after the number of its start."""
     if len(runs) < 2:

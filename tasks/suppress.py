@@ -20,9 +20,10 @@ def suppress_examples(run: Run) -> dict[str, Any]:
     run.move(State.PURGING)
     body = run.once("suppressed", lambda: _suppress(run))
     _list_again(run, body)
+    in_runs = {ref for refs in run.at.ledger.unfinished_runs().values() for ref in refs}
     for ref in body.get("covers", ()):
-        if run.at.ledger.request(ref).state is not State.ACCEPTED:
-            continue  # linked already, or denied or held since, where a crash came between
+        if ref in in_runs or run.at.ledger.request(ref).state is not State.ACCEPTED:
+            continue  # linked already, in another run, or denied or held since
         run.at.ledger.link(ref, run.ref, now=utc_now())
     return body
 
@@ -94,10 +95,10 @@ def _asked_for(run: Run, selector: Selector, version: str | None) -> list[tuple[
 
 
 def _covered(run: Run) -> list[str]:
-    """The waiting requests that ask for nothing but what this run erases."""
+    """The open requests that ask for nothing but what this run erases.
+
+    Those in another run, or that wait to be confirmed, go with this one once they are tried.
+    """
     erased = set(run.all_ids())
-    in_runs = {ref for refs in run.at.ledger.unfinished_runs().values() for ref in refs}
-    waiting = [a for a in open_requests(run.at).asked if a.state is State.ACCEPTED]
-    covered = (a.ref for a in waiting if a.ref not in in_runs and a.all_ids)
-    ids = {one.ref: one.all_ids for one in waiting}
-    return [ref for ref in covered if ids[ref] <= erased]
+    others = (a for a in open_requests(run.at).asked if a.ref not in run.requests and a.all_ids)
+    return [one.ref for one in others if one.all_ids <= erased]

@@ -11,6 +11,7 @@ from flows.cli.work.standing import all_requests
 from ledger import durable, suppression
 from ledger.domain import Selector, State
 from systems.data import loading
+from tasks.claim import link_erased
 from tasks.extract import find
 from tasks.pages.known import known_of
 from tasks.pages.letters import letters
@@ -88,6 +89,26 @@ def test_a_class_whose_request_goes_along_with_others_is_listed(at: Opened) -> N
     run.once("decided", lambda: {"decision": "purge", "assurance": "A1", "records": []})
     assert suppress_examples(run)["covers"] == [ref]
     assert listed(at)
+
+
+def test_what_is_left_of_it_goes_with_others_that_erased_it_while_a_run_was_at_it(
+    at: Opened,
+) -> None:
+    """The list tells of no class of which one stays; the log tells whose run it was."""
+    ref = asked(at)
+    kept, *others = ids_of(at)
+    held(at, ref, kept)
+    selector = Selector("example", tuple(others))
+    theirs = str(requesting.submit(at.ws.root, selector, None, "gdpr", None)["request"])
+    ledger = opened(at.root).ledger
+    waiting = ledger.start_run([ref], now=utc_now())
+    run = served(opened(at.root), theirs)
+    ledger = opened(at.root).ledger
+    assert ledger.request(ref).state is State.ACCEPTED
+    ledger.finish_run(waiting, now=utc_now())
+    assert link_erased(at.root, [ref]) == []
+    ledger = opened(at.root).ledger
+    assert ledger.request(ref).run == run.ref and ledger.check().ok
 
 
 def test_what_is_denied_of_it_stays(at: Opened) -> None:
