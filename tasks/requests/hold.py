@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from ledger.domain import State
 from ledger.requests import DeletionRequest
 from tasks.requests.asked import open_requests
 from tasks.running.opened import Opened
@@ -46,6 +47,18 @@ def require_untouched(at: Opened, ref: str, named: frozenset[str] | None = None)
                 f"run: leave it first with `lethe abort {run} --reason TEXT`; one that has "
                 f"released something cannot be left: `lethe forget {' '.join(refs)}`"
             )
+
+
+def held_up(at: Opened, ref: str) -> list[str]:
+    """Say which accepted requests wait, all of each, for the hold of what a request names."""
+    named = named_by(at, [ref])
+    others = (one for one in open_requests(at).asked if one.state is State.ACCEPTED)
+    return [
+        f"request {one.ref}: names {len(one.all_ids & named)} of what is held and waits with all "
+        f"of its {len(one.all_ids)} examples: hold these of it too, and the rest is served"
+        for one in others
+        if not one.all_ids.isdisjoint(named)
+    ]
 
 
 def named_by(at: Opened, refs: Collection[str]) -> frozenset[str]:

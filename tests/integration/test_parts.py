@@ -137,6 +137,16 @@ def test_a_part_is_told_with_the_whole(at: Opened) -> None:
     assert list(letters(known, rows[part])) == []
 
 
+def test_who_asks_for_the_same_is_named_as_waiting_with_all_of_it(at: Opened) -> None:
+    ref, again = asked(at), asked(at)
+    one, *others = ids_of(at)
+    (said,) = answering.hold_part(at.ws.root, ref, [one], "a lawsuit")["notes"]
+    assert (
+        again in said and f"1 of what is held and waits with all of its {1 + len(others)}" in said
+    )
+    assert "notes" not in answering.hold_part(at.ws.root, again, [one], "a lawsuit")
+
+
 def test_ids_of_others_are_no_part(at: Opened) -> None:
     ref = asked(at)
     other = ids_of(at, Selector("class", ("5",)))[0]

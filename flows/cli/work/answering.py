@@ -35,11 +35,14 @@ def say(
 
 def hold_part(path: Path, request: str, ids: Sequence[str], reason: str) -> dict[str, Any]:
     """Hold some of a request's examples under the lock, and name the part that they are now."""
+    from tasks.requests.hold import held_up
     from tasks.requests.hold import hold_part as held
 
     with working(path, restoring=True) as at:
         part = held(at, request, ids, reason, utc_now())
-        return as_record(part) | {"part_of": request, "left": at.ledger.request(request).examples}
+        notes = held_up(at, part.ref)
+        told = {"part_of": request, "left": at.ledger.request(request).examples}
+        return as_record(part) | told | ({"notes": notes} if notes else {})
 
 
 def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:
