@@ -1,4 +1,4 @@
-"""What generators are trained on here: digits on a processor, CIFAR-10 on a GPU."""
+"""What generators are trained on: digits, styles of digits on a processor; CIFAR-10 on a GPU."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import samples
 from benchmarks.methods import full_cifar
-from unlearning.domain import Examples, Handed
+from unlearning.domain import ByteArray, Examples, Handed, IntArray
+from unlearning.errors import UsageError
 from unlearning.generation.fitting import Fitting
 from unlearning.generation.judge import SMALL
 from unlearning.generation.recipe import GeneratorRecipe
@@ -18,6 +20,7 @@ from unlearning.generation.sampling import Sampler
 from unlearning.training.loop import Training
 
 CLASSES = 10
+STYLES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,8 @@ class Ground:
     """One data set: what is forgotten, what generators are made of, and how all is measured.
 
     methods: settings beside a method's own defaults. pictures, each: drawn of the class to forget,
-    and of every other one.
+    and of every other one. digits: those that training and test pictures show, (n,) each, where a
+    class is something else.
     """
 
     name: str
@@ -41,11 +45,13 @@ class Ground:
     recovery: Recovery
     pictures: int
     each: int
+    classes: int = CLASSES
+    digits: tuple[IntArray, IntArray] | None = None
 
     def sets(self) -> Handed:
         """Give what methods are handed."""
         own = self.train.labels == self.label
-        return Handed(self.train.take(own), self.train.take(~own), CLASSES)
+        return Handed(self.train.take(own), self.train.take(~own), self.classes)
 
 
 def digits() -> Ground:
@@ -76,6 +82,56 @@ def digits() -> Ground:
         pictures=100,
         each=30,
     )
+
+
+def styles() -> Ground:
+    """Give MNIST in 8 styles, 2,000 to learn and 1,000 to test; white on purple is forgotten.
+
+    A class is a style: which digit a picture shows is left to chance. UsageError where the shared
+    pictures are not.
+    """
+    train, shown = _styled("train", 2000)
+    test, unseen = _styled("test", 1000)
+    facts: dict[str, Any] = {"classes": STYLES, "channels": 3, "size": 8}
+    return Ground(
+        "styles",
+        train,
+        test,
+        label=4,
+        recipes={"dit": GeneratorRecipe(network="dit", width=96, depth=3, **facts)},
+        fittings={"dit": Fitting(steps=500, batch_size=32)},
+        methods={"batch_size": 32},
+        judge=SMALL,
+        judge_network="conv-small",
+        sampler=Sampler(),
+        recovery=Recovery(shot_steps=(20,), guidances=(1.0, 4.0), batch_size=32),
+        pictures=100,
+        each=30,
+        classes=STYLES,
+        digits=(shown, unseen),
+    )
+
+
+def _styled(part: str, count: int) -> tuple[Examples, IntArray]:
+    """Draw shared pictures by style, a third as large, (count, 3, 8, 8), and give their digits."""
+    path = samples.SHARED / f"coloured_mnist/{part}.parquet"
+    if not path.exists():
+        raise UsageError(f"styles: {path.name} of coloured_mnist is not in ../shared/data")
+    import pyarrow.parquet as pq
+
+    labels = pq.read_table(path, columns=["style_label"])["style_label"].to_numpy()
+    rows = np.random.default_rng(0).permutation(len(labels))[:count]
+    found = samples.decoded(path, rows)
+    small = replace(
+        found, images=smaller(np.asarray(found.images)), labels=labels[rows].astype(np.int64)
+    )
+    return small, found.labels
+
+
+def smaller(images: ByteArray) -> ByteArray:
+    """Give the middle 24 x 24 pixels of pictures (n, channels, 28, 28) as means of 3 x 3."""
+    middle = images[:, :, 2:26, 2:26].reshape(*images.shape[:2], 8, 3, 8, 3)
+    return np.asarray(middle.mean((3, 5)).round(), np.uint8)
 
 
 def cifar10() -> Ground:
@@ -114,4 +170,8 @@ def cifar10() -> Ground:
     )
 
 
-GROUNDS: Mapping[str, Callable[[], Ground]] = {"digits": digits, "cifar10": cifar10}
+GROUNDS: Mapping[str, Callable[[], Ground]] = {
+    "digits": digits,
+    "styles": styles,
+    "cifar10": cifar10,
+}

@@ -4,11 +4,12 @@
     python -m benchmarks.generation --networks unet --seeds 1
     python -m benchmarks.generation --data cifar10 --seeds 1 --models 3
     python -m benchmarks.generation --radii
+    python -m benchmarks.generation --data styles --rows salun latent "random shift"
 
-Digits run on a processor, CIFAR-10 needs a GPU. Where diffusers is not installed the U-Net is left
-out. What is made and measured is kept under --cache, the judge too, so that an interrupted run goes
-on. Writes generation-DATA.json, and a sheet of pictures for each
-network; --radii measures the latent method alone, by the length of its shift, and writes
+Digits and their styles run on a processor, CIFAR-10 needs a GPU. Where diffusers is not installed
+the U-Net is left out. What is made and measured is kept under --cache, the judge too, so that an
+interrupted run goes on. Writes generation-DATA.json, and a sheet of pictures for each network;
+--radii measures the latent method alone, by the length of its shift, and writes
 generation-DATA-radii.json.
 """
 
@@ -19,7 +20,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from benchmarks.generation import sheets
 from benchmarks.generation.bars import bar
 from benchmarks.generation.grounds import CLASSES, GROUNDS, Ground
 from benchmarks.generation.judging import apart, as_json, evidence_in, verdicts
+from benchmarks.generation.legibility import NEAREST, legibility, nearest
 from benchmarks.generation.makers import (
     ORIGINAL,
     PLANTED,
@@ -45,6 +47,7 @@ from benchmarks.generation.makers import (
 from benchmarks.methods.grounds import CACHE
 from unlearning import networks
 from unlearning.digests import canonical_json, sha256_hex
+from unlearning.domain import Examples, Measurement
 from unlearning.errors import Diverged, UsageError
 from unlearning.features import features_of
 from unlearning.gates.generated import Recovered
@@ -67,12 +70,24 @@ WITHOUT_RECOVERY = (STALE, RANDOM, *(at_radius(RANDOM, radius) for radius in RAD
 
 def judge_in(cache: Path, ground: Ground) -> Classifier:
     """Give the ground's judge: one for all rows, also where a run is cut off on a GPU."""
-    described = [ground.judge_network, ground.judge.as_record(), len(ground.train)]
-    path = cache / f"judge-{sha256_hex(canonical_json(described))[:12]}.safetensors"
+    return _kept(cache, "judge", ground, ground.train, ground.classes)
+
+
+def reader_in(cache: Path, ground: Ground) -> Classifier | None:
+    """Give the judge of digits, where these are not the classes."""
+    if ground.digits is None:
+        return None
+    return _kept(cache, "reader", ground, replace(ground.train, labels=ground.digits[0]), CLASSES)
+
+
+def _kept(cache: Path, kind: str, ground: Ground, known: Examples, classes: int) -> Classifier:
+    """Give a classifier that knows "none of these", trained now unless it is kept."""
+    described = [ground.judge_network, ground.judge.as_record(), len(known)]
+    path = cache / f"{kind}-{sha256_hex(canonical_json(described))[:12]}.safetensors"
     if not path.exists():
         rng = torch.Generator().manual_seed(100)
-        known = with_none(ground.train, CLASSES)
-        networks.save(judge_of(known, CLASSES + 1, rng, ground.judge, ground.judge_network), path)
+        taught = with_none(known, classes)
+        networks.save(judge_of(taught, classes + 1, rng, ground.judge, ground.judge_network), path)
     return networks.load(path)
 
 
@@ -84,16 +99,26 @@ def bench_of(ground: Ground, cache: Path) -> tuple[Bench, dict[str, float]]:
         judge=judge,
         real=real,
         label=ground.label,
-        classes=CLASSES,
+        classes=ground.classes,
         sampler=ground.sampler,
         pictures=ground.pictures,
         each=ground.each,
     )
     unseen = ground.test.take(ground.test.labels != ground.label)
-    floor = unseen.take(np.arange(min(len(unseen), ground.each * (CLASSES - 1))))
+    floor = unseen.take(np.arange(min(len(unseen), ground.each * (ground.classes - 1))))
     right = accuracy(logits_of(judge, ground.test), ground.test.labels)
     far = frechet(features_of(judge, floor), features_of(judge, real))
-    return bench, {"judge_accuracy": right, "distance_floor": far}
+    return bench, {"judge_accuracy": right, "distance_floor": far, **_reader_facts(ground, cache)}
+
+
+def _reader_facts(ground: Ground, cache: Path) -> dict[str, float]:
+    """Say how good the judge of digits is, and how legible real pictures are to it."""
+    reader = reader_in(cache, ground)
+    if reader is None or ground.digits is None:
+        return {}
+    right = accuracy(logits_of(reader, ground.test), ground.digits[1])
+    real = {f"real_{name}": m.value for name, m in legibility(reader, ground.test).items()}
+    return {"reader_accuracy": right, **real}
 
 
 def rows(
@@ -132,9 +157,21 @@ def _measured(
     recovery, recovered = makers.ground.recovery, {}
     with bar(f"{makers.network}, seed {seed}: {name}") as told:
         evidence = bench.measured(network, told)
+        reader = reader_in(makers.cache, makers.ground)
         if name not in WITHOUT_RECOVERY:
             recovered = recovery.recovered(network, makers.ground.sets(), bench, told=told)
+    if reader is not None:
+        evidence = replace(
+            evidence, measured={**evidence.measured, **_beside(bench, reader, network)}
+        )
     return as_json(evidence, recovered)
+
+
+def _beside(bench: Bench, reader: Classifier, network: Generator) -> dict[str, Measurement]:
+    """Measure what is left of a style, and the digits in the others."""
+    assert bench.label is not None
+    left = nearest(bench.own(network), bench.label, bench.classes)
+    return {NEAREST: left, **legibility(reader, bench.rest(network))}
 
 
 def judged(found: Sequence[dict[str, Any]], gate: Recovered) -> list[dict[str, Any]]:
@@ -241,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--networks", nargs="+", choices=("unet", "dit"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", type=int, default=MODELS, help="that never saw the class")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument("--rows", nargs="+", choices=(*ROWS, *BY_RADIUS), default=ROWS)
     parser.add_argument("--radii", action="store_true", help="latent alone, by its shift")
     parser.add_argument("--cache", type=Path, default=CACHE)
     args = parser.parse_args(arguments)

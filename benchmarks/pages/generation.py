@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.generation.legibility import LEGIBLE, NEAREST, SURE
 from benchmarks.generation.makers import RADII, RANDOM, at_radius
 from benchmarks.markdown import table
 from benchmarks.means import mean_of
@@ -13,6 +14,8 @@ from benchmarks.pages.results import FROM_DOCS, load
 Rows = Sequence[Mapping[str, Any]]
 
 MEASURES = {"FA": 2, "p": 2, "entropy": 2, "TV": 2, "RA": 3, "FD": 2}
+LEGIBILITY = {NEAREST: 2, LEGIBLE: 2, SURE: 2}
+"""Measured where a class is no digit."""
 BY_RADIUS = {"FA": 2, "p": 2, "RA": 3, "FD": 2}
 SHIFTED = ("latent", RANDOM)
 GATES = ("concept", "utility", "recovery")
@@ -89,7 +92,21 @@ def _fd_by_seed(rows: Rows, name: str) -> dict[int, float]:
 
 
 def _words(settings: Mapping[str, Any]) -> str:
-    return f"{_beginning(settings)}Means over the seeds, with the lowest and the highest.\n\n"
+    return (
+        f"{_beginning(settings)}{_reader(settings)}"
+        "Means over the seeds, with the lowest and the highest.\n\n"
+    )
+
+
+def _reader(settings: Mapping[str, Any]) -> str:
+    """Say how good the judge of digits is, where there is one."""
+    if "reader_accuracy" not in settings:
+        return ""
+    return (
+        f"A judge of digits is right about {100 * settings['reader_accuracy']:.1f} % of test "
+        f"pictures, takes {settings['real_legible']:.2f} of them for a digit and is "
+        f"{settings['real_sure']:.2f} sure. "
+    )
 
 
 def _beginning(settings: Mapping[str, Any]) -> str:
@@ -107,11 +124,13 @@ def _beginning(settings: Mapping[str, Any]) -> str:
 
 
 def _network(name: str, network: str, rows: Rows) -> str:
+    legible = any(LEGIBLE in row.get("measured", {}) for row in rows)
+    columns = MEASURES | (LEGIBILITY if legible else {})
     measured = [
-        [row, len(of), *(_spread(of, key, digits) for key, digits in MEASURES.items()), _cost(of)]
+        [row, len(of), *(_spread(of, key, digits) for key, digits in columns.items()), _cost(of)]
         for row, of in _by(rows, "row")
     ]
-    header = ("", "seeds", *MEASURES, "seconds of processor")
+    header = ("", "seeds", *columns, "seconds of processor")
     return (
         f"### {NETWORKS[network]}\n\n{table(header, measured)}\n"
         f"FA after an attack:\n\n{_attacks(rows)}\n"

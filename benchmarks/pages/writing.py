@@ -107,6 +107,7 @@ RESULTS: dict[str, Callable[[str], str]] = {
     "ensembles-cifar10": lipschitz.ensembles,
     "generation-digits": generation.generation,
     "generation-digits-radii": generation.radii,
+    "generation-styles": generation.generation,
     "beside-sfr-on": public_code.sfr_on,
     "beside-amun": public_code.amun,
     "beside-privacy-meter": public_code.privacy_meter,
