@@ -56,8 +56,12 @@ def _ground(facts: Row, language: str) -> dict[str, str | None]:
 
 def _due(known: Known, row: Row, entries: Sequence[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
     law = str(row["jurisdiction"])
+    ledger, ref = known.at.ledger, str(row["request"])
+    whole = ledger.part_of(ref)
     facts = {
         "request": row["request"],
+        "part_of": {"request": whole, "examples": row["examples"]} if whole else None,
+        "apart": [{"request": one.ref, "examples": one.examples} for one in ledger.parts(ref)],
         "received_on": _date(row["received_at"], law),
         "due_on": _date(row["due_at"], law),
         "law": law,
@@ -117,7 +121,7 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         {"what": None, "version": number, "until": until.date().isoformat()}
         for number, until in sorted({kept for one in runs for kept in kept_versions(known, one)})
     ]
-    risen, apart = known.upgraded.get(ref), known.at.ledger.parts(ref)
+    risen = known.upgraded.get(ref)
     return {
         "upgraded_on": _date(risen.at, law) if risen else None,
         "upgraded_by": risen.body["by"] if risen else None,
@@ -127,7 +131,6 @@ def _done(known: Known, row: Row) -> dict[str, Any] | None:
         "method": known.step(run, "decided").get("method"),
         "remaining": [] if complete else left,
         "confirmed": list(dict.fromkeys(n for found in of_each for n in found["confirmed"])),
-        "apart": [{"request": one.ref, "examples": one.examples} for one in apart],
     }
 
 

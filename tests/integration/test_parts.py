@@ -135,6 +135,11 @@ def test_a_part_is_told_with_the_whole(at: Opened) -> None:
     assert f"1 under {part}\n" in texts["completion"]
     assert f"1 under {third}\n" in texts["completion"]
     assert list(letters(known, rows[part])) == []
+    answering.say(at.ws.root, "deny", part, "a lawsuit", "legal_claims")
+    known = known_of(opened(at.root), utc_now())
+    rows = {row["request"]: row for row in all_requests(at.ws, None, utc_now())}
+    (text,) = (t for _, language, t in letters(known, rows[part]) if language == "en")
+    assert f"1 of the data of your request {ref}." in text and f"1 under {third}\n" in text
 
 
 def test_who_asks_for_the_same_is_named_as_waiting_with_all_of_it(at: Opened) -> None:

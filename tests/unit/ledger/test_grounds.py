@@ -106,7 +106,7 @@ def test_the_letter_says_the_ground_and_where_the_law_has_it(
     words = ground_in_words(ground, provision(ground, law), language)
     facts = {
         **{"request": "req-1", "received_on": "2026-06-10", "ended_on": "2026-06-12"},
-        **{"law": law, "reason": "see file 7", "ground": words},
+        **{"law": law, "reason": "see file 7", "ground": words, "part_of": None, "apart": []},
     }
     letter = written(REFUSAL, language, facts)
     assert words and words.endswith(f"{place})") and words in letter and "see file 7" in letter

@@ -16,13 +16,15 @@ FACTS: dict[str, Any] = {
     "due_on": "2026-02-02",
     "law": "gdpr-de",
     "acknowledge_by": None,
+    "part_of": None,
+    "apart": [],
 }
 COPY = {"what": "dvc remote: object ab", "version": None, "until": None}
 KEPT = {"what": None, "version": 3, "until": "2026-03-01"}
 DONE = {
     **FACTS,
     **{"erased_on": "2026-01-20", "completed_on": None, "assurance": "A2"},
-    **{"remaining": [COPY, KEPT], "confirmed": [], "apart": []},
+    **{"remaining": [COPY, KEPT], "confirmed": []},
     **{"upgraded_on": None, "upgraded_by": None, "method": None},
 }
 RISEN = {**DONE, "upgraded_on": "2026-06-01", "upgraded_by": "run-2", "remaining": []}
@@ -159,9 +161,19 @@ def test_where_receipt_is_confirmed_by_a_day_the_letter_says_how_it_goes_on(
     assert said not in written("acknowledgement", language, FACTS)
 
 
+@pytest.mark.parametrize("kind", ["completion", "refusal"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_person_is_told_what_is_apart_and_under_which_reference(language: str) -> None:
+def test_the_person_is_told_what_is_apart_and_under_which_reference(
+    language: str, kind: str
+) -> None:
     apart = [{"request": "req-1-1", "examples": 2}]
-    told = written("completion", language, {**DONE, "apart": apart})
+    told = written(kind, language, {**SAID[kind], "apart": apart})
     assert "req-1-1" in told and "\n\n\n\n" not in told
-    assert "req-1-1" not in written("completion", language, DONE)
+    assert "req-1-1" not in written(kind, language, SAID[kind])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_refusal_of_a_part_says_of_which_request(language: str) -> None:
+    whole = {"request": "req-7", "examples": 3}
+    told = written("refusal", language, {**SAID["refusal"], "part_of": whole})
+    assert "req-7" in told and " 3 " in told and "\n\n\n\n" not in told
