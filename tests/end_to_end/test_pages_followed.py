@@ -58,6 +58,7 @@ IN_PASSING: tuple[tuple[str, int], ...] = (
     ("lethe doctor", 0),
     ("lethe rollback 1 --reason 'it learned from who was erased'", DENIED),
     ("lethe taint 1 --reason 'nobody is to use it'", 0),
+    ("lethe hold REQUEST --example ID --reason 'a lawsuit'", 0),
 )
 
 
@@ -77,6 +78,7 @@ class Around:
             "lethe verify run-": self._carry_the_bundle_away,
             "lethe submit --subject-file": self._name_people,
             "lethe deny REQUEST --ground unfounded": self._ask_for_another,
+            "lethe hold REQUEST --example": self._name_an_example,
             "lethe hold": self._ask_for_another,
             "lethe approve": self._let_a_class_wait,
             "lethe init --data people.parquet": self._have_others_data,
@@ -100,6 +102,12 @@ class Around:
 
     def _ask_for_another(self) -> None:
         self.reader.run(f"lethe submit --subject {OTHER}")
+
+    def _name_an_example(self) -> None:
+        self._ask_for_another()
+        table = reading.read_table(Workspace(self.root), ["subject_id"])
+        known = zip(table["example_id"].to_pylist(), table["subject_id"].to_pylist(), strict=True)
+        self.meant["ID"] = next(example for example, subject in known if subject == OTHER)
 
     def _let_a_class_wait(self) -> None:
         """Stop at the question, and leave the run in a copy."""
