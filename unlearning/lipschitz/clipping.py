@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from unlearning.errors import UsageError
+from unlearning.errors import Diverged, UsageError
 from unlearning.lipschitz.contract import Clipper as Clipper
 from unlearning.lipschitz.fastclip import FastClip
 from unlearning.lipschitz.operators import Operator, operators_of
@@ -53,7 +53,10 @@ class Clipping:
         self._steps = 0
 
     def step(self) -> None:
-        """Follow the network after a training step; clip whenever it is time."""
+        """Follow the network after a training step; clip whenever it is time.
+
+        Diverged for a weight that is not finite.
+        """
         self._steps += 1
         if self._steps > self.clipper.delay and self._steps % self.clipper.every == 0:
             self._each(self._clipped)
@@ -72,6 +75,11 @@ class Clipping:
         self._right = [change(operator, right) for operator, right in pairs]
 
     def _clipped(self, operator: Operator, right: Tensor) -> Tensor:
+        if not all(torch.isfinite(weight).all() for weight in operator.weights):
+            raise Diverged(  # such a matrix has no spectrum, and who looks for one says less
+                "training diverged: a layer that is held to a bound has a weight that is not "
+                "finite, expected finite ones: lower the learning rate"
+            )
         return self.clipper.clip(operator, right, self.target)
 
     def _tracked(self, operator: Operator, right: Tensor) -> Tensor:

@@ -13,8 +13,11 @@ from systems.compute.producing import make_method
 from tests.unit import toys
 from unlearning import networks
 from unlearning.domain import Examples
-from unlearning.errors import UsageError
+from unlearning.errors import Diverged, UsageError
+from unlearning.lipschitz.clipping import Clipper, Clipping
+from unlearning.lipschitz.fastclip import FastClip
 from unlearning.lipschitz.operators import operators_of
+from unlearning.lipschitz.senderovich import Senderovich
 from unlearning.lipschitz.spectrum import converged, dense, random_start
 from unlearning.methods import METHODS
 from unlearning.networks import Classifier, Recipe
@@ -108,3 +111,15 @@ def test_a_rung_may_have_a_bound_of_its_own() -> None:
 def test_a_bound_that_is_none_is_refused(bound: float) -> None:
     with pytest.raises(UsageError, match=r"expected 0\.01 to 1,000,000, or none"):
         Training(lipschitz=bound)
+
+
+@pytest.mark.parametrize("clipper", [FastClip(), Senderovich()])
+def test_a_network_that_diverged_is_told_as_one(clipper: Clipper) -> None:
+    """Of a matrix with a NaN there is no spectrum: what looks for one fails in words of its own."""
+    network = networks.build(toys.RECIPE, toys.generator())
+    clipping = Clipping(network, torch.zeros(1, 1, 8, 8), 1.0, clipper)
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    with pytest.raises(Diverged, match="lower the learning rate"):
+        for _ in range(200):
+            clipping.step()
