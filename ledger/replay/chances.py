@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger.adoptions import PARAMS, in_force
 from ledger.chain import Entry
-from ledger.replay.drift import FIRST, since_exact
+from ledger.replay.drift import FIRST, Line
 
 REHEARSED = "rehearsed"
 """Event of the log: a rung was tried on people who asked for nothing."""
@@ -50,7 +50,7 @@ class Under:
 
     def trained(self, found: Found, version: int) -> str:
         """Give the digest of how that was trained exactly which a version descends from."""
-        _, run = since_exact(found, version, self.exact)
+        _, run = Line(found).since_exact(version, self.exact)
         if run is not None:
             return self.of_run(found, run)["training"]
         return self.of(found.get(FIRST, {}), found.get(f"{PARAMS}/1", {}).get("sha256"))["training"]

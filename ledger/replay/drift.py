@@ -52,16 +52,6 @@ def drift_of(entries: Sequence[Entry], version: int, exact: Collection[str]) -> 
     return Line.of(entries).drift(version, exact)
 
 
-def since_exact(
-    found: Mapping[str, Mapping[str, Any]], version: int, exact: Collection[str]
-) -> tuple[list[str], str | None]:
-    """Give the runs whose approximate releases lead to a version, and that of the exact training.
-
-    found: what entries say, by their keys. None where the first version is that training.
-    """
-    return Line(found).since_exact(version, exact)
-
-
 class Line:
     """What entries say, read once for the lines of many versions."""
 
@@ -84,7 +74,10 @@ class Line:
         return self.found.get(key, {})
 
     def since_exact(self, version: int, exact: Collection[str]) -> tuple[list[str], str | None]:
-        """Give what the function of this name does."""
+        """Give the runs whose approximate releases lead to a version, and the exact training's.
+
+        None where the first version is that training.
+        """
         runs, seen = list[str](), set[int]()
         while version in self._made and version not in seen:
             seen.add(version)

@@ -227,8 +227,7 @@ class Ledger:
 
     def part_of(self, ref: str) -> str | None:
         """The request that this one was taken from as a part; None if it is none."""
-        entry = self.log.find(f"{ref}/submitted")
-        return entry.body.get(splitting.PART_OF) if entry else None
+        return self._book.whole(ref)
 
     def start_run(self, refs: Sequence[str], *, now: datetime) -> str:
         """Begin a run over accepted requests and return its reference.

@@ -90,9 +90,15 @@ class Book:
 
     def begun_with(self, ref: str) -> int:
         """The number of the entry that a request, or that of which it is a part, began with."""
+        if (whole := self.whole(ref)) is not None:
+            return self.begun_with(whole)
         entry = self.log.find(f"{ref}/submitted")
-        whole = entry.body.get(PART_OF) if entry else None
-        return self.begun_with(whole) if whole else entry.seq if entry else 0
+        return entry.seq if entry else 0
+
+    def whole(self, ref: str) -> str | None:
+        """The request that this one was taken from as a part; None if it is none."""
+        entry = self.log.find(f"{ref}/submitted")
+        return entry.body.get(PART_OF) if entry else None
 
     def next_key(self, ref: str) -> str:
         """A key of the log that only this entry can have."""

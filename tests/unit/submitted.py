@@ -20,13 +20,16 @@ def workspace(root: Path) -> Workspace:
     return made
 
 
-def accepted(ledger: Ledger, now: datetime) -> DeletionRequest:
-    """Record a request for one picture that is there."""
+def accepted(
+    ledger: Ledger, now: datetime, *, examples: int = 1, asks: str | None = None
+) -> DeletionRequest:
+    """Record a request for a picture that is there; asks: who asks is to be confirmed first."""
     return ledger.submit(
         Selector("example", ("a picture",)),
         received_at=now,
         jurisdiction="gdpr",
         idempotency_key=None,
-        examples=1,
+        examples=examples,
         now=now,
+        asks=asks,
     )

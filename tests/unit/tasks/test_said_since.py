@@ -12,13 +12,14 @@ import pytest
 
 from ledger import keys as keys_of
 from ledger.chain import Chain, Entry
-from ledger.domain import Selector, State
+from ledger.domain import State
 from ledger.keyring import Keyring
 from ledger.requests import Ledger, Verb
 from ledger.requests.identity import identity_in
 from ledger.suppression import Suppression
 from tasks.backups.newest import Backup, open_requests, said_since
 from tasks.backups.restoring import _say_again
+from tests.unit.submitted import accepted
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
@@ -30,15 +31,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def submitted(ledger: Ledger, asks: str | None = None) -> str:
-    return ledger.submit(
-        Selector("subject", ("jane",)),
-        received_at=NOW,
-        jurisdiction="gdpr",
-        idempotency_key=None,
-        examples=4,
-        now=NOW,
-        asks=asks,
-    ).ref
+    return accepted(ledger, NOW, examples=4, asks=asks).ref
 
 
 def cut(ledger: Ledger, ref: str, *ids: str) -> str:
