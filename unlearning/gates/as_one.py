@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from unlearning.gates.asking import usable
-from unlearning.statistics.levels import LEVEL, held_together, interval_of
+from unlearning.statistics.levels import LEVEL, Interval, held_together, interval_of
 from unlearning.terms import Measurement, Outcome
 
 OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
@@ -52,10 +52,10 @@ def limits(
 def judge(measured: Mapping[str, Measurement], doors: Sequence[str]) -> tuple[Outcome, str]:
     """Say what the mean score lets say.
 
-    FAILED for whoever remembers, beyond the range that holds for all numbers together;
-    INCONCLUSIVE between that and the limits, for whoever avoids the examples (a retrained model of
-    another recipe may), and where the untouched champion itself is not told apart from models that
-    never saw them.
+    FAILED for whoever remembers: beyond the range that holds for all numbers together, and nearer
+    to models that saw half than to those that saw nothing; INCONCLUSIVE between that and the
+    limits, for whoever avoids the examples (a retrained model of another recipe may), and where the
+    untouched champion itself is not told apart from models that never saw them.
     """
     found = limits(measured, doors)
     beyond = next(_remembered(measured, doors), None)
@@ -81,9 +81,19 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 
 
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
+    """Name the numbers that show remembering: an honest one may lie out, but not so near half."""
     scores = [name for name, _ in asked(doors) if name != SPREAD]
-    wide = held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
-    yield from (name for name in scores if measured[name].value > wide.high)
+    unseen = interval_of(measured[UNSEEN])
+    wide = held_together(unseen, 1 + len(DOORS))
+    least = max(wide.high, _between(unseen, interval_of(measured[HALF])))
+    yield from (name for name in scores if measured[name].value > least)
+
+
+def _between(low: Interval, high: Interval) -> float:
+    """Where a number is as far from the middle of either range, each by its reach to the other."""
+    up, down = low.high - low.value, high.value - high.low
+    share = up / (up + down) if up + down > 0 else 0.5
+    return low.value + share * (high.value - low.value)
 
 
 def level_of(measured: Mapping[str, Measurement]) -> float:

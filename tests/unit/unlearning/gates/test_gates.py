@@ -225,6 +225,31 @@ def test_one_person_is_judged_by_models(name: str, value: float, expected: Outco
     assert outcome("forgetting", one) is expected
 
 
+@pytest.mark.parametrize("name", ["mean_score", "mean_score/refitted", "mean_score/relearned"])
+@pytest.mark.parametrize(
+    ("half", "reach", "score", "expected"),
+    [
+        (2.0, 0.3, 0.5, Outcome.INCONCLUSIVE),  # beyond who saw nothing, far below who saw half
+        (2.0, 0.3, 0.99, Outcome.INCONCLUSIVE),
+        (2.0, 0.3, 1.01, Outcome.FAILED),
+        (2.0, 0.9, 0.49, Outcome.INCONCLUSIVE),  # .5 is as far from either by its reach
+        (2.0, 0.9, 0.51, Outcome.FAILED),
+        (2.0, 0.1, 9.0, Outcome.FAILED),  # beyond who saw all of it
+        (0.1, 0.3, 0.5, Outcome.FAILED),  # the two are not told apart
+    ],
+)
+def test_a_few_are_refused_only_where_half_is_likelier_than_nothing(
+    name: str, half: float, reach: float, score: float, expected: Outcome
+) -> None:
+    """Who saw nothing lies at 0 -+ .3; an exact retraining may lie beyond that by chance."""
+    one = one_person() | {
+        "mean_score_half": measurement("mean_score_half", half, reach, 32),
+        "mean_score_champion": measurement("mean_score_champion", 2 * half + 0.5),
+        name: measurement(name, score, 0, 12),
+    }
+    assert outcome("forgetting", one) is expected
+
+
 def test_who_saw_half_is_let_through_at_the_runs_share_of_the_error() -> None:
     """Three attempts share 5 %: the half's range widens from -+ .3 by 2.394 / 1.960."""
     one = one_person() | {"forget_level": measurement("forget_level", 1 - 0.05 / 3)}
