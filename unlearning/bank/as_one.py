@@ -49,6 +49,13 @@ def halfway(unseen: Spot, seen: Spot) -> Spot:
     )
 
 
+def even(low: Interval, high: Interval) -> float:
+    """Give the score that is as far from the middle of either range, in reaches of each."""
+    up, down = low.high - low.value, high.value - high.low
+    share = up / (up + down) if up + down > 0 else 0.5
+    return low.value + share * (high.value - low.value)
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """One shadow's scores of the forget set by the others, (n,), and which it saw, (n,)."""

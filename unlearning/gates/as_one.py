@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from unlearning.gates.asking import usable
-from unlearning.statistics.levels import LEVEL, Interval, held_together, interval_of
+from unlearning.statistics.levels import LEVEL, held_together, interval_of
 from unlearning.terms import Measurement, Outcome
 
 OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
-UNSEEN, HALF = "mean_score_unseen", "mean_score_half"
+UNSEEN, HALF, EVEN = "mean_score_unseen", "mean_score_half", "mean_score_even"
 SPREAD, SPREAD_UNSEEN = "mean_score_spread", "mean_score_spread_unseen"
 
 DOORS = ("refitted", "relearned")
@@ -83,17 +83,10 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
     """Name the numbers that show remembering: an honest one may lie out, but not so near half."""
     scores = [name for name, _ in asked(doors) if name != SPREAD]
-    unseen = interval_of(measured[UNSEEN])
-    wide = held_together(unseen, 1 + len(DOORS))
-    least = max(wide.high, _between(unseen, interval_of(measured[HALF])))
+    wide = held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
+    even = measured[EVEN].value if EVEN in measured else wide.high  # older evidence has none
+    least = max(wide.high, even)
     yield from (name for name in scores if measured[name].value > least)
-
-
-def _between(low: Interval, high: Interval) -> float:
-    """Where a number is as far from the middle of either range, each by its reach to the other."""
-    up, down = low.high - low.value, high.value - high.low
-    share = up / (up + down) if up + down > 0 else 0.5
-    return low.value + share * (high.value - low.value)
 
 
 def level_of(measured: Mapping[str, Measurement]) -> float:

@@ -214,6 +214,8 @@ def as_one_ranges(
     spots["spread_unseen"] = as_one.spot(sizes, people, seen=False)
     for name, spot in spots.items():
         yield within(f"mean_score_{name}", spot.interval(), spot.models)
+    even = as_one.even(unseen.interval(), spots["half"].interval())
+    yield exactly("mean_score_even", even, unseen.models)
 
 
 def _broken(part: Outputs, asked: Outputs) -> bool:

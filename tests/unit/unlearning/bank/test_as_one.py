@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from unlearning.attacks.recalibrated import LiraRecalibrated
-from unlearning.bank.as_one import Scored, Spot, halfway, odds, scored, spot
+from unlearning.bank.as_one import Scored, Spot, even, halfway, odds, scored, spot
 from unlearning.bank.shadows import draw_halves
 from unlearning.domain import FloatArray, Group, IntArray, Outputs, ShadowOutputs
 from unlearning.statistics.intervals import Interval
@@ -33,6 +33,21 @@ def test_of_one_person_each_shadow_saw_all_or_nothing() -> None:
     assert (seen.mean, seen.variance, seen.models) == pytest.approx((1.5, 0.5, 2))
     half = halfway(unseen, seen)
     assert (half.mean, half.variance, half.models) == pytest.approx((0.85, 0.27, 2))
+
+
+@pytest.mark.parametrize(
+    ("low", "half", "expected"),
+    [
+        ((0.0, 0.3), (2.0, 0.3), 1.0),
+        ((0.0, 0.3), (2.0, 0.9), 0.5),  # .5 / .3 from the one, 1.5 / .9 from the other
+        ((1.0, 0.0), (2.0, 0.0), 1.5),
+    ],
+)
+def test_between_two_ranges_lies_a_score_as_far_from_either(
+    low: tuple[float, float], half: tuple[float, float], expected: float
+) -> None:
+    ranges = (Interval(at, at - reach, at + reach) for at, reach in (low, half))
+    assert even(*ranges) == pytest.approx(expected)
 
 
 def test_the_interval_is_students_for_one_more() -> None:

@@ -227,26 +227,24 @@ def test_one_person_is_judged_by_models(name: str, value: float, expected: Outco
 
 @pytest.mark.parametrize("name", ["mean_score", "mean_score/refitted", "mean_score/relearned"])
 @pytest.mark.parametrize(
-    ("half", "reach", "score", "expected"),
+    ("even", "score", "expected"),
     [
-        (2.0, 0.3, 0.5, Outcome.INCONCLUSIVE),  # beyond who saw nothing, far below who saw half
-        (2.0, 0.3, 0.99, Outcome.INCONCLUSIVE),
-        (2.0, 0.3, 1.01, Outcome.FAILED),
-        (2.0, 0.9, 0.49, Outcome.INCONCLUSIVE),  # .5 is as far from either by its reach
-        (2.0, 0.9, 0.51, Outcome.FAILED),
-        (2.0, 0.1, 9.0, Outcome.FAILED),  # beyond who saw all of it
-        (0.1, 0.3, 0.5, Outcome.FAILED),  # the two are not told apart
+        (1.0, 0.5, Outcome.INCONCLUSIVE),  # beyond who saw nothing, far below who saw half
+        (1.0, 0.99, Outcome.INCONCLUSIVE),
+        (1.0, 1.01, Outcome.FAILED),
+        (0.05, 0.3, Outcome.INCONCLUSIVE),  # not surely beyond who saw nothing
+        (0.05, 0.5, Outcome.FAILED),
+        (None, 0.5, Outcome.FAILED),  # evidence of before is judged as it was
     ],
 )
-def test_a_few_are_refused_only_where_half_is_likelier_than_nothing(
-    name: str, half: float, reach: float, score: float, expected: Outcome
+def test_a_few_are_refused_only_where_half_is_nearer_than_nothing(
+    name: str, even: float | None, score: float, expected: Outcome
 ) -> None:
     """Who saw nothing lies at 0 -+ .3; an exact retraining may lie beyond that by chance."""
-    one = one_person() | {
-        "mean_score_half": measurement("mean_score_half", half, reach, 32),
-        "mean_score_champion": measurement("mean_score_champion", 2 * half + 0.5),
-        name: measurement(name, score, 0, 12),
-    }
+    one = one_person() | {name: measurement(name, score, 0, 12)}
+    one |= {"mean_score_champion": measurement("mean_score_champion", 2.0)}
+    if even is not None:
+        one |= {"mean_score_even": measurement("mean_score_even", even)}
     assert outcome("forgetting", one) is expected
 
 
