@@ -6,7 +6,10 @@ held to its signature by whoever asks for it, as an object at any other witness.
 
 from __future__ import annotations
 
+import errno
 import mailbox
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +17,7 @@ from email import message_from_bytes
 from email.message import Message
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from systems.witness.letters import NUMBER, key_of
 from unlearning.counting import numbered
@@ -28,11 +31,15 @@ _MAILDIR = ("cur", "new")
 
 @dataclass(frozen=True)
 class Found:
-    """The objects by their keys. others, too_large: how many messages were passed over."""
+    """The objects by their keys. others, too_large: how many messages were passed over.
+
+    no_files: how many things among the mails of a Maildir are none, as a pipe or a dead link.
+    """
 
     objects: dict[str, bytes]
     others: int
     too_large: int
+    no_files: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,9 @@ class Mail:
         if self.found.too_large:
             count = numbered(self.found.too_large, "message", "messages")
             yield f"witness: {count} passed over as too large for one of Lethe's"
+        if self.found.no_files:
+            count = numbered(self.found.no_files, "thing", "things")
+            yield f"witness: {count} among the mails passed over as no regular file"
 
     @cached_property
     def found(self) -> Found:
@@ -76,9 +86,12 @@ class Mail:
         IntegrityError where one object came in two forms, or a message of Lethe's brings nothing.
         """
         objects: dict[str, bytes] = {}
-        others = too_large = 0
+        others = too_large = no_files = 0
         for number, content in enumerate(_messages(self.path), 1):
             if content is None:
+                no_files += 1
+                continue
+            if len(content) > MOST:
                 too_large += 1
                 continue
             brought = _objects(content, f"{self.path.name}: message {number}")
@@ -89,7 +102,7 @@ class Mail:
                         f"witness: {self.path.name}: message {number} brings another {key} than "
                         f"one before it, or two: {_MENDED}"
                     )
-        return Found(objects, others, too_large)
+        return Found(objects, others, too_large, no_files)
 
 
 _MENDED = (
@@ -113,31 +126,53 @@ def _unread(path: Path, problem: Exception) -> InfrastructureError:
 
 
 def _messages(path: Path) -> Iterator[bytes | None]:
-    """Give each message's bytes, None for one that is too large to look into."""
+    """Give each message's bytes, of one that is too large more than MOST.
+
+    None for what lies among the mails of a Maildir and is no regular file.
+    """
     try:
-        box = _opened(path)
-        try:
-            for key in box.keys():  # noqa: SIM118  # iterating a mailbox parses what it gives
-                with box.get_file(key) as file:
-                    yield _bytes(cast(IO[bytes], file))
-        finally:
-            box.close()
+        yield from _of_maildir(path) if path.is_dir() else _of_mbox(path)
     except (OSError, KeyError, mailbox.Error) as problem:
         raise _unread(path, problem) from problem
 
 
-def _opened(path: Path) -> mailbox.Mailbox[Any]:
-    if path.is_dir():
-        return mailbox.Maildir(path, create=False)
+def _of_maildir(path: Path) -> Iterator[bytes | None]:
+    for name in _MAILDIR:
+        for one in sorted((path / name).iterdir()):
+            if not _is_regular(one):
+                yield None
+                continue
+            # Another may lie there since it was asked: a pipe must not be waited for.
+            with os.fdopen(os.open(one, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                yield _bytes(file) if regular else None
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether a path, or what it links to, is a file; asked before it is opened, as of a device."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as problem:
+        if path.is_symlink() and problem.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
+
+
+def _of_mbox(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         if not b"From ".startswith(start := file.read(5)) or (start and len(start) < 5):
             raise UsageError(f"witness: {path.name} is no mbox file, expected one, or a folder")
-    return mailbox.mbox(path, create=False)
+    box = mailbox.mbox(path, create=False)
+    try:
+        for key in box.keys():  # noqa: SIM118  # iterating a mailbox parses what it gives
+            with box.get_file(key) as file:
+                yield _bytes(cast(IO[bytes], file))
+    finally:
+        box.close()
 
 
-def _bytes(file: IO[bytes]) -> bytes | None:
-    content = file.read(MOST + 1)
-    return content if len(content) <= MOST else None
+def _bytes(file: IO[bytes]) -> bytes:
+    return file.read(MOST + 1)
 
 
 def _objects(content: bytes, where: str) -> list[tuple[str, bytes]]:

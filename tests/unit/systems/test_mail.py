@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import mailbox
+import os
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -139,6 +141,36 @@ def test_a_huge_message_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(found.passed_over()) == [
         "witness: 1 message passed over as too large for one of Lethe's"
     ]
+
+
+def test_only_regular_files_are_mails(tmp_path: Path) -> None:
+    """A pipe would be waited for without end, and a dead link tried again and again."""
+    box = tmp_path / "box"
+    kept(box, written(head(1)), maildir=True)
+    (held,) = (box / "new").iterdir()
+    (box / "cur/linked").symlink_to(held.rename(tmp_path / "elsewhere"))
+    os.mkfifo(box / "cur/pipe")
+    (box / "cur/folder").mkdir()
+    (box / "cur/dead").symlink_to(tmp_path / "gone")
+    (box / "cur/loop").symlink_to(box / "cur/loop")
+    (box / "new/device").symlink_to("/dev/zero")
+    with socket(AF_UNIX) as listening:
+        listening.bind(str(box / "new/s"))
+        found = witness_at(str(box))
+        assert list(found.keys("")) == ["checkpoints/000000000001.json"]
+    assert isinstance(found, Mail)
+    assert list(found.passed_over()) == [
+        "witness: 6 things among the mails passed over as no regular file"
+    ]
+
+
+def test_a_pipe_that_took_a_mails_place_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "_is_regular", lambda _: True)
+    found = kept(tmp_path / "box", written(head(1)), maildir=True)
+    os.mkfifo(tmp_path / "box/cur/pipe")
+    assert list(found.keys("")) == ["checkpoints/000000000001.json"]
 
 
 def test_names_lead_nowhere_else() -> None:
