@@ -55,7 +55,8 @@ def held_up(at: Opened, ref: str) -> list[str]:
     others = (one for one in open_requests(at).asked if one.state is State.ACCEPTED)
     return [
         f"request {one.ref}: names {len(one.all_ids & named)} of what is held and waits with all "
-        f"of its {len(one.all_ids)} examples: hold these of it too, and the rest is served"
+        f"of its {len(one.all_ids)} examples"
+        + ("" if one.all_ids <= named else ": hold these of it too, and the rest is served")
         for one in others
         if not one.all_ids.isdisjoint(named)
     ]

@@ -152,6 +152,18 @@ def test_who_asks_for_the_same_is_named_as_waiting_with_all_of_it(at: Opened) ->
     assert "notes" not in answering.hold_part(at.ws.root, again, [one], "a lawsuit")
 
 
+def test_who_asks_for_some_of_what_is_held_whole_is_named(at: Opened) -> None:
+    """Who asks for the same has nothing else that could be served."""
+    ref, again = asked(at), asked(at)
+    count = len(ids_of(at))
+    selector = Selector("class", ("5",))
+    requesting.submit(at.ws.root, selector, None, "gdpr", None)  # of others: it need not wait
+    (said,) = answering.say(at.ws.root, "hold", ref, "a lawsuit")["notes"]
+    waits = f"request {again}: names {count} of what is held and waits with all of its {count}"
+    assert said == f"{waits} examples"
+    assert "notes" not in answering.say(at.ws.root, "hold", again, "a lawsuit")
+
+
 def test_ids_of_others_are_no_part(at: Opened) -> None:
     ref = asked(at)
     other = ids_of(at, Selector("class", ("5",)))[0]

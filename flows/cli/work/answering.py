@@ -18,11 +18,9 @@ def say(
     path: Path, verb: str, request: str, reason: str, ground: str | None = None
 ) -> dict[str, Any]:
     """Record a verb under the lock; an extension says by when the person is to be told of it."""
+    if verb == Verb.HOLD:
+        return _hold(path, request, reason)
     with working(path, restoring=True) as at:
-        if verb == Verb.HOLD:
-            from tasks.requests.hold import require_untouched  # torch: the other verbs need none
-
-            require_untouched(at, request)
         if verb == Verb.DENY and (ended := deny_unreadable(at, request, reason, ground)):
             return as_record(ended) | {"ground": _said(at, ended.ref)["ground"]}
         found = at.ledger.say(Verb(verb), request, reason=reason, now=utc_now(), ground=ground)
@@ -31,6 +29,17 @@ def say(
         informed = {"inform_person_by": told, "said": reason} if told else {}
         grounds = {"ground": said["ground"]} if "ground" in said else {}
         return as_record(found) | informed | grounds
+
+
+def _hold(path: Path, request: str, reason: str) -> dict[str, Any]:
+    """Hold all of a request under the lock, and name who waits for it from now on."""
+    from tasks.requests.hold import held_up, require_untouched  # torch: the other verbs need none
+
+    with working(path, restoring=True) as at:
+        require_untouched(at, request)
+        found = at.ledger.say(Verb.HOLD, request, reason=reason, now=utc_now())
+        notes = held_up(at, found.ref)
+        return as_record(found) | ({"notes": notes} if notes else {})
 
 
 def hold_part(path: Path, request: str, ids: Sequence[str], reason: str) -> dict[str, Any]:
