@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -27,9 +27,28 @@ def proof(name: str) -> str:
     result = load(name)
     groups = groupby(result["rows"], key=lambda row: (row["proof"], row["test"].split("[")[0]))
     rows = [_row(kind, test, list(cases)) for (kind, test), cases in groups]
-    asked = (f"{kind} {count:,}" for kind, count in sorted(result["settings"]["changes"].items()))
-    changes = f"Asked for: {', '.join(asked)}.\n\n"
-    return changes + table(("kind", "what was tried", "times", "found", "seconds"), rows)
+    asked = f"Asked for: {', '.join(_asked(result['rows']))}.\n\n"
+    return asked + table(("kind", "what was tried", "times", "found", "seconds"), rows)
+
+
+def _asked(rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how often each kind was asked for; apart where its tests were asked for it apart."""
+    for kind, found in groupby(sorted(rows, key=_kind), key=_kind):
+        by_test = {row["test"]: row["changes"] for row in found}
+        if len({*by_test.values()}) == 1:
+            yield f"{kind} {next(iter(by_test.values())):,}"
+        else:
+            yield from (f"{kind} {_where(test)} {n:,}" for test, n in by_test.items())
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    return str(row["proof"])
+
+
+def _where(test: str) -> str:
+    """Give what a test was given, as the place that a promotion was raced for."""
+    _, _, given = test.partition("[")
+    return f"({given.removesuffix(']') or test})"
 
 
 def _row(kind: str, test: str, cases: list[Mapping[str, Any]]) -> list[str]:
