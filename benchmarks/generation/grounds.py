@@ -98,8 +98,14 @@ def styles() -> Ground:
         train,
         test,
         label=4,
-        recipes={"dit": GeneratorRecipe(network="dit", width=96, depth=3, **facts)},
-        fittings={"dit": Fitting(steps=500, batch_size=32)},
+        recipes={
+            "unet": GeneratorRecipe(network="unet", **facts),
+            "dit": GeneratorRecipe(network="dit", width=96, depth=3, **facts),
+        },
+        fittings={
+            "unet": Fitting(steps=400, batch_size=32),
+            "dit": Fitting(steps=500, batch_size=32),
+        },
         methods={"batch_size": 32},
         judge=SMALL,
         judge_network="conv-small",
