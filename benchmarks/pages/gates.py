@@ -31,7 +31,7 @@ def operating(name: str) -> str:
     return (
         words
         + _demanded(_with_judged(rows))
-        + "\nEach candidate, on all requests:\n\n"
+        + "\nEach candidate, on the requests on which no door broke it:\n\n"
         + table(header, said)
         + "\n"
         + doors(rows.get("doors", []))
@@ -88,9 +88,8 @@ def doors(rows: Sequence[dict[str, Any]]) -> str:
     ]
     return (
         "How many each way of asking holds back, of how many that were asked so; after the plus, "
-        "those that no other way would have held back. Of honest retrains that is its cost:\n\n"
-        + table(("candidate", "is", *ways), lines)
-        + "\n"
+        "those that no other way would have held back. Of honest retrains that is its cost; "
+        "whoever a door broke is not in it:\n\n" + table(("candidate", "is", *ways), lines) + "\n"
     )
 
 
