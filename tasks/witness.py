@@ -238,16 +238,17 @@ def _given_before(at: Opened, content: bytes, head: Checkpoint) -> bool:
     return not kept.root and kept == replace(head, root="")
 
 
-def lists_of(place: Witness, ring: Keyring) -> list[newest.Kept]:
-    """Read every suppression list that a witness has, oldest first; IntegrityError as in `seen`.
+def newest_list(place: Witness, ring: Keyring) -> newest.Kept | None:
+    """Give the newest suppression list that a witness has; IntegrityError as in `seen` for any.
 
-    By what was signed, not by its name, which is whoever's who put it there.
+    By what was signed, not by its name, which is whoever's who put it there. One after the other is
+    read: each has everybody who was erased by then.
     """
     found = (
         _genuine(key, newest.checked, place.read(key), ring)
         for key in place.keys(f"{SUPPRESSION}/")
     )
-    return sorted(found, key=lambda kept: kept.entries)
+    return max(found, key=lambda kept: kept.entries, default=None)
 
 
 def erasing_runs(place: Witness, ring: Keyring, beside: Container[str]) -> frozenset[str]:

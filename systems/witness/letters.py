@@ -27,6 +27,9 @@ KEYS = re.compile(
 )
 """Of attachments that are read again; a statement's other files come along in one archive."""
 
+SMALL = 2048
+"""Bytes that a checkpoint has at most: one has some 400."""
+
 NUMBER = re.compile(r"<[0-9a-f]{40}\.lethe@[^<>\s]+>")
 """Of a message's `Message-ID`."""
 
@@ -87,6 +90,11 @@ def key_of(name: str) -> str | None:
     """Give the key of the object that an attachment brings; None for another's attachment."""
     key = name.replace("__", "/")
     return key if KEYS.fullmatch(key) else None
+
+
+def is_small(key: str) -> bool:
+    """Whether an object has SMALL bytes at most, whatever it tells of."""
+    return key.startswith("checkpoints/")
 
 
 def message(letter: Letter, owner: str, sender: str, recipient: str, now: datetime) -> EmailMessage:

@@ -1,4 +1,4 @@
-"""What a mailbox was sent, as its keeper has it: an mbox file or a Maildir, read and never written.
+"""What a mailbox was sent: the objects that its messages bring, by their names.
 
 Anybody may write to a mailbox. What is not Lethe's is passed over and counted; what is, in form, is
 held to its signature by whoever asks for it, as an object at any other witness.
@@ -6,27 +6,35 @@ held to its signature by whoever asks for it, as an object at any other witness.
 
 from __future__ import annotations
 
-import errno
-import mailbox
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
 from email.message import Message
+from email.parser import BytesParser
 from functools import cached_property
 from pathlib import Path
-from typing import IO, cast
 
-from systems.witness.letters import NUMBER, key_of
+from systems.witness.boxes import Span, content, is_too_large, reading, spans, unread
+from systems.witness.letters import NUMBER, SMALL, is_small, key_of
 from unlearning.counting import numbered
-from unlearning.errors import InfrastructureError, IntegrityError, UsageError
+from unlearning.digests import sha256_hex
+from unlearning.errors import IntegrityError, UsageError
 
-MOST = 100 * 2**20
-"""Bytes of a message that is looked into; one of Lethe's has fewer (`witness.mail.mib`)."""
+OBJECTS = 100_000
+"""How many one mailbox may bring: a checkpoint each hour takes eleven years to."""
 
-_MAILDIR = ("cur", "new")
+_HEAD = 2**16
+"""Bytes in which a message's number is looked for, where the rest is not looked into."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """An object. content: of a small one; another is read again from where its message lies."""
+
+    digest: str
+    content: bytes | None
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class Found:
     no_files: how many things among the mails of a Maildir are none, as a pipe or a dead link.
     """
 
-    objects: dict[str, bytes]
+    objects: dict[str, Held]
     others: int
     too_large: int
     no_files: int
@@ -64,8 +72,15 @@ class Mail:
         return (key for key in sorted(self.found.objects) if key.startswith(prefix))
 
     def read(self, key: str) -> bytes:
-        """An object's bytes."""
-        return self.found.objects[key]
+        """An object's bytes; InfrastructureError if its message was changed meanwhile."""
+        held = self.found.objects[key]
+        if held.content is not None:
+            return held.content
+        with reading(self.path):
+            for other, bytes_ in _objects(content(held.span), self.path.name):
+                if other == key and sha256_hex(bytes_) == held.digest:
+                    return bytes_
+        raise unread(self.path, "changed")
 
     def passed_over(self) -> Iterator[str]:
         """Say in words which messages were not looked at further."""
@@ -83,25 +98,25 @@ class Mail:
     def found(self) -> Found:
         """Read it once.
 
-        IntegrityError where one object came in two forms, or a message of Lethe's brings nothing.
+        IntegrityError where one object came in two forms, or is none of Lethe's by its size, and
+        where a message of Lethe's brings nothing, or there are more than OBJECTS.
         """
-        objects: dict[str, bytes] = {}
+        objects: dict[str, Held] = {}
         others = too_large = no_files = 0
-        for number, content in enumerate(_messages(self.path), 1):
-            if content is None:
-                no_files += 1
-                continue
-            if len(content) > MOST:
-                too_large += 1
-                continue
-            brought = _objects(content, f"{self.path.name}: message {number}")
-            others += not brought
-            for key, bytes_ in brought:
-                if objects.setdefault(key, bytes_) != bytes_:
-                    raise IntegrityError(
-                        f"witness: {self.path.name}: message {number} brings another {key} than "
-                        f"one before it, or two: {_MENDED}"
-                    )
+        with reading(self.path):
+            for number, span in enumerate(spans(self.path), 1):
+                if span is None:
+                    no_files += 1
+                    continue
+                message, where = content(span), f"{self.path.name}: message {number}"
+                if is_too_large(message):
+                    _refuse_number(message, where)
+                    too_large += 1
+                    continue
+                brought = _objects(message, where)
+                others += not brought
+                for key, bytes_ in brought:
+                    _hold(objects, key, bytes_, span, where)
         return Found(objects, others, too_large, no_files)
 
 
@@ -110,78 +125,43 @@ _MENDED = (
 )
 
 
-def is_mail(path: Path) -> bool:
-    """Whether a path is an mbox file or a Maildir; InfrastructureError where that is not shown."""
-    try:
-        return path.is_file() or all((path / name).is_dir() for name in _MAILDIR)
-    except OSError as problem:
-        raise _unread(path, problem) from problem
+def _hold(objects: dict[str, Held], key: str, bytes_: bytes, span: Span, where: str) -> None:
+    """Take an object in, unless it is there already."""
+    small = is_small(key)
+    if small and len(bytes_) > SMALL:
+        raise IntegrityError(
+            f"witness: {where} brings {key} of {len(bytes_):,} bytes, which has {SMALL:,} at most: "
+            + _MENDED
+        )
+    held = objects.setdefault(key, Held(sha256_hex(bytes_), bytes_ if small else None, span))
+    if held.digest != sha256_hex(bytes_):
+        raise IntegrityError(
+            f"witness: {where} brings another {key} than one before it, or two: {_MENDED}"
+        )
+    if len(objects) > OBJECTS:
+        raise IntegrityError(
+            f"witness: {where} brings one more than {OBJECTS:,} objects by Lethe's names: "
+            f"{_MENDED}, or what is older to one"
+        )
 
 
-def _unread(path: Path, problem: Exception) -> InfrastructureError:
-    return InfrastructureError(
-        f"witness: the mail in {path.name} cannot be read ({type(problem).__name__}), expected "
-        "an mbox file or a Maildir that nobody is changing: try again"
-    )
+def _refuse_number(message: bytes, where: str) -> None:
+    """IntegrityError if a message that is not looked into is Lethe's: what it has is missing."""
+    head = BytesParser().parsebytes(message[:_HEAD], headersonly=True)
+    if NUMBER.fullmatch(str(head.get("Message-ID", "")).strip()):
+        raise IntegrityError(
+            f"witness: {where} is Lethe's by its number and too large for one of Lethe's: it was "
+            "altered on its way, or is another's; take it out once you know, or fetch it again"
+        )
 
 
-def _messages(path: Path) -> Iterator[bytes | None]:
-    """Give each message's bytes, of one that is too large more than MOST.
-
-    None for what lies among the mails of a Maildir and is no regular file.
-    """
-    try:
-        yield from _of_maildir(path) if path.is_dir() else _of_mbox(path)
-    except (OSError, KeyError, mailbox.Error) as problem:
-        raise _unread(path, problem) from problem
-
-
-def _of_maildir(path: Path) -> Iterator[bytes | None]:
-    for name in _MAILDIR:
-        for one in sorted((path / name).iterdir()):
-            if not _is_regular(one):
-                yield None
-                continue
-            # Another may lie there since it was asked: a pipe must not be waited for.
-            with os.fdopen(os.open(one, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-                yield _bytes(file) if regular else None
-
-
-def _is_regular(path: Path) -> bool:
-    """Whether a path, or what it links to, is a file; asked before it is opened, as of a device."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except OSError as problem:
-        if path.is_symlink() and problem.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return False
-        raise
-
-
-def _of_mbox(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        if not b"From ".startswith(start := file.read(5)) or (start and len(start) < 5):
-            raise UsageError(f"witness: {path.name} is no mbox file, expected one, or a folder")
-    box = mailbox.mbox(path, create=False)
-    try:
-        for key in box.keys():  # noqa: SIM118  # iterating a mailbox parses what it gives
-            with box.get_file(key) as file:
-                yield _bytes(cast(IO[bytes], file))
-    finally:
-        box.close()
-
-
-def _bytes(file: IO[bytes]) -> bytes:
-    return file.read(MOST + 1)
-
-
-def _objects(content: bytes, where: str) -> list[tuple[str, bytes]]:
+def _objects(whole: bytes, where: str) -> list[tuple[str, bytes]]:
     """Give the objects that a message brings, also where it was sent on as an attachment.
 
     One that is nested deeper than can be followed is none of Lethe's.
     """
     try:
-        message = message_from_bytes(content)
+        message = message_from_bytes(whole)
         brought = [
             (key, bytes_ if isinstance(bytes_ := part.get_payload(decode=True), bytes) else b"")
             for part in message.walk()

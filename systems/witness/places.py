@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from ledger import durable
 from systems.settings.mailing import is_mailbox, shown
-from systems.witness.mail import Mail, is_mail
+from systems.witness.boxes import is_mail
+from systems.witness.mail import Mail
 from unlearning.digests import sha256_hex
 from unlearning.errors import InfrastructureError, IntegrityError, UsageError
 

@@ -215,9 +215,9 @@ def _with_witness(backup: Backup, found: Known, url: str) -> Known:
         sources=(*found.sources, name),
         told=True,
     )
-    for kept in witness.lists_of(place, ring)[-1:]:
-        if kept.entries > len(backup.entries):
-            found = _with_list(backup, found, kept.content, name)
+    kept = witness.newest_list(place, ring)
+    if kept is not None and kept.entries > len(backup.entries):
+        return _with_list(backup, found, kept.content, name)
     return found
 
 

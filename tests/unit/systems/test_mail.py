@@ -17,7 +17,7 @@ from ledger.evidence import seal
 from ledger.keyring import Keyring
 from systems.settings.mailing import Mailing, require_mailbox, shown
 from systems.settings.service import Witnessing
-from systems.witness import letters, mail
+from systems.witness import boxes, letters, mail
 from systems.witness.mail import Mail
 from systems.witness.places import witness_at
 from unlearning.errors import InfrastructureError, IntegrityError, PolicyError, UsageError
@@ -134,13 +134,95 @@ def test_a_message_that_is_none_is_passed_over(tmp_path: Path, content: bytes) -
     assert list(found.keys("")) == ["checkpoints/000000000001.json"]
 
 
+TOO_LARGE = ["witness: 1 message passed over as too large for one of Lethe's"]
+
+
 def test_a_huge_message_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail, "MOST", 5000)
+    monkeypatch.setattr(boxes, "MOST", 5000)
     found = kept(tmp_path / "box", somebody("x\n" * 5000), written(head(1)))
     assert list(found.keys("")) == ["checkpoints/000000000001.json"]
-    assert list(found.passed_over()) == [
-        "witness: 1 message passed over as too large for one of Lethe's"
-    ]
+    assert list(found.passed_over()) == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a:b\n" * 1001,
+        b"\n" + b"x\r" * 1001,
+        b"Content-Type: multipart/mixed; boundary=a\n\n" + b"--a\n\n" * 101,
+        b"a: b\nContent-Type: multipart/mixed; x=" + b";" * 2000,
+        b"content-disposition: attachment;" + b";\r\n ;" * 1000,
+    ],
+)
+def test_what_takes_too_much_to_parse_is_not_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Each line takes a hundred bytes and more, however short; a field the square of its length."""
+    monkeypatch.setattr(boxes, "LINES", 1000)
+    monkeypatch.setattr(boxes, "PARTS", 100)
+    found = kept(tmp_path / "box", written(head(1)))
+    with (tmp_path / "box").open("ab") as file:
+        file.write(b"From x\n" + content)
+    assert list(found.keys("")) == ["checkpoints/000000000001.json"]
+    assert list(found.passed_over()) == TOO_LARGE
+
+
+def test_one_of_lethes_that_is_too_large_is_an_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has is missing, and would be missed by nobody."""
+    monkeypatch.setattr(boxes, "MOST", 600)
+    found = kept(tmp_path / "box", written(head(1)), written(head(2)))
+    with pytest.raises(IntegrityError, match="message 1 is Lethe's by its number and too large"):
+        list(found.keys(""))
+
+
+def test_a_checkpoint_has_no_kilobytes(tmp_path: Path) -> None:
+    """One of a log with twelve digits of entries, with its root, has a quarter of two."""
+    real = signed(Checkpoint(10**12 - 1, "ab" * 32, NOW.isoformat(), "cd" * 32), KEY)
+    assert len(real) < letters.SMALL / 4
+    name = "checkpoints/000000000001.json"
+    grown = letters.of_object(name, real + b" " * letters.SMALL, "grown")
+    found = kept(tmp_path / "box", written(grown))
+    with pytest.raises(IntegrityError, match=f"message 1 brings {name} of 2,[0-9]+ bytes"):
+        list(found.keys(""))
+
+
+def test_more_objects_than_a_workspace_has_are_an_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "OBJECTS", 2)
+    assert len(list(kept(tmp_path / "two", *map(written, map(head, (1, 2)))).keys(""))) == 2
+    found = kept(tmp_path / "three", *map(written, map(head, (1, 2, 3))))
+    with pytest.raises(IntegrityError, match="message 3 brings one more than 2 objects"):
+        list(found.keys(""))
+
+
+@pytest.mark.parametrize("maildir", [False, True])
+def test_a_list_is_not_kept_but_read_again_where_it_lies(tmp_path: Path, maildir: bool) -> None:
+    """Each has everybody who was erased by then: together they have his square."""
+    key = "suppression/000000000002.json"
+    listed = letters.of_object(key, b"line\n" * 1000, "the list")
+    path = tmp_path / "box"
+    found = kept(path, somebody(), written(listed), written(head(3)), maildir=maildir)
+    assert list(found.keys("suppression/")) == [key]
+    assert found.found.objects[key].content is None
+    assert found.read(key) == b"line\n" * 1000
+    for file in [*path.rglob("*")] if maildir else [path]:
+        if file.is_file():
+            file.write_bytes(file.read_bytes().replace(b"bGlu", b"bGlv"))
+    with pytest.raises(InfrastructureError, match="that nobody is changing"):
+        found.read(key)
+
+
+def test_a_line_without_end_is_not_held_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows in it begins no message, wherever it is cut."""
+    monkeypatch.setattr(boxes, "_CHUNK", 64)
+    found = kept(tmp_path / "box", somebody("x" * 64 + "From me"), written(head(1)))
+    assert list(found.passed_over()) == ["witness: 1 other message passed over"]
+    assert list(found.keys("")) == ["checkpoints/000000000001.json"]
 
 
 def test_only_regular_files_are_mails(tmp_path: Path) -> None:
@@ -167,10 +249,11 @@ def test_only_regular_files_are_mails(tmp_path: Path) -> None:
 def test_a_pipe_that_took_a_mails_place_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail, "_is_regular", lambda _: True)
+    monkeypatch.setattr(boxes, "_size", lambda _: 5)
     found = kept(tmp_path / "box", written(head(1)), maildir=True)
     os.mkfifo(tmp_path / "box/cur/pipe")
-    assert list(found.keys("")) == ["checkpoints/000000000001.json"]
+    with pytest.raises(InfrastructureError, match="that nobody is changing"):
+        list(found.keys(""))
 
 
 def test_names_lead_nowhere_else() -> None:
