@@ -21,7 +21,7 @@ from unlearning.bank.files import bank_complete
 from unlearning.bank.shadows import BankPlan, build_bank
 from unlearning.bank.state import BankState, state_in
 from unlearning.domain import HOLDOUT, TRAIN, Examples, Split
-from unlearning.errors import InfrastructureError
+from unlearning.errors import Diverged, InfrastructureError, UsageError
 from unlearning.judging.needs import shadows_needed
 from unlearning.judging.verdicts import gates_of
 from unlearning.networks import Recipe
@@ -107,22 +107,28 @@ def bank_plan(at: Opened, recipe: Recipe) -> BankPlan:
 
 
 def ensure_bank(at: Opened, recipe: Recipe) -> Path:
-    """Give the folder of the bank, built or completed if it has to be."""
+    """Give the folder of the bank, built or completed if it has to be.
+
+    UsageError where a shadow's training diverges, which it would do again.
+    """
     plan, folder = bank_plan(at, recipe), finished_bank(at, recipe)
     if folder:
         return folder
     parts = parts_of(at)
-    return build_bank(
-        plan,
-        (parts.train, parts.holdout, parts.test),
-        at.ws.bank,
-        workers=at.params.bank.workers,
-        progress=progress.models,
-        spread=spreading(at),
-        restricted=np.array(restricted_ids(at), dtype=np.str_),
-        seal=partial(vouch, at),
-        backbone=backbone_of(at, recipe),
-    )
+    try:
+        return build_bank(
+            plan,
+            (parts.train, parts.holdout, parts.test),
+            at.ws.bank,
+            workers=at.params.bank.workers,
+            progress=progress.models,
+            spread=spreading(at),
+            restricted=np.array(restricted_ids(at), dtype=np.str_),
+            seal=partial(vouch, at),
+            backbone=backbone_of(at, recipe),
+        )
+    except Diverged as problem:
+        raise UsageError(f"training.learning_rate of params.yaml: a shadow: {problem}") from problem
 
 
 def backbone_of(at: Opened, recipe: Recipe) -> Path | None:

@@ -54,9 +54,11 @@ def test_a_network_that_answers_one_class_never_serves(at: Opened) -> None:
 
 
 def test_a_rate_that_diverges_is_a_mistake_and_no_bad_luck(at: Opened) -> None:
-    change_params(at.ws.root, {"training.learning_rate": 1e30})
+    change_params(at.ws.root, {"training.learning_rate": 1e30, "bank.workers": 1})
     with pytest.raises(UsageError, match=r"training.learning_rate of params.yaml: .*diverged"):
         train.train(opened(at.root))
+    with pytest.raises(UsageError, match=r"of params.yaml: a shadow: .*diverged"):
+        train.build_bank(opened(at.root))
 
 
 def frozen(at: Opened) -> Opened:

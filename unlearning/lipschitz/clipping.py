@@ -42,10 +42,15 @@ class Clipping:
         target: float | None,
         clipper: Clipper | None = None,
     ) -> None:
-        """Find the operators that have a weight to move, and their leading vectors."""
+        """Find the operators that have a weight to move, and their leading vectors.
+
+        UsageError for one that does not shrink with its weight.
+        """
         self.target, self.clipper = target or 0.0, clipper or FastClip()
         found = operators_of(network, images) if target else []
         self.operators = [operator for operator in found if operator.weights]
+        for operator in self.operators:
+            _require_holdable(operator)
         rng = torch.Generator().manual_seed(SEED)
         starts = (random_start(op, self.clipper.vectors, rng) for op in self.operators)
         pairs = zip(self.operators, starts, strict=True)
@@ -55,7 +60,7 @@ class Clipping:
     def step(self) -> None:
         """Follow the network after a training step; clip whenever it is time.
 
-        Diverged for a weight that is not finite.
+        Diverged for a weight or a spectrum that is not finite.
         """
         self._steps += 1
         if self._steps > self.clipper.delay and self._steps % self.clipper.every == 0:
@@ -65,8 +70,12 @@ class Clipping:
             self._each(self._tracked)
 
     def finish(self) -> None:
-        """Clip for the last time, until nothing is above the target if the clipper can do that."""
+        """Clip for the last time, until nothing is above the target if the clipper can do that.
+
+        Diverged as in `step`: the last step was followed by no clip, and by no loss.
+        """
         for operator, right in zip(self.operators, self._right, strict=True):
+            _require_finite(operator)
             self.clipper.settle(operator, right, self.target)
         self._agree()
 
@@ -75,11 +84,7 @@ class Clipping:
         self._right = [change(operator, right) for operator, right in pairs]
 
     def _clipped(self, operator: Operator, right: Tensor) -> Tensor:
-        if not all(torch.isfinite(weight).all() for weight in operator.weights):
-            raise Diverged(  # such a matrix has no spectrum, and who looks for one says less
-                "training diverged: a layer that is held to a bound has a weight that is not "
-                "finite, expected finite ones: lower the learning rate"
-            )
+        _require_finite(operator)
         return self.clipper.clip(operator, right, self.target)
 
     def _tracked(self, operator: Operator, right: Tensor) -> Tensor:
@@ -88,3 +93,34 @@ class Clipping:
     def _agree(self) -> None:
         """Take the first process's weights: each one's batch norm has seen other examples."""
         as_the_first([weight for operator in self.operators for weight in operator.weights])
+
+
+def _require_finite(operator: Operator) -> None:
+    if not all(torch.isfinite(weight).all() for weight in operator.weights):
+        raise Diverged(  # such a matrix has no spectrum, and who looks for one says less
+            f"training diverged: got a weight of layer {operator.name} that is not finite, "
+            "expected finite ones, to hold it to a bound: lower the learning rate"
+        )
+
+
+def _require_holdable(operator: Operator) -> None:
+    """Raise UsageError for a layer that twice its weight does not double.
+
+    One that standardises its kernel is the same whatever the kernel's length, and one whose weight
+    is made of others has none to move.
+    """
+    if not (operator.weights[-1].is_leaf and _doubles(operator)):
+        kind = type(operator.layers[0]).__name__
+        raise UsageError(
+            f"lipschitz: got layer {operator.name}, a {kind} that does not grow with its weight, "
+            "expected layers that multiply by theirs: set training.lipschitz to null, or take "
+            "another --network"
+        )
+
+
+@torch.no_grad()
+def _doubles(operator: Operator) -> bool:
+    *others, weight = operator.weights
+    x = random_start(operator, 1, torch.Generator().manual_seed(SEED))
+    once, twice = operator(x), operator.applied(x, [*others, 2 * weight])
+    return not (twice - 2 * once).norm() > 1e-3 * once.norm()  # of no numbers `step` tells

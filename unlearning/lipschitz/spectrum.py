@@ -14,6 +14,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from unlearning.errors import Diverged
 from unlearning.lipschitz.operators import Operator
 
 Linear = Callable[[Tensor], Tensor]
@@ -55,16 +56,22 @@ def power_qr(linear: Linear, start: Tensor, iterations: int) -> Spectrum:
     """Iterate X <- QR(M^T M X), and give the best values and vectors of the subspace found.
 
     start: (k, *shape). The singular values of M on that subspace (Rayleigh and Ritz), sorted, are
-    never above the true ones, and err by the square of what the vectors do.
+    never above the true ones, and err by the square of what the vectors do. Diverged where one is
+    not finite, or its square.
     """
     return _on_subspace(linear, followed(linear, start, iterations))
 
 
 def followed(linear: Linear, start: Tensor, iterations: int) -> Tensor:
-    """Iterate X <- QR(M^T M X) and give X."""
+    """Iterate X <- QR(M^T M X) and give X; as it was where M is zero.
+
+    Of zeros QR makes unit vectors, at the first inputs: a depthwise convolution that moves on from
+    there would be followed in its first channel alone.
+    """
     x = start
     for _ in range(iterations):
-        x, _ = _orthonormal(_gram(linear, x))
+        pulled = _gram(linear, x)
+        x = torch.where(pulled.any(), _orthonormal(pulled)[0], x)
     return x
 
 
@@ -123,7 +130,13 @@ def _orthonormal(x: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def _on_subspace(linear: Linear, x: Tensor) -> Spectrum:
     y = linear(x).reshape(len(x), -1)
-    squares, turn = torch.linalg.eigh(y @ y.T)
+    products = y @ y.T
+    if not torch.isfinite(products).all():  # `eigh` would fail in words of its own
+        raise Diverged(
+            "training diverged: got a layer whose largest singular value is no finite number, "
+            "expected one, to hold it to a bound: lower the learning rate"
+        )
+    squares, turn = torch.linalg.eigh(products)
     order = turn.flip(1)  # eigh's values rise
     right = (order.T @ x.reshape(len(x), -1)).reshape(x.shape)
     return Spectrum(squares.flip(0).clamp_min(0).sqrt(), right)

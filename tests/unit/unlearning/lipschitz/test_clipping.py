@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn import functional
 
 from systems.compute.producing import make_method
 from tests.unit import toys
@@ -123,3 +125,44 @@ def test_a_network_that_diverged_is_told_as_one(clipper: Clipper) -> None:
     with pytest.raises(Diverged, match="lower the learning rate"):
         for _ in range(200):
             clipping.step()
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e21])
+def test_what_the_last_step_ruined_is_told_as_well(value: float) -> None:
+    """After it comes no clip and no loss; the square of 1e21 is no number of 32 bits."""
+    network = networks.build(toys.RECIPE, toys.generator())
+    clipping = Clipping(network, torch.zeros(1, 1, 8, 8), 1.0)
+    with torch.no_grad():
+        next(network.parameters()).fill_(value)
+    with pytest.raises(Diverged, match="lower the learning rate"):
+        clipping.finish()
+
+
+class Standardised(nn.Conv2d):
+    """A layer of length 1, however long its kernel is, as some of timm's are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight / self.weight.norm(), self.bias)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Standardised(1, 2, 3), nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 2, 3))],
+    ids=["standardised", "weight_norm"],
+)
+def test_a_layer_that_no_weight_shrinks_is_refused_before_training(layer: nn.Module) -> None:
+    with pytest.raises(UsageError, match=r"does not grow with its weight, .*lipschitz to null"):
+        Clipping(nn.Sequential(layer), torch.zeros(1, 1, 8, 8), 1.0)
+
+
+def test_a_layer_that_was_zero_is_followed_in_all_its_channels() -> None:
+    """QR of zeros gives unit vectors in the first channel, and depthwise none leads to another."""
+    network = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False))
+    with torch.no_grad():
+        network[0].weight.zero_()
+        clipping = Clipping(network, torch.zeros(1, 3, 8, 8), 1.0)
+        network[0].weight[1] = 1.0
+    for _ in range(10):
+        clipping.step()
+    (operator,) = operators_of(network, torch.zeros(1, 3, 8, 8))
+    assert float(dense(operator)[0]) < 1.1
