@@ -12,7 +12,16 @@ from unlearning.domain import Measurement, Outcome, Verdict
 from unlearning.gates.asking import ask
 from unlearning.gates.generated import Concept, GeneratedUtility, Recovered, outcome
 from unlearning.generation.comparing import compared, range_of
-from unlearning.generation.measures import ENTROPY, FA, FD, PROBABILITY, RA, Evidence, share
+from unlearning.generation.measures import (
+    ENTROPY,
+    FA,
+    FD,
+    PROBABILITY,
+    RA,
+    Evidence,
+    bounded_mean,
+    share,
+)
 
 GATE = Recovered(shot_steps=(20,), guidances=(1.0,))
 ATTACKS = GATE.attacks
@@ -95,6 +104,25 @@ def test_who_draws_none_passes_however_many_models_draw_none(count: int) -> None
     assert outcome(share(FA, 0, 100), where.low, where.high) is Outcome.PASSED
     assert outcome(share(FA, 12, 100), where.low, where.high) is Outcome.FAILED
     assert outcome(share(FA, 3, 100), where.low, where.high) is Outcome.INCONCLUSIVE
+
+
+def drawing_none(p: float, spread: float) -> Evidence:
+    """A hundred pictures of which none shows the class, by a mean probability and an entropy."""
+    own = {PROBABILITY: bounded_mean(PROBABILITY, np.full(100, p))}
+    own[ENTROPY] = bounded_mean(ENTROPY, np.full(100, spread), float(np.log(10)))
+    found = evidence(0)
+    return replace(found, measured={**found.measured, **own})
+
+
+@pytest.mark.parametrize("count", [3, 4, 8])
+def test_what_is_less_than_half_a_picture_above_the_models_holds_nobody_back(count: int) -> None:
+    """A mean of .00003 over 100 pictures is a 300th of one; that of half of one is .005."""
+    models = [drawing_none(0.0, 0.0)] * count
+    assert concept(drawing_none(3e-5, 1e-4), UNTOUCHED, models).outcome is Outcome.PASSED
+    for p, spread in ((0.02, 0.0), (0.0, 0.1)):
+        found = concept(drawing_none(p, spread), UNTOUCHED, models)
+        assert found.outcome is Outcome.INCONCLUSIVE
+    assert concept(drawing_none(0.15, 0.0), UNTOUCHED, models).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize(
