@@ -31,3 +31,13 @@ def ask(gate: Gate, measured: Mapping[str, Measurement]) -> Verdict:
 def usable(m: Measurement) -> bool:
     """Say whether a measurement is a number within a finite interval."""
     return all(isfinite(x) for x in (m.value, m.low, m.high)) and m.low <= m.value <= m.high
+
+
+def lacking(name: str, measured: Mapping[str, Measurement]) -> str:
+    """Say why a number cannot be used; behind a door it is the network that broke there."""
+    if "/" in name and name in measured:
+        return (
+            f"{name} is no number: on the strangers that these are compared with the network lost "
+            "more than half of its accuracy behind that door, so that nothing is known there"
+        )
+    return f"{name} was not measured, or is no number"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from unlearning.errors import PolicyError
 from unlearning.gates import GATES, as_one
-from unlearning.gates.asking import SEVERITY, usable
+from unlearning.gates.asking import SEVERITY, lacking, usable
 from unlearning.gates.groups import CLASSES, GROUP, MATES, group, lenient
 from unlearning.gates.limits import Limit
 from unlearning.gates.parts import parts
@@ -139,7 +139,7 @@ class Forgetting:
         )
         missing = as_one.unknown(measured, self.doors)
         if missing or measured[as_one.UNSEEN].n < self.smallest_bank:
-            lacks = f"{missing} is no number" if missing else "the bank is too small"
+            lacks = lacking(missing, measured) if missing else "the bank is too small"
             return Outcome.INCONCLUSIVE, f"too few to decide: {counts}; {lacks}"
         tenth = ((Outcome.FAILED, reason) for reason in self._tenth(measured))
         moved = lifted(measured, self._rows()[-1].auc) if MOVED in self.doors else ()
@@ -220,7 +220,7 @@ class Forgetting:
     def _unknown(self, measured: Mapping[str, Measurement]) -> str | None:
         wanted = [*(DOOR + name for name in self.doors), TENTH]
         missing = [name for name in wanted if name not in measured or not usable(measured[name])]
-        return f"{missing[0]} was not measured, or is no number" if missing else None
+        return lacking(missing[0], measured) if missing else None
 
     def _shared(self, m: Measurement, measured: Mapping[str, Measurement]) -> Interval:
         """Give an interval that holds together with those of all doors and of the tenth."""

@@ -248,6 +248,14 @@ def test_a_few_are_refused_only_where_half_is_nearer_than_nothing(
     assert outcome("forgetting", one) is expected
 
 
+@pytest.mark.parametrize(("n", "name"), [(12, "mean_score/refitted"), (500, "door/refitted")])
+def test_of_a_network_that_broke_behind_a_door_it_is_said_so(n: int, name: str) -> None:
+    found = (one_person() if n == 12 else good()) | {name: measurement(name, math.nan)}
+    said = FORGETTING.judge(found)
+    assert said.outcome is Outcome.INCONCLUSIVE
+    assert f"{name} is no number: on the strangers" in said.reason
+
+
 def test_who_saw_half_is_let_through_at_the_runs_share_of_the_error() -> None:
     """Three attempts share 5 %: the half's range widens from -+ .3 by 2.394 / 1.960."""
     one = one_person() | {"forget_level": measurement("forget_level", 1 - 0.05 / 3)}
