@@ -14,6 +14,10 @@ from unlearning.errors import RequestDenied, UsageError
 COMMAND_LINE = "cli"
 """The source of what `lethe submit` received; no other source may take this name."""
 
+JUDGED_WITH = "judged_with"
+"""What a part's entry calls the request whose candidates were judged by its examples too, by then;
+parts of before have none, and are counted anew."""
+
 SelectorKind = Literal["subject", "example", "class", "where"]
 
 

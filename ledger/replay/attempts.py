@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import fsum
 
 from ledger.chain import Entry
-from ledger.replay.judgements import ERROR, judged_outside, levels_outside
+from ledger.replay.judgements import ERROR, judged_outside, judged_with, levels_outside
 
 DIGITS = 12
 """Decimals of an error: what is nothing in them is nothing."""
@@ -50,13 +50,15 @@ def earlier_attempts(
     entries: the log before the run began. parent: SHA-256 of the champion that it began from.
     exact: the methods that cannot pass by luck. A method that gave no candidate had no chance.
     """
-    found = {entry.key: entry for entry in entries}
-    runs = [e.body for e in entries if e.event == "run_started"]
+    found, upto = {entry.key: entry for entry in entries}, judged_with(entries, requests)
+    runs = [
+        entry.body["run"]
+        for entry in entries
+        if entry.event == "run_started"
+        and any(entry.seq <= upto.get(request, 0) for request in entry.body["requests"])
+    ]
     methods = [
-        method
-        for body in runs
-        if not set(requests).isdisjoint(body["requests"]) and _parent(found, body["run"]) == parent
-        for method in _judged(found, body["run"])
+        method for run in runs if _parent(found, run) == parent for method in _judged(found, run)
     ]
     approximate = sum(method not in exact for method in methods)
     spent = max((error_spent(entries, request, exact) for request in requests), default=0.0)
@@ -65,16 +67,24 @@ def earlier_attempts(
 
 def error_spent(entries: Sequence[Entry], request: str, exact: Collection[str]) -> float:
     """Add up what candidates judged by a request could have erred in, by these entries."""
+    levels = list[float]()
+    for asked, upto in judged_with(entries, [request]).items():
+        by_then = [entry for entry in entries if entry.seq <= upto]
+        levels += levels_outside(by_then, asked).values()
+        levels += _levels_of_runs(by_then, asked, exact)
+    return round(fsum(1 - level for level in levels), DIGITS)
+
+
+def _levels_of_runs(
+    entries: Sequence[Entry], request: str, exact: Collection[str]
+) -> Iterator[float]:
+    """Give the level of each candidate of a run over a request that could pass by luck."""
     found = {entry.key: entry for entry in entries}
-    outside = levels_outside(entries, request).values()
-    of_runs = (
-        _level(found, e.body["run"])
-        for e in entries
-        if e.event == "run_started" and request in e.body["requests"]
-        for method in _judged(found, e.body["run"])
-        if method not in exact
-    )
-    return round(fsum(1 - level for level in (*of_runs, *outside)), DIGITS)
+    for entry in entries:
+        if entry.event == "run_started" and request in entry.body["requests"]:
+            run = entry.body["run"]
+            tried = sum(method not in exact for method in _judged(found, run))
+            yield from [_level(found, run)] * tried
 
 
 def _level(found: dict[str, Entry], run: str) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from ledger.domain import DeletionRequest, State, require_reason
+from ledger.domain import JUDGED_WITH, DeletionRequest, State, require_reason
 from ledger.moments import timestamp
 from ledger.requests.book import PART_OF as PART_OF
 from ledger.requests.book import Book, part_of
@@ -73,6 +73,7 @@ def _fields(book: Book, whole: DeletionRequest, now: datetime) -> dict[str, Any]
     identity, stood = identity_of(book, whole.ref), paused(book, whole.ref, now)
     return {
         PART_OF: whole.ref,
+        JUDGED_WITH: whole.ref,
         "state": State.HELD,
         "received_at": timestamp(whole.received_at),
         "due_at": timestamp(whole.due_at),

@@ -9,7 +9,7 @@ from typing import Any
 from ledger.chain import Entry
 from ledger.clock import come_to
 from ledger.deadlines import HOURS, bounds, profile_of
-from ledger.domain import NEXT, State
+from ledger.domain import JUDGED_WITH, NEXT, State
 from ledger.replay.semantics.standing import ERASING, History, Request
 from ledger.replay.statements import ATTESTED
 from ledger.requests.book import part_of
@@ -50,7 +50,7 @@ def submitted(history: History, entry: Entry) -> Iterator[str]:
         yield f"request {ref}: goes with a run that has erased nothing"
     if body.get("commitment") and received > datetime.fromisoformat(entry.at):
         yield f"request {ref}: was received at {body['received_at']}, after it was submitted"
-    if {PART_OF, REST} & body.keys():
+    if {PART_OF, JUDGED_WITH, REST} & body.keys():
         yield from _part(history, ref, found, body)
     else:
         yield from _on_a_day(ref, body["due_at"], found, received, extended=False)
@@ -189,6 +189,8 @@ def _part(history: History, ref: str, found: Request, body: Mapping[str, Any]) -
         yield f"request {ref}: is a part of {name}, which is {whole.state}, expected one that waits"
     if run := history.working(name):
         yield f"request {ref}: is a part of {name}, which is in run {run.ref}"
+    if (judged := body.get(JUDGED_WITH, name)) != name:
+        yield f"request {ref}: is a part of {name}, and was judged with {judged}"
     if ("identity" in body) != whole.confirmed or {ASKED, "same"} & body.keys() or found.run:
         yield f"request {ref}: is a part of {name}, and says of itself what that one does not"
     if REST in body and min(int(body["examples"]), int(body[REST]["examples"])) < 1:

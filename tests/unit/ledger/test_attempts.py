@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.lines import InFile
 from ledger.log import Log
-from ledger.replay.attempts import Earlier, earlier_attempts
+from ledger.replay.attempts import Earlier, earlier_attempts, error_spent
 from ledger.replay.judgements import JUDGEMENT, judgements
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -76,3 +76,28 @@ def test_what_was_not_judged_had_no_chance(tmp_path: Path) -> None:
     made = {"method": "famr", "sha256": "0" * 64}
     log.append("step", made, key="run-1/unlearned-0", now=NOW)
     assert earlier_attempts(log.entries(), ["req-a"], "p", EXACT) == Earlier(spent=0.0)
+
+
+def parted(log: Log, part: str, whole: str, **more: str) -> None:
+    """Log what holding some of a request leaves."""
+    log.append("submitted", {"request": part, "part_of": whole, **more}, key=part, now=NOW)
+
+
+def test_a_part_has_the_count_of_the_whole_until_it_was_taken_from_it(tmp_path: Path) -> None:
+    """Before that a run's famr and a candidate from outside were judged by its examples: 5 % and
+    2.5 %. What the rest judges afterwards is not, what the part itself does is: the same candidate
+    is judged by fewer examples now, and may err again."""
+    log = Log.open(InFile(tmp_path / "log.jsonl"), Ed25519PrivateKey.generate())
+    run(log, "run-1", ["req-a"], "p", [("famr", True)])
+    judged(log, "req-a", "1")
+    parted(log, "req-a-1", "req-a", judged_with="req-a")
+    run(log, "run-2", ["req-a"], "p", [("famr", True), ("famr", True)])
+    judged(log, "req-a", "2")
+    parted(log, "req-a-1-1", "req-a-1", judged_with="req-a-1")
+    parted(log, "req-b-1", "req-a")
+    judged(log, "req-a-1", "1")
+    parts = ["req-a-1", "req-a-1-1", "req-b-1"]
+    assert judgements(log.entries(), parts) == {"req-a-1": 2, "req-a-1-1": 1}
+    assert [error_spent(log.entries(), one, EXACT) for one in parts] == [0.1, 0.075, 0.0]
+    assert earlier_attempts(log.entries(), ["req-a-1-1"], "p", EXACT) == Earlier(1, 1, 1, 0.075)
+    assert earlier_attempts(log.entries(), ["req-a"], "p", EXACT).attempts == 3

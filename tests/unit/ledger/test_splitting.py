@@ -169,6 +169,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "extended": lambda body: body | {"extended": True},
     "confirmed": lambda body: body | {"identity": {"method": "login", "by": "portal"}},
     "waiting to be confirmed": lambda body: body | {"identity_asked": "runs"},
+    "judged with another": lambda body: body | {"judged_with": "req-other"},
     "of nothing": lambda body: body | {"examples": 0},
     "without the rest": lambda body: {k: v for k, v in body.items() if k != "rest"},
 }
