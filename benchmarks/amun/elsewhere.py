@@ -72,14 +72,19 @@ def wrong_labels(known: Known) -> Adversarial:
 
 def random_directions(known: Known) -> Adversarial:
     """Go as far from each forget example as its adversarial one, anywhere; the original answers."""
+    found = mislabelled_anywhere(known)
+    with torch.inference_mode():
+        labels = known.original(torch.from_numpy(found.images)).argmax(1).numpy()
+    return replace(found, labels=labels)
+
+
+def mislabelled_anywhere(known: Known) -> Adversarial:
+    """Go as far, anywhere, with the labels of the adversarial examples."""
     found = own(known)
     step = known.rng.normal(size=found.images.shape)
     length = np.sqrt((step**2).sum((1, 2, 3), keepdims=True))
     moved = _pixels(known.split.forget) + step / length * found.l2[:, None, None, None]
-    images = moved.clip(0, 1).astype(np.float32)
-    with torch.inference_mode():
-        labels = known.original(torch.from_numpy(images)).argmax(1).numpy()
-    return replace(found, images=images, labels=labels)
+    return replace(found, images=moved.clip(0, 1).astype(np.float32))
 
 
 def _pixels(examples: Examples) -> FloatArray:
@@ -93,4 +98,5 @@ SOURCES: Mapping[str, Callable[[Known], Adversarial]] = {
     "its own, found on another network": on_another,
     "no perturbation, the same wrong labels": wrong_labels,
     "as far in a random direction": random_directions,
+    "as far in a random direction, the same wrong labels": mislabelled_anywhere,
 }

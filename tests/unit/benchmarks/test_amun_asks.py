@@ -51,6 +51,13 @@ def test_the_same_wrong_labels_come_without_a_perturbation(known: Known) -> None
     assert np.array_equal(plain.labels, own.labels) and np.allclose(plain.images, pixels(known))
 
 
+def test_a_random_direction_may_carry_the_wrong_labels(known: Known) -> None:
+    own = SOURCES["its own, PGD"](known)
+    found = SOURCES["as far in a random direction, the same wrong labels"](known)
+    assert (found.labels == own.labels).all()
+    assert not np.allclose(found.images, own.images, atol=0.01)
+
+
 def test_what_another_network_is_fooled_by_has_its_answers(known: Known) -> None:
     found = SOURCES["its own, found on another network"](known)
     with torch.inference_mode():
