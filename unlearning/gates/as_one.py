@@ -16,16 +16,14 @@ DOORS = ("refitted", "relearned")
 """Doors that need the network itself; the mean score is asked for there too."""
 
 
-def asked(doors: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Give each number that is held to a range, with the name of the shadows' range."""
-    yield OWN, UNSEEN
-    yield from ((f"{OWN}/{name}", UNSEEN) for name in doors if name in DOORS)
-    yield SPREAD, SPREAD_UNSEEN
+def asked(doors: Sequence[str]) -> list[str]:
+    """Name each number that is held to a range of the shadows."""
+    return [OWN, *(f"{OWN}/{name}" for name in doors if name in DOORS), SPREAD]
 
 
 def unknown(measured: Mapping[str, Measurement], doors: Sequence[str]) -> str | None:
     """Name what was not measured, or is no number; None if nothing is missing."""
-    names = {name for pair in asked(doors) for name in pair} | {CHAMPION, HALF}
+    names = {*asked(doors), UNSEEN, SPREAD_UNSEEN, CHAMPION, HALF}
     missing = sorted(n for n in names if n not in measured or not usable(measured[n]))
     return missing[0] if missing else None
 
@@ -36,17 +34,18 @@ def limits(
     """Bound each number: as low and as high as who saw nothing, and below who remembers half.
 
     The range is where one more model lies that never saw the set; its upper end is cut off where
-    models begin that saw half of it, so that who kept as much is let through in 2.5 % at most.
+    models begin that saw half of it, so that who kept as much is let through in 2.5 % at most. Each
+    upper end holds by itself, since whoever remembers has to stay below them all; the lower ends,
+    beyond which nobody remembers, hold together (Bonferroni), since an honest network has as many
+    chances to look odd.
     """
     attempts = (1 - LEVEL) / (1 - level_of(measured))  # that share the error of one
     half = held_together(interval_of(measured[HALF]), attempts)
-    found = {}
-    for name, range_ in asked(doors):
-        around = measured[range_]
-        spread = name == SPREAD
-        top = around.high if spread else min(around.high, half.low)
-        found[name] = (float("-inf") if spread else around.low, top)
-    return found
+    unseen = interval_of(measured[UNSEEN])
+    together = held_together(unseen, 1 + len(DOORS)) if EVEN in measured else unseen  # since then
+    score = (together.low, min(unseen.high, half.low))
+    spread = (float("-inf"), measured[SPREAD_UNSEEN].high)
+    return {name: spread if name == SPREAD else score for name in asked(doors)}
 
 
 def judge(measured: Mapping[str, Measurement], doors: Sequence[str]) -> tuple[Outcome, str]:
@@ -82,7 +81,7 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
     """Name the numbers that show remembering: an honest one may lie out, but not so near half."""
-    scores = [name for name, _ in asked(doors) if name != SPREAD]
+    scores = [name for name in asked(doors) if name != SPREAD]
     wide = held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
     even = measured[EVEN].value if EVEN in measured else wide.high  # older evidence has none
     least = max(wide.high, even)

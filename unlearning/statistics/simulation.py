@@ -25,13 +25,15 @@ from unlearning.statistics.intervals import (
 )
 
 LIKENESS: Mapping[str, float] = {
-    "refitted": 0.94,
-    "relearned": 0.94,
+    "refitted": 0.70,
+    "relearned": 0.89,
     MOVED: 0.13,
 }
-"""How an honest network's scores at a door correlate with its own: means over 18 models that were
-retrained without 300 digits (deviations .02, .08, .13; what training changes, by -.13: who is
-high falls, which makes no difference to an AUC)."""
+"""How an honest network's scores at a door correlate with its own: the lower of two grounds, since
+`plan` is to promise no more than comes. AUCs of 18 models retrained without 500 or 1,000 pictures
+of CIFAR-10; scores of 18 models retrained without 300 digits were at .94 for both (deviations .02,
+.08) and at -.13 for what training changes: who is high falls, which makes no difference to an AUC.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

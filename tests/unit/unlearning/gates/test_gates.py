@@ -262,6 +262,23 @@ def test_who_saw_half_is_let_through_at_the_runs_share_of_the_error() -> None:
     assert FORGETTING.limits(one)["mean_score"][1] == pytest.approx(0.35 - 0.3 * 2.394 / 1.96, 1e-3)
 
 
+@pytest.mark.parametrize("name", ["mean_score", "mean_score/refitted", "mean_score/relearned"])
+@pytest.mark.parametrize(
+    ("score", "known", "expected"),
+    [
+        (-0.35, True, Outcome.PASSED),  # three lower ends hold together: -.3 times 2.394 / 1.960
+        (-0.37, True, Outcome.INCONCLUSIVE),
+        (-0.35, False, Outcome.INCONCLUSIVE),  # evidence of before is judged as it was
+    ],
+)
+def test_lower_ends_hold_together_since_nobody_remembers_beyond_them(
+    name: str, score: float, known: bool, expected: Outcome
+) -> None:
+    one = one_person() | {name: measurement(name, score, 0, 12)}
+    one |= {"mean_score_even": measurement("mean_score_even", 0.17)} if known else {}
+    assert outcome("forgetting", one) is expected
+
+
 def test_a_class_that_is_forgotten_whole_is_not_judged_as_one() -> None:
     """Shadows saw half of it: who saw none of it is not foretold by them."""
     whole = good(n=12) | {"forgotten_classes": measurement("forgotten_classes", 1.0)}
