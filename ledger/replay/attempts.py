@@ -11,12 +11,13 @@ left of ERROR is all that its next run has to share out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 
 from ledger.chain import Entry
-from ledger.replay.judgements import ERROR, judged_outside, judged_with, levels_outside
+from ledger.replay.judgements import ERROR, Judged
 
 DIGITS = 12
 """Decimals of an error: what is nothing in them is nothing."""
@@ -50,41 +51,56 @@ def earlier_attempts(
     entries: the log before the run began. parent: SHA-256 of the champion that it began from.
     exact: the methods that cannot pass by luck. A method that gave no candidate had no chance.
     """
-    found, upto = {entry.key: entry for entry in entries}, judged_with(entries, requests)
-    runs = [
-        entry.body["run"]
-        for entry in entries
-        if entry.event == "run_started"
-        and any(entry.seq <= upto.get(request, 0) for request in entry.body["requests"])
-    ]
-    methods = [
-        method for run in runs if _parent(found, run) == parent for method in _judged(found, run)
-    ]
-    approximate = sum(method not in exact for method in methods)
-    spent = max((error_spent(entries, request, exact) for request in requests), default=0.0)
-    return Earlier(len(methods), approximate, len(judged_outside(entries, requests)), spent)
+    return Attempts(entries, exact).earlier(requests, parent)
+
+
+class Attempts:
+    """What a log says of judged candidates, read once for many requests.
+
+    exact: the methods that cannot pass by luck.
+    """
+
+    def __init__(self, entries: Sequence[Entry], exact: Collection[str]) -> None:
+        """Find each request's runs and judgements."""
+        self._exact, self._judged = exact, Judged(entries)
+        self._found = {entry.key: entry for entry in entries}
+        self._runs = defaultdict[str, list[Entry]](list)
+        for entry in entries:
+            if entry.event == "run_started":
+                for request in set(entry.body["requests"]):
+                    self._runs[request].append(entry)
+
+    def earlier(self, requests: Collection[str], parent: str) -> Earlier:
+        """Count the candidates over any of these requests; those of runs from one champion."""
+        runs = {run for request in requests for run in self._over(request)}
+        from_it = [run for run in runs if _parent(self._found, run) == parent]
+        methods = [method for run in from_it for method in _judged(self._found, run)]
+        approximate = sum(method not in self._exact for method in methods)
+        # The same bytes get the same answer: asking again is no further chance to err.
+        outside = {e.body["candidate"] for one in requests for e in self._judged.over(one)}
+        spent = max(map(self.error_spent, requests), default=0.0)
+        return Earlier(len(methods), approximate, len(outside), spent)
+
+    def error_spent(self, request: str) -> float:
+        """Add up what candidates judged by a request could have erred in."""
+        levels = list[float]()
+        for asked, upto in self._judged.wholes(request).items():
+            levels += self._judged.levels(asked, upto).values()
+        for run in self._over(request):
+            tried = sum(method not in self._exact for method in _judged(self._found, run))
+            levels += [_level(self._found, run)] * tried
+        return round(fsum(1 - level for level in levels), DIGITS)
+
+    def _over(self, request: str) -> Iterator[str]:
+        """Give the runs over a request, and over what it was a part of by then."""
+        for asked, upto in self._judged.wholes(request).items():
+            started = (entry for entry in self._runs.get(asked, ()) if entry.seq <= upto)
+            yield from (entry.body["run"] for entry in started)
 
 
 def error_spent(entries: Sequence[Entry], request: str, exact: Collection[str]) -> float:
     """Add up what candidates judged by a request could have erred in, by these entries."""
-    levels = list[float]()
-    for asked, upto in judged_with(entries, [request]).items():
-        by_then = [entry for entry in entries if entry.seq <= upto]
-        levels += levels_outside(by_then, asked).values()
-        levels += _levels_of_runs(by_then, asked, exact)
-    return round(fsum(1 - level for level in levels), DIGITS)
-
-
-def _levels_of_runs(
-    entries: Sequence[Entry], request: str, exact: Collection[str]
-) -> Iterator[float]:
-    """Give the level of each candidate of a run over a request that could pass by luck."""
-    found = {entry.key: entry for entry in entries}
-    for entry in entries:
-        if entry.event == "run_started" and request in entry.body["requests"]:
-            run = entry.body["run"]
-            tried = sum(method not in exact for method in _judged(found, run))
-            yield from [_level(found, run)] * tried
+    return Attempts(entries, exact).error_spent(request)
 
 
 def _level(found: dict[str, Entry], run: str) -> float:

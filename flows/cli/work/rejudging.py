@@ -10,7 +10,7 @@ from typing import Any
 from flows.cli.work.approved import answer_to, misasked, question_of
 from ledger.chain import Entry
 from ledger.replay.approvals import miscounted
-from ledger.replay.attempts import Earlier, earlier_attempts, error_spent
+from ledger.replay.attempts import Attempts, Earlier, earlier_attempts
 from ledger.replay.bundles import Bundle
 from ledger.replay.chances import Under
 from ledger.replay.drift import Line, drift_of
@@ -110,8 +110,9 @@ def _as_counted(earlier: Earlier) -> dict[str, Any]:
 
 def _overspent(journal: Journal, entries: Sequence[Entry], earlier: Earlier) -> Iterator[str]:
     """Where a request's candidates, this run's included, may err more than all may together."""
+    attempts = Attempts(entries, EXACT)
     for request in journal.body("started").get("requests", ()):
-        spent = error_spent(entries, request, EXACT)
+        spent = attempts.error_spent(request)
         if earlier.spent is not None and spent > max(ERROR, earlier.spent):
             yield f"attempts: may err in {spent:.2%}, expected at most {ERROR:.0%} over a request"
 
