@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from unlearning.gates.asking import usable
-from unlearning.statistics.levels import LEVEL, held_together, interval_of
+from unlearning.statistics.levels import LEVEL, Interval, held_together, interval_of
 from unlearning.terms import Measurement, Outcome
 
 OWN, CHAMPION, ODDS = "mean_score", "mean_score_champion", "mean_score_odds"
@@ -42,8 +42,8 @@ def limits(
     attempts = (1 - LEVEL) / (1 - level_of(measured))  # that share the error of one
     half = held_together(interval_of(measured[HALF]), attempts)
     unseen = interval_of(measured[UNSEEN])
-    together = held_together(unseen, 1 + len(DOORS)) if EVEN in measured else unseen  # since then
-    score = (together.low, min(unseen.high, half.low))
+    lower = _together(measured) if EVEN in measured else unseen  # older evidence has none
+    score = (lower.low, min(unseen.high, half.low))
     spread = (float("-inf"), measured[SPREAD_UNSEEN].high)
     return {name: spread if name == SPREAD else score for name in asked(doors)}
 
@@ -82,10 +82,15 @@ def controls(measured: Mapping[str, Measurement]) -> tuple[bool, bool]:
 def _remembered(measured: Mapping[str, Measurement], doors: Sequence[str]) -> Iterator[str]:
     """Name the numbers that show remembering: an honest one may lie out, but not so near half."""
     scores = [name for name in asked(doors) if name != SPREAD]
-    wide = held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
-    even = measured[EVEN].value if EVEN in measured else wide.high  # older evidence has none
-    least = max(wide.high, even)
+    least = _together(measured).high
+    if EVEN in measured:
+        least = max(least, measured[EVEN].value)
     yield from (name for name in scores if measured[name].value > least)
+
+
+def _together(measured: Mapping[str, Measurement]) -> Interval:
+    """Give where who saw nothing lies with all numbers at once."""
+    return held_together(interval_of(measured[UNSEEN]), 1 + len(DOORS))
 
 
 def level_of(measured: Mapping[str, Measurement]) -> float:

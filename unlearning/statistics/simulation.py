@@ -30,9 +30,10 @@ LIKENESS: Mapping[str, float] = {
     MOVED: 0.13,
 }
 """How an honest network's scores at a door correlate with its own: the lower of two grounds, since
-`plan` is to promise no more than comes. AUCs of 18 models retrained without 500 or 1,000 pictures
-of CIFAR-10; scores of 18 models retrained without 300 digits were at .94 for both (deviations .02,
-.08) and at -.13 for what training changes: who is high falls, which makes no difference to an AUC.
+`plan` is to promise no more than comes. AUCs of 18 pairs of a retrained model and a set of 500 or
+1,000 pictures of CIFAR-10, in no table; scores of 18 models retrained without 300 digits were at
+.94 for both (deviations .02, .08) and at -.13 for what training changes: who is high falls, which
+makes no difference to an AUC.
 """
 
 

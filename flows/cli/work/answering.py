@@ -33,25 +33,30 @@ def say(
 
 def _hold(path: Path, request: str, reason: str) -> dict[str, Any]:
     """Hold all of a request under the lock, and name who waits for it from now on."""
-    from tasks.requests.hold import held_up, require_untouched  # torch: the other verbs need none
+    from tasks.requests.hold import require_untouched  # torch: the other verbs need none
 
     with working(path, restoring=True) as at:
         require_untouched(at, request)
         found = at.ledger.say(Verb.HOLD, request, reason=reason, now=utc_now())
-        notes = held_up(at, found.ref)
-        return as_record(found) | ({"notes": notes} if notes else {})
+        return as_record(found) | _waiting(at, found.ref)
 
 
 def hold_part(path: Path, request: str, ids: Sequence[str], reason: str) -> dict[str, Any]:
     """Hold some of a request's examples under the lock, and name the part that they are now."""
-    from tasks.requests.hold import held_up
     from tasks.requests.hold import hold_part as held
 
     with working(path, restoring=True) as at:
         part = held(at, request, ids, reason, utc_now())
-        notes = held_up(at, part.ref)
         told = {"part_of": request, "left": at.ledger.request(request).examples}
-        return as_record(part) | told | ({"notes": notes} if notes else {})
+        return as_record(part) | told | _waiting(at, part.ref)
+
+
+def _waiting(at: Opened, held: str) -> dict[str, Any]:
+    """Name who waits for what is held, where anybody does."""
+    from tasks.requests.hold import held_up
+
+    notes = held_up(at, held)
+    return {"notes": notes} if notes else {}
 
 
 def confirm(path: Path, request: str, identity: str) -> dict[str, Any]:
